@@ -1,0 +1,62 @@
+# `make` alone lists the targets. Everything runs from .venv, which is made when missing or stale.
+PYTHON ?= python3
+NAYSAYER := .venv/bin/naysayer
+STAMP := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test quick lint format retrain generate simulate doctor builtin-model backup restore clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## make .venv with everything, from the exact versions in constraints.txt
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; set PYTHON=python3.x")'
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+run: $(STAMP)  ## start the store, the sampling worker and the pages; Ctrl-C stops all
+	@exec $(NAYSAYER) run
+
+test: $(STAMP)  ## every test, browser tests included
+	.venv/bin/python tests/browser.py
+	.venv/bin/pytest --durations=12
+
+quick: $(STAMP)  ## the unmarked tests alone, under a minute
+	.venv/bin/pytest -m 'not slow and not browser and not postgres and not gpu'
+
+lint: $(STAMP)  ## format check, ruff, types, layers
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+format: $(STAMP)  ## format and mend what can be mended
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+retrain: $(STAMP)  ## fit a negative LoRA on the rejects, when due
+	@exec $(NAYSAYER) retrain
+
+generate: $(STAMP)  ## draw pictures until stopped
+	@exec $(NAYSAYER) generate
+
+simulate: $(STAMP)  ## simulated raters close the loop; prints the rate of each version
+	@exec $(NAYSAYER) simulate
+
+doctor: $(STAMP)  ## say what is wrong with this installation
+	@exec $(NAYSAYER) doctor
+
+builtin-model: $(STAMP)  ## train the built-in miniature SDXL anew
+	@exec $(NAYSAYER) builtin-model
+
+backup: $(STAMP)  ## write the store into FILE (default naysayer-backup.tar)
+	@exec $(NAYSAYER) backup $(or $(FILE),naysayer-backup.tar)
+
+restore: $(STAMP)  ## put the backup FILE into an empty data folder
+	@exec $(NAYSAYER) restore $(or $(FILE),naysayer-backup.tar)
+
+clean:  ## remove .venv and caches; never the data folder
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache

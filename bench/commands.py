@@ -1,0 +1,32 @@
+"""The benches' part of the command line."""
+
+from typing import Annotated
+
+import typer
+
+from store.settings import read_settings
+
+app = typer.Typer()
+
+
+@app.command()
+def simulate(
+    raters: Annotated[int, typer.Option(min=1, help="How many simulated raters.")] = 3,
+    votes: Annotated[int, typer.Option(min=1, help="Votes to give in all.")] = 300,
+    error_rate: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of votes that are the wrong way round.")
+    ] = 0.05,
+    skip_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of pictures skipped.")] = 0.0,
+    pace_s: Annotated[float, typer.Option(min=0, help="Seconds a rater takes for a vote.")] = 0.0,
+    retrain: Annotated[bool, typer.Option(help="Retrain and promote whenever a retrain is due.")] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the raters' slips.")] = 0,
+) -> None:
+    """Let simulated raters vote on the built-in model's pictures through the real store and queue; print the rates."""
+    from bench.simulate import Habits, simulate
+    from feedback.summary import version_rows
+    from store.migrate import open_store
+    from ui.words import version_table
+
+    settings = read_settings()
+    simulate(settings, raters, votes, Habits(error_rate, skip_rate, pace_s, seed), retrain_when_due=retrain)
+    typer.echo(version_table(version_rows(open_store(settings))))

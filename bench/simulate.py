@@ -1,0 +1,110 @@
+"""Simulated raters: they see what a rater sees, the picture and its prompt, and vote through the page's functions."""
+
+import io
+import random
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import typer
+from PIL import Image
+from sqlalchemy import Engine
+from tqdm import tqdm
+
+from feedback.pool import how_due
+from feedback.queue import Shown, next_images
+from feedback.versions import champion, promote
+from feedback.votes import Press, record_votes
+from store.errors import BadRequest, Busy
+from store.files import only_one
+from store.layout import Layout, layout_of
+from store.migrate import open_store
+from store.settings import Settings
+from store.tables import Verdict, utc_now
+from trainer.world.judging import judge
+
+AT_ONCE = 4
+WAIT_S = 0.5
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How the raters behave: slips and skips as shares, seconds a vote, and the seed of their chances."""
+
+    error_rate: float = 0.05
+    skip_rate: float = 0.0
+    pace_s: float = 0.0
+    seed: int = 0
+
+
+def simulate(settings: Settings, raters: int, votes: int, habits: Habits, *, retrain_when_due: bool = True) -> None:
+    """Gives `votes` votes by `raters` raters in turn, drawing pictures and retraining as the loop would.
+
+    Where a worker runs on this store already, that one draws. Raises BadRequest unless the model is the built-in one:
+    the judge knows its drawn world alone.
+    """
+    if not settings.is_builtin:
+        raise BadRequest(f"simulated raters can judge the built-in model alone, NAYSAYER_MODEL is {settings.model!r}")
+    engine, layout = open_store(settings), layout_of(settings)
+    chance = random.Random(habits.seed)
+    with ExitStack() as stack, tqdm(total=votes, desc="voting", unit="vote") as bar:
+        draw = _drawer(stack, engine, layout, settings)
+        given = 0
+        while given < votes:
+            name = f"simulated rater {given // AT_ONCE % raters + 1}"
+            shown = next_images(
+                engine, name, count=min(AT_ONCE, votes - given), overlap=settings.overlap, lease_s=settings.lease_s
+            )
+            record_votes(
+                engine,
+                name,
+                [_press(layout, image, habits, chance) for image in shown],
+                overlap=settings.overlap,
+                lease_s=settings.lease_s,
+            )
+            given += len(shown)
+            bar.update(len(shown))
+            if retrain_when_due and how_due(engine, settings.rejects_needed).is_due:
+                _retrain_and_promote(engine, settings)
+            if not shown:
+                draw()
+
+
+def _press(layout: Layout, image: Shown, habits: Habits, chance: random.Random) -> Press:
+    shown_at = utc_now()
+    time.sleep(habits.pace_s)
+    with Image.open(io.BytesIO(layout.blobs.get(image.sha256))) as picture:
+        is_wrong = bool(judge(picture.convert("RGB"), image.prompt))
+    if chance.random() < habits.error_rate:
+        is_wrong = not is_wrong
+    verdict = Verdict.reject if is_wrong else Verdict.keep
+    if chance.random() < habits.skip_rate:
+        verdict = Verdict.skip
+    return Press(uuid.uuid4().hex, image.image_id, verdict, "simulated", shown_at, utc_now())
+
+
+def _drawer(stack: ExitStack, engine: Engine, layout: Layout, settings: Settings) -> Callable[[], object]:
+    """A function that brings new pictures: by drawing them here, or by waiting for the worker that runs already."""
+    try:
+        stack.enter_context(only_one(layout.root / "worker.lock", "a worker runs"))
+    except Busy:
+        return lambda: time.sleep(WAIT_S)
+    from trainer.worker import draw_and_record, plan, prepare
+
+    sampler = prepare(engine, layout, settings)
+    return lambda: draw_and_record(engine, layout, sampler, plan(engine, settings, settings.queue_target))
+
+
+def _retrain_and_promote(engine: Engine, settings: Settings) -> None:
+    from trainer.retrain import retrain
+
+    try:
+        outcome = retrain(settings)
+    except Busy:
+        time.sleep(WAIT_S)
+        return
+    typer.echo(outcome.sentence)
+    if outcome.version is not None and champion(engine).number != outcome.version:
+        promote(engine, outcome.version, "promoted by the simulation")

@@ -1,0 +1,31 @@
+"""The people who vote."""
+
+from sqlmodel import Session, select
+
+from store.errors import BadRequest
+from store.tables import Rater
+
+MAX_NAME = 80
+
+
+def rater_id(session: Session, name: str) -> int:
+    """The id of the rater of that name, made when new; for use inside a `writing` block.
+
+    Raises BadRequest for an empty, over-long or unprintable name.
+    """
+    name = clean_name(name)
+    rater = session.exec(select(Rater).where(Rater.name == name)).first()
+    if rater is None:
+        rater = Rater(name=name)
+        session.add(rater)
+        session.flush()
+    assert rater.id is not None
+    return rater.id
+
+
+def clean_name(name: str) -> str:
+    """The name with single spaces. Raises BadRequest when it cannot be one."""
+    name = " ".join(name.split())
+    if not 0 < len(name) <= MAX_NAME or not name.isprintable():
+        raise BadRequest(f"a rater's name has 1 to {MAX_NAME} printable characters; {name[:40]!r} was given")
+    return name

@@ -1,0 +1,113 @@
+"""Votes: one row a key press, never changed; undo is a row of its own."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import Engine
+from sqlmodel import Session, col, select
+
+from feedback.queue import Shown, judgements, shown
+from feedback.raters import clean_name, rater_id
+from feedback.verdicts import current_votes
+from store.engine import reading, writing
+from store.errors import BadRequest, InputError, RequestConflict, UnknownImage
+from store.tables import Image, Lease, Rater, Verdict, Vote, utc_now
+
+MAX_REQUEST_ID = 64
+
+
+@dataclass(frozen=True)
+class Press:
+    """One key press as the rating page sends it; `image_id` is the image that was on screen."""
+
+    request_id: str
+    image_id: int
+    verdict: Verdict
+    page: str = ""
+    shown_at: datetime | None = None
+    decided_at: datetime | None = None
+
+
+class Receipt(NamedTuple):
+    """The answer to one press, given after commit; `refused` says why it was not recorded."""
+
+    request_id: str
+    refused: str = ""
+
+
+def record_votes(
+    engine: Engine,
+    rater: str,
+    presses: Sequence[Press],
+    *,
+    overlap: int,
+    lease_s: float,
+    now: Callable[[], datetime] = utc_now,
+) -> list[Receipt]:
+    """A receipt for every press, all committed in one transaction.
+
+    A request id that was seen before counts once, however often it arrives. A refused press leaves no row and
+    does not hold up the others.
+    """
+    with writing(engine) as session:
+        me = rater_id(session, rater)
+        return [_record(session, me, press, overlap, now() + timedelta(seconds=lease_s), now()) for press in presses]
+
+
+def recent_votes(engine: Engine, rater: str, limit: int = 20) -> list[tuple[Shown, Verdict]]:
+    """The images this rater has a current word on, latest first, with that word."""
+    with reading(engine) as session:
+        me = session.exec(select(Rater.id).where(Rater.name == clean_name(rater))).first()
+        mine = current_votes(me or 0).subquery()
+        rows = session.exec(
+            select(Image, mine.c.verdict)
+            .join(mine, mine.c.image_id == Image.id)
+            .where(mine.c.verdict != Verdict.undo)
+            .order_by(mine.c.id.desc())
+            .limit(limit)
+        )
+        return [(shown(session, image), verdict) for image, verdict in rows]
+
+
+def _record(session: Session, me: int, press: Press, overlap: int, leased_until: datetime, now: datetime) -> Receipt:
+    try:
+        _check_request_id(press.request_id)
+        if _is_repeated(session, me, press):
+            return Receipt(press.request_id)
+        image, lease = _shown_before(session, me, press.image_id)
+    except InputError as error:
+        return Receipt(press.request_id, str(error))
+    session.add(Vote(**vars(press), rater_id=me, received_at=now))
+    session.flush()
+    lease.expires_at = leased_until if press.verdict is Verdict.undo else now
+    if press.verdict is not Verdict.skip:
+        image.is_queued = session.exec(judgements(press.image_id)).one() < overlap
+    session.add_all([lease, image])
+    return Receipt(press.request_id)
+
+
+def _check_request_id(name: str) -> None:
+    if not 0 < len(name) <= MAX_REQUEST_ID or not (name.isascii() and name.isprintable()):
+        raise BadRequest(f"a request id has 1 to {MAX_REQUEST_ID} printable ASCII characters; {name[:80]!r} was given")
+
+
+def _is_repeated(session: Session, me: int, press: Press) -> bool:
+    known = session.exec(select(Vote).where(col(Vote.request_id) == press.request_id)).first()
+    if known is None:
+        return False
+    if (known.rater_id, known.image_id, known.verdict) != (me, press.image_id, press.verdict):
+        raise RequestConflict(
+            f"request {press.request_id} was already used for another vote; send every vote with an id of its own"
+        )
+    return True
+
+
+def _shown_before(session: Session, me: int, image_id: int) -> tuple[Image, Lease]:
+    image_id = image_id if 0 < image_id < 2**31 else 0  # no row has 0; the database takes no larger number
+    image = session.get(Image, image_id)
+    lease = session.exec(select(Lease).where(Lease.image_id == image_id, Lease.rater_id == me)).first()
+    if image is None or lease is None:
+        raise UnknownImage("this image was never shown to this rater; reload the page and vote on what it shows")
+    return image, lease

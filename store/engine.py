@@ -1,0 +1,124 @@
+"""The engine and the two kinds of session: `reading` and `writing`."""
+
+import fcntl
+import logging
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url, text
+from sqlmodel import Session
+
+from store.files import make_folder
+
+log = logging.getLogger(__name__)
+
+# Any fixed number: one advisory lock for all writers of a PostgreSQL store.
+WRITE_LOCK = 0x6E617973
+
+
+def sqlite_module() -> ModuleType:
+    """The SQLite driver in use: pysqlite3 where it is installed (a newer engine), else the standard one."""
+    try:
+        import pysqlite3.dbapi2 as newer
+    except ImportError:
+        return sqlite3
+    return newer
+
+
+def has_wal_reset_bug(version: tuple[int, ...]) -> bool:
+    """True for SQLite engines that can corrupt a WAL database when two connections checkpoint at once.
+
+    Source: sqlite.org, fixed in 3.51.3 and backported to 3.44.6 and 3.50.7.
+    """
+    fixed_branches = {(3, 44): 6, (3, 50): 7, (3, 51): 3}
+    branch = version[:2]
+    if branch in fixed_branches:
+        return version[2] < fixed_branches[branch]
+    return (3, 7) <= branch < (3, 51)
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for the store at `url` (SQLite or PostgreSQL); nothing is created but the SQLite file's folder."""
+    if make_url(url).get_backend_name() == "sqlite":
+        return _open_sqlite(url)
+    return create_engine(url, pool_pre_ping=True)
+
+
+def _open_sqlite(url: str) -> Engine:
+    module = sqlite_module()
+    database = make_url(url).database
+    if database:
+        make_folder(Path(database).parent)
+    engine = create_engine(url, module=module, connect_args={"timeout": 30}, pool_size=20, max_overflow=50)
+    is_unsafe = has_wal_reset_bug(module.sqlite_version_info)
+    if is_unsafe:
+        log.warning("SQLite %s has the WAL-reset bug: using journal_mode=DELETE", module.sqlite_version)
+
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver's own BEGIN is off, ours is below
+        for pragma in (
+            f"journal_mode={'DELETE' if is_unsafe else 'WAL'}",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "trusted_schema=OFF",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def emit_begin(connection: Any) -> None:
+        kind = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {kind}")
+
+    return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """One read transaction: everything read inside it is of the same instant."""
+    snapshot = engine if is_sqlite(engine) else engine.execution_options(isolation_level="REPEATABLE READ")
+    with Session(snapshot, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Session]:
+    """One transaction that holds the store's write lock from its first statement.
+
+    SQLite: IMMEDIATE, because a deferred transaction that reads and then writes fails at once with
+    "database is locked" when another writer came between, whatever the busy timeout.
+    PostgreSQL: an advisory lock, so that both engines give the same guarantee.
+    """
+    immediate = engine.execution_options(sqlite_begin="IMMEDIATE")
+    with _turn(engine), Session(immediate, expire_on_commit=False) as session, session.begin():
+        if not is_sqlite(engine):
+            session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
+        yield session
+
+
+@contextmanager
+def _turn(engine: Engine) -> Iterator[None]:
+    """Writers stand in line here: SQLite's own waiting is a sleep that starves the unlucky, and waiting for
+    PostgreSQL's lock would hold a connection. SQLite's line is of all processes, PostgreSQL's of this one."""
+    if not is_sqlite(engine):
+        with _line(engine.url):
+            yield
+        return
+    with Path(f"{engine.url.database}.line").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@cache
+def _line(_url: URL) -> threading.Lock:
+    return threading.Lock()
+
+
+def is_sqlite(engine: Engine) -> bool:
+    return engine.dialect.name == "sqlite"

@@ -1,0 +1,129 @@
+"""Files that survive a crash: written under another name, flushed to disk, then renamed into place."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from store.errors import Busy, DamagedStore
+
+
+def sha256_of(data: bytes) -> str:
+    """Hex SHA-256 of the bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """Hex SHA-256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fsync_folder(folder: Path) -> None:
+    """Makes the names inside `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Makes `folder` and its parents where they are missing, their names durable."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    fsync_folder(folder.parent)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Writes and flushes one file; a reader sees all of it or none. Leaves no temporary behind on failure."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        fsync_folder(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def flush_folder(folder: Path) -> None:
+    """Flushes every file directly in `folder`, then its names."""
+    for path in sorted(folder.iterdir()):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    fsync_folder(folder)
+
+
+def put_in_place(staging: Path, final: Path) -> None:
+    """Renames a finished staging folder to its final name, durably; never overwrites."""
+    flush_folder(staging)
+    staging.rename(final)
+    fsync_folder(final.parent)
+
+
+@contextmanager
+def only_one(lock_file: Path, busy: str) -> Iterator[None]:
+    """Holds an exclusive lock on `lock_file`; the kernel frees it however the process ends.
+
+    Raises Busy with the sentence `busy` at once when another process holds it.
+    """
+    lock_file.parent.mkdir(parents=True, exist_ok=True)
+    with lock_file.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(busy) from None
+        yield
+
+
+class Blobs:
+    """Immutable files named by the SHA-256 of their bytes, in two levels of folders."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, sha256: str) -> Path:
+        """Where the blob of that hash lies, or would lie."""
+        if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
+            raise ValueError(f"{sha256[:80]!r} is no SHA-256 in lower-case hex")
+        return self.root / sha256[:2] / sha256
+
+    def put(self, data: bytes) -> str:
+        """The hash of `data`, once it is on disk."""
+        sha256 = sha256_of(data)
+        path = self.path(sha256)
+        if not path.exists():
+            make_folder(path.parent)
+            write_file(path, data)
+        return sha256
+
+    def get(self, sha256: str) -> bytes:
+        """The bytes of a blob. Raises DamagedStore when the file is missing or no longer has that hash."""
+        try:
+            data = self.path(sha256).read_bytes()
+        except FileNotFoundError:
+            raise DamagedStore(
+                f"the file {self.path(sha256)} is missing; restore it from a backup (`naysayer restore`)"
+            ) from None
+        if sha256_of(data) != sha256:
+            raise DamagedStore(
+                f"the file {self.path(sha256)} does not have the content it was stored with; "
+                "restore it from a backup (`naysayer restore`)"
+            )
+        return data
+
+
+def remove_folder(folder: Path) -> None:
+    """Deletes a folder and all in it, if it is there."""
+    if folder.exists():
+        shutil.rmtree(folder)

@@ -1,0 +1,42 @@
+"""Where things lie in the data folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from store.files import Blobs
+from store.settings import Settings
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths below the data folder; nothing is created by asking."""
+
+    root: Path
+
+    @property
+    def blobs(self) -> Blobs:
+        return Blobs(self.root / "blobs")
+
+    @property
+    def versions(self) -> Path:
+        return self.root / "versions"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints"
+
+    @property
+    def cache(self) -> Path:
+        return self.root / "cache"
+
+    @property
+    def retrain_lock(self) -> Path:
+        return self.root / "retrain.lock"
+
+    def version_folder(self, sha256: str) -> Path:
+        """The folder of a published version, named by the hash of its diffusers file."""
+        return self.versions / sha256
+
+
+def layout_of(settings: Settings) -> Layout:
+    return Layout(settings.data_dir)

@@ -1,0 +1,204 @@
+"""The tables. Rows that record what people did (`vote`, `alias_event`) are only ever added to."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Enum, ForeignKey, Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+
+class Verdict(StrEnum):
+    """What a rater says of a picture; `undo` takes that rater's last word on it back."""
+
+    reject = "reject"
+    keep = "keep"
+    skip = "skip"
+    undo = "undo"
+
+
+class Origin(StrEnum):
+    sampled = "sampled"
+    evaluation = "evaluation"
+
+
+class AliasName(StrEnum):
+    champion = "champion"
+    challenger = "challenger"
+
+
+class Action(StrEnum):
+    begin = "begin"
+    publish = "publish"
+    promote = "promote"
+    roll_back = "roll_back"
+
+
+class RunStatus(StrEnum):
+    running = "running"
+    done = "done"
+    failed = "failed"
+    interrupted = "interrupted"
+
+
+class Role(StrEnum):
+    """What an image is in a manifest."""
+
+    reject = "reject"
+    keep = "keep"
+
+
+class Split(StrEnum):
+    train = "train"
+    held_out = "held_out"
+
+
+def utc_now() -> datetime:
+    """The time now, in UTC."""
+    return datetime.now(UTC)
+
+
+def _words(kind: type[StrEnum]) -> Any:
+    # Stored as text with a CHECK, so that a new word is a migration and a wrong one is refused.
+    return Enum(
+        kind,
+        name=f"{kind.__name__.lower()}_word",
+        native_enum=False,
+        create_constraint=True,
+        values_callable=lambda words: [word.value for word in words],
+        length=16,
+    )
+
+
+class Rater(SQLModel, table=True):
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True, max_length=80)
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class Prompt(SQLModel, table=True):
+    id: int | None = Field(default=None, primary_key=True)
+    text: str = Field(unique=True)
+    source: str = ""
+    is_active: bool = True
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class Version(SQLModel, table=True):
+    """v0 is the plain base; v1, v2, … are negative LoRAs. Numbers are never used again."""
+
+    number: int = Field(primary_key=True)
+    parent: int | None = Field(default=None, foreign_key="version.number")
+    sha256: str | None = Field(default=None, unique=True, description="of the diffusers file; none for v0")
+    kohya_sha256: str | None = None
+    manifest_id: str | None = Field(default=None, foreign_key="manifest.id")
+    run_id: int | None = Field(default=None, foreign_key="run.id")
+    base_model: str
+    base_sha256: str
+    rule: str = "plain"
+    strength: float = 0.0
+    settings: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    libraries: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    code_commit: str = ""
+    curve: list[dict[str, float]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    train_seconds: float = 0.0
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class Image(SQLModel, table=True):
+    __table_args__ = (
+        Index("ix_image_queue", "is_queued", "id"),
+        Index("ix_image_version", "version", "origin"),
+        CheckConstraint("seed >= 0", name="seed_not_negative"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    work_key: str = Field(unique=True, description="sha256 of prompt, seed, version and sampling settings")
+    sha256: str = Field(index=True, description="of the PNG in the blob folder")
+    latent_sha256: str | None = Field(default=None, description="of the final latent (safetensors)")
+    prompt_id: int = Field(foreign_key="prompt.id", index=True)
+    negative_prompt: str = ""
+    seed: int = Field(sa_type=BigInteger)
+    rule: str
+    strength: float
+    guidance_scale: float
+    num_inference_steps: int
+    width: int
+    height: int
+    version: int = Field(foreign_key="version.number")
+    origin: Origin = Field(sa_column=Column(_words(Origin), nullable=False))
+    is_queued: bool = Field(default=False, description="waits for raters")
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class Lease(SQLModel, table=True):
+    """An image was shown, or is about to be, to a rater; it stays reserved until `expires_at`."""
+
+    __table_args__ = (UniqueConstraint("image_id", "rater_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    image_id: int = Field(foreign_key="image.id")
+    rater_id: int = Field(foreign_key="rater.id", index=True)
+    expires_at: datetime
+
+
+class Vote(SQLModel, table=True):
+    """One press of a key. The newest row of a rater on an image is that rater's word; `undo` means none."""
+
+    __table_args__ = (
+        Index("ix_vote_image_rater", "image_id", "rater_id", "id"),
+        Index("ix_vote_rater", "rater_id", "id"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    request_id: str = Field(unique=True, max_length=64)
+    rater_id: int = Field(foreign_key="rater.id")
+    image_id: int = Field(foreign_key="image.id")
+    verdict: Verdict = Field(sa_column=Column(_words(Verdict), nullable=False))
+    page: str = ""
+    shown_at: datetime | None = None
+    decided_at: datetime | None = None
+    received_at: datetime = Field(default_factory=utc_now)
+
+
+class Manifest(SQLModel, table=True):
+    """The frozen training set of a version; `id` is the SHA-256 of its canonical JSON."""
+
+    id: str = Field(primary_key=True)
+    body: str
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class ManifestItem(SQLModel, table=True):
+    __tablename__ = "manifest_item"
+    manifest_id: str = Field(foreign_key="manifest.id", primary_key=True)
+    image_id: int = Field(foreign_key="image.id", primary_key=True, index=True)
+    role: Role = Field(sa_column=Column(_words(Role), nullable=False))
+    split: Split = Field(sa_column=Column(_words(Split), nullable=False))
+
+
+class Alias(SQLModel, table=True):
+    name: AliasName = Field(sa_column=Column(_words(AliasName), primary_key=True))
+    version: int = Field(foreign_key="version.number")
+
+
+class AliasEvent(SQLModel, table=True):
+    __tablename__ = "alias_event"
+    id: int | None = Field(default=None, primary_key=True)
+    action: Action = Field(sa_column=Column(_words(Action), nullable=False))
+    alias: AliasName = Field(sa_column=Column(_words(AliasName), nullable=False))
+    from_version: int | None = Field(default=None, foreign_key="version.number")
+    to_version: int | None = Field(default=None, foreign_key="version.number")
+    reason: str = ""
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class Run(SQLModel, table=True):
+    """One attempt at a retrain, with its progress."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    status: RunStatus = Field(sa_column=Column(_words(RunStatus), nullable=False))
+    manifest_id: str | None = Field(default=None, sa_column=Column(ForeignKey("manifest.id")))
+    version: int | None = Field(default=None, description="the version it published")
+    step: int = 0
+    steps: int = 0
+    message: str = ""
+    started_at: datetime = Field(default_factory=utc_now)
+    updated_at: datetime = Field(default_factory=utc_now)

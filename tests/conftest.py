@@ -1,0 +1,204 @@
+"""A real store for every test: SQLite in `tmp_path`, and PostgreSQL where a server can be had."""
+
+import multiprocessing
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, create_engine, make_url, text
+from sqlmodel import SQLModel, select
+
+from feedback.prompts import add_prompts
+from feedback.versions import begin, publish
+from feedback.work import Drawing, Work, record_images
+from store.engine import reading, writing
+from store.files import sha256_of
+from store.migrate import open_store
+from store.settings import Settings
+from store.tables import Image, Origin, Prompt, Version
+
+BASE_SHA256 = "0" * 64
+DRAWING = Drawing("plain", 0.0, 3.0, 10, 64, 64)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A store of its own for the test, whatever the environment says."""
+    return Settings(data_dir=tmp_path / "data", _env_file=None)
+
+
+@pytest.fixture
+def engine(settings: Settings, empty_store: Path) -> Iterator[Engine]:
+    """An empty SQLite store at the newest schema."""
+    settings.data_dir.mkdir()
+    shutil.copy(empty_store, settings.data_dir)
+    with _opened(settings) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an empty SQLite store, migrated once for all tests."""
+    folder = tmp_path_factory.mktemp("empty")
+    with _opened(Settings(data_dir=folder, _env_file=None)):
+        pass
+    return folder / "naysayer.db"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def any_settings(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Settings]:
+    """Settings of an empty store, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        yield settings
+        return
+    with _fresh_database(request.getfixturevalue("postgres_server")) as url:
+        yield settings.model_copy(update={"store_url": url})
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def any_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """An empty store at the newest schema, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("engine")
+        return
+    engine = request.getfixturevalue("postgres_engine")
+    yield engine
+    tables = ", ".join(table.name for table in SQLModel.metadata.sorted_tables)
+    with engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY"))
+
+
+@pytest.fixture(scope="session")
+def postgres_engine(postgres_server: str) -> Iterator[Engine]:
+    """A PostgreSQL store, migrated once for all tests; each leaves it empty."""
+    with _fresh_database(postgres_server) as url, _opened(Settings(store_url=url, _env_file=None)) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def fill() -> Callable[..., list[int]]:
+    """A function that puts prompts and tiny queued pictures of a version into a store; the ids of its images.
+
+    The pictures are names alone, unless `put` (as `Blobs.put`) stores their bytes.
+    """
+
+    def fill(
+        engine: Engine,
+        images: int = 6,
+        version: int = 0,
+        origin: Origin = Origin.sampled,
+        put: Callable[[bytes], str] = sha256_of,
+    ) -> list[int]:
+        begin(engine, "builtin", BASE_SHA256)
+        add_prompts(engine, ["a red star", "a blue hand", "a green word"])
+        with reading(engine) as session:
+            prompts = list(session.exec(select(Prompt).order_by(Prompt.id)))
+            known = len(list(session.exec(select(Image.id))))
+        drawn = []
+        for seed in range(known, known + images):
+            prompt = prompts[seed % len(prompts)]
+            work = Work(prompt.id, prompt.text, seed, version, origin)
+            drawn.append((work, put(f"picture {seed}".encode()), put(f"latent {seed}".encode())))
+        assert record_images(engine, drawn, DRAWING) == images
+        with reading(engine) as session:
+            return list(session.exec(select(Image.id).order_by(Image.id)))[-images:]
+
+    return fill
+
+
+@pytest.fixture(scope="session")
+def publish_version() -> Callable[..., int]:
+    """A function that publishes a version's row with no files behind it."""
+
+    def publish_version(engine: Engine, number: int, **columns: object) -> int:
+        begin(engine, "builtin", BASE_SHA256)
+        row = {"parent": 0, "sha256": f"{number:064x}", "base_model": "builtin", "base_sha256": BASE_SHA256}
+        with writing(engine) as session:
+            publish(session, Version(number=number, **(row | columns)), "made by a test")
+        return number
+
+    return publish_version
+
+
+@pytest.fixture
+def exit_code_of() -> Callable[..., int]:
+    """A function that runs another one in a forked process, and tells how that process ended."""
+
+    def exit_code_of(function: Callable[..., object], *arguments: object) -> int:
+        process = multiprocessing.get_context("fork").Process(target=function, args=arguments)
+        process.start()
+        process.join(60)
+        assert process.exitcode is not None
+        return process.exitcode
+
+    return exit_code_of
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """URL of a PostgreSQL server: the one named by the environment, or a throw-away one on a unix socket."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    if url := os.environ.get("NAYSAYER_TEST_POSTGRES_URL"):
+        yield url
+        return
+    programs = _postgres_programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL: initdb was not found and NAYSAYER_TEST_POSTGRES_URL is not set")
+    folder = Path(tempfile.mkdtemp(prefix="naysayer-postgres-"))
+    try:
+        with _throw_away_server(programs, folder) as url:
+            yield url
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Engine]:
+    engine = open_store(settings)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _fresh_database(server: str) -> Iterator[str]:
+    name = f"naysayer_test_{uuid4().hex}"
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+def _postgres_programs() -> Path | None:
+    found = shutil.which("initdb")
+    folders = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    return next((folder for folder in reversed(folders) if (folder / "initdb").exists()), None)
+
+
+@contextmanager
+def _throw_away_server(programs: Path, folder: Path) -> Iterator[str]:
+    # PostgreSQL refuses to run as root; its packages come with a user for it.
+    as_user: dict = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+    if as_user:
+        shutil.chown(folder, "postgres", "postgres")
+    data, log = folder / "cluster", folder / "log"
+
+    def call(program: str, *arguments: str) -> None:
+        command = [str(programs / program), "-D", str(data), *arguments]
+        subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL, timeout=60, **as_user)
+
+    call("initdb", "-U", "naysayer", "-A", "trust", "-E", "UTF8", "--no-sync")
+    call("pg_ctl", "-w", "-l", str(log), "-o", f"-k {folder} -c listen_addresses='' -c fsync=off", "start")
+    try:
+        yield f"postgresql+psycopg://naysayer@/postgres?host={folder}"
+    finally:
+        call("pg_ctl", "-w", "-m", "immediate", "stop")

@@ -1,0 +1,333 @@
+import gzip
+import io
+import json
+import shutil
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlmodel import select
+
+from feedback.queue import next_images
+from feedback.votes import Press, record_votes
+from store.backup import backup, restore
+from store.engine import reading
+from store.errors import BadRequest, DamagedStore, NewerStore
+from store.files import sha256_of
+from store.layout import layout_of
+from store.migrate import check_integrity, open_store
+from store.settings import Settings
+from store.tables import Image, Verdict, Vote
+
+LORA = b"a small negative LoRA"
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "elsewhere" / "data", _env_file=None)
+
+
+@pytest.fixture(scope="module")
+def packed(fill: Callable, publish_version: Callable, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with six pictures and one version, and a backup beside it."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("packed") / "data", _env_file=None)
+    layout, engine = layout_of(settings), open_store(settings)
+    fill(engine, put=layout.blobs.put)
+    folder = layout.version_folder(sha256_of(LORA))
+    folder.mkdir(parents=True)
+    (folder / "adapter.safetensors").write_bytes(LORA)
+    (folder / "card.md").write_bytes(b"# v1")
+    publish_version(engine, 1, sha256=sha256_of(LORA))
+    backup(settings, settings.data_dir.parent / "backup.tar")
+    engine.dispose()
+    return settings.data_dir.parent
+
+
+@pytest.fixture
+def archive(packed: Path, tmp_path: Path) -> Path:
+    """A backup that the test may change."""
+    return Path(shutil.copy(packed / "backup.tar", tmp_path))
+
+
+@pytest.fixture
+def settings(packed: Path, tmp_path: Path) -> Settings:
+    """A store that the test may change, the one the backup was made of."""
+    shutil.copytree(packed / "data", tmp_path / "data")
+    return Settings(data_dir=tmp_path / "data", _env_file=None)
+
+
+def members(archive: Path) -> list[tuple[tarfile.TarInfo, bytes]]:
+    with tarfile.open(archive) as tar:
+        return [(member, tar.extractfile(member).read()) for member in tar]
+
+
+def rewrite(archive: Path, entries: list[tuple[tarfile.TarInfo, bytes]]) -> None:
+    with tarfile.open(archive, "w") as tar:
+        for member, data in entries:
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+
+
+def contents(archive: Path) -> dict:
+    return json.loads(members(archive)[0][1])
+
+
+def everything(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def assert_refused_whole(archive: Path, settings: Settings, error: type[Exception] = DamagedStore) -> None:
+    with pytest.raises(error, match=r"nothing was restored|this program knows"):
+        restore(archive, settings)
+    assert list(settings.data_dir.parent.iterdir()) == []
+    assert not list(archive.parent.rglob("escaped"))
+
+
+def test_what_is_restored_is_what_was_backed_up(archive: Path, elsewhere: Settings) -> None:
+    report = restore(archive, elsewhere)
+    assert (report.votes, report.images, report.versions, report.files) == (0, 6, 2, 1 + 12 + 2)
+    assert (report.schema, report.bytes) == ("0001", archive.stat().st_size)
+    folder = layout_of(elsewhere).version_folder(sha256_of(LORA))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        "adapter.safetensors": LORA,
+        "card.md": b"# v1",
+    }
+    engine = open_store(elsewhere)
+    with reading(engine) as session:
+        pictures = list(session.exec(select(Image.sha256).order_by(Image.id)))
+    assert [layout_of(elsewhere).blobs.get(sha256) for sha256 in pictures] == [
+        f"picture {seed}".encode() for seed in range(6)
+    ]
+    engine.dispose()
+    assert {name.split("/")[0] for name in everything(elsewhere.data_dir)} == {"naysayer.db", "blobs", "versions"}
+
+
+def test_a_backup_may_be_restored_into_an_empty_folder(archive: Path, elsewhere: Settings) -> None:
+    elsewhere.data_dir.mkdir(parents=True)
+    restore(archive, elsewhere)
+    assert (elsewhere.data_dir / "naysayer.db").exists()
+
+
+def test_a_backup_leaves_one_file_and_nothing_else(settings: Settings, tmp_path: Path) -> None:
+    before = everything(tmp_path)
+    backup(settings, tmp_path / "backup.tar")
+    assert {name for name in everything(tmp_path) - before if not name.endswith(("-wal", "-shm"))} == {"backup.tar"}
+
+
+def test_what_no_row_names_is_left_out(settings: Settings, tmp_path: Path) -> None:
+    layout = layout_of(settings)
+    layout.blobs.put(b"drawn but never recorded")
+    (layout.versions / ".staging-1").mkdir(parents=True)
+    assert backup(settings, tmp_path / "backup.tar").files == 1 + 12 + 2
+
+
+def test_a_backup_never_overwrites(archive: Path, settings: Settings) -> None:
+    before = archive.read_bytes()
+    with pytest.raises(BadRequest, match="never overwrites"):
+        backup(settings, archive)
+    assert archive.read_bytes() == before
+
+
+def test_a_backup_of_nothing_is_refused(elsewhere: Settings, tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="there is no store"):
+        backup(elsewhere, tmp_path / "backup.tar")
+    assert not (tmp_path / "backup.tar").exists()
+
+
+def test_a_store_with_a_missing_or_changed_file_is_not_backed_up(settings: Settings, tmp_path: Path) -> None:
+    blob = layout_of(settings).blobs.path(sha256_of(b"picture 0"))
+    adapter = layout_of(settings).version_folder(sha256_of(LORA)) / "adapter.safetensors"
+    for path in (blob, adapter):
+        sound = path.read_bytes()
+        path.write_bytes(b"changed")
+        with pytest.raises(DamagedStore, match="changed"):
+            backup(settings, tmp_path / "second.tar")
+        path.unlink()
+        with pytest.raises(DamagedStore, match="earlier backup"):
+            backup(settings, tmp_path / "second.tar")
+        path.write_bytes(sound)
+    assert {path.name for path in tmp_path.iterdir()} == {"data"}
+
+
+def test_a_postgres_store_is_told_to_use_pg_dump(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, store_url="postgresql+psycopg://me:secret@host/db", _env_file=None)
+    with pytest.raises(BadRequest, match="pg_dump") as caught:
+        backup(settings, tmp_path / "backup.tar")
+    assert "secret" not in str(caught.value)
+    with pytest.raises(BadRequest, match="pg_dump"):
+        restore(tmp_path / "backup.tar", settings)
+
+
+def test_a_folder_with_something_in_it_is_never_touched(archive: Path, elsewhere: Settings) -> None:
+    elsewhere.data_dir.mkdir(parents=True)
+    (elsewhere.data_dir / "notes").write_text("mine")
+    with pytest.raises(BadRequest, match="not empty"):
+        restore(archive, elsewhere)
+    assert everything(elsewhere.data_dir.parent) == {"data", "data/notes"}
+
+
+def test_a_missing_backup_is_named(elsewhere: Settings, tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match=r"there is no backup .*absent\.tar"):
+        restore(tmp_path / "absent.tar", elsewhere)
+
+
+def test_a_backup_that_was_cut_is_refused(archive: Path, elsewhere: Settings) -> None:
+    whole = archive.read_bytes()
+    for share in (0, 0.01, 0.3, 0.7, 0.9):
+        archive.write_bytes(whole[: int(share * len(whole))])
+        assert_refused_whole(archive, elsewhere)
+
+
+def test_a_change_to_any_file_of_a_backup_is_found(archive: Path, elsewhere: Settings) -> None:
+    entries = members(archive)
+    for n, (member, data) in enumerate(entries[1:], 1):
+        middle = len(data) // 2
+        changed = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+        rewrite(archive, [*entries[:n], (member, changed), *entries[n + 1 :]])
+        assert_refused_whole(archive, elsewhere)
+
+
+def test_a_backup_that_lacks_a_file_is_refused(archive: Path, elsewhere: Settings) -> None:
+    entries = members(archive)
+    for n in range(len(entries)):
+        rewrite(archive, entries[:n] + entries[n + 1 :])
+        assert_refused_whole(archive, elsewhere)
+
+
+@pytest.mark.parametrize("prefix", ["naysayer.db", "blobs/", "versions/"])
+def test_a_file_that_a_row_names_must_be_listed(prefix: str, archive: Path, elsewhere: Settings) -> None:
+    (first, _), *rest = members(archive)
+    row = contents(archive)
+    row["files"] = {name: sha256 for name, sha256 in row["files"].items() if not name.startswith(prefix)}
+    rest = [entry for entry in rest if not entry[0].name.startswith(prefix)]
+    rewrite(archive, [(first, json.dumps(row).encode()), *rest])
+    assert_refused_whole(archive, elsewhere)
+
+
+HOSTILE = [
+    "../escaped",
+    "/tmp/escaped",
+    "blobs/../../escaped",
+    "blobs/aa/x",
+    "versions/.staging/x",
+    "extra",
+    "./x",
+    "a\\b",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_a_hostile_name_is_refused(name: str, is_listed: bool, archive: Path, elsewhere: Settings) -> None:
+    (first, body), *rest = members(archive)
+    if is_listed:
+        row = contents(archive)
+        row["files"][name] = sha256_of(b"x")
+        body = json.dumps(row).encode()
+    rewrite(archive, [(first, body), *rest, (tarfile.TarInfo(name), b"x")])
+    assert_refused_whole(archive, elsewhere)
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_what_is_no_plain_file_is_refused(kind: bytes, archive: Path, elsewhere: Settings) -> None:
+    entries = members(archive)
+    entries[1][0].type, entries[1][0].linkname = kind, "/etc/passwd"
+    rewrite(archive, entries)
+    assert_refused_whole(archive, elsewhere)
+
+
+def test_a_name_may_come_only_once(archive: Path, elsewhere: Settings) -> None:
+    entries = members(archive)
+    rewrite(archive, [*entries, entries[1]])
+    assert_refused_whole(archive, elsewhere)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{}", b"\xff", b"[" * 100_000, b'{"format": 2}', b'{"format": 1, "files": {}}'],
+    ids=["empty", "list", "object", "bytes", "deep", "format", "fields"],
+)
+def test_a_malformed_list_of_contents_is_refused(body: bytes, archive: Path, elsewhere: Settings) -> None:
+    (first, _), *rest = members(archive)
+    rewrite(archive, [(first, body), *rest])
+    assert_refused_whole(archive, elsewhere)
+
+
+@pytest.mark.parametrize("field", ["schema", "votes", "files"])
+@pytest.mark.parametrize("value", [None, [1], {"naysayer.db": 1}])
+def test_a_field_of_the_wrong_kind_is_refused(field: str, value: object, archive: Path, elsewhere: Settings) -> None:
+    (first, _), *rest = members(archive)
+    rewrite(archive, [(first, json.dumps(contents(archive) | {field: value}).encode()), *rest])
+    assert_refused_whole(archive, elsewhere)
+
+
+def test_a_compressed_or_other_file_is_refused(archive: Path, elsewhere: Settings) -> None:
+    tar = archive.read_bytes()
+    for data in (gzip.compress(tar), b"PK\3\4" + tar, b"\0" * 10_240):
+        archive.write_bytes(data)
+        assert_refused_whole(archive, elsewhere)
+
+
+def test_a_backup_of_a_newer_naysayer_is_refused(settings: Settings, elsewhere: Settings, tmp_path: Path) -> None:
+    engine = open_store(settings)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    backup(settings, tmp_path / "backup.tar")
+    assert_refused_whole(tmp_path / "backup.tar", elsewhere, NewerStore)
+
+
+def test_a_backup_under_four_writers_holds_a_prefix_of_the_votes(
+    settings: Settings, fill: Callable, elsewhere: Settings, tmp_path: Path
+) -> None:
+    engine = open_store(settings)
+    fill(engine, images=40, put=layout_of(settings).blobs.put)
+    stop, begun = threading.Event(), threading.Barrier(5)
+    acknowledged: dict[str, list[str]] = {f"rater {n}": [] for n in range(4)}
+    threads = [threading.Thread(target=vote_until, args=(engine, r, a, begun, stop)) for r, a in acknowledged.items()]
+    for thread in threads:
+        thread.start()
+    begun.wait(30)
+    known = {rater: len(requests) for rater, requests in acknowledged.items()}
+    backup(settings, tmp_path / "backup.tar")
+    stop.set()
+    for thread in threads:
+        thread.join()
+    engine.dispose()
+    restore(tmp_path / "backup.tar", elsewhere)
+    copy = open_store(elsewhere)
+    assert check_integrity(copy) == []
+    with reading(copy) as session:
+        kept = list(session.exec(select(Vote.request_id).order_by(Vote.id)))
+        pictures = list(session.exec(select(Image.sha256)))
+    copy.dispose()
+    for rater, requests in acknowledged.items():
+        mine = [request for request in kept if request.startswith(rater)]
+        assert len(mine) >= known[rater] > 0
+        assert mine[: len(requests)] == requests[: len(mine)]
+    assert all(layout_of(elsewhere).blobs.get(sha256) for sha256 in pictures)
+
+
+def vote_until(
+    engine: Engine, rater: str, acknowledged: list[str], begun: threading.Barrier, stop: threading.Event
+) -> None:
+    for request in requests_of(rater):
+        if stop.is_set():
+            return
+        [shown] = next_images(engine, rater, count=1, overlap=4, lease_s=60)
+        verdict = Verdict.undo if len(acknowledged) % 2 else Verdict.reject
+        [receipt] = record_votes(engine, rater, [Press(request, shown.image_id, verdict)], overlap=9, lease_s=60)
+        assert not receipt.refused
+        acknowledged.append(request)
+        if len(acknowledged) == 5:
+            begun.wait(30)
+
+
+def requests_of(rater: str) -> Iterator[str]:
+    n = 0
+    while True:
+        yield f"{rater}-{n}"
+        n += 1

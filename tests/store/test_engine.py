@@ -1,0 +1,99 @@
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlmodel import func, select
+
+from store.engine import has_wal_reset_bug, is_sqlite, open_engine, reading, sqlite_module, writing
+from store.tables import Prompt, Rater
+
+AFFECTED = [(3, 7, 0), (3, 40, 1), (3, 44, 5), (3, 45, 0), (3, 50, 6), (3, 51, 0), (3, 51, 2)]
+SAFE = [(3, 6, 23), (3, 44, 6), (3, 44, 9), (3, 50, 7), (3, 51, 3), (3, 52, 0), (3, 53, 4), (4, 0, 0)]
+
+
+@pytest.mark.parametrize("version", AFFECTED)
+def test_engines_before_the_fix_have_the_wal_reset_bug(version: tuple[int, ...]) -> None:
+    assert has_wal_reset_bug(version)
+
+
+@pytest.mark.parametrize("version", SAFE)
+def test_engines_with_the_fix_do_not_have_the_wal_reset_bug(version: tuple[int, ...]) -> None:
+    assert not has_wal_reset_bug(version)
+
+
+def test_wal_is_used_exactly_where_it_is_safe(engine: Engine) -> None:
+    is_affected = has_wal_reset_bug(sqlite_module().sqlite_version_info)
+    with engine.connect() as connection:
+        mode = connection.execute(text("PRAGMA journal_mode")).scalar()
+    assert mode == ("delete" if is_affected else "wal")
+
+
+def test_an_affected_engine_falls_back_to_a_rollback_journal_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("store.engine.has_wal_reset_bug", lambda version: True)
+    engine = open_engine(f"sqlite:///{tmp_path / 'a.db'}")
+    with engine.connect() as connection:
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "delete"
+    assert "WAL-reset bug" in caplog.text
+    engine.dispose()
+
+
+@pytest.mark.parametrize(("pragma", "value"), [("synchronous", 2), ("foreign_keys", 1), ("trusted_schema", 0)])
+def test_every_connection_is_durable_and_checked(pragma: str, value: int, engine: Engine) -> None:
+    with engine.connect() as one, engine.connect() as other:
+        assert {connection.execute(text(f"PRAGMA {pragma}")).scalar() for connection in (one, other)} == {value}
+
+
+def test_what_a_writer_raised_in_rolls_back(any_engine: Engine) -> None:
+    for stop in (ValueError, KeyboardInterrupt, GeneratorExit):
+        with pytest.raises(stop), writing(any_engine) as session:
+            session.add(Rater(name="ann"))
+            session.flush()
+            raise stop
+    with reading(any_engine) as session:
+        assert session.exec(select(Rater)).all() == []
+
+
+def test_rows_may_be_read_after_the_block(any_engine: Engine) -> None:
+    with writing(any_engine) as session:
+        rater = Rater(name="ann")
+        session.add(rater)
+    assert (rater.id, rater.name) == (1, "ann")
+
+
+def test_a_reader_sees_one_instant(any_engine: Engine) -> None:
+    with reading(any_engine) as session:
+        before = session.exec(select(func.count()).select_from(Rater)).one()
+        with writing(any_engine) as other:
+            other.add(Rater(name="ann"))
+        after = session.exec(select(func.count()).select_from(Rater)).one()
+    assert (before, after) == (0, 0)
+
+
+def test_writers_that_read_first_wait_for_each_other(any_engine: Engine) -> None:
+    with writing(any_engine) as session:
+        session.add(Prompt(text="0"))
+    errors: list[BaseException] = []
+
+    def count_up() -> None:
+        try:
+            for _ in range(25):
+                with writing(any_engine) as session:
+                    row = session.exec(select(Prompt)).one()
+                    row.text = str(int(row.text) + 1)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=count_up) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with reading(any_engine) as session:
+        assert (errors, session.exec(select(Prompt.text)).one()) == ([], "200")
+
+
+def test_is_sqlite_tells_the_engines_apart(any_engine: Engine, request: pytest.FixtureRequest) -> None:
+    assert is_sqlite(any_engine) == ("sqlite" in request.node.name.rpartition("[")[2])

@@ -1,0 +1,105 @@
+"""What the kill tests run in processes of their own, and how they start them quickly.
+
+A fork server that has imported torch once, and computed nothing with it, makes a child in milliseconds.
+"""
+
+import errno
+import multiprocessing
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+import torch
+
+import trainer.publish
+from store.errors import Busy, NaysayerError
+from store.settings import Settings
+from trainer.retrain import retrain
+
+DONE, OUR_ERROR, BUSY, EXITED_AT_STEP = 0, 1, 75, 9
+
+_server = multiprocessing.get_context("forkserver")
+_server.set_forkserver_preload(["tests.trainer.children", "trainer.fit", "trainer.model", "trainer.cache"])
+
+
+def start(function: Callable[..., None], *arguments: object) -> ForkServerProcess:
+    """A running child process."""
+    process = _server.Process(target=function, args=arguments)
+    process.start()
+    return process
+
+
+def run(function: Callable[..., None], *arguments: object) -> int | None:
+    """How a child process ended."""
+    process = start(function, *arguments)
+    process.join(120)
+    return process.exitcode
+
+
+def retrain_child(settings: Settings) -> None:
+    """A retrain, with the exit codes of the command line."""
+    torch.set_num_threads(1)
+    try:
+        retrain(settings, force=True)
+    except Busy:
+        os._exit(BUSY)
+    except NaysayerError:
+        os._exit(OUR_ERROR)
+    os._exit(DONE)
+
+
+def retrain_that_exits_at_publish_step(settings: Settings, n: int) -> None:
+    """A retrain whose process ends at the n-th call that makes something last, once publishing has begun."""
+
+    def exit_now() -> None:
+        os._exit(EXITED_AT_STEP)
+
+    _when_publishing(n, exit_now)
+    retrain_child(settings)
+
+
+def retrain_that_fails_at_publish_step(settings: Settings, n: int, code: int) -> None:
+    """A retrain in which the n-th such call raises OSError (a full disk, a broken one)."""
+
+    def fail() -> None:
+        raise OSError(code, os.strerror(code))
+
+    _when_publishing(n, fail)
+    with suppress(OSError):
+        retrain_child(settings)
+    os._exit(OUR_ERROR)
+
+
+def _when_publishing(n: int, act: Callable[[], None]) -> None:
+    """Calls `act` instead of the n-th fsync, rename, replace, open for writing or COMMIT after publishing began."""
+    counted = [0]
+    publish = trainer.publish.publish_version
+
+    def count() -> None:
+        counted[0] += 1
+        if counted[0] == n:
+            act()
+
+    def counting(function: Callable) -> Callable:
+        def call(*args, **kwargs):
+            count()
+            return function(*args, **kwargs)
+
+        return call
+
+    def publish_counting(engine, *args):
+        os.fsync = counting(os.fsync)
+        Path.rename = counting(Path.rename)  # type: ignore[method-assign]
+        Path.replace = counting(Path.replace)  # type: ignore[method-assign]
+        Path.mkdir = counting(Path.mkdir)  # type: ignore[method-assign]
+        engine.dialect.do_commit = counting(engine.dialect.do_commit)
+        version = publish(engine, *args)
+        os._exit(DONE)  # every step was passed: n is beyond the last
+        return version
+
+    trainer.publish.publish_version = publish_counting
+
+
+ERRORS = (errno.ENOSPC, errno.EIO)

@@ -1,0 +1,140 @@
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from feedback.manifest import freeze
+from store.errors import Interrupted, NonFiniteLoss
+from store.layout import layout_of
+from store.migrate import open_store
+from store.settings import Settings
+from store.tables import Role, Split
+from trainer.cache import Cache, encode, encode_prompt, null_prompt
+from trainer.fit import BatchDrawer, Watch, fit
+from trainer.model import load_base
+
+
+def fit_here(settings: Settings, folder: Path, watch: Watch | None = None):
+    engine, layout = open_store(settings), layout_of(settings)
+    base = load_base(settings)
+    cache = Cache(base, layout.blobs, layout.cache)
+    try:
+        return fit(base, cache, freeze(engine, base.sha256), settings, folder, watch or Watch())
+    finally:
+        engine.dispose()
+
+
+def drawer(settings: Settings, base) -> BatchDrawer:
+    engine, layout = open_store(settings), layout_of(settings)
+    manifest = freeze(engine, base.sha256)
+    engine.dispose()
+    return BatchDrawer(base, Cache(base, layout.blobs, layout.cache), manifest, settings)
+
+
+def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_same_manifest_and_seed_give_the_same_bytes(rated, tmp_path):
+    first, second = fit_here(rated, tmp_path / "a"), fit_here(rated, tmp_path / "b")
+    assert equal(first.weights, second.weights)
+    assert json.dumps(first.curve) == json.dumps(second.curve)
+    assert any(tensor.abs().max() > 0 for name, tensor in first.weights.items() if "lora_B" in name)
+
+
+@pytest.mark.slow
+def test_another_seed_gives_another_adapter(rated, tmp_path):
+    other = rated.model_copy(update={"seed": 1})
+    assert not equal(fit_here(rated, tmp_path / "a").weights, fit_here(other, tmp_path / "b").weights)
+
+
+@pytest.mark.slow
+def test_a_stopped_fit_goes_on_to_the_weights_of_an_unbroken_one(rated, tmp_path):
+    told: list[int] = []
+    stopping = Watch(lambda step, _: told.append(step), lambda: len(told) >= 2)
+    with pytest.raises(Interrupted, match="stopped at step 3 of 6"):
+        fit_here(rated, tmp_path / "a", stopping)
+    resumed = fit_here(rated, tmp_path / "a", Watch(lambda step, _: told.append(step)))
+    assert told == [1, 2, 3, 4, 5, 6]
+    unbroken = fit_here(rated, tmp_path / "b")
+    assert equal(resumed.weights, unbroken.weights)
+    assert resumed.curve == unbroken.curve
+
+
+def test_a_non_finite_loss_stops_before_the_step(rated, tmp_path, monkeypatch):
+    losses = iter([0.5, 0.5, math.nan])
+    import trainer.fit
+
+    real = trainer.fit.loss_of
+    monkeypatch.setattr(trainer.fit, "loss_of", lambda *args: real(*args) * 0 + next(losses))
+    told: list[int] = []
+    with pytest.raises(NonFiniteLoss, match="nan at step 3"):
+        fit_here(rated.model_copy(update={"checkpoint_every": 100}), tmp_path / "a", Watch(lambda n, _: told.append(n)))
+    assert told == [1, 2]
+    assert not (tmp_path / "a").exists()
+
+
+def test_the_curve_is_kept_and_so_is_the_newest_checkpoint_alone(rated, tmp_path):
+    curve = fit_here(rated, tmp_path / "a").curve
+    assert [point["step"] for point in curve] == [1, 2, 3, 4, 5, 6]
+    assert all(point["loss"] > 0 and point["gradient_norm"] > 0 for point in curve)
+    assert [("held_out" in point) for point in curve] == [False, True, False, True, False, True]
+    assert [folder.name for folder in (tmp_path / "a").iterdir()] == ["step-000006"]
+
+
+def test_batches_are_half_rejects_and_of_the_noisier_timesteps(rated, base):
+    draw = drawer(rated.model_copy(update={"train_batch": 8}), base)
+    for step in range(20):
+        batch = draw.train(step)
+        assert batch.is_reject_B.sum() == 4
+        assert (batch.timesteps_B >= rated.min_timestep).all()
+        assert batch.time_ids_B6.tolist() == [[64, 64, 0, 0, 64, 64]] * 8
+
+
+def test_a_step_has_the_same_batch_however_often_it_is_drawn(rated, base):
+    draw = drawer(rated, base)
+    for first, again in zip(draw.train(3), draw.train(3), strict=True):
+        assert torch.equal(first, again)
+    assert not torch.equal(draw.train(3).noisy_BCHW, draw.train(4).noisy_BCHW)
+
+
+def test_without_keeps_the_objective_is_sft(rated, base):
+    draw = drawer(rated, base)
+    assert draw.objective == "nft"
+    draw.keeps = []
+    assert draw.objective == "sft"
+    assert draw.train(0).is_reject_B.all()
+
+
+def test_held_out_items_never_come_into_a_training_batch(rated, base, monkeypatch):
+    draw = drawer(rated, base)
+    assert {item.split for item in draw.rejects + draw.keeps} == {Split.train}
+    assert {item.split for item in draw.held_out} == {Split.held_out}
+
+
+def test_the_null_rows_are_those_the_sampler_uses(rated, base):
+    draw = drawer(rated.model_copy(update={"null_dropout": 1.0}), base)
+    assert draw.train(0).text_BLD.abs().max() == 0  # SDXL's zeros for an empty negative prompt
+    assert null_prompt(base).pooled_P.abs().max() == 0
+
+
+def test_texts_are_encoded_once_and_read_back_the_same(rated, base, tmp_path):
+    cache = Cache(base, layout_of(rated).blobs, tmp_path / "cache")
+    made = cache.text("a big red star on a blue background")
+    again = Cache(base, layout_of(rated).blobs, tmp_path / "cache").text("a big red star on a blue background")
+    fresh = encode_prompt(base, "a big red star on a blue background")
+    assert torch.equal(made.hidden_LD, again.hidden_LD)
+    assert torch.equal(made.pooled_P, fresh.pooled_P)
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_a_picture_without_its_latent_is_encoded_from_its_pixels(rated, base, tmp_path):
+    engine, layout = open_store(rated), layout_of(rated)
+    item = freeze(engine, base.sha256).of(Role.reject, Split.train)[0]
+    engine.dispose()
+    without = type(item)(**(vars(item) | {"latent_sha256": None}))
+    encoded = Cache(base, layout.blobs, tmp_path / "cache").latent(without)
+    assert torch.equal(encoded, encode(base, layout.blobs.get(item.sha256)))
+    assert encoded.shape == Cache(base, layout.blobs, tmp_path / "cache").latent(item).shape

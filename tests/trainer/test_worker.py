@@ -1,0 +1,141 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from sqlmodel import select
+
+from feedback.pool import how_due
+from feedback.versions import get_version, promote
+from feedback.work import record_images
+from store.engine import reading
+from store.errors import Busy
+from store.files import only_one
+from store.layout import layout_of
+from store.migrate import open_store
+from store.tables import Image, Origin
+from tests.trainer.conftest import rate_everything
+from trainer.retrain import retrain
+from trainer.worker import Retrainer, draw_and_record, generate, plan, prepare
+
+
+@pytest.fixture
+def engine(rated):
+    engine = open_store(rated)
+    yield engine
+    engine.dispose()
+
+
+def images(engine, **where) -> list[Image]:
+    with reading(engine) as session:
+        return list(session.exec(select(Image).filter_by(**where).order_by(Image.id)))
+
+
+def test_a_filled_queue_needs_no_work(rated, engine):
+    generate(rated, once=True)
+    assert generate(rated, once=True) == 0
+
+
+def test_every_picture_keeps_its_png_and_its_latent(rated, engine):
+    blobs = layout_of(rated).blobs
+    for image in images(engine):
+        assert blobs.get(image.sha256).startswith(b"\x89PNG")
+        assert blobs.get(image.latent_sha256)
+
+
+def test_work_that_is_drawn_again_is_recorded_once(rated, engine):
+    sampler = prepare(engine, layout_of(rated), rated)
+    work = plan(engine, rated, 2)
+    assert draw_and_record(engine, layout_of(rated), sampler, work) == 2
+    assert draw_and_record(engine, layout_of(rated), sampler, work) == 0
+
+
+@pytest.mark.slow
+def test_after_a_promotion_the_next_pictures_are_the_new_champions(rated, engine):
+    retrain(rated)
+    generate(rated, once=True)
+    old = {image.id for image in images(engine)}
+    promote(engine, 1, "test")
+    assert images(engine, is_queued=True) == []
+    generate(rated.model_copy(update={"base_slice": 0.0, "queue_target": 40}), once=True)
+    new = [image for image in images(engine, origin=Origin.sampled) if image.id not in old]
+    assert {image.version for image in new} == {1}
+    assert {image.rule for image in new} == {"same-prompt"}
+    assert get_version(engine, 1).strength == new[0].strength
+
+
+@pytest.mark.slow
+def test_the_same_seed_grid_has_the_same_pairs_for_every_version(rated, engine):
+    retrain(rated)
+    generate(rated, once=True)
+    pairs = [
+        {(image.prompt_id, image.seed) for image in images(engine, version=number, origin=Origin.evaluation)}
+        for number in (0, 1)
+    ]
+    assert pairs[0] == pairs[1]
+    assert len(pairs[0]) == rated.evaluation_pairs
+
+
+def test_grid_pictures_are_never_queued_nor_pooled(rated, engine):
+    assert not [image for image in images(engine, origin=Origin.evaluation) if image.is_queued]
+
+
+def test_a_second_worker_on_the_same_store_gives_way(rated):
+    with only_one(layout_of(rated).root / "worker.lock", "held"), pytest.raises(Busy, match="another worker"):
+        generate(rated, once=True)
+
+
+def test_a_failed_retrain_is_not_tried_again_until_new_rejects_come(rated, engine, monkeypatch):
+    started, popen = [], subprocess.Popen
+
+    def start_one_that_fails(command):
+        started.append(command)
+        return popen(["false"])
+
+    monkeypatch.setattr(subprocess, "Popen", start_one_that_fails)
+    retrainer = Retrainer(engine, rated.model_copy(update={"auto_retrain": True}))
+    for _ in range(2):
+        retrainer.look()
+        assert retrainer.process.wait() == 1
+    assert len(started) == 1
+    generate(rated, once=True)
+    assert rate_everything(engine, rated) > 0
+    retrainer.look()
+    assert retrainer.process.wait() == 1
+    assert len(started) == 2
+
+
+def test_without_auto_retrain_the_worker_never_starts_one(rated, engine):
+    retrainer = Retrainer(engine, rated)
+    retrainer.look()
+    assert how_due(engine, rated.rejects_needed).is_due
+    assert retrainer.process is None
+
+
+@pytest.mark.slow
+def test_sigterm_stops_the_worker_cleanly_after_its_batch(tmp_path):
+    environment = os.environ | {
+        "NAYSAYER_DATA_DIR": str(tmp_path),
+        "NAYSAYER_NUM_INFERENCE_STEPS": "2",
+        "NAYSAYER_QUEUE_TARGET": "4",
+    }
+    worker = subprocess.Popen([sys.executable, "-m", "ui.commands", "generate"], env=environment)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("blobs/*/*")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(30) == 0
+
+
+def test_a_picture_is_named_by_all_that_decides_it(rated, engine):
+    from dataclasses import replace
+
+    sampler = prepare(engine, layout_of(rated), rated)
+    work = plan(engine, rated, 1)[0]
+    drawing = sampler.drawing_of(get_version(engine, 0))
+    assert record_images(engine, [(work, "0" * 64, "1" * 64)], drawing) == 1
+    for change in ({"guidance_scale": 9.0}, {"num_inference_steps": 9}, {"negative_prompt": "ugly"}, {"strength": 9.0}):
+        assert record_images(engine, [(work, "0" * 64, "1" * 64)], replace(drawing, **change)) == 1
+    assert record_images(engine, [(replace(work, seed=work.seed + 1), "0" * 64, "1" * 64)], drawing) == 1

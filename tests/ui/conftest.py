@@ -1,0 +1,171 @@
+"""A store with small pictures in it, the real page server, and a real browser."""
+
+import io
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from PIL import Image as Picture
+from PIL import ImageDraw
+from playwright.sync_api import Browser, Error, Page, sync_playwright
+from sqlalchemy import Engine
+from sqlmodel import col, select
+
+from feedback.prompts import add_prompts
+from feedback.versions import begin
+from feedback.work import Drawing, Work, record_images
+from store.engine import reading
+from store.layout import layout_of
+from store.settings import Settings
+from store.tables import Origin, Prompt
+from tests.browser import find_chromium
+from ui.serve import pages_command
+
+BASE_SHA256 = "0" * 64
+DRAWING = Drawing("plain", 0.0, 3.0, 10, 64, 64)
+PROMPTS = ["a red square", "a green disc", "a blue triangle"]
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class Served:
+    """The page server of one store; it can be killed and started again at the same address."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.url = f"http://127.0.0.1:{settings.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        environment = os.environ | {
+            "NAYSAYER_DATA_DIR": str(self.settings.data_dir),
+            "NAYSAYER_OVERLAP": str(self.settings.overlap),
+        }
+        self.process = subprocess.Popen(pages_command(self.settings), env=environment)
+        deadline = time.monotonic() + 60
+        while not self._answers():
+            assert self.process.poll() is None, "the page server ended by itself"
+            assert time.monotonic() < deadline, "the page server did not answer within 60 s"
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def _answers(self) -> bool:
+        try:
+            with urlopen(f"{self.url}/_stcore/health", timeout=1) as answer:
+                return answer.status == 200
+        except (URLError, OSError):
+            return False
+
+
+@contextmanager
+def serve(settings: Settings) -> Iterator[Served]:
+    """The real pages over the store of `settings`, on a free port."""
+    served = Served(settings.model_copy(update={"port": free_port()}))
+    served.start()
+    try:
+        yield served
+    finally:
+        served.kill()
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def png_of(seed: int, side_px: int = 64) -> bytes:
+    """A small picture, different for every seed."""
+    picture = Picture.new("RGB", (side_px, side_px), "#e9e4d8")
+    colour = ["#b0472f", "#2b7160", "#3d5a98"][seed % 3]
+    draw, edge = ImageDraw.Draw(picture), side_px // 5 + seed % 7
+    box = (edge, edge, side_px - edge, side_px - edge)
+    if seed % 3 == 0:
+        draw.rectangle(box, fill=colour)
+    elif seed % 3 == 1:
+        draw.ellipse(box, fill=colour)
+    else:
+        draw.polygon([(edge, side_px - edge), (side_px - edge, side_px - edge), (side_px // 2, edge)], fill=colour)
+    picture.putpixel((seed % side_px, seed // side_px % side_px), (0, 0, 0))
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def draw(settings: Settings, engine: Engine) -> Callable[..., None]:
+    """A function that records real PNGs of a version, ready to be rated."""
+
+    def draw(
+        count: int,
+        *,
+        version: int = 0,
+        prompts: list[str] = PROMPTS,
+        first_seed: int = 0,
+        origin: Origin = Origin.sampled,
+        side_px: int = 64,
+    ) -> None:
+        begin(engine, "builtin", BASE_SHA256)
+        add_prompts(engine, prompts)
+        blobs = layout_of(settings).blobs
+        with reading(engine) as session:
+            rows = list(session.exec(select(Prompt).where(col(Prompt.text).in_(prompts)).order_by(col(Prompt.id))))
+        drawn = []
+        for seed in range(first_seed, first_seed + count):
+            prompt = rows[seed % len(rows)]
+            work = Work(prompt.id, prompt.text, seed, version, origin)
+            drawn.append((work, blobs.put(png_of(seed, side_px)), blobs.put(f"latent {seed}".encode())))
+        assert record_images(engine, drawn, DRAWING) == count
+
+    return draw
+
+
+@pytest.fixture(name="serve")
+def serve_fixture() -> Callable:
+    """`with serve(settings) as served:` runs the real page server at `served.url`."""
+    return serve
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium. Fails, and does not skip, where there is none."""
+    path = find_chromium()
+    if path is None:
+        pytest.fail("no browser: run `python tests/browser.py`, or set NAYSAYER_CHROMIUM")
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        except Error as error:
+            pytest.fail(f"{path} does not start: {error}")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """An empty tab with storage of its own; the test fails when a script on it fails."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    tab = context.new_page()
+    failed: list[str] = []
+    tab.on("pageerror", lambda error: failed.append(str(error)))
+    yield tab
+    context.close()
+    assert failed == []

@@ -1,0 +1,1 @@
+"""The built-in model, a genuine SDXL in miniature: how it is built, and how often it is wrong."""

@@ -1,0 +1,103 @@
+"""Builds the built-in model: a genuine SDXL in miniature, trained on the drawn world.
+
+One process:   python -m trainer.builtin.build trainer/builtin/model
+Two processes: torchrun --standalone --nproc-per-node 2 -m trainer.builtin.build trainer/builtin/model
+
+Several processes of one thread share each batch, which on a busy CPU is twice as fast as one of several threads.
+"""
+
+import argparse
+import json
+import shutil
+import tempfile
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, StableDiffusionXLPipeline
+
+from trainer.builtin.running import device_for, rank, repeatable
+from trainer.builtin.text import new_text_encoders, new_tokenizers
+from trainer.builtin.unet import new_scheduler, new_unet, train_unet
+from trainer.builtin.vae import encode, train_vae
+from trainer.world.pictures import pictures
+
+PICTURES = 20_000
+FAULTY = 0.45
+"""Share of the training pictures drawn with a fault."""
+SAVE_EVERY = 1000
+DEFAULTS = {"guidance_scale": 1.75, "num_inference_steps": 20, "height": 64, "width": 64}
+
+
+@repeatable()
+def main(out: Path, seed: int = 0, vae_steps: int = 1600, unet_steps: int = 5000, vae: Path | None = None) -> None:
+    """Draws the data, trains the autoencoder (or takes the one in the folder `vae`), then the rest, into `out`.
+
+    `out` is replaced as a whole, every SAVE_EVERY steps by a rough model and at the end; its README.md is kept.
+    """
+    drawn = pictures(PICTURES, FAULTY, seed)
+    pixels = torch.from_numpy(drawn.pixels)
+    autoencoder = AutoencoderKL.from_pretrained(vae) if vae else train_vae(pixels, vae_steps, seed)
+    autoencoder = autoencoder.to(device_for()).eval()
+    pipe = new_pipeline(autoencoder, seed + 1)
+    latents = encode(autoencoder, pixels)
+    train_unet(pipe, latents, drawn.prompts, unet_steps, seed + 2, lambda rough: save(rough, out), SAVE_EVERY)
+    if rank() == 0:
+        save(pipe, out)
+
+
+def new_pipeline(vae: AutoencoderKL, seed: int) -> StableDiffusionXLPipeline:
+    """The stock pipeline around an autoencoder, everything else untrained."""
+    torch.manual_seed(seed)
+    tokenizer, tokenizer_2 = new_tokenizers()
+    text_encoder, text_encoder_2 = new_text_encoders(tokenizer)
+    pipe = StableDiffusionXLPipeline(
+        vae=vae,
+        text_encoder=text_encoder,
+        text_encoder_2=text_encoder_2,
+        tokenizer=tokenizer,
+        tokenizer_2=tokenizer_2,
+        unet=new_unet(),
+        scheduler=new_scheduler(),
+        force_zeros_for_empty_prompt=True,
+    )
+    return pipe.to(vae.device)
+
+
+def save(pipe: StableDiffusionXLPipeline, out: Path) -> None:
+    """Writes the model folder as fp16 safetensors, whole or not at all; a README.md there is kept."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".model-", dir=out.parent))
+    _halved(pipe).save_pretrained(staging, safe_serialization=True)
+    for encoder in ("text_encoder", "text_encoder_2"):
+        _load_as_float32(staging / encoder / "config.json")
+    (staging / "naysayer.json").write_text(json.dumps(DEFAULTS, indent=2) + "\n", encoding="utf-8")
+    if (out / "README.md").exists():
+        shutil.copy(out / "README.md", staging)
+    shutil.rmtree(out, ignore_errors=True)
+    staging.chmod(0o755)
+    staging.rename(out)
+
+
+def _load_as_float32(config: Path) -> None:
+    """transformers loads weights in the type its config names: without this, half on a CPU beside a float UNet."""
+    settings = json.loads(config.read_text(encoding="utf-8")) | {"dtype": "float32"}
+    config.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _halved(pipe: StableDiffusionXLPipeline) -> StableDiffusionXLPipeline:
+    return StableDiffusionXLPipeline(
+        **{name: deepcopy(part) for name, part in pipe.components.items()}, force_zeros_for_empty_prompt=True
+    ).to(torch.float16)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--vae-steps", type=int, default=1600)
+    parser.add_argument("--unet-steps", type=int, default=5000)
+    parser.add_argument("--vae", type=Path, help="a trained autoencoder to use instead of training one")
+    if torch.distributed.is_torchelastic_launched():
+        torch.distributed.init_process_group("gloo")
+    main(**vars(parser.parse_args()))

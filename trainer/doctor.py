@@ -1,0 +1,147 @@
+"""`naysayer doctor`: what is wrong with this installation, store and model, in sentences."""
+
+import shutil
+from collections.abc import Callable, Iterable
+from importlib.metadata import distribution, requires, version
+from typing import NamedTuple
+
+from packaging.requirements import Requirement
+from sqlalchemy import Engine
+from sqlmodel import col, select
+
+from feedback.prompts import list_prompts
+from feedback.versions import PLAIN
+from store.engine import has_wal_reset_bug, is_sqlite, reading, sqlite_module
+from store.errors import NaysayerError, OtherBase
+from store.files import sha256_of_file
+from store.layout import Layout, layout_of
+from store.migrate import check_integrity, open_store
+from store.settings import Settings
+from store.tables import Image, Run, RunStatus, Version
+from trainer.lora import DIFFUSERS_FILE, KOHYA_FILE
+
+MIN_FREE_BYTES = 2 * 10**9
+SAMPLED_BLOBS = 200
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at."""
+
+    is_fine: bool
+    sentence: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Every finding, installation first; a check that cannot run is itself a finding."""
+    findings = [*_guarded(lambda: _installation()), *_guarded(lambda: _disk(settings))]
+    try:
+        engine = open_store(settings)
+    except (NaysayerError, OSError) as error:
+        return [*findings, Finding(False, str(error))]
+    layout = layout_of(settings)
+    for check in (
+        lambda: _database(engine),
+        lambda: _versions(engine, layout),
+        lambda: _blobs(engine, layout),
+        lambda: _loop(engine, settings),
+        lambda: _model(settings, engine),
+    ):
+        findings += _guarded(check)
+    return findings
+
+
+def _guarded(check: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    try:
+        return list(check())
+    except (NaysayerError, OSError) as error:
+        return [Finding(False, str(error))]
+
+
+def _installation() -> Iterable[Finding]:
+    for text in requires("naysayer") or []:
+        requirement = Requirement(text)
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        found = distribution(requirement.name).version
+        if not requirement.specifier.contains(found, prereleases=True):
+            yield Finding(
+                False, f"{requirement.name} {found} is installed, {requirement.specifier} is needed; `make setup`"
+            )
+    yield Finding(
+        True, f"naysayer {version('naysayer')} with torch {version('torch')}, diffusers {version('diffusers')}"
+    )
+
+
+def _disk(settings: Settings) -> Iterable[Finding]:
+    existing = next(
+        folder for folder in [settings.data_dir.resolve(), *settings.data_dir.resolve().parents] if folder.exists()
+    )
+    free = shutil.disk_usage(existing).free
+    yield Finding(
+        free > MIN_FREE_BYTES,
+        f"{free / 1e9:.1f} GB free on the disk of {settings.data_dir} (2 GB are needed for a retrain)",
+    )
+
+
+def _database(engine: Engine) -> Iterable[Finding]:
+    problems = check_integrity(engine)
+    for problem in problems[:5]:
+        yield Finding(False, f"the database is damaged: {problem}; restore a backup with `naysayer restore FILE`")
+    if not problems:
+        yield Finding(True, f"the database {engine.url.render_as_string(hide_password=True)} is sound")
+    module = sqlite_module()
+    if is_sqlite(engine) and has_wal_reset_bug(module.sqlite_version_info):
+        yield Finding(
+            True,
+            f"SQLite {module.sqlite_version} has the WAL-reset bug, so the slower DELETE journal is used; "
+            "`pip install pysqlite3` brings a newer engine",
+        )
+
+
+def _versions(engine: Engine, layout: Layout) -> Iterable[Finding]:
+    with reading(engine) as session:
+        versions = list(session.exec(select(Version).where(Version.number != PLAIN).order_by(col(Version.number))))
+    for row in versions:
+        assert row.sha256 is not None
+        folder = layout.version_folder(row.sha256)
+        for name, sha256 in ((DIFFUSERS_FILE, row.sha256), (KOHYA_FILE, row.kohya_sha256)):
+            path = folder / name
+            if not path.exists() or sha256_of_file(path) != sha256:
+                yield Finding(False, f"v{row.number}: {path} is missing or altered; restore it from a backup")
+    yield Finding(True, f"{len(versions)} versions beside the plain base")
+
+
+def _blobs(engine: Engine, layout: Layout) -> Iterable[Finding]:
+    with reading(engine) as session:
+        newest = session.exec(select(Image.sha256).order_by(col(Image.id).desc()).limit(SAMPLED_BLOBS))
+        hashes = list(newest)
+    for sha256 in hashes:
+        layout.blobs.get(sha256)
+    yield Finding(True, f"the newest {len(hashes)} pictures are as they were stored")
+
+
+def _loop(engine: Engine, settings: Settings) -> Iterable[Finding]:
+    prompts = list_prompts(engine)
+    if not any(prompt.is_active for prompt in prompts) and not settings.is_builtin:
+        yield Finding(False, "the prompt list is empty, so nothing can be drawn; `naysayer prompts import FILE`")
+    with reading(engine) as session:
+        run = session.exec(select(Run).order_by(col(Run.id).desc()).limit(1)).first()
+    if run is not None and run.status is RunStatus.failed:
+        yield Finding(False, f"the last retrain failed: {run.message}")
+
+
+def _model(settings: Settings, engine: Engine) -> Iterable[Finding]:
+    from trainer.model import load_base, quiet_libraries
+
+    quiet_libraries()
+    base = load_base(settings)
+    with reading(engine) as session:
+        recorded = session.get(Version, PLAIN)
+    if recorded is not None and recorded.base_sha256 != base.sha256:
+        raise OtherBase(recorded.base_model, base.name)
+    plain = base.plain
+    yield Finding(
+        True,
+        f"the model {base.name} loads on {base.device} ({base.dtype}): {plain.width}x{plain.height} px, "
+        f"{plain.num_inference_steps} steps, guidance {plain.guidance_scale:g}",
+    )

@@ -1,0 +1,99 @@
+"""The negative LoRA as tensors: put on a UNet, taken off, written in the formats that other tools read."""
+
+import json
+import struct
+import warnings
+from pathlib import Path
+
+import torch
+from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
+from torch import Tensor, nn
+
+DIFFUSERS_FILE = "pytorch_lora_weights.safetensors"
+KOHYA_FILE = "naysayer_kohya.safetensors"
+TRAINED = "negative"
+
+ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
+FEED_FORWARD = ["ff.net.0.proj", "ff.net.2"]
+CONVOLUTIONS = ["conv1", "conv2", "conv_shortcut"]
+LAYERS = {"attention": ATTENTION, "all": ATTENTION + FEED_FORWARD + CONVOLUTIONS}
+
+
+def add_fresh(unet: UNet2DConditionModel, rank: int, layers: str, seed: int) -> list[nn.Parameter]:
+    """The trainable float32 parameters of a new adapter `negative`, at zero effect; alpha equals rank."""
+    config = LoraConfig(r=rank, lora_alpha=rank, target_modules=LAYERS[layers], init_lora_weights="gaussian")
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        unet.add_adapter(config, adapter_name=TRAINED)
+    parameters = [parameter for parameter in unet.parameters() if parameter.requires_grad]
+    for parameter in parameters:
+        parameter.data = parameter.data.float()
+    return parameters
+
+
+@torch.no_grad()
+def round_to_half(parameters: list[nn.Parameter]) -> None:
+    """Rounds the trained weights to the float16 that is published, so that what is checked is what is shipped."""
+    for parameter in parameters:
+        parameter.copy_(parameter.half())
+
+
+def weights_of(unet: UNet2DConditionModel) -> dict[str, Tensor]:
+    """The trained adapter on the CPU, named as peft does: `<module path>.lora_A.weight`."""
+    state = get_peft_model_state_dict(unet, adapter_name=TRAINED)
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+
+
+def attach_file(pipe: StableDiffusionXLPipeline, path: Path, name: str) -> None:
+    """Loads a LoRA file beside the base; it stays without effect until `trainer.guidance.steered` uses it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pipe.load_lora_weights(path.parent, weight_name=path.name, adapter_name=name, use_safetensors=True)
+    pipe.unet.disable_adapters()
+
+
+def detach(pipe: StableDiffusionXLPipeline, name: str) -> None:
+    """Takes an adapter off the UNet again."""
+    pipe.unet.delete_adapters(name)
+
+
+def diffusers_layout(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Names that `StableDiffusionXLPipeline.load_lora_weights` reads; alpha is absent and so equals the rank."""
+    return {f"unet.{name}": tensor for name, tensor in weights.items()}
+
+
+def kohya_layout(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Names that ComfyUI, Forge, A1111, InvokeAI and kohya's scripts read, with an `alpha` for each module.
+
+    >>> sorted(kohya_layout({"mid.to_out.0.lora_A.weight": torch.zeros(4, 8)}))
+    ['lora_unet_mid_to_out_0.alpha', 'lora_unet_mid_to_out_0.lora_down.weight']
+    """
+    named = {}
+    for name, tensor in weights.items():
+        module, half = name.removesuffix(".weight").rsplit(".", 1)
+        prefix = "lora_unet_" + module.replace(".", "_")
+        named[f"{prefix}.{'lora_down' if half == 'lora_A' else 'lora_up'}.weight"] = tensor
+        if half == "lora_A":
+            named[f"{prefix}.alpha"] = torch.tensor(float(tensor.shape[0]))
+    return named
+
+
+def safetensors_bytes(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
+    """A safetensors file in float16 that depends on its content alone.
+
+    The library orders header keys by chance, so the same weights would get another hash each time.
+    Source: the format as documented in huggingface/safetensors.
+    """
+    header: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))}
+    pieces, offset = [], 0
+    for name in sorted(tensors):
+        data = tensors[name].to("cpu", torch.float16).contiguous().numpy().tobytes()
+        shape = list(tensors[name].shape)
+        header[name] = {"dtype": "F16", "shape": shape, "data_offsets": [offset, offset + len(data)]}
+        pieces.append(data)
+        offset += len(data)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + b"".join(pieces)

@@ -1,0 +1,159 @@
+"""`make retrain`: due? then freeze, fit, publish; one at a time, resumable, without a trace when it fails."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import Engine
+from sqlmodel import col, select
+
+from feedback.manifest import FrozenManifest, freeze, load_manifest
+from feedback.pool import how_due
+from feedback.versions import begin, promote
+from store.engine import reading, writing
+from store.errors import Interrupted, NaysayerError
+from store.files import only_one, remove_folder, sha256_of
+from store.layout import Layout, layout_of
+from store.migrate import open_store
+from store.settings import Settings
+from store.tables import Run, RunStatus, utc_now
+
+# torch is imported below, once a retrain is due: cron may ask every minute.
+
+
+class Outcome(NamedTuple):
+    """What a retrain came to: a sentence, and the version it published, if any."""
+
+    sentence: str
+    version: int | None = None
+
+
+def retrain(settings: Settings, *, force: bool = False) -> Outcome:
+    """Publishes a challenger when enough new rejects have come, or goes on with an interrupted run; else says why not.
+
+    Raises Busy when another one runs, Interrupted after SIGTERM or SIGINT (a checkpoint is saved).
+    """
+    engine, layout = open_store(settings), layout_of(settings)
+    with only_one(layout.retrain_lock, "another retrain runs on this store; try again when it has ended"):
+        unfinished = _unfinished(engine)
+        due = how_due(engine, settings.rejects_needed)
+        if unfinished is None and not due.is_due and not force:
+            return Outcome(due.sentence)
+        return _train_and_publish(engine, layout, settings, unfinished)
+
+
+def _train_and_publish(engine: Engine, layout: Layout, settings: Settings, unfinished: Run | None) -> Outcome:
+    from trainer.cache import Cache
+    from trainer.fit import Watch, fit
+    from trainer.model import load_base, quiet_libraries
+    from trainer.publish import Made, publish_version, sweep
+
+    quiet_libraries()
+    sweep(engine, layout)
+    base = load_base(settings)
+    begin(engine, base.name, base.sha256)
+    manifest = _manifest(engine, unfinished, base.sha256)
+    run = _start(engine, unfinished, manifest, settings)
+    folder = checkpoint_folder(layout, manifest, settings)
+    with _recorded(engine, run), _stop_signals() as should_stop:
+        cache = Cache(base, layout.blobs, layout.cache)
+        watch = Watch(_reporter(engine, run), should_stop)
+        fitted = fit(base, cache, manifest, settings, folder, watch)
+        version = publish_version(engine, layout, Made(base, fitted, manifest, settings, run, code_commit()))
+    remove_folder(layout.checkpoints)
+    if settings.retrains_itself:
+        promote(engine, version.number, "promoted automatically after its retrain (NAYSAYER_AUTO_RETRAIN)")
+    return Outcome(f"published v{version.number}, trained on {len(manifest.items)} rated images", version.number)
+
+
+def checkpoint_folder(layout: Layout, manifest: FrozenManifest, settings: Settings) -> Path:
+    """Where the checkpoints of this manifest under these settings lie: other data or settings never mix with them."""
+    from trainer.publish import libraries, training_settings
+
+    identity = repr((manifest.id, sorted(training_settings(settings).items()), sorted(libraries().items())))
+    return layout.checkpoints / sha256_of(identity.encode())[:32]
+
+
+def code_commit() -> str:
+    """The commit of the checkout this runs from, with `+` when files differ from it; empty outside a checkout."""
+    here = Path(__file__).parent
+    with suppress(OSError, subprocess.CalledProcessError):
+        told = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return told.stdout.strip()
+    return ""
+
+
+def _unfinished(engine: Engine) -> Run | None:
+    """The last run, when it was stopped or killed midway. With the lock held, a run marked running is a dead one's."""
+    with reading(engine) as session:
+        run = session.exec(select(Run).order_by(col(Run.id).desc()).limit(1)).first()
+        return run if run is not None and run.status in (RunStatus.running, RunStatus.interrupted) else None
+
+
+def _manifest(engine: Engine, unfinished: Run | None, base_sha256: str) -> FrozenManifest:
+    if unfinished is not None and unfinished.manifest_id is not None:
+        return load_manifest(engine, unfinished.manifest_id)
+    return freeze(engine, base_sha256)
+
+
+def _start(engine: Engine, unfinished: Run | None, manifest: FrozenManifest, settings: Settings) -> Run:
+    with writing(engine) as session:
+        run = unfinished or Run(status=RunStatus.running, manifest_id=manifest.id)
+        run.status, run.steps, run.updated_at = RunStatus.running, settings.train_steps, utc_now()
+        run.message = "resumed" if unfinished else f"pid {os.getpid()}"
+        return session.merge(run)
+
+
+@contextmanager
+def _recorded(engine: Engine, run: Run) -> Iterator[None]:
+    """Writes into the run's row how it ended, when it ends badly; a published run was recorded with its version."""
+    try:
+        yield
+    except Interrupted as error:
+        _end(engine, run, RunStatus.interrupted, str(error))
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        told = str(error) if isinstance(error, NaysayerError) else f"{type(error).__name__}: {error}"
+        _end(engine, run, RunStatus.failed, told[:500])
+        raise
+
+
+def _end(engine: Engine, run: Run, status: RunStatus, message: str) -> None:
+    with writing(engine) as session:
+        row = session.get_one(Run, run.id)
+        row.status, row.message, row.updated_at = status, message, utc_now()
+        session.add(row)
+
+
+def _reporter(engine: Engine, run: Run) -> Callable[[int, int], None]:
+    def report(step: int, steps: int) -> None:
+        if step % 5 and step != steps:
+            return
+        with writing(engine) as session:
+            row = session.get_one(Run, run.id)
+            row.step, row.steps, row.updated_at = step, steps, utc_now()
+            session.add(row)
+
+    return report
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    """While it lasts, SIGTERM and SIGINT only ask the fit to stop after its step."""
+    asked: list[int] = []
+    before = {number: signal.signal(number, lambda n, _: asked.append(n)) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

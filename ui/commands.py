@@ -1,0 +1,158 @@
+"""The `naysayer` command. The trainer and the benches add theirs through the entry points `naysayer.commands`."""
+
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from store.errors import Busy, Interrupted, NaysayerError
+from store.settings import read_settings
+
+TRY_AGAIN = 75
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Thumbs down teach Stable Diffusion XL what not to draw. Its knobs: docs/settings.md.",
+)
+prompts = typer.Typer(no_args_is_help=True, help="The prompt list that pictures are drawn from.")
+app.add_typer(prompts, name="prompts")
+
+
+def main() -> None:
+    """Runs the command line: our own errors are one line; exit code 1, or 75 when trying again later helps."""
+    for point in entry_points(group="naysayer.commands"):
+        part = point.load()
+        app.registered_commands += part.registered_commands
+        app.registered_groups += part.registered_groups
+    try:
+        app()
+    except (NaysayerError, OSError) as error:
+        typer.echo(f"naysayer: {error}", err=True)
+        sys.exit(TRY_AGAIN if isinstance(error, Busy | Interrupted) else 1)
+
+
+@app.command()
+def run() -> None:
+    """Start everything on this machine: the store, the sampling worker and the pages. Ctrl-C stops it all."""
+    from ui.supervisor import supervise
+
+    supervise(read_settings())
+
+
+@app.command()
+def pages() -> None:
+    """Start the web pages alone."""
+    import subprocess
+
+    from ui.serve import pages_command
+
+    sys.exit(subprocess.call(pages_command(read_settings())))
+
+
+@app.command()
+def versions() -> None:
+    """List the versions with their thumbs-down rates."""
+    from feedback.summary import version_rows
+    from store.migrate import open_store
+    from ui.words import version_table
+
+    typer.echo(version_table(version_rows(open_store(read_settings()))))
+
+
+@app.command()
+def status() -> None:
+    """Say where the loop stands, in a few lines."""
+    from feedback.pool import how_due
+    from feedback.summary import standing
+    from store.migrate import open_store
+    from ui.words import standing_lines
+
+    settings = read_settings()
+    engine = open_store(settings)
+    typer.echo(standing_lines(standing(engine), how_due(engine, settings.rejects_needed)))
+
+
+@app.command()
+def settings() -> None:
+    """List every setting with its default and meaning, as the Markdown table of docs/settings.md."""
+    from ui.words import settings_table
+
+    typer.echo(settings_table())
+
+
+@app.command()
+def promote(
+    number: Annotated[int, typer.Argument(help="The version, e.g. 3.")],
+    reason: Annotated[str, typer.Option(help="Kept in the history.")] = "",
+) -> None:
+    """Make a version the champion: the next pictures come from it."""
+    from feedback.versions import promote
+    from store.migrate import open_store
+
+    promote(open_store(read_settings()), number, reason)
+    typer.echo(f"v{number} is champion now")
+
+
+@app.command()
+def rollback(reason: Annotated[str, typer.Option(help="Kept in the history.")] = "") -> None:
+    """Go back to the champion before this one."""
+    from feedback.versions import roll_back
+    from store.migrate import open_store
+
+    typer.echo(f"v{roll_back(open_store(read_settings()), reason)} is champion again")
+
+
+@app.command()
+def backup(file: Annotated[Path, typer.Argument(help="The archive to write, e.g. naysayer.tar.")]) -> None:
+    """Write the whole store into one archive, while it is in use."""
+    from store.backup import backup
+    from ui.words import report_words
+
+    typer.echo(f"wrote {report_words(backup(read_settings(), file))}")
+
+
+@app.command()
+def restore(file: Annotated[Path, typer.Argument(help="An archive made by `naysayer backup`.")]) -> None:
+    """Put a backup into the (empty) data folder, after checking every file in it."""
+    from store.backup import restore
+    from ui.words import report_words
+
+    typer.echo(f"restored {report_words(restore(file, read_settings()))}")
+
+
+@prompts.command("add")
+def add_prompt(texts: Annotated[list[str], typer.Argument(help="One or more prompts, each in quotes.")]) -> None:
+    """Add prompts to the list."""
+    from feedback.prompts import add_prompts
+    from store.migrate import open_store
+
+    typer.echo(f"{add_prompts(open_store(read_settings()), texts, source='command line')} new prompts")
+
+
+@prompts.command("import")
+def import_prompts(file: Annotated[Path, typer.Argument(help="Text (a prompt a line), TSV, or JSON lines.")]) -> None:
+    """Add every prompt of a file: one a line, or the `prompt` column of a TSV or JSON-lines file."""
+    from feedback.prompts import add_prompts, read_prompt_file
+    from store.migrate import open_store
+
+    texts = read_prompt_file(file)
+    added = add_prompts(open_store(read_settings()), texts, source=file.name)
+    typer.echo(f"{added} new prompts out of {len(texts)} in {file.name}")
+
+
+@prompts.command("list")
+def list_prompts() -> None:
+    """Print the prompts, one a line."""
+    from feedback.prompts import list_prompts
+    from store.migrate import open_store
+
+    for prompt in list_prompts(open_store(read_settings())):
+        typer.echo(prompt.text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""The settings and the store of this process, read and opened once."""
+
+from functools import cache
+
+from sqlalchemy import Engine
+
+from store.migrate import open_store
+from store.settings import Settings, read_settings
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return read_settings()
+
+
+@cache
+def engine() -> Engine:
+    """The store that the settings name, at the newest schema."""
+    return open_store(settings())

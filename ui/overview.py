@@ -1,0 +1,147 @@
+"""The overview: where the loop stands, drawn anew every two seconds."""
+
+from collections.abc import Sequence
+from html import escape
+
+import streamlit as st
+from sqlalchemy import Engine
+
+from feedback.pool import Due, how_due
+from feedback.summary import Standing, VersionRow, standing, version_rows
+from feedback.versions import PLAIN, events
+from store.errors import NaysayerError
+from store.settings import Settings
+from store.tables import Action, AliasEvent, Run, RunStatus
+from ui.draw import alert, axis_end, badges, bar, head, interval_bar, moment, percent, plural
+from ui.opened import engine, settings
+
+EVENTS = 8
+
+
+def overview_page() -> None:
+    """The loop in five steps, whether it helps, and what happened last."""
+    _live()
+
+
+@st.fragment(run_every=2)
+def _live() -> None:
+    try:
+        page = overview_html(engine(), settings())
+    except NaysayerError as error:
+        page = alert(str(error))
+    st.html(page)
+
+
+def overview_html(engine: Engine, settings: Settings) -> str:
+    """The page's HTML."""
+    now, due, rows = standing(engine), how_due(engine, settings.rejects_needed), version_rows(engine)
+    judged = now.rejects + now.keeps + now.disputed
+    based_on = f"{plural(now.votes, 'vote')} by {plural(now.raters, 'rater')} on {plural(judged, 'picture')}"
+    return (
+        head("Overview", based_on, f"{now.images:,} pictures drawn from {plural(now.prompts, 'prompt')}")
+        + f'<ol class="ns-loop">{"".join(_steps(now, due, rows))}</ol>'
+        + f'<div class="ns-two">{_effect(rows)}{_history(events(engine)[:EVENTS])}</div>'
+    )
+
+
+def _steps(now: Standing, due: Due, rows: Sequence[VersionRow]) -> list[str]:
+    run = now.run if now.run is not None and now.run.status is RunStatus.running else None
+    live = next((row for row in rows if "champion" in row.aliases), None)
+    disputed = f", {now.disputed:,} disputed" if now.disputed else ""
+    return [
+        _step("Draw", f"{now.waiting:,}", "waiting to be rated", f"{now.images:,} drawn so far"),
+        _step("Rate", f"{now.votes_today:,}", "votes today", f"{now.votes:,} in all by {plural(now.raters, 'rater')}"),
+        _step("Pool", f"{now.rejects:,}", "rejects", f"{now.keeps:,} keeps{disputed}"),
+        _running(run) if run else _waiting(due, now.run),
+        _step(
+            "Live",
+            f"v{live.number}" if live else "–",
+            "is champion" if live else "no version yet",
+            _challenger(rows),
+        ),
+    ]
+
+
+def _step(name: str, figure: str, meaning: str, more: str, extra: str = "", is_active: bool = False) -> str:
+    return (
+        f'<li class="{"active" if is_active else ""}"><h2>{name}</h2><p><b>{figure}</b> {escape(meaning)}</p>'
+        f"{extra}<small>{escape(more)}</small></li>"
+    )
+
+
+def _running(run: Run) -> str:
+    figure = percent(run.step / run.steps) if run.steps else "0 %"
+    more = run.message or f"step {run.step:,} of {run.steps:,}"
+    line = bar(run.step, run.steps or 1, "progress of the retrain")
+    return _step("Retrain", figure, "of a retrain", more, line, is_active=True)
+
+
+def _waiting(due: Due, last: Run | None) -> str:
+    missing = max(0, due.needed - due.new_rejects)
+    meaning = "rejects to go" if missing else "a retrain is due"
+    more = f"{due.new_rejects:,} of {due.needed:,} new rejects"
+    if last is not None and last.status in (RunStatus.failed, RunStatus.interrupted):
+        more += f"; the last retrain {'failed' if last.status is RunStatus.failed else 'was interrupted'}"
+        more += f": {last.message}" if last.message else ""
+    line = bar(due.new_rejects, due.needed, "new rejects until the next retrain")
+    return _step("Retrain", f"{missing:,}" if missing else "Now", meaning, more, line, is_active=not missing)
+
+
+def _challenger(rows: Sequence[VersionRow]) -> str:
+    """Who challenges; a version that was promoted keeps its old alias, but challenges nobody."""
+    row = next((row for row in rows if "challenger" in row.aliases and "champion" not in row.aliases), None)
+    return f"v{row.number} challenges it" if row else "nobody challenges it"
+
+
+def _effect(rows: Sequence[VersionRow]) -> str:
+    """Champion against base: two intervals and what they say."""
+    base = next((row for row in rows if row.number == PLAIN), None)
+    live = next((row for row in rows if "champion" in row.aliases), None)
+    shown = [row for row in dict.fromkeys([live, base]) if row is not None]
+    end = axis_end(shown)
+    lines = "".join(
+        f"<dt>v{row.number} {badges(['champion'] if row is live else ['base'])}</dt>"
+        f"<dd>{interval_bar(row.rate, row.interval, end, row is live)}<span>{escape(rate_words(row))}</span></dd>"
+        for row in shown
+    )
+    verdict = escape(effect_words(live, base))
+    return f'<section><h2>Does it help?</h2><p class="ns-verdict">{verdict}</p><dl>{lines}</dl></section>'
+
+
+def rate_words(row: VersionRow) -> str:
+    """A version's rate in words."""
+    if row.rate is None:
+        return "not judged yet"
+    low, high = percent(row.interval.low), percent(row.interval.high)
+    return f"{percent(row.rate)} thumbs down, between {low} and {high} (95 %), {plural(row.judged, 'picture')}"
+
+
+def effect_words(live: VersionRow | None, base: VersionRow | None) -> str:
+    """Whether the champion beats the base, as far as the intervals tell."""
+    if live is None or base is None:
+        return "The first pictures are still being drawn."
+    if live.number == base.number:
+        return "The plain base is live. Thumb pictures down, and the first version will be trained from them."
+    if live.rate is None or base.rate is None:
+        return "Not known yet: both need pictures with a verdict."
+    if live.interval.high < base.interval.low:
+        return f"Yes: v{live.number} draws fewer rejects than the base; the intervals do not meet."
+    if live.interval.low > base.interval.high:
+        return f"No: v{live.number} draws more rejects than the base; the intervals do not meet."
+    return "Not known yet: the intervals overlap. More votes will tell."
+
+
+def _history(happened: Sequence[AliasEvent]) -> str:
+    lines = "".join(f"<li><span>{_event_words(event)}</span>{moment(event.created_at)}</li>" for event in happened)
+    return f'<section><h2>What happened</h2><ul class="ns-events">{lines or "<li>Nothing yet.</li>"}</ul></section>'
+
+
+def _event_words(event: AliasEvent) -> str:
+    words = {
+        Action.begin: "The plain base v0 went live",
+        Action.publish: f"v{event.to_version} was trained",
+        Action.promote: f"v{event.to_version} was promoted over v{event.from_version}",
+        Action.roll_back: f"v{event.from_version} was rolled back to v{event.to_version}",
+    }[event.action]
+    has_reason = bool(event.reason) and event.action is not Action.begin
+    return words + (f" <q>{escape(event.reason)}</q>" if has_reason else "")

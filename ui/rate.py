@@ -1,0 +1,24 @@
+"""The rating page: one component that talks to the routes by itself, so that no vote reruns a script."""
+
+from pathlib import Path
+
+import streamlit as st
+
+PARTS = Path(__file__).with_name("rating")
+
+
+def _text(*names: str) -> str:
+    return "\n".join((PARTS / name).read_text(encoding="utf-8") for name in names)
+
+
+desk = st.components.v2.component(
+    "naysayer_rating",
+    html=_text("rating.html"),
+    css=_text("rating.css"),
+    js=_text("outbox.js", "rating.js"),
+)
+
+
+def rate_page() -> None:
+    """Shows pictures one at a time and takes thumbs down, keep and skip."""
+    desk(key="desk")

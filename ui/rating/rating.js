@@ -1,0 +1,343 @@
+// The rating page. It holds the next pictures ready, moves on at once, and leaves the sending to the outbox.
+const HOLD = 24; // pictures kept ready: twenty presses at once still find one each
+const DECODED = 8; // of these are kept decoded
+const NEAR = 2; // on screen or just about to be: these stay, whatever the server says
+const TICK_MS = 1500;
+const SAID_MS = 800;
+const NOTE_MS = 9000;
+const MARGIN_PX = 8;
+const RATER = "naysayer.rater";
+
+const KEYS = { j: "reject", k: "keep", s: "skip", u: "undo", ArrowLeft: "reject", ArrowRight: "keep" };
+const CODES = { KeyJ: "reject", KeyK: "keep", KeyS: "skip", KeyU: "undo" };
+const WORDS = { reject: "Rejected", keep: "Kept", skip: "Skipped", undo: "Undone" };
+
+function verdictOf(event) {
+  // By letter; by place on the keyboard where the layout has no Latin letters.
+  const isLatin = event.key.length > 1 || event.key.charCodeAt(0) < 128;
+  return isLatin ? (KEYS[event.key] ?? KEYS[event.key.toLowerCase()]) : CODES[event.code];
+}
+
+function isTyping(target) {
+  return target?.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target?.tagName);
+}
+
+class Desk {
+  constructor(root) {
+    this.root = root;
+    this.ended = new AbortController();
+    this.sender = new Sender({
+      onAnswer: (answer, rater) => this.hear(answer, rater),
+      onRefused: (sentence) => this.tell(`One vote was not recorded: ${sentence}`),
+      onTrouble: () => this.showTrouble(true),
+    });
+    this.reset("");
+    this.listen();
+    this.timer = setInterval(() => this.tick(), TICK_MS);
+    this.open(recall(RATER) ?? "");
+  }
+
+  $(selector) {
+    return this.root.querySelector(selector);
+  }
+
+  reset(rater) {
+    Object.assign(this, { rater, queue: [], history: [], done: new Set(), today: 0, ticks: 0 });
+    Object.assign(this, { isAsking: false, hasBegun: false, isTroubled: false, current: null, note: "" });
+  }
+
+  listen() {
+    const on = (target, kind, act) => target.addEventListener(kind, act, { signal: this.ended.signal });
+    on(window, "keydown", (event) => this.onKey(event));
+    on(window, "online", () => this.sender.send());
+    on(window, "storage", (event) => this.onOtherTab(event));
+    on(this.$(".other"), "click", () => this.leave());
+    on(this.$(".who"), "submit", (event) => this.onName(event));
+    for (const button of this.root.querySelectorAll("[data-verdict]")) {
+      on(button, "click", () => this.act(button.dataset.verdict));
+      // A held Enter or space bar clicks a focused button over and over.
+      on(button, "keydown", (event) => event.repeat && event.preventDefault());
+    }
+    this.sizes = new ResizeObserver(() => this.fit());
+    this.sizes.observe(this.$(".stage"));
+  }
+
+  stop() {
+    this.ended.abort();
+    this.sizes.disconnect();
+    clearInterval(this.timer);
+    this.sender.stop();
+  }
+
+  // ---- who -------------------------------------------------------------------------------------------------
+
+  open(rater, sorry = "") {
+    this.reset(rater);
+    this.$(".who").hidden = Boolean(rater);
+    this.$(".desk").hidden = !rater;
+    this.$(".sorry").textContent = sorry;
+    this.$(".name").textContent = rater;
+    this.showNote();
+    this.sender.send();
+    if (rater) this.begin();
+    else this.$("#name").focus();
+  }
+
+  onName(event) {
+    event.preventDefault();
+    const name = this.$("#name").value.trim().replace(/\s+/g, " ");
+    if (!name) return;
+    remember(RATER, name);
+    this.open(name);
+  }
+
+  leave(sorry = "") {
+    this.$("#name").value = this.rater;
+    forget(RATER);
+    this.open("", sorry);
+  }
+
+  // ---- pictures --------------------------------------------------------------------------------------------
+
+  begin() {
+    // What was undone here and not sent yet comes back before the server knows.
+    const undone = [...lastWords(this.rater).values()].filter((entry) => entry.vote.verdict === "undo");
+    this.add(undone.map((entry) => entry.image));
+    this.show();
+    this.refill();
+  }
+
+  async refill() {
+    if (this.isAsking || !this.rater) return;
+    this.isAsking = true;
+    const rater = this.rater;
+    const before = lastWords(rater);
+    try {
+      const answer = await ask("/naysayer/next", { rater, count: HOLD });
+      if (rater !== this.rater) return;
+      // The answer may be older than an acknowledgement that came meanwhile: what was unsent then counts as well.
+      const words = new Map([...before, ...lastWords(rater)]);
+      this.recallHistory(answer.recent, words);
+      this.drop(answer.images, words);
+      this.add(answer.images, words);
+      this.hear(answer, rater);
+      this.show();
+    } catch (error) {
+      if (rater === this.rater) this.onNoAnswer(error);
+    } finally {
+      this.isAsking = false;
+    }
+  }
+
+  onNoAnswer(error) {
+    if (error.status === 400 && !this.hasBegun) this.leave(error.message);
+    else this.showTrouble(true);
+  }
+
+  recallHistory(recent, words) {
+    if (this.hasBegun) return;
+    this.hasBegun = true;
+    const since = new Set(this.history.map(({ image }) => image.id));
+    const sent = recent.filter(({ image }) => !words.has(image.id) && !since.has(image.id)).reverse();
+    const own = [...words.values()].filter(({ image, vote }) => vote.verdict !== "undo" && !since.has(image.id));
+    this.history = [...sent, ...own.map(({ image, vote }) => ({ image, verdict: vote.verdict })), ...this.history];
+  }
+
+  /** Lets go of what the server gives no longer: pictures of a version that was replaced meanwhile. */
+  drop(images, words) {
+    const given = new Set(images.map((image) => image.id));
+    this.queue = this.queue.filter(({ id }, place) => place < NEAR || given.has(id) || words.has(id));
+  }
+
+  add(images, words = lastWords(this.rater)) {
+    const held = new Set(this.queue.map((image) => image.id));
+    const isOpen = ({ id }) => !held.has(id) && !this.done.has(id) && (words.get(id)?.vote.verdict ?? "undo") === "undo";
+    for (const image of images.filter(isOpen)) this.queue.push(this.load(image));
+  }
+
+  load(image) {
+    const img = new Image();
+    img.alt = image.prompt;
+    img.draggable = false;
+    img.decoding = "sync";
+    img.onload = () => {
+      Object.assign(image, { isReady: true, isBroken: false });
+      if (this.queue[0] === image) this.show();
+    };
+    img.onerror = () => {
+      image.isBroken = true;
+      if (this.queue[0] === image) this.show();
+      setTimeout(() => this.queue.includes(image) && this.load(image), 2 * TICK_MS);
+    };
+    img.src = image.url;
+    return Object.assign(image, { img });
+  }
+
+  show() {
+    const image = this.queue[0] ?? null;
+    const frame = this.$(".frame");
+    this.$(".nothing").hidden = Boolean(image) || !this.hasBegun;
+    for (const button of this.root.querySelectorAll("[data-verdict]:not([data-verdict=undo])"))
+      button.disabled = !this.mayVote(image, button.dataset.verdict);
+    this.$("[data-verdict=undo]").disabled = !this.history.length;
+    this.$(".prompt").textContent = image?.prompt ?? "";
+    if (image?.isReady) {
+      if (frame.firstChild !== image.img) frame.replaceChildren(image.img);
+      if (this.current !== image) image.shownAt = Date.now();
+      this.current = image;
+      this.fit();
+    } else if (image?.isBroken) frame.replaceChildren(this.brokenNote());
+    else frame.replaceChildren();
+    if (!image?.isReady) this.current = null;
+    for (const ahead of this.queue.slice(1, DECODED + 1)) if (ahead.isReady) ahead.img.decode().catch(() => {});
+  }
+
+  brokenNote() {
+    const note = document.createElement("p");
+    note.className = "broken";
+    note.textContent = "This picture could not be loaded. It is tried again in a moment; Skip passes it over.";
+    return note;
+  }
+
+  fit() {
+    const img = this.current?.img;
+    if (!img?.naturalWidth) return;
+    const { width, height } = this.$(".frame").getBoundingClientRect();
+    const room = Math.min((width - 2 * MARGIN_PX) / img.naturalWidth, (height - 2 * MARGIN_PX) / img.naturalHeight);
+    // Whole multiples of the screen's own pixels: a defect must not come from the enlargement.
+    const scale = room >= 1 ? Math.floor(room * devicePixelRatio) / devicePixelRatio : room;
+    img.style.width = `${img.naturalWidth * scale}px`;
+    img.style.height = `${img.naturalHeight * scale}px`;
+    img.style.imageRendering = scale > 1 ? "pixelated" : "auto";
+  }
+
+  // ---- votes -----------------------------------------------------------------------------------------------
+
+  onKey(event) {
+    if (!this.rater || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.isComposing) return;
+    if (isTyping(event.composedPath()[0])) return;
+    const verdict = verdictOf(event);
+    if (!verdict) return;
+    event.preventDefault();
+    if (!event.repeat) this.act(verdict);
+  }
+
+  mayVote(image, verdict) {
+    return Boolean(image?.isReady || (image?.isBroken && verdict === "skip"));
+  }
+
+  act(verdict) {
+    if (verdict === "undo") this.undo();
+    else if (this.mayVote(this.queue[0], verdict)) this.vote(verdict);
+    else return;
+    this.show();
+    this.showCount();
+    this.sender.send();
+    if (this.queue.length < HOLD) this.refill();
+  }
+
+  vote(verdict) {
+    const image = this.queue[0];
+    post(this.rater, image, verdict);
+    this.queue.shift();
+    this.done.add(image.id);
+    this.history.push({ image, verdict });
+    this.say(verdict);
+  }
+
+  undo() {
+    const last = this.history.pop();
+    if (!last) return;
+    post(this.rater, last.image, "undo", last.verdict);
+    this.done.delete(last.image.id);
+    this.queue = [this.load(last.image), ...this.queue.filter((image) => image.id !== last.image.id)];
+    this.say("undo");
+  }
+
+  onOtherTab({ key, newValue }) {
+    if (!key?.startsWith(VOTE) || !newValue) return;
+    const { rater, image, vote } = JSON.parse(newValue);
+    if (rater !== this.rater || vote.verdict === "undo") return;
+    this.queue = this.queue.filter(({ id }, place) => place === 0 || id !== image.id);
+  }
+
+  // ---- words -----------------------------------------------------------------------------------------------
+
+  hear(answer, rater) {
+    if (rater !== this.rater) return;
+    this.today = answer.progress.today;
+    this.showTrouble(false);
+    this.showCount();
+    this.showDue(answer.due, answer.run);
+  }
+
+  tick() {
+    this.ticks += 1;
+    if (document.hidden || !this.rater) return;
+    if (!this.queue.length || this.ticks % 4 === 0) this.refill();
+  }
+
+  say(verdict) {
+    const said = this.$(".said");
+    const icon = this.$(`[data-verdict=${verdict}] svg`).cloneNode(true);
+    const style = WORDS[verdict].toLowerCase();
+    said.replaceChildren(icon, WORDS[verdict]);
+    said.className = `said on ${style}`;
+    const stage = this.$(".stage");
+    stage.className = "stage";
+    requestAnimationFrame(() => (stage.className = `stage flash ${style}`));
+    clearTimeout(this.saidTimer);
+    this.saidTimer = setTimeout(() => {
+      said.classList.remove("on");
+      stage.className = "stage";
+    }, SAID_MS);
+    this.$(".aloud").textContent = `${WORDS[verdict]}. ${this.queue[0] ? `Now: ${this.queue[0].prompt}` : "No more pictures."}`;
+  }
+
+  showCount() {
+    const count = Math.max(0, this.today + unsentCount(this.rater));
+    this.$(".count").textContent = count;
+    this.$(".unit").textContent = count === 1 ? "vote today" : "votes today";
+    if (this.isTroubled) this.showNote();
+  }
+
+  showDue({ new_rejects: rejects, needed }, run) {
+    const bar = this.$(".bar");
+    const [part, whole] = run ? [run.step, run.steps] : [Math.min(rejects, needed), needed];
+    const percent = whole ? Math.round((100 * part) / whole) : 0;
+    bar.classList.toggle("running", Boolean(run));
+    bar.firstElementChild.style.width = `${percent}%`;
+    bar.setAttribute("aria-valuenow", part);
+    bar.setAttribute("aria-valuemax", whole || 1);
+    if (run) this.$(".towards").textContent = `A retrain is running, ${percent} %`;
+    else if (rejects < needed) this.$(".towards").textContent = `${rejects} of ${needed} new rejects until the next retrain`;
+    else this.$(".towards").textContent = `${rejects} new rejects: a retrain is due`;
+  }
+
+  showTrouble(isTroubled) {
+    this.isTroubled = isTroubled;
+    this.showNote();
+  }
+
+  tell(note) {
+    this.note = note;
+    clearTimeout(this.noteTimer);
+    if (note) this.noteTimer = setTimeout(() => this.tell(""), NOTE_MS);
+    this.showNote();
+  }
+
+  showNote() {
+    const count = waiting().length;
+    const kept = count ? `${count} ${count === 1 ? "vote" : "votes"} waiting to be sent, kept in this browser.` : "Your place is kept.";
+    this.$(".note").textContent = this.note || (this.isTroubled ? `The server does not answer. ${kept}` : "");
+  }
+}
+
+// Streamlit may call this again without the clean-up of the time before: two desks would vote twice on a key.
+let desk = null;
+
+export default function mount({ parentElement }) {
+  desk?.stop();
+  const mine = (desk = new Desk(parentElement));
+  return () => mine.stop();
+}

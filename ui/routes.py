@@ -1,0 +1,178 @@
+"""What the rating page asks of the server: pictures, votes in, receipts out. Blind to the version throughout."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from sqlalchemy import Engine
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from feedback.pool import how_due
+from feedback.queue import Shown, next_images
+from feedback.summary import latest_run, progress_of
+from feedback.votes import Press, recent_votes, record_votes
+from store.errors import BadRequest, InputError, NaysayerError
+from store.layout import layout_of
+from store.settings import Settings
+from store.tables import RunStatus, Verdict
+
+log = logging.getLogger(__name__)
+
+PNG = b"\x89PNG\r\n\x1a\n"
+MAX_BODY = 1 << 20
+RECENT = 30
+
+Answer = dict[str, Any]
+Body = TypeVar("Body", bound=BaseModel)
+# SQLite's integers end there; a larger one is malformed, not unknown.
+ImageId = Annotated[int, Field(ge=1, lt=2**63)]
+
+
+class NextBody(BaseModel):
+    """The body of `POST /naysayer/next`."""
+
+    model_config = ConfigDict(extra="forbid")
+    rater: str
+    count: int = Field(24, ge=1, le=64)
+
+
+class PressBody(BaseModel):
+    """One key press in the body of `POST /naysayer/votes`."""
+
+    model_config = ConfigDict(extra="forbid")
+    request_id: Annotated[str, StringConstraints(min_length=8, max_length=64, pattern=r"^[\w.-]+$")]
+    image_id: ImageId
+    verdict: Verdict
+    shown_at: AwareDatetime | None = None
+    decided_at: AwareDatetime | None = None
+    page: Annotated[str, StringConstraints(max_length=40)] = ""
+
+
+class VotesBody(BaseModel):
+    """The body of `POST /naysayer/votes`."""
+
+    model_config = ConfigDict(extra="forbid")
+    rater: str
+    votes: list[PressBody] = Field(max_length=500)
+
+
+def routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
+    """The routes under `/naysayer/`; `engine` is called for each request, so that nothing is opened on import."""
+
+    async def give_next(request: Request) -> Answer:
+        body = await _read(request, NextBody)
+        return await run_in_threadpool(next_answer, engine(), settings, body)
+
+    async def take_votes(request: Request) -> Answer:
+        body = await _read(request, VotesBody)
+        return await run_in_threadpool(votes_answer, engine(), settings, body)
+
+    async def give_image(request: Request) -> Response:
+        return await run_in_threadpool(image_answer, settings, request.path_params["sha256"])
+
+    return [
+        Route("/naysayer/next", _in_json(give_next), methods=["POST"]),
+        Route("/naysayer/votes", _in_json(take_votes), methods=["POST"]),
+        Route("/naysayer/image/{sha256}.png", give_image, methods=["GET"]),
+    ]
+
+
+def next_answer(engine: Engine, settings: Settings, body: NextBody) -> Answer:
+    """The pictures this rater sees next, and the rater's last votes, so that undo survives a reload."""
+    images = next_images(engine, body.rater, count=body.count, overlap=settings.overlap, lease_s=settings.lease_s)
+    recent = recent_votes(engine, body.rater, RECENT)
+    return {
+        "images": [_image(shown) for shown in images],
+        "recent": [{"image": _image(shown), "verdict": verdict.value} for shown, verdict in recent],
+        **_state(engine, settings, body.rater),
+    }
+
+
+def votes_answer(engine: Engine, settings: Settings, body: VotesBody) -> Answer:
+    """A receipt for every press, given once all of them are committed."""
+    presses = [Press(**press.model_dump()) for press in body.votes]
+    receipts = record_votes(engine, body.rater, presses, overlap=settings.overlap, lease_s=settings.lease_s)
+    return {
+        "receipts": [receipt._asdict() for receipt in receipts],
+        **_state(engine, settings, body.rater),
+    }
+
+
+def image_answer(settings: Settings, sha256: str) -> Response:
+    """The PNG of that hash; 404 for anything else, the latents that lie beside it included."""
+    try:
+        data = layout_of(settings).blobs.path(sha256).read_bytes()
+    except (ValueError, OSError):
+        data = b""
+    if not data.startswith(PNG):
+        return JSONResponse({"error": "there is no such picture"}, status_code=404)
+    headers = {
+        "cache-control": "private, max-age=31536000, immutable",
+        "x-content-type-options": "nosniff",
+        "content-security-policy": "default-src 'none'; sandbox",
+        "cross-origin-resource-policy": "same-origin",
+    }
+    return Response(data, media_type="image/png", headers=headers)
+
+
+def _image(shown: Shown) -> Answer:
+    return {
+        "id": shown.image_id,
+        "url": f"/naysayer/image/{shown.sha256}.png",
+        "prompt": shown.prompt,
+        "width": shown.width,
+        "height": shown.height,
+    }
+
+
+def _state(engine: Engine, settings: Settings, rater: str) -> Answer:
+    due, run = how_due(engine, settings.rejects_needed), latest_run(engine)
+    is_running = run is not None and run.status is RunStatus.running
+    return {
+        "progress": vars(progress_of(engine, rater)),
+        "due": {"new_rejects": due.new_rejects, "needed": due.needed},
+        "run": {"step": run.step, "steps": run.steps} if run is not None and is_running else None,
+    }
+
+
+async def _read(request: Request, kind: type[Body]) -> Body:
+    """The request's body. Raises BadRequest unless it is JSON, short and of that shape."""
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+        raise BadRequest("the body must be JSON, sent with the content type application/json")
+    data = b""
+    async for part in request.stream():
+        data += part
+        if len(data) > MAX_BODY:
+            raise BadRequest(f"the body is longer than {MAX_BODY} bytes; send fewer votes at once")
+    try:
+        return kind.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the body"
+        raise BadRequest(f"{place[:80]}: {first['msg']}") from error
+
+
+def _in_json(answer: Callable[[Request], Awaitable[Answer]]) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that answers in JSON: our errors with their sentence, any other as 500, logged.
+
+    400 is for what will never be taken; with 503 the page keeps its votes and tries again.
+    """
+
+    @wraps(answer)
+    async def endpoint(request: Request) -> Response:
+        try:
+            return JSONResponse(await answer(request), headers={"cache-control": "no-store"})
+        except NaysayerError as error:
+            status = 400 if isinstance(error, InputError) else 503
+            return JSONResponse({"error": str(error)}, status_code=status)
+        except Exception:
+            log.exception("%s failed", request.url.path)
+            sentence = "something went wrong on the server; its log says what. Nothing you did is lost"
+            return JSONResponse({"error": sentence}, status_code=500)
+
+    return endpoint

@@ -1,0 +1,56 @@
+"""Figures in words, for the command line."""
+
+from collections.abc import Sequence
+
+from feedback.pool import Due
+from feedback.summary import Standing, VersionRow
+from store.backup import BackupReport
+from store.settings import Settings
+from store.tables import RunStatus
+
+
+def version_table(rows: Sequence[VersionRow]) -> str:
+    """One line a version, newest first: rate with its 95 % Wilson interval and what it is based on."""
+    if not rows:
+        return "no versions yet; `naysayer generate` records the plain base as v0"
+    lines = ["version  alias       thumbs-down  95 % interval   judged   votes  raters  trained on"]
+    return "\n".join(lines + [_line(row) for row in rows])
+
+
+def standing_lines(standing: Standing, due: Due) -> str:
+    """The loop in a few lines."""
+    lines = [
+        f"{standing.waiting} pictures wait to be rated, {standing.images} drawn so far from {standing.prompts} prompts",
+        f"{standing.votes} votes by {standing.raters} raters, {standing.votes_today} of them today",
+        f"pool: {standing.rejects} rejects, {standing.keeps} keeps, {standing.disputed} disputed",
+        due.sentence,
+    ]
+    if standing.run is not None and standing.run.status is RunStatus.running:
+        lines.append(f"a retrain is running: step {standing.run.step} of {standing.run.steps}")
+    return "\n".join(lines)
+
+
+def _line(row: VersionRow) -> str:
+    rate = "      –" if row.rate is None else f"{row.rate:7.1%}"
+    interval = "       –       " if row.rate is None else f"{row.interval.low:6.1%} – {row.interval.high:6.1%}"
+    return (
+        f"v{row.number:<7} {', '.join(row.aliases):<11} {rate:>11}  {interval}  {row.judged:7d} {row.votes:7d} "
+        f"{row.raters:7d}  {row.trained_on:10d}"
+    )
+
+
+def report_words(report: BackupReport) -> str:
+    """What a backup holds, in a line."""
+    return (
+        f"{report.path}: {report.votes} votes, {report.images} pictures, {report.versions} versions, "
+        f"{report.bytes / 1e6:.1f} MB"
+    )
+
+
+def settings_table() -> str:
+    """Every setting as a Markdown table: name, default, meaning."""
+    rows = ["| setting | default | meaning |", "| --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in ("", None) else f"`{field.default}`"
+        rows.append(f"| `NAYSAYER_{name.upper()}` | {default} | {field.description or name.replace('_', ' ')} |")
+    return "\n".join(rows)
