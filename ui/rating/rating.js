@@ -25,6 +25,7 @@ function isTyping(target) {
 class Desk {
   constructor(root) {
     this.root = root;
+    this.stage = root.querySelector(".stage");
     this.ended = new AbortController();
     this.sender = new Sender({
       onAnswer: (answer, rater) => this.hear(answer, rater),
@@ -43,7 +44,7 @@ class Desk {
 
   reset(rater) {
     Object.assign(this, { rater, queue: [], history: [], done: new Set(), today: 0, ticks: 0 });
-    Object.assign(this, { isAsking: false, hasBegun: false, isTroubled: false, current: null, note: "" });
+    Object.assign(this, { isAsking: false, hasBegun: false, isTroubled: false, current: null, note: "", owed: 0 });
   }
 
   listen() {
@@ -141,6 +142,8 @@ class Desk {
     const sent = recent.filter(({ image }) => !words.has(image.id) && !since.has(image.id)).reverse();
     const own = [...words.values()].filter(({ image, vote }) => vote.verdict !== "undo" && !since.has(image.id));
     this.history = [...sent, ...own.map(({ image, vote }) => ({ image, verdict: vote.verdict })), ...this.history];
+    for (; this.owed; this.owed -= 1) this.undo();
+    this.sender.send();
   }
 
   /** Lets go of what the server gives no longer: pictures of a version that was replaced meanwhile. */
@@ -247,7 +250,10 @@ class Desk {
 
   undo() {
     const last = this.history.pop();
-    if (!last) return;
+    if (!last) {
+      if (!this.hasBegun) this.owed += 1; // asked for before the history came: done when it does
+      return;
+    }
     post(this.rater, last.image, "undo", last.verdict);
     this.done.delete(last.image.id);
     this.queue = [this.load(last.image), ...this.queue.filter((image) => image.id !== last.image.id)];
@@ -335,9 +341,16 @@ class Desk {
 
 // Streamlit may call this again without the clean-up of the time before: two desks would vote twice on a key.
 let desk = null;
+let mounts = 0;
 
 export default function mount({ parentElement }) {
-  desk?.stop();
-  const mine = (desk = new Desk(parentElement));
-  return () => mine.stop();
+  const mine = ++mounts;
+  // By its stage, not by its parent: Streamlit may also put new elements into the same parent.
+  if (desk?.stage !== parentElement.querySelector(".stage") || desk.ended.signal.aborted) {
+    desk?.stop();
+    desk = new Desk(parentElement);
+  }
+  return () => {
+    if (mine === mounts) desk.stop();
+  };
 }
