@@ -9,6 +9,7 @@ NaysayerError
 │   ├── UnknownImage         a vote on an image that this rater was never shown
 │   ├── UnknownVersion       no such version
 │   ├── RequestConflict      a request id used again for something else
+│   ├── BadLora              a LoRA file that cannot be imported
 │   └── BadRequest           a malformed value
 ├── ModelError               the base model cannot be loaded or cannot be steered
 ├── RetrainError             a retrain did not end in a version
@@ -65,6 +66,11 @@ class RequestConflict(InputError):
 
 class BadRequest(InputError):
     pass
+
+
+class BadLora(InputError):
+    def __init__(self, path: object, why: str) -> None:
+        super().__init__(f"{path} was not imported: {why}; nothing was changed")
 
 
 class ModelError(NaysayerError):

@@ -8,6 +8,8 @@ import typer
 from store.settings import read_settings
 
 app = typer.Typer()
+imports = typer.Typer(no_args_is_help=True, help="Bring in what others made.")
+app.add_typer(imports, name="import")
 
 
 @app.command()
@@ -56,3 +58,16 @@ def doctor() -> None:
         typer.echo(f"{'ok     ' if finding.is_fine else 'PROBLEM'} {finding.sentence}")
     if not all(finding.is_fine for finding in findings):
         raise typer.Exit(1)
+
+
+@imports.command("lora")
+def import_lora(
+    file: Annotated[Path, typer.Argument(help="A .safetensors LoRA for SDXL, with kohya's or diffusers' names.")],
+    negative_prompt: Annotated[
+        str, typer.Option(help="Trigger word the file wants in the negative prompt, e.g. wrong.")
+    ] = "",
+) -> None:
+    """Register somebody else's negative LoRA as a version, to be compared by votes."""
+    from trainer.importing import import_lora
+
+    typer.echo(import_lora(read_settings(), file, negative_prompt=negative_prompt).sentence)

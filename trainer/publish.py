@@ -90,16 +90,12 @@ def render(made: Made) -> Files:
         "naysayer.libraries": json.dumps(libraries(), sort_keys=True),
         "naysayer.commit": made.commit,
     }
-    common = {
-        "ss_base_model_version": "sdxl_base_v1-0",
-        "ss_network_module": "networks.lora",
-        "ss_network_dim": str(settings.lora_rank),
-        "ss_network_alpha": str(settings.lora_rank),
+    common = header_of(settings.lora_rank, "Naysayer negative LoRA") | {
         "ss_seed": str(settings.seed),
-        "modelspec.sai_model_spec": "1.0.0",
-        "modelspec.architecture": "stable-diffusion-xl-v1-base/lora",
-        "modelspec.implementation": "https://github.com/Stability-AI/generative-models",
-        "modelspec.title": "Naysayer negative LoRA",
+        "ss_max_train_steps": str(settings.train_steps),
+        "ss_learning_rate": str(settings.learning_rate),
+        "ss_batch_size_per_device": str(settings.train_batch),
+        "ss_num_train_images": str(len(made.manifest.items)),
         "modelspec.description": "Stands on the negative half of guidance; it draws what raters rejected.",
     }
     weights = made.fitted.weights
@@ -107,6 +103,22 @@ def render(made: Made) -> Files:
         safetensors_bytes(diffusers_layout(weights), {"format": "pt"} | provenance),
         safetensors_bytes(kohya_layout(weights), common | provenance),
     )
+
+
+def header_of(rank: int, title: str) -> dict[str, str]:
+    """What other programs read in a kohya file's header. No date: the same training gives the same bytes."""
+    return {
+        "ss_base_model_version": "sdxl_base_v1-0",
+        "ss_v2": "False",
+        "ss_network_module": "networks.lora",
+        "ss_network_dim": str(rank),
+        "ss_network_alpha": str(rank),
+        "ss_network_args": json.dumps({"conv_dim": str(rank), "conv_alpha": str(rank)}),
+        "modelspec.sai_model_spec": "1.0.0",
+        "modelspec.architecture": "stable-diffusion-xl-v1-base/lora",
+        "modelspec.implementation": "https://github.com/Stability-AI/generative-models",
+        "modelspec.title": title,
+    }
 
 
 def publish_version(engine: Engine, layout: Layout, made: Made) -> Version:
@@ -139,15 +151,15 @@ def check_files(base: Base, folder: Path) -> None:
 
     Takes the trained adapter off the UNet. Raises BadExport.
     """
-    wanted = _probe(base)
+    wanted = probe(base)
     detach(base.pipe, TRAINED)
-    plain = _probe(base)
+    plain = probe(base)
     # In half precision the forward itself is rough; what the file changes must still be the trained change.
     most = 0.05 if base.dtype == torch.float32 else 0.5
     for name in (DIFFUSERS_FILE, KOHYA_FILE):
         attach_file(base.pipe, folder / name, "check")
         base.pipe.unet.enable_adapters()
-        error, strength = _compare(_probe(base) - plain, wanted - plain)
+        error, strength = _compare(probe(base) - plain, wanted - plain)
         detach(base.pipe, "check")
         if not (error <= most and abs(strength - 1) <= 0.1):
             raise BadExport(
@@ -204,7 +216,7 @@ def _record(engine: Engine, files: Files, made: Made) -> Version:
 
 
 @torch.inference_mode()
-def _probe(base: Base) -> Tensor:
+def probe(base: Base) -> Tensor:
     """One UNet forward on fixed noise, text and time: float32, on the CPU."""
     unet, random = base.pipe.unet, torch.Generator().manual_seed(0)
     side = unet.config.sample_size

@@ -35,8 +35,10 @@ class Sampler:
         self.base, self.layout, self.attached = base, layout, 0
 
     def drawing_of(self, version: Version) -> Drawing:
-        """How pictures of that version are drawn."""
-        return replace(self.base.plain, rule=version.rule, strength=version.strength)
+        """How pictures of that version are drawn. An imported one may want a trigger word on the null rows."""
+        plain = self.base.plain
+        trigger = version.settings.get("negative_prompt", plain.negative_prompt)
+        return replace(plain, rule=version.rule, strength=version.strength, negative_prompt=trigger)
 
     def draw(self, version: Version, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
         """One picture for every prompt and seed. A seed gives the same noise whatever the batch."""
