@@ -31,12 +31,18 @@ WAIT_S = 0.5
 
 @dataclass(frozen=True)
 class Habits:
-    """How the raters behave: slips and skips as shares, seconds a vote, and the seed of their chances."""
+    """How the raters behave: slips and skips as shares, seconds a vote, and the seed of their chances.
+
+    With `blind_share` they do not look: that share of the pictures is rejected, whichever they are. A picture with
+    nothing wrong but `unseen_fault` is skipped.
+    """
 
     error_rate: float = 0.05
     skip_rate: float = 0.0
     pace_s: float = 0.0
     seed: int = 0
+    blind_share: float | None = None
+    unseen_fault: str = ""
 
 
 def simulate(settings: Settings, raters: int, votes: int, habits: Habits, *, retrain_when_due: bool = True) -> None:
@@ -76,11 +82,12 @@ def _press(layout: Layout, image: Shown, habits: Habits, chance: random.Random) 
     shown_at = utc_now()
     time.sleep(habits.pace_s)
     with Image.open(io.BytesIO(layout.blobs.get(image.sha256))) as picture:
-        is_wrong = bool(judge(picture.convert("RGB"), image.prompt))
+        faults = judge(picture.convert("RGB"), image.prompt)
+    is_wrong = bool(faults) if habits.blind_share is None else chance.random() < habits.blind_share
     if chance.random() < habits.error_rate:
         is_wrong = not is_wrong
     verdict = Verdict.reject if is_wrong else Verdict.keep
-    if chance.random() < habits.skip_rate:
+    if chance.random() < habits.skip_rate or set(faults) == {habits.unseen_fault}:
         verdict = Verdict.skip
     return Press(uuid.uuid4().hex, image.image_id, verdict, "simulated", shown_at, utc_now())
 

@@ -32,12 +32,18 @@ class Settings(BaseSettings):
     width_px: int | None = Field(None, ge=8, description="picture width; empty: the model's")
     height_px: int | None = Field(None, ge=8, description="picture height; empty: the model's")
     negative_prompt: str = Field("", description="text of the negative half; empty: the null prompt")
-    rule: Literal["negative-half", "same-prompt"] = Field(
+    rule: Literal["negative-half", "same-prompt", "woolf"] = Field(
         "same-prompt", description="how a version's LoRA steers the sampler"
     )
     strength: float | None = Field(
-        None, ge=0, description="LoRA scale s (negative-half; empty: 1) or kappa (same-prompt; empty: 4)"
+        None,
+        ge=0,
+        description="LoRA scale s (negative-half, woolf) or kappa (same-prompt); empty: chosen after each fit",
     )
+    guidance_gain: float = Field(
+        0.3, ge=0, description="same-prompt: by how much the guidance scale grows with each unit of kappa"
+    )
+    sweep_pictures: int = Field(24, ge=4, description="held-out pictures drawn at each strength of the sweep")
     sample_batch: int = Field(8, ge=1, description="pictures drawn at once")
     queue_target: int = Field(24, ge=1, description="unrated pictures the worker keeps ready")
     base_slice: float = Field(0.1, ge=0, le=1, description="share of the pictures drawn by the plain base")
@@ -55,7 +61,12 @@ class Settings(BaseSettings):
         None,
         description="the worker retrains when due and promotes the result; empty: only with the built-in model",
     )
-    objective: Literal["nft", "sft"] = Field("nft", description="training objective; nft needs keeps, else sft is used")
+    objective: Literal["nft", "sft", "anchored", "kto", "wrong"] = Field(
+        "nft", description="training objective; nft, anchored and kto need keeps, else sft is used"
+    )
+    beta: float | None = Field(None, gt=0, description="beta of nft (empty: 1) or kto (empty: 1000)")
+    anchor: float = Field(1.0, ge=0, description="how strongly `anchored` holds the keeps to the base")
+    trigger: str = Field("wrong", min_length=1, description="trigger word of the objective wrong and the rule woolf")
     lora_rank: int = Field(16, ge=1, le=128, description="rank of the LoRA; alpha is the same, so scale 1")
     lora_layers: Literal["attention", "all"] = Field(
         "all", description="attention projections alone, or feed-forward and convolutions as well"
@@ -88,8 +99,8 @@ class Settings(BaseSettings):
         return self.store_url or f"sqlite:///{quote(str((self.data_dir / 'naysayer.db').resolve()))}"
 
     @property
-    def strength_used(self) -> float:
-        return {"negative-half": 1.0, "same-prompt": 4.0}[self.rule] if self.strength is None else self.strength
+    def beta_used(self) -> float:
+        return self.beta or (1000.0 if self.objective == "kto" else 1.0)
 
     @property
     def rejects_needed(self) -> int:

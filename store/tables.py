@@ -101,6 +101,9 @@ class Version(SQLModel, table=True):
     libraries: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     code_commit: str = ""
     curve: list[dict[str, float]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    strength_curve: list[dict[str, float]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]")
+    )
     train_seconds: float = 0.0
     created_at: datetime = Field(default_factory=utc_now)
 

@@ -13,6 +13,7 @@ from sqlmodel import col, select
 
 from feedback.manifest import FrozenManifest, freeze, load_manifest
 from feedback.pool import how_due
+from feedback.strengths import judged_strengths
 from feedback.versions import begin, promote
 from store.engine import reading, writing
 from store.errors import Interrupted, NaysayerError
@@ -51,6 +52,7 @@ def _train_and_publish(engine: Engine, layout: Layout, settings: Settings, unfin
     from trainer.fit import Watch, fit
     from trainer.model import load_base, quiet_libraries
     from trainer.publish import Made, publish_version, sweep
+    from trainer.strength import choose_strength
 
     quiet_libraries()
     sweep(engine, layout)
@@ -63,7 +65,9 @@ def _train_and_publish(engine: Engine, layout: Layout, settings: Settings, unfin
         cache = Cache(base, layout.blobs, layout.cache)
         watch = Watch(_reporter(engine, run), should_stop)
         fitted = fit(base, cache, manifest, settings, folder, watch)
-        version = publish_version(engine, layout, Made(base, fitted, manifest, settings, run, code_commit()))
+        choice = choose_strength(base, cache, manifest, settings, judged_strengths(engine, settings.rule))
+        made = Made(base, fitted, choice, manifest, settings, run, code_commit())
+        version = publish_version(engine, layout, made)
     remove_folder(layout.checkpoints)
     if settings.retrains_itself:
         promote(engine, version.number, "promoted automatically after its retrain (NAYSAYER_AUTO_RETRAIN)")
