@@ -1,8 +1,8 @@
 """Does the loop lower the share of wrong pictures, and by which method?
 
 Simulated raters vote through the real store and queue; each method trains on the very same votes; every row of the
-table is judged from pixels on the same fresh prompts and seeds. A replicate is one process with one thread, so two
-cores run two of them; finished rows are kept in a file, and a second call goes on where the first was stopped.
+table is judged from pixels on the same fresh prompts and seeds. Of several
+replicates each is one process with one thread; finished rows are kept in a file, and a second call goes on where the first was stopped.
 """
 
 import json
@@ -86,19 +86,21 @@ def run(
     """The finished rows of all replicates: {replicate, row, round, faults, …}. `folder` keeps stores and rows."""
     folder.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        running = [pool.submit(replicate, settings, folder, plan, seed) for seed in replicates]
+        is_alone = min(processes, len(replicates)) == 1
+        running = [pool.submit(replicate, settings, folder, plan, seed, is_alone) for seed in replicates]
         for done in as_completed(running):
             done.result()
     return [row for seed in replicates for row in finished(folder, seed)]
 
 
-def replicate(settings: Settings, folder: Path, plan: Plan, seed: int) -> None:
+def replicate(settings: Settings, folder: Path, plan: Plan, seed: int, is_alone: bool) -> None:
     """Measures what one replicate lacks: its own prompts, votes, training seed and evaluation set."""
     import torch
 
     from trainer.model import load_base, quiet_libraries
 
-    torch.set_num_threads(1)
+    if not is_alone:
+        torch.set_num_threads(1)
     quiet_libraries()
     wanted = [PLAIN[0], ROUNDS[0]] if plan.is_short else [*PLAIN, *ROUNDS[: plan.rounds], *CONTROLS, *OTHERS]
     known = {(row["row"], row["round"]) for row in finished(folder, seed)}
