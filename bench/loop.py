@@ -1,8 +1,8 @@
 """Does the loop lower the share of wrong pictures, and by which method?
 
 Simulated raters vote through the real store and queue; each method trains on the very same votes; every row of the
-table is judged from pixels on the same fresh prompts and seeds. Of several
-replicates each is one process with one thread; finished rows are kept in a file, and a second call goes on where the first was stopped.
+table is judged from pixels on the same fresh prompts and seeds. Of several replicates each is one process with one
+thread. Finished rows are kept in a file, and a second call goes on where the first was stopped.
 """
 
 import json
