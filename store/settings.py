@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     guidance_gain: float = Field(
         0.3, ge=0, description="same-prompt: by how much the guidance scale grows with each unit of kappa"
     )
-    sweep_pictures: int = Field(24, ge=4, description="held-out pictures drawn at each strength of the sweep")
+    sweep_pictures: int = Field(16, ge=4, description="held-out pictures drawn at each strength of the sweep")
     sample_batch: int = Field(8, ge=1, description="pictures drawn at once")
     queue_target: int = Field(24, ge=1, description="unrated pictures the worker keeps ready")
     base_slice: float = Field(0.1, ge=0, le=1, description="share of the pictures drawn by the plain base")

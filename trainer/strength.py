@@ -26,17 +26,20 @@ from trainer.model import Base
 from trainer.sampler import decode, drawing_by, sample_latents
 
 STRENGTHS = {
-    "same-prompt": (1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0),
+    "same-prompt": (1.0, 2.0, 4.0, 6.0, 8.0, 12.0),
     "negative-half": (0.5, 1.0, 2.0, 3.0, 4.0),
     "woolf": (0.25, 0.5, 0.75, 1.0),
 }
-DIVERSITY = Interval(0.9, 1.25)
+DIVERSITY = Interval(0.9, float("inf"))
 CONTRAST = Interval(0.8, 1.25)
 SATURATION = Interval(0.8, 1.25)
 MOST_PUSH = 0.5
 """The push away from the rejects, relative to the pull towards the prompt."""
 DRAWN_AT_ONCE = 24
 TINY = 1e-6
+SEEDS_EACH = 2
+FRESH_SEED = 2**30
+"""The sweep's own seeds start here; a picture of the loop has such a seed by rare chance alone."""
 MIN_JUDGED = 40
 """Judged evaluation pictures from which on the raters' own word on a strength counts."""
 
@@ -44,7 +47,7 @@ Curve = list[dict[str, float]]
 
 
 class Looks(NamedTuple):
-    """What the guards see of a set of pictures: spread of the latents, contrast and saturation of the pixels."""
+    """What the guards see of pictures: spread of a prompt's latents over its seeds, contrast, saturation."""
 
     diversity: float
     contrast: float
@@ -110,11 +113,18 @@ def is_rejected_more(strength: float, judged: dict[float, tuple[int, int]]) -> b
 
 
 def held_out_jobs(manifest: FrozenManifest, count: int) -> list[tuple[str, int]]:
-    """Prompts and seeds to sweep on: those held out, then the manifest's prompts under seeds of no picture."""
-    held_out = [(item.prompt, item.seed) for item in manifest.items if item.split is Split.held_out]
-    prompts = sorted({item.prompt for item in manifest.items})
-    fresh = [(prompts[i % len(prompts)], 2**30 + i) for i in range(count)]
-    return (held_out + fresh)[:count]
+    """Prompts and seeds to sweep on, each prompt in a row SEEDS_EACH times.
+
+    First what was held out, then the manifest's other prompts; further seeds are those of no picture.
+    """
+    held_out = {item.prompt: item.seed for item in manifest.items if item.split is Split.held_out}
+    others = {item.prompt: FRESH_SEED - 1 for item in manifest.items if item.prompt not in held_out}
+    prompts = list((held_out | others).items())[: max(1, count // SEEDS_EACH)]
+    return [
+        (prompt, seed if s == 0 else FRESH_SEED + SEEDS_EACH * k + s)
+        for k, (prompt, seed) in enumerate(prompts)
+        for s in range(SEEDS_EACH)
+    ]
 
 
 def looks_of(base: Base, jobs: Sequence[tuple[str, int]], settings: Settings, strength: float) -> Looks:
@@ -127,7 +137,8 @@ def looks_of(base: Base, jobs: Sequence[tuple[str, int]], settings: Settings, st
         for part in parts
     ]
     pictures = [picture for latents in drawn for picture in decode(base, latents)]
-    return Looks(float(torch.cat(drawn).float().std(0).mean()), *_pixel_looks(pictures))
+    by_prompt = torch.cat(drawn).float().unflatten(0, (-1, SEEDS_EACH))
+    return Looks(float(by_prompt.std(dim=1).mean()), *_pixel_looks(pictures))
 
 
 def _pixel_looks(pictures: Sequence[Image.Image]) -> tuple[float, float]:

@@ -29,7 +29,7 @@ def adapt(base, size: float) -> None:
 
 def test_an_adapter_without_effect_may_be_used_at_any_strength(rated, frozen):
     adapt(frozen[0], 0.0)
-    choice = choose_strength(*frozen, rated, {})
+    choice = choose_strength(*frozen, rated.model_copy(update={"guidance_gain": 0.0}), {})
     assert choice.strength == max(STRENGTHS["same-prompt"])
     assert [point["strength"] for point in choice.curve] == list(STRENGTHS["same-prompt"])
     assert all(point["diversity"] == pytest.approx(1.0) and point["push"] == 0 for point in choice.curve)
@@ -59,17 +59,18 @@ def test_the_sweep_leaves_the_adapter_active(rated, frozen):
 def test_strengths_that_raters_rejected_significantly_more_are_left_out(rated, frozen):
     adapt(frozen[0], 0.0)
     judged = {2.0: (5, 100), 8.0: (60, 100), 6.0: (55, 100)}
-    assert choose_strength(*frozen, rated, judged).strength == 4.0
+    assert choose_strength(*frozen, rated.model_copy(update={"guidance_gain": 0.0}), judged).strength == 4.0
     assert not is_rejected_more(8.0, {2.0: (1, 10), 8.0: (9, 10)})  # too few to count
 
 
-def test_the_sweep_draws_on_held_out_prompts_and_seeds_first(frozen):
+def test_the_sweep_draws_on_held_out_prompts_and_seeds_first_each_prompt_under_two_seeds(frozen):
     manifest = frozen[2]
     held_out = {(item.prompt, item.seed) for item in manifest.items if item.split is Split.held_out}
     trained = {(item.prompt, item.seed) for item in manifest.items if item.split is Split.train}
     jobs = held_out_jobs(manifest, 12)
-    assert len(jobs) == 12
-    assert set(jobs[: len(held_out)]) == held_out
+    assert len(set(jobs)) == 12
+    assert [prompt for prompt, _ in jobs[::2]] == [prompt for prompt, _ in jobs[1::2]]
+    assert held_out and held_out <= set(jobs)
     assert not set(jobs) & trained
 
 
