@@ -7,6 +7,10 @@ import typer
 from store.settings import read_settings
 
 app = typer.Typer()
+benches = typer.Typer(
+    no_args_is_help=True, help="Side-by-side measurements; --json prints one object on standard output."
+)
+app.add_typer(benches, name="bench")
 
 
 @app.command()
@@ -30,3 +34,27 @@ def simulate(
     settings = read_settings()
     simulate(settings, raters, votes, Habits(error_rate, skip_rate, pace_s, seed), retrain_when_due=retrain)
     typer.echo(version_table(version_rows(open_store(settings))))
+
+
+@benches.command("queue")
+def bench_queue(
+    images: Annotated[int, typer.Option(min=100, help="Queued images in the store.")] = 1_000_000,
+    votes: Annotated[int, typer.Option(min=0, help="Votes in the store.")] = 3_000_000,
+    picks: Annotated[int, typer.Option(min=10, help="How often the next images are asked for.")] = 300,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """How long it takes to find a rater's next images in a large SQLite store."""
+    import json
+
+    from bench.queue import measure
+
+    found = measure(images, votes, picks)
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    typer.echo(f"{images:,} queued images, {votes:,} votes")
+    for name in ("one", "hand", "uncertain_first"):
+        row = found[name]
+        typer.echo(
+            f"{name:<16} p50 {row['p50_ms']:7.2f} ms   p95 {row['p95_ms']:7.2f} ms   max {row['max_ms']:7.2f} ms"
+        )

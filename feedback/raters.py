@@ -13,14 +13,20 @@ def rater_id(session: Session, name: str) -> int:
 
     Raises BadRequest for an empty, over-long or unprintable name.
     """
+    rater = rater_of(session, name)
+    assert rater.id is not None
+    return rater.id
+
+
+def rater_of(session: Session, name: str) -> Rater:
+    """The rater of that name, made when new; for use inside a `writing` block. Raises BadRequest as `rater_id`."""
     name = clean_name(name)
     rater = session.exec(select(Rater).where(Rater.name == name)).first()
     if rater is None:
         rater = Rater(name=name)
         session.add(rater)
         session.flush()
-    assert rater.id is not None
-    return rater.id
+    return rater
 
 
 def clean_name(name: str) -> str:

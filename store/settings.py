@@ -46,6 +46,19 @@ class Settings(BaseSettings):
     overlap: int = Field(1, ge=1, description="raters who judge each picture")
     lease_s: float = Field(600, gt=0, description="how long a picture stays reserved for the rater who was shown it")
 
+    control_share: float = Field(
+        0.05, ge=0, le=0.5, description="chance that a control (its answer is known) stands before a picture"
+    )
+    repeat_share: float = Field(
+        0.02, ge=0, le=0.5, description="chance that one the same rater judged before stands before a picture"
+    )
+    queue_order: Literal["shuffled", "uncertain-first"] = Field(
+        "shuffled", description="uncertain-first: pictures that raters disagree on come first, but for a random slice"
+    )
+    unbiased_share: float = Field(
+        0.2, ge=0, le=1, description="share of the pictures, by chance, that uncertain-first does not touch"
+    )
+
     retrain_after: int | None = Field(
         None,
         ge=1,

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from feedback.pool import how_due
-from feedback.queue import Shown, next_images
+from feedback.queue import Shown, mix_of, next_images
 from feedback.summary import latest_run, progress_of
 from feedback.votes import Press, recent_votes, record_votes
 from store.errors import BadRequest, InputError, NaysayerError
@@ -84,7 +84,14 @@ def routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
 
 def next_answer(engine: Engine, settings: Settings, body: NextBody) -> Answer:
     """The pictures this rater sees next, and the rater's last votes, so that undo survives a reload."""
-    images = next_images(engine, body.rater, count=body.count, overlap=settings.overlap, lease_s=settings.lease_s)
+    images = next_images(
+        engine,
+        body.rater,
+        count=body.count,
+        overlap=settings.overlap,
+        lease_s=settings.lease_s,
+        mix=mix_of(settings),
+    )
     recent = recent_votes(engine, body.rater, RECENT)
     return {
         "images": [_image(shown) for shown in images],
