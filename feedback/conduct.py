@@ -79,6 +79,7 @@ def _record(session: Session, row: Rater, action: RaterAction, by: str, reason: 
     if not 0 < len(reason) <= MAX_REASON:
         raise BadRequest(f"say why, in 1 to {MAX_REASON} characters; nothing was changed")
     session.add(row)
+    assert row.id is not None
     session.add(RaterEvent(rater_id=row.id, action=action, by=by, reason=reason))
 
 

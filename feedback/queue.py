@@ -259,7 +259,7 @@ class _Desk:
 
     def _has_room(self) -> ColumnElement[bool]:
         taken = (
-            select(func.count(OtherLease.id))
+            select(func.count(col(OtherLease.id)))
             .where(OtherLease.image_id == Image.id, OtherLease.rater_id != self.me, OtherLease.expires_at > self.now)
             .scalar_subquery()
         )

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, case, func
 from sqlmodel import col, select
 
-from store.tables import Rater, Verdict, Vote
+from store.tables import Control, Rater, Verdict, Vote
 
 
 class Outcome(StrEnum):
@@ -56,10 +56,14 @@ def current_votes(rater_id: int | None = None) -> Select:
 
 
 def counts_by_image() -> Select:
-    """Rows (image_id, rejects, keeps) over the current votes, one for every image that ever had a vote."""
+    """Rows (image_id, rejects, keeps) over the current votes, one for every image that ever had one; no controls."""
     votes = current_votes().subquery()
-    return select(
-        votes.c.image_id,
-        func.sum(case((votes.c.verdict == Verdict.reject, 1), else_=0)).label("rejects"),
-        func.sum(case((votes.c.verdict == Verdict.keep, 1), else_=0)).label("keeps"),
-    ).group_by(votes.c.image_id)
+    return (
+        select(
+            votes.c.image_id,
+            func.sum(case((votes.c.verdict == Verdict.reject, 1), else_=0)).label("rejects"),
+            func.sum(case((votes.c.verdict == Verdict.keep, 1), else_=0)).label("keeps"),
+        )
+        .where(votes.c.image_id.not_in(select(Control.image_id)))
+        .group_by(votes.c.image_id)
+    )
