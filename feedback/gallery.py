@@ -1,6 +1,6 @@
 """The judged pictures, filtered and paged, as the page Pool shows them."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -129,9 +129,9 @@ def _of_votes(rows: Select, wanted: Filter) -> Select:
         votes = votes.join(VoteReason, col(VoteReason.vote_id) == Vote.id).where(VoteReason.reason == wanted.reason)
         is_asked = True
     if wanted.since is not None:
-        votes = votes.where(Vote.received_at >= datetime.combine(wanted.since, time()))
+        votes = votes.where(Vote.received_at >= datetime.combine(wanted.since, time(), UTC))
         is_asked = True
     if wanted.until is not None:
-        votes = votes.where(Vote.received_at < datetime.combine(wanted.until, time()) + timedelta(days=1))
+        votes = votes.where(Vote.received_at < datetime.combine(wanted.until, time(), UTC) + timedelta(days=1))
         is_asked = True
     return rows.where(votes.exists()) if is_asked else rows

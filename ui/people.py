@@ -26,6 +26,12 @@ class Person(NamedTuple):
 
 
 LOCAL = Person("", PersonRole.admin)
+MAY_OPEN = {
+    PersonRole.rater: ("Rate",),
+    PersonRole.curator: ("Rate", "Overview", "Pool"),
+    PersonRole.admin: ("Rate", "Overview", "Pool", "Versions", "Raters"),
+}
+"""The pages of each role; one that is not listed is not served."""
 
 
 def person_of(engine: Engine, settings: Settings, cookies: Mapping[str, str], email: str = "") -> Person:
@@ -41,7 +47,7 @@ def person_of(engine: Engine, settings: Settings, cookies: Mapping[str, str], em
         return Person(name, PersonRole.admin if is_admin else role_of(engine, name))
     if token := cookies.get(COOKIE):
         row = invited(engine, token, secret=settings.secret)
-        return Person(row.name, row.role)
+        return Person(row.name, role_of(engine, row.name))
     raise NotSignedIn("sign in first: open your invitation link, or the page's Sign in")
 
 
