@@ -20,10 +20,11 @@ def simulate(
     raters: Annotated[int, typer.Option(min=1, help="How many simulated raters.")] = 3,
     votes: Annotated[int, typer.Option(min=1, help="Votes to give in all.")] = 300,
     error_rate: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of votes that are the wrong way round.")
-    ] = 0.05,
+        float,
+        typer.Option(min=0, max=1, help="Share of wrong votes; as real raters give (docs/raters.md)."),
+    ] = 0.158,
     skip_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of pictures skipped.")] = 0.0,
-    pace_s: Annotated[float, typer.Option(min=0, help="Seconds a rater takes for a vote.")] = 0.0,
+    pace_s: Annotated[float, typer.Option(min=0, help="Median seconds a vote takes; people need about 8.")] = 0.0,
     retrain: Annotated[bool, typer.Option(help="Retrain and promote whenever a retrain is due.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the raters' slips.")] = 0,
 ) -> None:
@@ -64,3 +65,41 @@ def loop(
         plot(found, docs / "evidence.png")
         grid(settings, folder, plan, docs / "evidence-grid.png")
     typer.echo(json.dumps(found) if as_json else table(found))
+
+
+@benches.command("queue")
+def bench_queue(
+    images: Annotated[int, typer.Option(min=100, help="Queued images in the store.")] = 1_000_000,
+    votes: Annotated[int, typer.Option(min=0, help="Votes in the store.")] = 3_000_000,
+    picks: Annotated[int, typer.Option(min=10, help="How often the next images are asked for.")] = 300,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """How long it takes to find a rater's next images in a large SQLite store."""
+    from bench.queue import measure
+
+    found = measure(images, votes, picks)
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    typer.echo(f"{images:,} queued images, {votes:,} votes")
+    for name in ("one", "hand", "uncertain_first"):
+        row = found[name]
+        typer.echo(
+            f"{name:<16} p50 {row['p50_ms']:7.2f} ms   p95 {row['p95_ms']:7.2f} ms   max {row['max_ms']:7.2f} ms"
+        )
+
+
+@benches.command("ratings")
+def bench_ratings(
+    folder: Annotated[Path, typer.Argument(help="Folder with the published ratings of ImagenHub, GenEval and Intel.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """What real raters do: agreement, slips and pace, from published ratings of generated images."""
+    from bench.ratings import figures
+
+    found = figures(folder)
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    for name, row in found.items():
+        typer.echo(f"{name:<22}" + "   ".join(f"{key} {value:,.4g}" for key, value in row.items()))

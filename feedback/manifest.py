@@ -19,7 +19,8 @@ HELD_OUT_SHARE = 0.1
 
 @dataclass(frozen=True)
 class Item:
-    """One image of a manifest; `rejects` and `keeps` are the votes it had when it was frozen."""
+    """One image of a manifest; `rejects` and `keeps` are the votes it had when it was frozen, `weight` says how sure
+    they are."""
 
     image_id: int
     sha256: str
@@ -32,6 +33,7 @@ class Item:
     split: Split
     rejects: int
     keeps: int
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class FrozenManifest:
 
     @cached_property
     def body(self) -> str:
-        content = {"base_sha256": self.base_sha256, "items": [vars(item) for item in self.items]}
+        content = {"base_sha256": self.base_sha256, "items": [_written(item) for item in self.items]}
         return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
     @cached_property
@@ -101,6 +103,11 @@ def trained_images(engine: Engine, manifest_id: str, role: Role) -> list[Image]:
         )
 
 
+def _written(item: Item) -> dict[str, object]:
+    """The fields of an item. A weight of 1 goes unsaid: manifests from before there were weights keep their id."""
+    return {name: value for name, value in vars(item).items() if name != "weight" or value != 1.0}
+
+
 def _item(pooled: Pooled, prompts: dict[int | None, str]) -> Item:
     image, prompt = pooled.image, prompts[pooled.image.prompt_id]
     assert image.id is not None
@@ -116,6 +123,7 @@ def _item(pooled: Pooled, prompts: dict[int | None, str]) -> Item:
         split=split_of(prompt, image.seed),
         rejects=pooled.rejects,
         keeps=pooled.keeps,
+        weight=pooled.weight,
     )
 
 

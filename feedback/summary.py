@@ -7,6 +7,7 @@ from sqlalchemy import Engine, case, func
 from sqlmodel import Session, col, select
 
 from feedback.raters import clean_name
+from feedback.repeats import answered_repeats
 from feedback.statistics import Interval, wilson
 from feedback.verdicts import counts_by_image, current_votes
 from store.engine import reading
@@ -68,7 +69,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Progress:
-    """What one rater has done: current votes, all and of today."""
+    """What one rater has done: current votes, all and of today; controls and repeats count as what they look like."""
 
     votes: int
     today: int
@@ -136,8 +137,10 @@ def standing(engine: Engine, now: datetime | None = None) -> Standing:
 def progress(engine: Engine, rater_id: int, now: datetime | None = None) -> Progress:
     """How many current votes a rater has, all and received today (UTC)."""
     with reading(engine) as session:
-        votes, today, _ = _votes(session, now or utc_now(), rater_id)
-        return Progress(votes, today)
+        now = now or utc_now()
+        votes, today, _ = _votes(session, now, rater_id)
+        again, again_today = answered_repeats(session, rater_id, now)
+        return Progress(votes + again, today + again_today)
 
 
 def progress_of(engine: Engine, rater: str, now: datetime | None = None) -> Progress:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from feedback.queue import Shown, judgements, shown
+from feedback.queue import Shown, settle, shown
 from feedback.raters import clean_name, rater_id
 from feedback.verdicts import current_votes
 from store.engine import reading, writing
@@ -83,8 +83,8 @@ def _record(session: Session, me: int, press: Press, overlap: int, leased_until:
     session.flush()
     lease.expires_at = leased_until if press.verdict is Verdict.undo else now
     if press.verdict is not Verdict.skip:
-        image.is_queued = session.exec(judgements(press.image_id)).one() < overlap
-    session.add_all([lease, image])
+        settle(session, image, overlap)
+    session.add(lease)
     return Receipt(press.request_id)
 
 

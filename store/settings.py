@@ -3,9 +3,9 @@
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from store.errors import BadRequest
@@ -52,6 +52,19 @@ class Settings(BaseSettings):
     overlap: int = Field(1, ge=1, description="raters who judge each picture")
     lease_s: float = Field(600, gt=0, description="how long a picture stays reserved for the rater who was shown it")
 
+    control_share: float = Field(
+        0.05, ge=0, le=0.5, description="chance that a control (its answer is known) stands before a picture"
+    )
+    repeat_share: float = Field(
+        0.02, ge=0, le=0.5, description="chance that one the same rater judged before stands before a picture"
+    )
+    queue_order: Literal["shuffled", "uncertain-first"] = Field(
+        "shuffled", description="uncertain-first: pictures that raters disagree on come first, but for a random slice"
+    )
+    unbiased_share: float = Field(
+        0.2, ge=0, le=1, description="share of the pictures, by chance, that uncertain-first does not touch"
+    )
+
     retrain_after: int | None = Field(
         None,
         ge=1,
@@ -79,15 +92,49 @@ class Settings(BaseSettings):
     checkpoint_every: int = Field(50, ge=1, description="training steps between checkpoints")
     seed: int = Field(0, ge=0, description="seed of the training run")
 
-    host: str = Field("127.0.0.1", description="address the pages listen on; only this machine's are accepted")
+    host: str = Field("127.0.0.1", description="address the pages listen on; beyond this machine only with a sign-in")
     port: int = Field(8501, ge=1, le=65535, description="port of the pages")
+    sign_in: Literal["name", "invitations", "oidc"] = Field(
+        "name", description="name: this machine alone; invitations: signed links; oidc: accounts, and signed links"
+    )
+    secret: str = Field("", repr=False, description="signs cookies and invitations; 32 characters or more")
+    public_url: str = Field("", description="address people open beyond this machine, e.g. `https://rate.example.org`")
+    allowed_hosts: str = Field("", description="more host names the pages answer to, comma-separated")
+    admins: str = Field("", description="e-mail addresses that are admins when they sign in, comma-separated")
+    oidc_client_id: str = Field("", description="client id at the OIDC provider")
+    oidc_client_secret: str = Field("", repr=False, description="client secret at the OIDC provider")
+    oidc_metadata_url: str = Field("", description="the provider's `.well-known/openid-configuration` address")
 
-    @field_validator("host")
-    @classmethod
-    def _is_loopback(cls, host: str) -> str:
-        if host != "localhost" and not ip_address(host).is_loopback:
-            raise ValueError("the pages have no sign-in yet, so they listen on this machine alone, e.g. 127.0.0.1")
-        return host
+    @model_validator(mode="after")
+    def _is_public_only_with_a_sign_in(self) -> "Settings":
+        is_public = self.host != "localhost" and not ip_address(self.host).is_loopback
+        if self.sign_in == "name":
+            if is_public:
+                raise ValueError(
+                    f"NAYSAYER_HOST is {self.host}, which others can reach, and anybody could vote under any name; "
+                    "set NAYSAYER_SIGN_IN to invitations or oidc (docs/people.md), or keep 127.0.0.1"
+                )
+            return self
+        if len(self.secret) < 32:
+            raise ValueError(
+                f"NAYSAYER_SECRET has {len(self.secret)} characters, sign-in needs 32 or more; make one with: "
+                "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+            )
+        if not self.public_url.startswith(("http://", "https://")) or not urlsplit(self.public_url).hostname:
+            raise ValueError(
+                "sign-in needs NAYSAYER_PUBLIC_URL, the address people open, e.g. https://rate.example.org"
+            )
+        if self.sign_in == "oidc" and not all((self.oidc_client_id, self.oidc_client_secret, self.oidc_metadata_url)):
+            raise ValueError(
+                "oidc needs NAYSAYER_OIDC_CLIENT_ID, NAYSAYER_OIDC_CLIENT_SECRET and NAYSAYER_OIDC_METADATA_URL"
+            )
+        return self
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """The names under which the pages answer, besides this machine's own."""
+        more = [name.strip().lower() for name in self.allowed_hosts.split(",")]
+        return frozenset(name for name in [*more, urlsplit(self.public_url).hostname or ""] if name)
 
     @property
     def is_builtin(self) -> bool:
@@ -117,6 +164,8 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        name = "NAYSAYER_" + "_".join(str(part) for part in first["loc"]).upper()
         why = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:
+            raise BadRequest(f"{why}; see docs/settings.md") from error  # of several settings; it names them itself
+        name = "NAYSAYER_" + "_".join(str(part) for part in first["loc"]).upper()
         raise BadRequest(f"{name} is {first['input']!r}: {why}; see docs/settings.md") from error

@@ -2,9 +2,21 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Enum, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    UniqueConstraint,
+    false,
+)
 from sqlmodel import Field, SQLModel
 
 
@@ -20,6 +32,7 @@ class Verdict(StrEnum):
 class Origin(StrEnum):
     sampled = "sampled"
     evaluation = "evaluation"
+    control = "control"
 
 
 class AliasName(StrEnum):
@@ -53,9 +66,35 @@ class Split(StrEnum):
     held_out = "held_out"
 
 
+class PersonRole(StrEnum):
+    """What a person may do: rate; look after the pool as well; everything."""
+
+    rater = "rater"
+    curator = "curator"
+    admin = "admin"
+
+
+class RaterAction(StrEnum):
+    pause = "pause"
+    resume = "resume"
+    exclude = "exclude"
+    include = "include"
+    role = "role"
+
+
+class PoolAction(StrEnum):
+    exclude = "exclude"
+    restore = "restore"
+
+
 def utc_now() -> datetime:
     """The time now, in UTC."""
     return datetime.now(UTC)
+
+
+def shuffle_place(work_key: str) -> int:
+    """Where an image stands in the shuffled queue, 0 to 2**31 - 1: random to the eye, and always the same."""
+    return int.from_bytes(sha256(work_key.encode()).digest()[:4]) >> 1
 
 
 def _words(kind: type[StrEnum]) -> Any:
@@ -66,7 +105,7 @@ def _words(kind: type[StrEnum]) -> Any:
         native_enum=False,
         create_constraint=True,
         values_callable=lambda words: [word.value for word in words],
-        length=16,
+        length=max(16, *(len(word) for word in kind)),
     )
 
 
@@ -74,6 +113,12 @@ class Rater(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(unique=True, max_length=80)
     created_at: datetime = Field(default_factory=utc_now)
+    # What the newest `rater_event` rows say, kept here because every query asks for it.
+    role: PersonRole = Field(
+        default=PersonRole.rater, sa_column=Column(_words(PersonRole), nullable=False, server_default="rater")
+    )
+    is_paused: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    is_excluded: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
 class Prompt(SQLModel, table=True):
@@ -111,6 +156,8 @@ class Version(SQLModel, table=True):
 class Image(SQLModel, table=True):
     __table_args__ = (
         Index("ix_image_queue", "is_queued", "id"),
+        Index("ix_image_shuffled", "is_queued", "shuffle"),
+        Index("ix_image_disputed", "is_queued", "is_disputed", "shuffle"),
         Index("ix_image_version", "version", "origin"),
         CheckConstraint("seed >= 0", name="seed_not_negative"),
     )
@@ -130,16 +177,30 @@ class Image(SQLModel, table=True):
     version: int = Field(foreign_key="version.number")
     origin: Origin = Field(sa_column=Column(_words(Origin), nullable=False))
     is_queued: bool = Field(default=False, description="waits for raters")
+    is_disputed: bool = Field(
+        default=False, description="as many rejects as keeps", sa_column_kwargs={"server_default": false()}
+    )
+    overlap: int | None = Field(default=None, description="raters who judge it; none: NAYSAYER_OVERLAP")
+    shuffle: int = Field(
+        default=None,
+        description="place in the shuffled queue, 0 to 2**31 - 1",
+        sa_column=Column(
+            Integer,
+            nullable=False,
+            server_default="0",
+            default=lambda context: shuffle_place(context.get_current_parameters()["work_key"]),
+        ),
+    )
     created_at: datetime = Field(default_factory=utc_now)
 
 
 class Lease(SQLModel, table=True):
     """An image was shown, or is about to be, to a rater; it stays reserved until `expires_at`."""
 
-    __table_args__ = (UniqueConstraint("image_id", "rater_id"),)
+    __table_args__ = (UniqueConstraint("image_id", "rater_id"), Index("ix_lease_held", "rater_id", "expires_at"))
     id: int | None = Field(default=None, primary_key=True)
     image_id: int = Field(foreign_key="image.id")
-    rater_id: int = Field(foreign_key="rater.id", index=True)
+    rater_id: int = Field(foreign_key="rater.id")
     expires_at: datetime
 
 
@@ -205,3 +266,89 @@ class Run(SQLModel, table=True):
     message: str = ""
     started_at: datetime = Field(default_factory=utc_now)
     updated_at: datetime = Field(default_factory=utc_now)
+
+
+class Control(SQLModel, table=True):
+    """The known answer of an image of origin `control`, mixed into the queue to measure raters."""
+
+    image_id: int = Field(foreign_key="image.id", primary_key=True)
+    answer: Verdict = Field(sa_column=Column(_words(Verdict), nullable=False))
+    source: str = Field(description="where the answer comes from: agreed, by hand, drawn")
+    by: str = ""
+    is_active: bool = True
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class Repeat(SQLModel, table=True):
+    """An image was given to a rater again, after the vote `first_vote_id`, to see whether the rater agrees."""
+
+    __table_args__ = (UniqueConstraint("rater_id", "image_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    rater_id: int = Field(foreign_key="rater.id")
+    image_id: int = Field(foreign_key="image.id")
+    first_vote_id: int = Field(foreign_key="vote.id")
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class RaterEvent(SQLModel, table=True):
+    """What was decided about a rater, by whom and why; only ever added to."""
+
+    __tablename__ = "rater_event"
+    id: int | None = Field(default=None, primary_key=True)
+    rater_id: int = Field(foreign_key="rater.id", index=True)
+    action: RaterAction = Field(sa_column=Column(_words(RaterAction), nullable=False))
+    by: str = ""
+    reason: str = ""
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class PoolEvent(SQLModel, table=True):
+    """An image was taken out of the pool by hand, or put back; the newest row of an image counts."""
+
+    __tablename__ = "pool_event"
+    id: int | None = Field(default=None, primary_key=True)
+    image_id: int = Field(foreign_key="image.id", index=True)
+    action: PoolAction = Field(sa_column=Column(_words(PoolAction), nullable=False))
+    by: str = ""
+    reason: str = ""
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class Invitation(SQLModel, table=True):
+    """A signed link that lets one person in without an account, until it expires or is revoked."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(max_length=80)
+    role: PersonRole = Field(sa_column=Column(_words(PersonRole), nullable=False))
+    created_at: datetime = Field(default_factory=utc_now)
+    expires_at: datetime
+    revoked_at: datetime | None = None
+
+
+class Reason(StrEnum):
+    """Why a picture was rejected."""
+
+    hands = "hands"
+    anatomy = "anatomy"
+    text = "text"
+    colour = "colour"
+    prompt_not_followed = "prompt not followed"
+    artefact = "artefact"
+    composition = "composition"
+    unsafe = "unsafe"
+    other = "other"
+
+
+class VoteReason(SQLModel, table=True):
+    __tablename__ = "vote_reason"
+    vote_id: int = Field(foreign_key="vote.id", primary_key=True)
+    reason: Reason = Field(sa_column=Column(_words(Reason), primary_key=True))
+
+
+class Mark(SQLModel, table=True):
+    """A point on the picture where the defect is: shares of its width and height, 0 to 1."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    vote_id: int = Field(foreign_key="vote.id", index=True)
+    x: float
+    y: float

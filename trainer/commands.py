@@ -8,6 +8,8 @@ import typer
 from store.settings import read_settings
 
 app = typer.Typer()
+controls = typer.Typer(no_args_is_help=True, help="Pictures whose answer is known, mixed in to measure raters.")
+app.add_typer(controls, name="controls")
 
 
 @app.command()
@@ -56,3 +58,66 @@ def doctor() -> None:
         typer.echo(f"{'ok     ' if finding.is_fine else 'PROBLEM'} {finding.sentence}")
     if not all(finding.is_fine for finding in findings):
         raise typer.Exit(1)
+
+
+@controls.command("draw")
+def draw_controls(
+    count: Annotated[int, typer.Option(min=2, max=2000, help="How many pictures, half of them wrong.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other pictures.")] = 0,
+) -> None:
+    """Draw controls for the built-in model's prompts, without the model (and without torch)."""
+    from trainer.controls import draw_controls
+
+    typer.echo(f"{draw_controls(read_settings(), count, seed)} new controls")
+
+
+@controls.command("agreed")
+def agreed_controls(
+    count: Annotated[int, typer.Option(min=1, help="How many at most, half rejects and half keeps.")] = 60,
+) -> None:
+    """Make controls from pictures on which at least three raters agree without exception."""
+    from feedback.controls import controls_from_agreed
+    from store.migrate import open_store
+
+    made = controls_from_agreed(open_store(read_settings()), count, by="command line")
+    typer.echo(f"{made} new controls from agreed pictures")
+
+
+@controls.command("add")
+def add_control(
+    image: Annotated[int, typer.Argument(help="The picture's number, as on the page Pool.")],
+    answer: Annotated[str, typer.Argument(help="reject or keep")],
+) -> None:
+    """Make a control of one picture by hand."""
+    from feedback.controls import make_control
+    from store.errors import BadRequest
+    from store.migrate import open_store
+    from store.tables import Verdict
+
+    if answer not in ("reject", "keep"):
+        raise BadRequest(f"the answer of a control is reject or keep; {answer[:40]!r} was given")
+    made = make_control(open_store(read_settings()), image, Verdict(answer), by="command line")
+    typer.echo(f"control {made} shows the picture of image {image}; the right answer is {answer}")
+
+
+@controls.command("retire")
+def retire_control(image: Annotated[int, typer.Argument(help="The control's number, as in the list.")]) -> None:
+    """Show a control to nobody any more, and count its answers no longer."""
+    from feedback.controls import retire_control
+    from store.migrate import open_store
+
+    retire_control(open_store(read_settings()), image)
+    typer.echo(f"control {image} is retired")
+
+
+@controls.command("list")
+def list_controls() -> None:
+    """Print the controls: number, answer, where it comes from, how many answers were right, prompt."""
+    from feedback.controls import control_rows
+    from store.migrate import open_store
+
+    for row in control_rows(open_store(read_settings())):
+        state = "" if row.is_active else "  (retired)"
+        typer.echo(
+            f"{row.image_id:>7}  {row.answer:<6}  {row.source:<8}  {row.right} of {row.seen}  {row.prompt}{state}"
+        )

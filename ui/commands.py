@@ -124,6 +124,35 @@ def restore(file: Annotated[Path, typer.Argument(help="An archive made by `naysa
     typer.echo(f"restored {report_words(restore(file, read_settings()))}")
 
 
+@app.command()
+def invite(
+    name: Annotated[str, typer.Argument(help="The person's name, as it will stand beside the votes.")] = "",
+    days: Annotated[float, typer.Option(min=0.01, max=366, help="How long the link is good.")] = 7,
+    role: Annotated[str, typer.Option(help="rater, curator or admin")] = "rater",
+    revoke: Annotated[str, typer.Option(help="End every invitation of this name instead.")] = "",
+) -> None:
+    """Print a signed link that lets a person in without an account; without a name, list the invitations."""
+    from feedback.invitations import invitations, invite
+    from feedback.invitations import revoke as revoke_all
+    from store.errors import BadRequest
+    from store.migrate import open_store
+    from store.tables import PersonRole
+    from ui.words import invitation_table
+
+    settings = read_settings()
+    engine = open_store(settings)
+    if revoke:
+        typer.echo(f"{revoke_all(engine, revoke)} invitations of {revoke} revoked")
+    elif not name:
+        typer.echo(invitation_table(invitations(engine)))
+    elif role not in list(PersonRole):
+        raise BadRequest(f"a role is rater, curator or admin; {role[:40]!r} was given")
+    else:
+        token = invite(engine, name, days=days, secret=settings.secret, role=PersonRole(role))
+        base = settings.public_url.rstrip("/") or f"http://{settings.host}:{settings.port}"
+        typer.echo(f"{base}/naysayer/invited/{token}")
+
+
 @prompts.command("add")
 def add_prompt(texts: Annotated[list[str], typer.Argument(help="One or more prompts, each in quotes.")]) -> None:
     """Add prompts to the list."""

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.people import at_screen
+
 PARTS = Path(__file__).with_name("rating")
 
 
@@ -21,4 +23,4 @@ desk = st.components.v2.component(
 
 def rate_page() -> None:
     """Shows pictures one at a time and takes thumbs down, keep and skip."""
-    desk(key="desk")
+    desk(key="desk", data={"rater": at_screen().name})

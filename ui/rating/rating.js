@@ -23,7 +23,7 @@ function isTyping(target) {
 }
 
 class Desk {
-  constructor(root) {
+  constructor(root, signedIn = "") {
     this.root = root;
     this.stage = root.querySelector(".stage");
     this.ended = new AbortController();
@@ -35,7 +35,8 @@ class Desk {
     this.reset("");
     this.listen();
     this.timer = setInterval(() => this.tick(), TICK_MS);
-    this.open(recall(RATER) ?? "");
+    this.$(".other").hidden = Boolean(signedIn);
+    this.open(signedIn || (recall(RATER) ?? ""));
   }
 
   $(selector) {
@@ -113,6 +114,8 @@ class Desk {
     this.isAsking = true;
     const rater = this.rater;
     const before = lastWords(rater);
+    // The server knows of every vote it has acknowledged: what it gives again is to be judged again.
+    for (const id of this.done) if (!before.has(id)) this.done.delete(id);
     try {
       const answer = await ask("/naysayer/next", { rater, count: HOLD });
       if (rater !== this.rater) return;
@@ -343,12 +346,12 @@ class Desk {
 let desk = null;
 let mounts = 0;
 
-export default function mount({ parentElement }) {
+export default function mount({ parentElement, data }) {
   const mine = ++mounts;
   // By its stage, not by its parent: Streamlit may also put new elements into the same parent.
   if (desk?.stage !== parentElement.querySelector(".stage") || desk.ended.signal.aborted) {
     desk?.stop();
-    desk = new Desk(parentElement);
+    desk = new Desk(parentElement, data?.rater);
   }
   return () => {
     if (mine === mounts) desk.stop();
