@@ -2,12 +2,13 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import Engine, func
+from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from feedback.verdicts import Outcome, counts_by_image, outcome_of_counts
+from feedback.tally import new_rejects
+from feedback.verdicts import Outcome, outcome_of_counts
 from store.engine import reading
-from store.tables import Image, ManifestItem, Origin, Role, Version
+from store.tables import Image, ImageTally, Origin, Role
 
 
 class Pooled(NamedTuple):
@@ -39,11 +40,11 @@ class Due(NamedTuple):
 
 def pool(session: Session) -> list[Pooled]:
     """Every sampled image with a verdict, in the order of the images; disputed ones are left out."""
-    counts = counts_by_image().subquery()
+    rejects, keeps = col(ImageTally.rejects), col(ImageTally.keeps)
     rows = session.exec(
-        select(Image, counts.c.rejects, counts.c.keeps)
-        .join(counts, counts.c.image_id == Image.id)
-        .where(Image.origin == Origin.sampled, counts.c.rejects != counts.c.keeps)
+        select(Image, rejects, keeps)
+        .join(ImageTally, col(ImageTally.image_id) == Image.id)
+        .where(Image.origin == Origin.sampled, rejects != keeps)
         .order_by(col(Image.id))
     )
     return [
@@ -59,16 +60,5 @@ def pool(session: Session) -> list[Pooled]:
 
 def how_due(engine: Engine, needed: int) -> Due:
     """How many rejects are new since the newest version, and how many make a retrain due."""
-    counts = counts_by_image().subquery()
-    trained = (
-        select(ManifestItem.image_id)
-        .join(Version, col(Version.manifest_id) == ManifestItem.manifest_id)
-        .where(Version.number == select(func.max(Version.number)).scalar_subquery())
-    )
-    new = (
-        select(func.count(col(Image.id)))
-        .join(counts, counts.c.image_id == Image.id)
-        .where(Image.origin == Origin.sampled, counts.c.rejects > counts.c.keeps, col(Image.id).not_in(trained))
-    )
     with reading(engine) as session:
-        return Due(session.exec(new).one(), needed)
+        return Due(new_rejects(session), needed)

@@ -8,7 +8,6 @@ from sqlmodel import Session, col, select
 
 from feedback.raters import clean_name
 from feedback.statistics import Interval, wilson
-from feedback.verdicts import counts_by_image, current_votes
 from store.engine import reading
 from store.tables import (
     Alias,
@@ -19,11 +18,14 @@ from store.tables import (
     Rater,
     Role,
     Run,
-    Verdict,
     Version,
+    VersionTally,
     Vote,
+    VoteCount,
     utc_now,
 )
+
+VOTES = col(VoteCount.rejects) + col(VoteCount.keeps)
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class VersionRow:
 
 @dataclass(frozen=True)
 class Standing:
-    """The loop at this instant."""
+    """The loop at this instant; `judged` pictures have votes, those of evaluation sets included, the pool's not."""
 
     waiting: int
     images: int
@@ -62,6 +64,7 @@ class Standing:
     rejects: int
     keeps: int
     disputed: int
+    judged: int
     prompts: int
     run: Run | None
 
@@ -108,16 +111,8 @@ def standing(engine: Engine, now: datetime | None = None) -> Standing:
     """The counts of the overview page; `now` (UTC) says when today began."""
     now = now or utc_now()
     with reading(engine) as session:
-        counts = counts_by_image().subquery()
-        rejects, keeps, disputed = session.exec(
-            select(
-                func.coalesce(func.sum(case((counts.c.rejects > counts.c.keeps, 1), else_=0)), 0),
-                func.coalesce(func.sum(case((counts.c.rejects < counts.c.keeps, 1), else_=0)), 0),
-                func.coalesce(
-                    func.sum(case(((counts.c.rejects == counts.c.keeps) & (counts.c.keeps > 0), 1), else_=0)), 0
-                ),
-            )
-        ).one()
+        sampled, evaluated = (_outcomes(session, origin) for origin in (Origin.sampled, Origin.evaluation))
+        rejects, keeps, disputed = sampled
         votes, today, raters = _votes(session, now)
         return Standing(
             waiting=_waiting(session),
@@ -128,6 +123,7 @@ def standing(engine: Engine, now: datetime | None = None) -> Standing:
             rejects=rejects,
             keeps=keeps,
             disputed=disputed,
+            judged=sum(sampled) + sum(evaluated),
             prompts=session.exec(select(func.count(col(Prompt.id))).where(col(Prompt.is_active))).one(),
             run=session.exec(select(Run).order_by(col(Run.id).desc())).first(),
         )
@@ -170,27 +166,22 @@ def same_seed_grid(engine: Engine) -> list[GridPair]:
 
 
 def _images_by_version(session: Session) -> dict[int, tuple[int, int]]:
-    counts = counts_by_image().subquery()
-    rows = session.exec(
-        select(
-            Image.version,
-            func.sum(case((counts.c.rejects > counts.c.keeps, 1), else_=0)),
-            func.sum(case((counts.c.rejects != counts.c.keeps, 1), else_=0)),
-        )
-        .join(counts, counts.c.image_id == Image.id)
-        .where(Image.origin == Origin.sampled)
-        .group_by(col(Image.version))
+    rows = session.exec(select(VersionTally).where(VersionTally.origin == Origin.sampled))
+    return {row.version: (row.rejected, row.rejected + row.kept) for row in rows}
+
+
+def _outcomes(session: Session, origin: Origin) -> tuple[int, int, int]:
+    counted = (
+        func.coalesce(func.sum(col(c)), 0) for c in (VersionTally.rejected, VersionTally.kept, VersionTally.disputed)
     )
-    return {version: (rejected, judged) for version, rejected, judged in rows}
+    return session.exec(select(*counted).where(VersionTally.origin == origin)).one()
 
 
 def _votes_by_version(session: Session) -> dict[int, tuple[int, int]]:
-    votes = current_votes().subquery()
     rows = session.exec(
-        select(Image.version, func.count(votes.c.id), func.count(votes.c.rater_id.distinct()))
-        .join(votes, votes.c.image_id == Image.id)
-        .where(Image.origin == Origin.sampled, votes.c.verdict.in_([Verdict.reject, Verdict.keep]))
-        .group_by(col(Image.version))
+        select(VoteCount.version, func.sum(VOTES), func.count(col(VoteCount.rater_id).distinct()))
+        .where(VoteCount.origin == Origin.sampled, VOTES > 0)
+        .group_by(col(VoteCount.version))
     )
     return {version: (n, raters) for version, n, raters in rows}
 
@@ -205,17 +196,14 @@ def _rejects_by_manifest(session: Session) -> dict[str | None, int]:
 
 
 def _votes(session: Session, now: datetime, rater_id: int | None = None) -> tuple[int, int, int]:
-    votes = current_votes(rater_id).subquery()
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    return session.exec(
-        select(
-            func.count(votes.c.id),
-            func.coalesce(func.sum(case((col(Vote.received_at) >= midnight, 1), else_=0)), 0),
-            func.count(votes.c.rater_id.distinct()),
-        )
-        .join(Vote, col(Vote.id) == votes.c.id)
-        .where(votes.c.verdict.in_([Verdict.reject, Verdict.keep]))
-    ).one()
+    counted = select(
+        func.coalesce(func.sum(VOTES), 0),
+        func.coalesce(func.sum(case((col(VoteCount.day) >= now.date(), VOTES), else_=0)), 0),
+        func.count(col(VoteCount.rater_id).distinct()),
+    ).where(VOTES > 0)
+    if rater_id is not None:
+        counted = counted.where(VoteCount.rater_id == rater_id)
+    return session.exec(counted).one()
 
 
 def _waiting(session: Session) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 
+from feedback.tally import count_new_rejects
 from store.engine import reading, writing
 from store.errors import BadRequest, OtherBase, UnknownVersion
 from store.tables import Action, Alias, AliasEvent, AliasName, Image, Version, Vote
@@ -29,6 +30,8 @@ def publish(session: Session, version: Version, reason: str) -> None:
     session.add(version)
     session.flush()
     _point(session, Action.publish, AliasName.challenger, version.number, reason)
+    session.flush()
+    count_new_rejects(session)
 
 
 def next_number(session: Session) -> int:

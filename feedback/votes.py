@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 
 from feedback.queue import Shown, judgements, shown
 from feedback.raters import clean_name, rater_id
+from feedback.tally import count_vote
 from feedback.verdicts import current_votes
 from store.engine import reading, writing
 from store.errors import BadRequest, InputError, RequestConflict, UnknownImage
@@ -79,8 +80,10 @@ def _record(session: Session, me: int, press: Press, overlap: int, leased_until:
         image, lease = _shown_before(session, me, press.image_id)
     except InputError as error:
         return Receipt(press.request_id, str(error))
-    session.add(Vote(**vars(press), rater_id=me, received_at=now))
+    vote = Vote(**vars(press), rater_id=me, received_at=now)
+    session.add(vote)
     session.flush()
+    count_vote(session, image, vote)
     lease.expires_at = leased_until if press.verdict is Verdict.undo else now
     if press.verdict is not Verdict.skip:
         image.is_queued = session.exec(judgements(press.image_id)).one() < overlap

@@ -166,9 +166,9 @@ def test_votes_during_the_freeze_are_all_in_or_all_out(
 def test_evaluation_images_never_enter(any_engine: Engine, fill: Callable) -> None:
     fill(any_engine, images=2)
     [grid] = fill(any_engine, images=1, origin=Origin.evaluation)
-    vote(any_engine, 1)
-    with writing(any_engine) as session:  # no page can send this vote
-        session.add(Vote(request_id="x", rater_id=rater_id(session, "ann"), image_id=grid, verdict=Verdict.reject))
+    with writing(any_engine) as session:
+        session.get_one(Image, grid).is_queued = True
+    vote_on(any_engine, {1: Verdict.reject, grid: Verdict.reject})
     assert [i.image_id for i in freeze(any_engine, BASE).items] == [1]
     assert how_due(any_engine, 1).new_rejects == 1
 
