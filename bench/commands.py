@@ -7,6 +7,10 @@ import typer
 from store.settings import read_settings
 
 app = typer.Typer()
+benches = typer.Typer(
+    no_args_is_help=True, help="Side-by-side measurements; --json prints one object on standard output."
+)
+app.add_typer(benches, name="bench")
 
 
 @app.command()
@@ -30,3 +34,17 @@ def simulate(
     settings = read_settings()
     simulate(settings, raters, votes, Habits(error_rate, skip_rate, pace_s, seed), retrain_when_due=retrain)
     typer.echo(version_table(version_rows(open_store(settings))))
+
+
+@benches.command("gate")
+def bench_gate(
+    runs: Annotated[int, typer.Option(min=1, help="Simulated runs of each case.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """How often the gate promotes what is no better, and what is, with a look after every pair."""
+    import json
+
+    from bench.gate import bench_gate, gate_table
+
+    typer.echo(json.dumps(bench_gate(runs, seed)) if as_json else gate_table(runs, seed))

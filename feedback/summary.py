@@ -171,10 +171,11 @@ def _images_by_version(session: Session) -> dict[int, tuple[int, int]]:
 
 
 def _outcomes(session: Session, origin: Origin) -> tuple[int, int, int]:
-    counted = (
-        func.coalesce(func.sum(col(c)), 0) for c in (VersionTally.rejected, VersionTally.kept, VersionTally.disputed)
+    rejected, kept, disputed = (
+        func.coalesce(func.sum(column), 0)
+        for column in (col(VersionTally.rejected), col(VersionTally.kept), col(VersionTally.disputed))
     )
-    return session.exec(select(*counted).where(VersionTally.origin == origin)).one()
+    return session.exec(select(rejected, kept, disputed).where(VersionTally.origin == origin)).one()
 
 
 def _votes_by_version(session: Session) -> dict[int, tuple[int, int]]:

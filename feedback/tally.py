@@ -6,7 +6,8 @@ They follow from the votes alone: `rebuild` makes them anew, `differences` says 
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Date, Engine, Insert, bindparam, case, delete, func, insert, literal, text
+from sqlalchemy import ColumnElement, Date, Engine, Insert, Select, bindparam, case, delete, func, insert, literal, text
+from sqlalchemy import select as rows_of
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Session, SQLModel, col, select
@@ -36,7 +37,7 @@ BEFORE = text(
     "SELECT word.verdict, word.day, image_tally.rejects, image_tally.keeps FROM (SELECT 1 AS one) AS always "
     "LEFT JOIN word ON word.image_id = :image_id AND word.rater_id = :rater_id "
     "LEFT JOIN image_tally ON image_tally.image_id = :image_id"
-).columns(verdict=col(Word.verdict).type, day=Date)
+).columns(verdict=SQLModel.metadata.tables["word"].c.verdict.type, day=Date)
 
 TRAINED = text(
     "SELECT 1 FROM manifest_item WHERE image_id = :image_id "
@@ -87,34 +88,25 @@ def rebuild(session: Session) -> None:
     session.exec(
         insert(ImageTally).from_select(
             ["image_id", "rejects", "keeps"],
-            select(Word.image_id, _sum(Word.verdict == Verdict.reject), _sum(Word.verdict == Verdict.keep)).group_by(
-                col(Word.image_id)
-            ),
+            rows_of(
+                col(Word.image_id), _sum(Word.verdict == Verdict.reject), _sum(Word.verdict == Verdict.keep)
+            ).group_by(col(Word.image_id)),
         )
     )
-    rejects, keeps = col(ImageTally.rejects), col(ImageTally.keeps)
     session.exec(
         insert(VersionTally).from_select(
             ["version", "origin", "rejected", "kept", "disputed"],
-            select(
-                Image.version,
-                Image.origin,
-                _sum(rejects > keeps),
-                _sum(rejects < keeps),
-                _sum((rejects == keeps) & (keeps > 0)),
-            )
-            .join(ImageTally, col(ImageTally.image_id) == Image.id)
-            .group_by(col(Image.version), col(Image.origin)),
+            _outcomes(),
         )
     )
     session.exec(
         insert(VoteCount).from_select(
             ["version", "origin", "rater_id", "day", "rejects", "keeps"],
-            select(
-                Image.version,
-                Image.origin,
-                Word.rater_id,
-                Word.day,
+            rows_of(
+                col(Image.version),
+                col(Image.origin),
+                col(Word.rater_id),
+                col(Word.day),
                 _sum(Word.verdict == Verdict.reject),
                 _sum(Word.verdict == Verdict.keep),
             )
@@ -136,10 +128,10 @@ def differences(engine: Engine) -> list[str]:
         checks = {
             "current words": (votes, words),
             "votes by image": (
-                select(
+                rows_of(
                     Word.image_id, _sum(Word.verdict == Verdict.reject), _sum(Word.verdict == Verdict.keep)
                 ).group_by(col(Word.image_id)),
-                select(ImageTally.image_id, ImageTally.rejects, ImageTally.keeps),
+                rows_of(col(ImageTally.image_id), col(ImageTally.rejects), col(ImageTally.keeps)),
             ),
         }
         found = []
@@ -154,18 +146,7 @@ def differences(engine: Engine) -> list[str]:
 
 
 def _version_differences(session: Session) -> list[str]:
-    rejects, keeps = col(ImageTally.rejects), col(ImageTally.keeps)
-    rows = session.exec(
-        select(
-            Image.version,
-            Image.origin,
-            _sum(rejects > keeps),
-            _sum(rejects < keeps),
-            _sum((rejects == keeps) & (keeps > 0)),
-        )
-        .join(ImageTally, col(ImageTally.image_id) == Image.id)
-        .group_by(col(Image.version), col(Image.origin))
-    )
+    rows = session.execute(_outcomes())
     wanted = {(version, origin): tuple(counts) for version, origin, *counts in rows if any(counts)}
     kept = {
         (row.version, row.origin): (row.rejected, row.kept, row.disputed)
@@ -243,12 +224,31 @@ def _new_rejects(session: Session) -> int:
     ).one()
 
 
-def _words(session: Session):  # type: ignore[no-untyped-def]  # rows of every rater's newest vote on every image
+def _words(session: Session) -> Select:
+    """Rows: every rater's newest vote on every image."""
     is_file = is_sqlite(session.get_bind())  # type: ignore[arg-type]
-    day = text("date(received_at)") if is_file else text("(received_at AT TIME ZONE 'UTC')::date")
-    newest = select(func.max(col(Vote.id))).group_by(col(Vote.image_id), col(Vote.rater_id))
-    return select(Vote.image_id, Vote.rater_id, Vote.verdict, Vote.id, day).where(col(Vote.id).in_(newest))
+    day: Any = text("date(received_at)") if is_file else text("(received_at AT TIME ZONE 'UTC')::date")
+    newest = rows_of(func.max(col(Vote.id))).group_by(col(Vote.image_id), col(Vote.rater_id))
+    return rows_of(col(Vote.image_id), col(Vote.rater_id), col(Vote.verdict), col(Vote.id), day).where(
+        col(Vote.id).in_(newest)
+    )
 
 
-def _sum(condition):  # type: ignore[no-untyped-def]
+def _outcomes() -> Select:
+    """Rows: rejected, kept and disputed images of each version and origin."""
+    rejects, keeps = col(ImageTally.rejects), col(ImageTally.keeps)
+    return (
+        rows_of(
+            col(Image.version),
+            col(Image.origin),
+            _sum(rejects > keeps),
+            _sum(rejects < keeps),
+            _sum((rejects == keeps) & (keeps > 0)),
+        )
+        .join(ImageTally, col(ImageTally.image_id) == Image.id)
+        .group_by(col(Image.version), col(Image.origin))
+    )
+
+
+def _sum(condition: Any) -> ColumnElement[int]:
     return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)

@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from streamlit import config
 
 from ui.guard import SameMachine
+from ui.metrics import metrics_routes
 from ui.opened import engine, settings
 from ui.routes import routes
 
@@ -32,7 +33,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 
 app = st.App(
     Path(__file__).with_name("pages.py"),
-    routes=routes(engine, settings()),
+    routes=[*routes(engine, settings()), *metrics_routes(engine, settings())],
     middleware=[Middleware(SameMachine)],
     lifespan=lifespan,
 )

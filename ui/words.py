@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from feedback.evaluation import SetRow
 from feedback.pool import Due
 from feedback.summary import Standing, VersionRow
 from store.backup import BackupReport
@@ -54,3 +55,9 @@ def settings_table() -> str:
         default = "" if field.default in ("", None) else f"`{field.default}`"
         rows.append(f"| `NAYSAYER_{name.upper()}` | {default} | {field.description or name.replace('_', ' ')} |")
     return "\n".join(rows)
+
+
+def set_line(row: SetRow) -> str:
+    """An evaluation set in a line."""
+    use = ", in use" if row.is_active else ""
+    return f"set {row.number} ({row.name}): {row.pairs} pairs over {row.prompts} prompts, {row.sha256[:12]}{use}"

@@ -13,12 +13,11 @@ import feedback.manifest
 from feedback.manifest import FrozenManifest, Item, freeze, load_manifest, split_of, trained_images
 from feedback.pool import Due, how_due
 from feedback.queue import next_images
-from feedback.raters import rater_id
 from feedback.votes import Press, record_votes
 from store.engine import reading, writing
 from store.errors import TooFewRejects
 from store.files import sha256_of
-from store.tables import Image, Manifest, ManifestItem, Origin, Role, Split, Verdict, Vote
+from store.tables import Image, Manifest, ManifestItem, Origin, Role, Split, Verdict
 
 REQUEST = count()
 BASE = "0" * 64

@@ -14,7 +14,7 @@ from feedback.pool import pool
 from feedback.queue import next_images
 from feedback.raters import rater_id
 from feedback.summary import progress, same_seed_grid, standing, version_rows
-from feedback.tally import differences, rebuild
+from feedback.tally import rebuild
 from feedback.verdicts import Outcome, counts_by_image, outcome, outcome_of_counts
 from feedback.versions import promote
 from feedback.votes import Press, record_votes
