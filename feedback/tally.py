@@ -29,6 +29,7 @@ from store.tables import (
 )
 
 COUNTED = (Word, ImageTally, VersionTally, VoteCount, NewRejects)
+OUTCOMES = ("rejected", "kept", "disputed", "vote_pairs", "agreeing")
 KEY = ("image_id", "rater_id")
 COUNTERS = {Verdict.reject: "rejects", Verdict.keep: "keeps"}
 FIELD = {Outcome.reject: "rejected", Outcome.keep: "kept", Outcome.disputed: "disputed"}
@@ -63,8 +64,7 @@ def count_vote(session: Session, image: Image, vote: Vote) -> None:
         return
     rejects, keeps = before.rejects or 0, before.keeps or 0
     _add(session, ImageTally, {"image_id": image.id}, {COUNTERS[verdict]: by for verdict, by in signs.items()})
-    after = outcome_of_counts(rejects + signs[Verdict.reject], keeps + signs[Verdict.keep])
-    _move(session, image, outcome_of_counts(rejects, keeps), after)
+    _move(session, image, (rejects, keeps), (rejects + signs[Verdict.reject], keeps + signs[Verdict.keep]))
 
 
 def count_new_rejects(session: Session) -> None:
@@ -95,7 +95,7 @@ def rebuild(session: Session) -> None:
     )
     session.exec(
         insert(VersionTally).from_select(
-            ["version", "origin", "rejected", "kept", "disputed"],
+            ["version", "origin", *OUTCOMES],
             _outcomes(),
         )
     )
@@ -129,7 +129,7 @@ def differences(engine: Engine) -> list[str]:
             "current words": (votes, words),
             "votes by image": (
                 rows_of(
-                    Word.image_id, _sum(Word.verdict == Verdict.reject), _sum(Word.verdict == Verdict.keep)
+                    col(Word.image_id), _sum(Word.verdict == Verdict.reject), _sum(Word.verdict == Verdict.keep)
                 ).group_by(col(Word.image_id)),
                 rows_of(col(ImageTally.image_id), col(ImageTally.rejects), col(ImageTally.keeps)),
             ),
@@ -149,9 +149,9 @@ def _version_differences(session: Session) -> list[str]:
     rows = session.execute(_outcomes())
     wanted = {(version, origin): tuple(counts) for version, origin, *counts in rows if any(counts)}
     kept = {
-        (row.version, row.origin): (row.rejected, row.kept, row.disputed)
+        (row.version, row.origin): counts
         for row in session.exec(select(VersionTally))
-        if row.rejected or row.kept or row.disputed
+        if any(counts := tuple(getattr(row, name) for name in OUTCOMES))
     }
     return [
         f"the counter of v{version} ({origin.value}) says {kept.get((version, origin))}, "
@@ -161,14 +161,23 @@ def _version_differences(session: Session) -> list[str]:
     ]
 
 
-def _move(session: Session, image: Image, before: Outcome, after: Outcome) -> None:
-    if before is after:
-        return
-    moved = {FIELD[outcome]: by for outcome, by in ((before, -1), (after, 1)) if outcome in FIELD}
-    _add(session, VersionTally, {"version": image.version, "origin": image.origin}, moved)
-    change = (after is Outcome.reject) - (before is Outcome.reject)
+def _move(session: Session, image: Image, before: tuple[int, int], after: tuple[int, int]) -> None:
+    was, now = _image_counts(*before), _image_counts(*after)
+    if moved := {name: now[name] - was[name] for name in OUTCOMES if now[name] != was[name]}:
+        _add(session, VersionTally, {"version": image.version, "origin": image.origin}, moved)
+    change = now["rejected"] - was["rejected"]
     if change and image.origin is Origin.sampled and not _is_trained(session, image):
         _add(session, NewRejects, {"id": 1}, {"count": change})
+
+
+def _image_counts(rejects: int, keeps: int) -> dict[str, int]:
+    """What one image adds to the counters of its version."""
+    n, outcome = rejects + keeps, outcome_of_counts(rejects, keeps)
+    counts = {name: int(outcome is kind) for kind, name in FIELD.items()}
+    return counts | {
+        "vote_pairs": n * (n - 1) // 2,
+        "agreeing": (rejects * (rejects - 1) + keeps * (keeps - 1)) // 2,
+    }
 
 
 def _add(session: Session, table: type[SQLModel], key: dict[str, Any], change: dict[str, int]) -> None:
@@ -235,7 +244,7 @@ def _words(session: Session) -> Select:
 
 
 def _outcomes() -> Select:
-    """Rows: rejected, kept and disputed images of each version and origin."""
+    """Rows: the counters of `VersionTally`, OUTCOMES, for each version and origin."""
     rejects, keeps = col(ImageTally.rejects), col(ImageTally.keeps)
     return (
         rows_of(
@@ -244,6 +253,8 @@ def _outcomes() -> Select:
             _sum(rejects > keeps),
             _sum(rejects < keeps),
             _sum((rejects == keeps) & (keeps > 0)),
+            func.sum((rejects + keeps) * (rejects + keeps - 1) // 2),
+            func.sum((rejects * (rejects - 1) + keeps * (keeps - 1)) // 2),
         )
         .join(ImageTally, col(ImageTally.image_id) == Image.id)
         .group_by(col(Image.version), col(Image.origin))

@@ -266,7 +266,7 @@ class ImageTally(SQLModel, table=True):
 
 
 class VersionTally(SQLModel, table=True):
-    """How many images of a version are rejects, keeps, disputed."""
+    """How many images of a version are rejects, keeps, disputed; of all pairs of votes on one image, how many agree."""
 
     __tablename__ = "version_tally"
     version: int = Field(foreign_key="version.number", primary_key=True)
@@ -274,6 +274,8 @@ class VersionTally(SQLModel, table=True):
     rejected: int = 0
     kept: int = 0
     disputed: int = 0
+    vote_pairs: int = 0
+    agreeing: int = 0
 
 
 class VoteCount(SQLModel, table=True):

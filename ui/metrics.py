@@ -1,4 +1,4 @@
-"""`/naysayer/metrics`: the loop in Prometheus' text format, for this machine alone unless the settings say otherwise."""
+"""`/naysayer/metrics`: the loop in Prometheus' text format, for this machine alone unless set otherwise."""
 
 from collections.abc import Callable
 from ipaddress import ip_address

@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from ui.overview import overview_page
+from ui.playground import playground_page
 from ui.rate import rate_page
 from ui.versions import versions_page
 
@@ -16,6 +17,7 @@ st.navigation(
         st.Page(rate_page, title="Rate", url_path="rate", default=True),
         st.Page(overview_page, title="Overview", url_path="overview"),
         st.Page(versions_page, title="Versions", url_path="versions"),
+        st.Page(playground_page, title="Playground", url_path="playground"),
     ],
     position="top",
 ).run()

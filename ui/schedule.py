@@ -12,7 +12,7 @@ def schedule_words(settings: Settings) -> str:
     program = Path(sys.executable).with_name("naysayer")
     folder, data = Path.cwd(), settings.data_dir.resolve()
     call = f"NAYSAYER_DATA_DIR={shlex.quote(str(data))} {shlex.quote(str(program))} retrain"
-    return f"""# cron: `crontab -e`, then this line. Not due: a second, no output but one sentence; one retrain runs at a time.
+    return f"""# cron: `crontab -e`, then this line. Not due: a second and one line; one retrain runs at a time.
 * * * * * cd {shlex.quote(str(folder))} && {call} --json >> {shlex.quote(str(data / "cron.log"))} 2>&1
 
 # systemd: two files, then `systemctl --user enable --now naysayer-retrain.timer`.

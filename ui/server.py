@@ -23,7 +23,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     Streamlit collects everything after each rerun (a hidden option); without both a rerun takes 78 ms, not 13.
     """
     engine()
-    for pages in ("ui.overview", "ui.versions"):
+    for pages in ("ui.overview", "ui.versions", "ui.playground"):
         import_module(pages)
     config.set_option("runner.postScriptGC", False)
     gc.collect()

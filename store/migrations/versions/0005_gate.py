@@ -81,6 +81,8 @@ def _make_counters() -> None:
         sa.Column("rejected", sa.Integer(), nullable=False),
         sa.Column("kept", sa.Integer(), nullable=False),
         sa.Column("disputed", sa.Integer(), nullable=False),
+        sa.Column("vote_pairs", sa.Integer(), nullable=False),
+        sa.Column("agreeing", sa.Integer(), nullable=False),
     )
     op.create_table(
         "vote_count",
@@ -137,10 +139,12 @@ def _count_the_votes() -> None:
                sum(CASE verdict WHEN 'keep' THEN 1 ELSE 0 END) FROM word GROUP BY image_id"""
     )
     op.execute(
-        """INSERT INTO version_tally (version, origin, rejected, kept, disputed)
+        """INSERT INTO version_tally (version, origin, rejected, kept, disputed, vote_pairs, agreeing)
         SELECT version, origin, sum(CASE WHEN rejects > keeps THEN 1 ELSE 0 END),
                sum(CASE WHEN rejects < keeps THEN 1 ELSE 0 END),
-               sum(CASE WHEN rejects = keeps AND keeps > 0 THEN 1 ELSE 0 END)
+               sum(CASE WHEN rejects = keeps AND keeps > 0 THEN 1 ELSE 0 END),
+               sum((rejects + keeps) * (rejects + keeps - 1) / 2),
+               sum((rejects * (rejects - 1) + keeps * (keeps - 1)) / 2)
         FROM image_tally JOIN image ON image.id = image_tally.image_id GROUP BY version, origin"""
     )
     op.execute(
