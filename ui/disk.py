@@ -16,7 +16,7 @@ _last: dict[Path, tuple[float, str]] = {}
 
 
 def disk_words(engine: Engine, settings: Settings, images: int) -> str:
-    """Database, versions, pictures (their number times the mean of the newest) and what is free; a minute old at most."""
+    """Database, versions, pictures (their number times the mean of the newest) and what is free; kept a minute."""
     root = settings.data_dir.resolve()
     made, words = _last.get(root, (-KEEP_S, ""))
     if time.monotonic() - made < KEEP_S:
