@@ -2,19 +2,35 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import Engine
-from sqlmodel import Session, col, select
+from sqlalchemy import Engine, select
+from sqlmodel import Session, col
 
-from feedback.tally import new_rejects
+from feedback.tally import MANIFEST_MOST, new_rejects
 from feedback.verdicts import Outcome, outcome_of_counts
 from store.engine import reading
 from store.tables import Image, ImageTally, Origin, Role
+
+# A fit of a few hundred steps draws some thousands of them; the rest would be a manifest that nobody trains on.
+MOST = MANIFEST_MOST
+
+
+class PooledImage(NamedTuple):
+    """What a retrain needs to know of an image."""
+
+    id: int
+    sha256: str
+    latent_sha256: str | None
+    prompt_id: int
+    seed: int
+    width: int
+    height: int
+    version: int
 
 
 class Pooled(NamedTuple):
     """An image with a verdict, and the votes it comes from."""
 
-    image: Image
+    image: PooledImage
     role: Role
     rejects: int
     keeps: int
@@ -38,23 +54,24 @@ class Due(NamedTuple):
         return f"not due: {self.new_rejects} new rejects, {self.needed} needed; {missing} more to go"
 
 
-def pool(session: Session) -> list[Pooled]:
-    """Every sampled image with a verdict, in the order of the images; disputed ones are left out."""
+def pool(session: Session, most: int = MOST) -> list[Pooled]:
+    """The newest sampled images with a verdict, in the order of the images; disputed ones are left out."""
     rejects, keeps = col(ImageTally.rejects), col(ImageTally.keeps)
-    rows = session.exec(
-        select(Image, rejects, keeps)
+    rows = session.execute(
+        select(*(col(getattr(Image, name)) for name in PooledImage._fields), rejects, keeps)
         .join(ImageTally, col(ImageTally.image_id) == Image.id)
-        .where(Image.origin == Origin.sampled, rejects != keeps)
-        .order_by(col(Image.id))
-    )
+        .where(col(Image.origin) == Origin.sampled, rejects != keeps)
+        .order_by(col(Image.id).desc())
+        .limit(most)
+    ).all()
     return [
         Pooled(
-            image,
+            PooledImage(*image),
             Role.reject if outcome_of_counts(rejects, keeps) is Outcome.reject else Role.keep,
             rejects,
             keeps,
         )
-        for image, rejects, keeps in rows
+        for *image, rejects, keeps in reversed(rows)
     ]
 
 

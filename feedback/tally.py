@@ -30,6 +30,7 @@ from store.tables import (
 
 COUNTED = (Word, ImageTally, VersionTally, VoteCount, NewRejects)
 OUTCOMES = ("rejected", "kept", "disputed", "vote_pairs", "agreeing")
+MANIFEST_MOST = 100_000  # images in a manifest
 KEY = ("image_id", "rater_id")
 COUNTERS = {Verdict.reject: "rejects", Verdict.keep: "keeps"}
 FIELD = {Outcome.reject: "rejected", Outcome.keep: "kept", Outcome.disputed: "disputed"}
@@ -42,7 +43,8 @@ BEFORE = text(
 
 TRAINED = text(
     "SELECT 1 FROM manifest_item WHERE image_id = :image_id "
-    "AND manifest_id = (SELECT manifest_id FROM version ORDER BY number DESC LIMIT 1)"
+    "AND manifest_id = (SELECT manifest_id FROM version ORDER BY number DESC LIMIT 1) "
+    "UNION ALL SELECT 1 FROM new_rejects WHERE :image_id < floor"
 )
 
 
@@ -70,7 +72,8 @@ def count_vote(session: Session, image: Image, vote: Vote) -> None:
 def count_new_rejects(session: Session) -> None:
     """Counts the new rejects from the start; for the transaction that publishes a version."""
     session.exec(delete(NewRejects))
-    session.add(NewRejects(version=_newest(session), count=_new_rejects(session)))
+    floor = _floor(session)
+    session.add(NewRejects(version=_newest(session), floor=floor, count=_new_rejects(session, floor)))
     session.flush()
 
 
@@ -128,10 +131,12 @@ def differences(engine: Engine) -> list[str]:
         checks = {
             "current words": (votes, words),
             "votes by image": (
-                rows_of(
-                    col(Word.image_id), _sum(Word.verdict == Verdict.reject), _sum(Word.verdict == Verdict.keep)
-                ).group_by(col(Word.image_id)),
-                rows_of(col(ImageTally.image_id), col(ImageTally.rejects), col(ImageTally.keeps)),
+                rows_of(col(Word.image_id), _sum(Word.verdict == Verdict.reject), _sum(Word.verdict == Verdict.keep))
+                .where(col(Word.verdict).in_([Verdict.reject, Verdict.keep]))
+                .group_by(col(Word.image_id)),
+                rows_of(col(ImageTally.image_id), col(ImageTally.rejects), col(ImageTally.keeps)).where(
+                    col(ImageTally.rejects) + col(ImageTally.keeps) > 0
+                ),
             ),
         }
         found = []
@@ -140,7 +145,7 @@ def differences(engine: Engine) -> list[str]:
             extra = session.exec(select(func.count()).select_from(kept.except_(wanted).subquery())).one()
             if missing or extra:
                 found.append(f"{missing + extra} rows of the counter of {name} differ from the votes")
-        if (row := new_rejects(session)) != (counted := _new_rejects(session)):
+        if (row := new_rejects(session)) != (counted := _new_rejects(session, _floor(session))):
             found.append(f"the counter of new rejects says {row}, the votes say {counted}")
         return found + _version_differences(session)
 
@@ -216,7 +221,16 @@ def _newest(session: Session) -> int | None:
     return session.exec(select(func.max(Version.number))).one()
 
 
-def _new_rejects(session: Session) -> int:
+def _floor(session: Session) -> int:
+    """The oldest image of a full manifest: those before it are too old to be trained on, so they are not new."""
+    newest = select(Version.manifest_id).order_by(col(Version.number).desc()).limit(1).scalar_subquery()
+    items, oldest = session.exec(
+        select(func.count(), func.min(ManifestItem.image_id)).where(ManifestItem.manifest_id == newest)
+    ).one()
+    return oldest if items >= MANIFEST_MOST else 0
+
+
+def _new_rejects(session: Session, floor: int) -> int:
     trained = (
         select(ManifestItem.image_id)
         .join(Version, col(Version.manifest_id) == ManifestItem.manifest_id)
@@ -228,6 +242,7 @@ def _new_rejects(session: Session) -> int:
         .where(
             Image.origin == Origin.sampled,
             col(ImageTally.rejects) > col(ImageTally.keeps),
+            col(Image.id) >= floor,
             col(Image.id).not_in(trained),
         )
     ).one()

@@ -291,11 +291,12 @@ class VoteCount(SQLModel, table=True):
 
 
 class NewRejects(SQLModel, table=True):
-    """One row: rejects in the pool that the newest version, `version`, was not trained on."""
+    """One row: rejects in the pool, from image `floor` on, that the newest version, `version`, was not trained on."""
 
     __tablename__ = "new_rejects"
     id: int = Field(default=1, primary_key=True)
     version: int | None = Field(default=None, foreign_key="version.number")
+    floor: int = 0
     count: int = 0
 
 

@@ -1,6 +1,7 @@
 """A challenger before the gate: drawn on the champion's pairs, rated blind, decided by the votes."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from sqlalchemy import Engine
@@ -111,7 +112,7 @@ def test_a_better_challenger_promotes_itself_on_blind_votes(challenged: Engine) 
     mixed = [image.origin for image in rated]
     assert {Origin.sampled, Origin.evaluation} == set(mixed)
     evaluated = [(image.prompt_id, image.seed) for image in rated if image.origin is Origin.evaluation]
-    neighbours = sum(a == b for a, b in zip(evaluated, evaluated[1:], strict=False))
+    neighbours = sum(a == b for a, b in pairwise(evaluated))
     assert neighbours <= len(evaluated) // 4, "the pairs were not split across time"
 
 
@@ -146,7 +147,7 @@ def test_evaluation_images_count_for_the_gate_and_nowhere_else(challenged: Engin
     rate(challenged, likes_v1)
     rows = {row.number: row for row in version_rows(challenged)}
     with reading(challenged) as session:
-        pooled = {p.image.origin for p in pool(session)}
+        pooled = {session.get_one(Image, p.image.id).origin for p in pool(session)}
         sampled = len(session.exec(select(Image.id).where(Image.origin == Origin.sampled, ~col(Image.is_queued))).all())
     assert pooled == {Origin.sampled}
     assert sum(row.judged for row in rows.values()) <= sampled

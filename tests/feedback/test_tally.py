@@ -51,16 +51,19 @@ WORDS = """WITH word AS (
     WHERE NOT EXISTS (SELECT 1 FROM vote w WHERE w.image_id = v.image_id AND w.rater_id = v.rater_id AND w.id > v.id)
 ), judged AS (
     SELECT image_id, version, origin, prompt_id, seed,
-           sum(CASE WHEN verdict = 'reject' THEN 1 ELSE 0 END) AS r, sum(CASE WHEN verdict = 'keep' THEN 1 ELSE 0 END) AS k
+           sum(CASE WHEN verdict = 'reject' THEN 1 ELSE 0 END) AS r,
+           sum(CASE WHEN verdict = 'keep' THEN 1 ELSE 0 END) AS k
     FROM word GROUP BY image_id, version, origin, prompt_id, seed
 )"""
 ROWS = f"""{WORDS} SELECT n.number,
     (SELECT count(*) FROM judged j WHERE j.version = n.number AND j.origin = 'sampled' AND j.r > j.k),
     (SELECT count(*) FROM judged j WHERE j.version = n.number AND j.origin = 'sampled' AND j.r <> j.k),
-    (SELECT count(*) FROM word w WHERE w.version = n.number AND w.origin = 'sampled' AND w.verdict IN ('reject', 'keep')),
+    (SELECT count(*) FROM word w
+     WHERE w.version = n.number AND w.origin = 'sampled' AND w.verdict IN ('reject', 'keep')),
     (SELECT count(DISTINCT rater_id) FROM word w
      WHERE w.version = n.number AND w.origin = 'sampled' AND w.verdict IN ('reject', 'keep')),
-    (SELECT coalesce(sum((r + k) * (r + k - 1) / 2), 0) FROM judged j WHERE j.version = n.number AND j.origin = 'sampled'),
+    (SELECT coalesce(sum((r + k) * (r + k - 1) / 2), 0) FROM judged j
+     WHERE j.version = n.number AND j.origin = 'sampled'),
     (SELECT coalesce(sum((r * (r - 1) + k * (k - 1)) / 2), 0) FROM judged j
      WHERE j.version = n.number AND j.origin = 'sampled')
 FROM version n ORDER BY n.number DESC"""
@@ -134,7 +137,7 @@ def live(engine: Engine, steps: list) -> None:
                 rater, image, verdict = step
                 press = Press(f"{n}", image, verdict)
                 now = AT.replace(day=1 + day % 28)
-                record_votes(engine, rater, [press], overlap=9, lease_s=600, now=lambda: now)
+                record_votes(engine, rater, [press], overlap=9, lease_s=600, now=lambda at=now: at)
         except (BadRequest, TooFewRejects):
             continue
 

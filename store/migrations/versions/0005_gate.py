@@ -98,6 +98,7 @@ def _make_counters() -> None:
         "new_rejects",
         sa.Column("id", sa.Integer(), primary_key=True),
         sa.Column("version", sa.Integer(), sa.ForeignKey("version.number"), nullable=True),
+        sa.Column("floor", sa.Integer(), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
     )
 
@@ -154,8 +155,8 @@ def _count_the_votes() -> None:
         FROM word JOIN image ON image.id = word.image_id GROUP BY version, origin, rater_id, day"""
     )
     op.execute(
-        """INSERT INTO new_rejects (id, version, count)
-        SELECT 1, (SELECT max(number) FROM version), count(*)
+        """INSERT INTO new_rejects (id, version, floor, count)
+        SELECT 1, (SELECT max(number) FROM version), 0, count(*)
         FROM image_tally JOIN image ON image.id = image_tally.image_id
         WHERE origin = 'sampled' AND rejects > keeps AND image_id NOT IN (
             SELECT image_id FROM manifest_item JOIN version ON version.manifest_id = manifest_item.manifest_id
