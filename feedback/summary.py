@@ -52,6 +52,7 @@ class VersionRow:
     vote_pairs: int = 0
     agreeing: int = 0
     is_withdrawn: bool = False
+    sha256: str | None = None
 
     @property
     def rate(self) -> float | None:
@@ -136,6 +137,7 @@ def version_rows(engine: Engine) -> list[VersionRow]:
                     vote_pairs=tally.vote_pairs,
                     agreeing=tally.agreeing,
                     is_withdrawn=version.number in gone,
+                    sha256=version.sha256,
                 )
             )
         return rows

@@ -76,7 +76,7 @@ def _rates(days: Sequence[Day], events: Sequence[AliasEvent]) -> Any:
         "version:N",
         title=None,
         scale=alt.Scale(domain=names, range=[COLOURS[i % len(COLOURS)] for i in range(len(names))]),
-        legend=alt.Legend(orient="top"),
+        legend=alt.Legend(orient="top", symbolOpacity=1),
     )
     x = alt.X("day:T", title=None, axis=alt.Axis(grid=False, format="%d %b"))
     tooltip = ["version:N", "day:T", alt.Tooltip("rate:Q", format=".0%"), "votes:Q"]
@@ -109,10 +109,10 @@ def _bars(rows: Sequence[dict[str, Any]], field: str, title: str, colour: str) -
         .mark_bar(color=colour, size=18, cornerRadius=2)
         .encode(
             x=alt.X("day:T", title=None, axis=alt.Axis(grid=False, format="%d %b")),
-            y=alt.Y(f"{field}:Q", title=title, axis=alt.Axis(tickMinStep=1, tickCount=4)),
+            y=alt.Y(f"{field}:Q", title=None, axis=alt.Axis(tickMinStep=1, tickCount=3)),
             tooltip=["day:T", f"{field}:Q"],
         )
-        .properties(height=140)
+        .properties(height=130, title=alt.Title(title, fontSize=12, fontWeight=500, color=SOFT, anchor="start"))
     )
 
 

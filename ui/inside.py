@@ -81,12 +81,11 @@ def _show_manifest(engine: Engine, version: Version, manifest: str) -> None:
     with reading(engine) as session:
         rejects, new = lineage_counts(session, manifest, parent)
     gone = removed_rejects(engine, manifest, parent)
-    beside = (
-        "" if version.parent is None else f", {new:,} new since v{version.parent}, {gone:,} of its no longer among them"
-    )
+    since = f", {new:,} of them new since v{version.parent}; {gone:,} that trained it are rejects no longer"
+    beside = "" if parent is None else since
     st.html(data_line(f"learnt from {plural(rejects, 'reject')}{beside}"))
     is_all = rejects > FEW and st.toggle("Show 1,000", key=f"all-{version.number}")
-    st.html(trained_html(trained_on(engine, version, Role.reject, 1000 if is_all else FEW)))
+    st.html(trained_html(trained_on(engine, version, Role.reject, 1000 if is_all else FEW), parent is not None))
     if gone:
         st.html(data_line(f"no longer rejects: {plural(gone, 'picture')} that trained v{version.parent}"))
         st.html(trained_html(trained_on(engine, version, Role.reject, FEW, is_removed=True)))
@@ -95,12 +94,12 @@ def _show_manifest(engine: Engine, version: Version, manifest: str) -> None:
     st.html(trained_html(keeps))
 
 
-def trained_html(trained: Sequence[Trained]) -> str:
-    """Thumbnails with their votes; what the parent had not is marked."""
+def trained_html(trained: Sequence[Trained], has_parent: bool = False) -> str:
+    """Thumbnails with their votes; what a trained parent had not is marked."""
     cells = "".join(
-        f'<figure class="{"new" if one.is_new else ""}">'
+        f'<figure class="{"new" if has_parent and one.is_new else ""}">'
         f"{picture(one.sha256, f'{one.prompt}, seed {one.seed}, drawn by v{one.version}')}"
-        f"<figcaption>#{one.image_id} · {one.rejects}–{one.keeps}{' · new' if one.is_new else ''}"
+        f"<figcaption>#{one.image_id} · {one.rejects}–{one.keeps}{' · new' if has_parent and one.is_new else ''}"
         f"{' · held out' if one.is_held_out else ''}</figcaption></figure>"
         for one in trained
     )

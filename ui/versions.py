@@ -6,7 +6,7 @@ from html import escape
 import streamlit as st
 
 from feedback.actions import ask_for_retrain, objections, promote_by_hand, stop_retrain
-from feedback.evidence import evidence_rows
+from feedback.evidence import LORA_FILES, evidence_rows
 from feedback.gate import RULE, Evidence, Verdict, evidence_words, what_follows
 from feedback.summary import VersionRow, latest_run, version_rows
 from feedback.versions import PLAIN, get_version, roll_back, withdraw
@@ -18,7 +18,7 @@ from ui.inside import show_inside
 from ui.opened import engine, settings
 
 CHAMPION = "champion"
-COLUMNS = ("Beside the champion", "Trained on", "Judged", "Votes", "Agreement", "Made")
+COLUMNS = ("Beside the champion", "Trained on", "Votes", "Agreement", "Checks", "Made")
 
 
 def versions_page() -> None:
@@ -170,14 +170,14 @@ def conclusion_html(row: VersionRow, evidence: Evidence | None) -> str:
 
 
 def _row(row: VersionRow, end: float, is_chosen: bool, evidence: Evidence | None) -> str:
-    new = f" ({row.trained_new:,} new)" if row.trained_new and row.trained_new != row.trained_on else ""
+    new = f"<small>{row.trained_new:,} new</small>" if row.trained_on else ""
     watched = row.watched if row.judged else None
     cells = (
         _beside(row, evidence),
-        plural(row.trained_on, "reject") + new if row.trained_on else "–",
-        f"{row.judged:,}",
-        f"{row.votes:,} by {row.raters:,}",
+        f"{plural(row.trained_on, 'reject')}{new}" if row.trained_on else "–",
+        f"{row.votes:,} by {row.raters:,}<small>on {plural(row.judged, 'picture')}</small>",
         "–" if row.agreement is None else percent(row.agreement),
+        _checks(row),
         moment(row.created_at),
     )
     state = badges([*row.aliases, *(["withdrawn"] if row.is_withdrawn else [])])
@@ -196,4 +196,13 @@ def _beside(row: VersionRow, evidence: Evidence | None) -> str:
     kind = {Verdict.better: "better", Verdict.worse: "worse"}.get(evidence.verdict, "")
     points = f"{100 * evidence.difference:+.0f} points"
     title = escape(evidence_words(evidence), quote=True)
-    return f'<span title="{title}">{points}</span> <span class="ns-badge {kind}">{evidence.verdict.value}</span>'
+    return f'<span title="{title}">{points}</span><br><span class="ns-badge {kind}">{evidence.verdict.value}</span>'
+
+
+def _checks(row: VersionRow) -> str:
+    """Whether the files are where they belong; their hashes are compared inside and before a promotion."""
+    if row.sha256 is None:
+        return "–"
+    folder = layout_of(settings()).version_folder(row.sha256)
+    missing = [name for name, _ in LORA_FILES if not (folder / name).is_file()]
+    return badges(["missing" if missing else "fine"])
