@@ -11,10 +11,9 @@ from sqlmodel import Session, col, select
 from feedback.queue import Shown, judgements, shown
 from feedback.raters import clean_name, rater_id
 from feedback.tally import count_vote
-from feedback.verdicts import current_votes
 from store.engine import reading, writing
 from store.errors import BadRequest, InputError, RequestConflict, UnknownImage
-from store.tables import Image, Lease, Rater, Verdict, Vote, utc_now
+from store.tables import Image, Lease, Rater, Verdict, Vote, Word, utc_now
 
 MAX_REQUEST_ID = 64
 
@@ -61,12 +60,11 @@ def recent_votes(engine: Engine, rater: str, limit: int = 20) -> list[tuple[Show
     """The images this rater has a current word on, latest first, with that word."""
     with reading(engine) as session:
         me = session.exec(select(Rater.id).where(Rater.name == clean_name(rater))).first()
-        mine = current_votes(me or 0).subquery()
         rows = session.exec(
-            select(Image, mine.c.verdict)
-            .join(mine, mine.c.image_id == Image.id)
-            .where(mine.c.verdict != Verdict.undo)
-            .order_by(mine.c.id.desc())
+            select(Image, Word.verdict)
+            .join(Word, col(Word.image_id) == Image.id)
+            .where(Word.rater_id == (me or 0), Word.verdict != Verdict.undo)
+            .order_by(col(Word.vote_id).desc())
             .limit(limit)
         )
         return [(shown(session, image), verdict) for image, verdict in rows]
