@@ -67,7 +67,7 @@ def recent_votes(engine: Engine, rater: str, limit: int = 20) -> list[tuple[Show
             .order_by(col(Word.vote_id).desc())
             .limit(limit)
         )
-        return [(shown(session, image), verdict) for image, verdict in rows]
+        return [(shown(session, image), Verdict(verdict)) for image, verdict in rows]
 
 
 def _record(session: Session, me: int, press: Press, overlap: int, leased_until: datetime, now: datetime) -> Receipt:

@@ -18,7 +18,7 @@ from ui.inside import show_inside
 from ui.opened import engine, settings
 
 CHAMPION = "champion"
-COLUMNS = ("Beside the champion", "Trained on", "Votes", "Agreement", "Checks", "Made")
+COLUMNS = ("Beside the champion", "Trained on", "Votes", "Checks")
 
 
 def versions_page() -> None:
@@ -175,14 +175,13 @@ def _row(row: VersionRow, end: float, is_chosen: bool, evidence: Evidence | None
     cells = (
         _beside(row, evidence),
         f"{plural(row.trained_on, 'reject')}{new}" if row.trained_on else "–",
-        f"{row.votes:,} by {row.raters:,}<small>on {plural(row.judged, 'picture')}</small>",
-        "–" if row.agreement is None else percent(row.agreement),
+        _votes(row),
         _checks(row),
-        moment(row.created_at),
     )
     state = badges([*row.aliases, *(["withdrawn"] if row.is_withdrawn else [])])
     return (
-        f'<tr class="{"chosen" if is_chosen else ""}"><th scope="row">v{row.number}{state}</th>'
+        f'<tr class="{"chosen" if is_chosen else ""}"><th scope="row">v{row.number}{state}'
+        f"<small>{moment(row.created_at)}</small></th>"
         f"<td>{'–' if row.rate is None else percent(row.rate)}</td>"
         f'<td class="wide">{interval_bar(row.rate, row.interval, end, CHAMPION in row.aliases, watched)}</td>'
         + "".join(f"<td>{cell}</td>" for cell in cells)
@@ -194,9 +193,17 @@ def _beside(row: VersionRow, evidence: Evidence | None) -> str:
     if evidence is None or evidence.difference is None:
         return "–"
     kind = {Verdict.better: "better", Verdict.worse: "worse"}.get(evidence.verdict, "")
-    points = f"{100 * evidence.difference:+.0f} points"
+    points = f"{100 * evidence.difference:+.0f} points".replace("-", "−")
     title = escape(evidence_words(evidence), quote=True)
     return f'<span title="{title}">{points}</span><br><span class="ns-badge {kind}">{evidence.verdict.value}</span>'
+
+
+def _votes(row: VersionRow) -> str:
+    """Votes and raters; below, the pictures, and how often two votes on one of them agree."""
+    if not row.votes:
+        return "–"
+    agree = "" if row.agreement is None else f", {percent(row.agreement)} agree"
+    return f"{row.votes:,} by {row.raters:,}<small>on {plural(row.judged, 'picture')}{agree}</small>"
 
 
 def _checks(row: VersionRow) -> str:
