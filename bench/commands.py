@@ -103,3 +103,29 @@ def bench_ratings(
         return
     for name, row in found.items():
         typer.echo(f"{name:<22}" + "   ".join(f"{key} {value:,.4g}" for key, value in row.items()))
+
+
+@benches.command("gate")
+def bench_gate(
+    runs: Annotated[int, typer.Option(min=1, help="Simulated runs of each case.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """How often the gate promotes what is no better, and what is, with a look after every pair."""
+    from bench.gate import bench_gate, gate_table
+
+    typer.echo(json.dumps(bench_gate(runs, seed)) if as_json else gate_table(runs, seed))
+
+
+@benches.command("store")
+def bench_store(
+    images: Annotated[int, typer.Option(min=500, help="Pictures in the store.")] = 1_000_000,
+    votes: Annotated[int, typer.Option(min=1, help="Votes on them.")] = 3_000_000,
+    versions: Annotated[int, typer.Option(min=2, help="Versions.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """How long picks, votes, pages and the pool take in a large store; NAYSAYER_STORE_URL may name an empty one."""
+    from bench.store import bench_store
+
+    found = bench_store(read_settings(), images, votes, versions)
+    typer.echo(json.dumps(found) if as_json else "\n".join(f"{name}: {value}" for name, value in found.items()))

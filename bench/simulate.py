@@ -107,10 +107,15 @@ def _drawer(stack: ExitStack, engine: Engine, layout: Layout, settings: Settings
         stack.enter_context(only_one(layout.root / "worker.lock", "a worker runs"))
     except Busy:
         return lambda: time.sleep(WAIT_S)
-    from trainer.worker import draw_and_record, plan, prepare
+    from trainer.worker import after_drawing, draw_and_record, plan, prepare
 
     sampler = prepare(engine, layout, settings)
-    return lambda: draw_and_record(engine, layout, sampler, plan(engine, settings, settings.queue_target))
+
+    def draw() -> None:
+        draw_and_record(engine, layout, sampler, plan(engine, settings, settings.queue_target))
+        after_drawing(engine, layout, settings)
+
+    return draw
 
 
 def _retrain_and_promote(engine: Engine, settings: Settings) -> None:
@@ -122,5 +127,6 @@ def _retrain_and_promote(engine: Engine, settings: Settings) -> None:
         time.sleep(WAIT_S)
         return
     typer.echo(outcome.sentence)
-    if outcome.version is not None and champion(engine).number != outcome.version:
+    is_auto = settings.promotion_used == "auto"
+    if is_auto and outcome.version is not None and champion(engine).number != outcome.version:
         promote(engine, outcome.version, "promoted by the simulation")
