@@ -46,14 +46,19 @@ def _method(rows: Rows, own: Rows, plan: Plan) -> dict[str, Any]:
     faults = [found for row in own for found in row["faults"]]
     wrong = sum(map(bool, faults))
     interval = wilson(wrong, len(faults))
-    spread = {row["replicate"]: row["spread"] for row in base}
+
+    def kept(name: str) -> float:
+        before = {row["replicate"]: row[name] for row in base}
+        return _mean(row[name] / before[row["replicate"]] for row in own if before[row["replicate"]])
+
     return {
         "rate": wrong / len(faults),
         "n": len(faults),
         "low": interval.low,
         "high": interval.high,
         **_paired(base, own),
-        "diversity": _mean(row["spread"] / spread[row["replicate"]] for row in own if spread[row["replicate"]]),
+        "diversity": kept("right_spread"),
+        "diversity_with_mistakes": kept("spread"),
         "adherence": _mean(float(not NOT_FOLLOWED & set(found)) for found in faults),
         "votes": own[0]["round"] * plan.votes,
         "train_seconds": _mean(row["train_s"] for row in own),

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import combinations
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,10 +72,15 @@ OTHERS = [
 
 
 class Judged(NamedTuple):
-    """The faults of every evaluation picture in turn, the spread of each prompt's pictures, and how they came about."""
+    """The faults of every evaluation picture in turn, how far a prompt's pictures differ, and how they came about.
+
+    `spread`: root mean square distance of the latents of two pictures of one prompt; `right_spread`: of two that are
+    both right, because a mistake, above all a wrong colour, is a difference that nobody wants.
+    """
 
     faults: list[list[str]]
     spread: float
+    right_spread: float
     strength: float
     guidance_scale: float
     train_s: float
@@ -123,9 +129,10 @@ class Meter:
         items = evaluation_items(self.stores.seed, self.plan.prompts, self.plan.seeds, **subjects)
         with self.drawing_of(row) as (drawing, train_s):
             pictures, latents = self._drawn(drawing, items)
+        faults, how = _faults(pictures, items), (drawing.strength, drawing.guidance_scale, train_s)
         by_prompt = latents.reshape(self.plan.prompts, self.plan.seeds, -1)
-        spread = float(by_prompt.std(axis=1).mean())
-        return Judged(_faults(pictures, items), spread, drawing.strength, drawing.guidance_scale, train_s)
+        is_right = np.array([not found for found in faults]).reshape(self.plan.prompts, self.plan.seeds)
+        return Judged(faults, _spread(by_prompt), _spread(by_prompt, is_right), *how)
 
     def pictures(self, row: Row, items: Sequence[tuple[str, int]]) -> list[tuple[Picture, bool]]:
         """A row's pictures for some prompts and seeds, each with whether it is wrong."""
@@ -215,6 +222,18 @@ def _faults(pictures: Sequence[Picture], items: Sequence[tuple[str, int]]) -> li
     from trainer.world.judging import judge
 
     return [list(judge(picture, prompt)) for picture, (prompt, _) in zip(pictures, items, strict=True)]
+
+
+def _spread(by_prompt: np.ndarray, counted: np.ndarray | None = None) -> float:
+    """Root mean square distance of two pictures of a prompt, the mean over all such pairs that count."""
+    prompts, seeds, _ = by_prompt.shape
+    counted = np.ones((prompts, seeds), bool) if counted is None else counted
+    apart = [
+        float(np.sqrt(np.square(by_prompt[p, a] - by_prompt[p, b]).mean()))
+        for p in range(prompts)
+        for a, b in combinations(np.flatnonzero(counted[p]), 2)
+    ]
+    return float(np.mean(apart)) if apart else 0.0
 
 
 def finished(folder: Path, seed: int) -> list[dict[str, Any]]:

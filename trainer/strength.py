@@ -30,7 +30,8 @@ STRENGTHS = {
     "negative-half": (0.5, 1.0, 2.0, 3.0, 4.0),
     "woolf": (0.25, 0.5, 0.75, 1.0),
 }
-DIVERSITY = Interval(0.9, float("inf"))
+DIVERSITY = Interval(0.7, float("inf"))
+"""Some of a prompt's spread are its mistakes, a wrong colour above all: mending them costs up to a quarter of it."""
 CONTRAST = Interval(0.8, 1.25)
 SATURATION = Interval(0.8, 1.25)
 MOST_PUSH = 0.5

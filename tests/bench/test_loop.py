@@ -12,7 +12,14 @@ PLAN = Plan(votes=160, prompts=24, seeds=3, is_short=True)
 
 
 def row(name: str, round_: int, faults: list[list[str]], replicate: int = 0) -> dict:
-    judged = {"faults": faults, "spread": 1.0, "strength": 4.0 * bool(round_), "guidance_scale": 1.75, "train_s": 60.0}
+    judged = {
+        "faults": faults,
+        "spread": 1.0,
+        "right_spread": 1.0,
+        "strength": 4.0 * bool(round_),
+        "guidance_scale": 1.75,
+        "train_s": 60.0,
+    }
     return {"replicate": replicate, "row": name, "round": round_} | judged
 
 
