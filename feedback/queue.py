@@ -157,7 +157,7 @@ class _Desk:
     def _open(self, count: int, without: Sequence[Shown], part: str = "all", edge: int = 0) -> list[Shown]:
         found: list[Shown] = []
         start = self.chance.randrange(PLACES)
-        for window in (2 * count + 8, NEAR, FAR):
+        for window in (count + 8, NEAR, FAR):
             for is_before in (False, True):
                 if len(found) >= count:
                     return found
