@@ -94,6 +94,23 @@ def settle(session: Session, image: Image, overlap: int) -> None:
     session.add(image)
 
 
+def settle_all(session: Session, *images: Any, overlap: int) -> None:
+    """As `settle`, for all images that meet the conditions, in one statement; controls must not be among them."""
+    rejects, keeps = (
+        select(func.count(col(Vote.id))).where(*current(Image.id), Vote.verdict == verdict).scalar_subquery()
+        for verdict in (Verdict.reject, Verdict.keep)
+    )
+    session.exec(
+        update(Image)
+        .where(*images)
+        .values(
+            is_queued=rejects + keeps < func.coalesce(Image.overlap, overlap),
+            is_disputed=(rejects == keeps) & (keeps > 0),
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
 def in_slice(share: float) -> ColumnElement[bool]:
     """Condition: the image is of the random slice whose order nothing decides, for a rate without bias."""
     return col(Image.shuffle) < int(share * PLACES)
