@@ -168,7 +168,7 @@ def _confirm(name: str, action: RaterAction) -> None:
         except NaysayerError as error:
             st.html(alert(str(error)))
             return
-        st.session_state["said"] = f"{name}: {SAID[action]}"
+        st.session_state["said"] = SAID[action].capitalize()  # without the name: a toast renders Markdown
         st.rerun()
 
 
@@ -180,7 +180,7 @@ def _choose_role(name: str, role: PersonRole) -> None:
     )
     if st.button("Give the role", type="primary", disabled=wanted is role) and wanted is not None:
         give_role(engine(), name, wanted, by=acting())
-        st.session_state["said"] = f"{name} is {wanted.value} now"
+        st.session_state["said"] = f"The role is {wanted.value} now"
         st.rerun()
 
 
