@@ -1,12 +1,15 @@
 """The pages Pool and Raters in a real browser: decisions reach the store, hostile words stay words."""
 
 import pytest
+from sqlmodel import func, select
 
 from feedback.curation import open_image
 from feedback.queue import next_images
 from feedback.reliability import rater_figures
+from feedback.repeats import repeat_answers
 from feedback.votes import Press, record_votes
-from store.tables import Verdict
+from store.engine import reading
+from store.tables import Verdict, Vote
 
 HOSTILE = "<img src=http://evil.example/x onerror=alert(1)> ![x](http://evil.example/y) [z](http://evil.example)"
 
@@ -62,3 +65,20 @@ def test_a_rater_is_excluded_and_the_pool_follows(rated, engine, serve, quiet_pa
         quiet_page.goto(f"{served.url}/pool")
         quiet_page.get_by_text("3 pictures: rejects").wait_for()
         assert quiet_page.locator(".ns-gallery b.no").first.inner_text() == "1"
+
+
+def test_repeats_are_shown_within_one_session(settings, engine, draw, serve, page, monkeypatch):
+    draw(120)
+    monkeypatch.setenv("NAYSAYER_REPEAT_SHARE", "0.5")
+    with serve(settings) as served:
+        page.goto(f"{served.url}/")
+        page.locator("#name").fill("ada")
+        page.keyboard.press("Enter")
+        for _ in range(110):
+            page.locator(".frame img").wait_for()
+            page.keyboard.press("j")
+        page.wait_for_function("!Object.keys(localStorage).some((key) => key.startsWith('naysayer.vote.'))")
+    with reading(engine) as session:
+        votes = session.exec(select(func.count(Vote.id))).one()
+        assert len(repeat_answers(session)) >= 5
+    assert votes == 110
