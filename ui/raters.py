@@ -221,6 +221,6 @@ def controls_html(rows: Sequence[ControlRow]) -> str:
         f'<td class="text">{escape(row.prompt)}{"" if row.is_active else " (retired)"}</td></tr>'
         for row in rows
     )
-    names = ("Picture", "Number", "Answer", "Right", "From", "Prompt")
-    columns = "".join(f'<th scope="col">{name}</th>' for name in names)
+    names = ("Picture", "Number", "Answer", "Right", "From")
+    columns = "".join(f'<th scope="col">{name}</th>' for name in names) + '<th scope="col" class="text">Prompt</th>'
     return f'<div class="ns-table"><table><thead><tr>{columns}</tr></thead><tbody>{body}</tbody></table></div>'
