@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from tqdm import tqdm
 
 from feedback.pool import how_due
-from feedback.queue import Shown, next_images
+from feedback.queue import Shown, mix_of, next_images
 from feedback.versions import champion, promote
 from feedback.votes import Press, record_votes
 from store.errors import BadRequest, Busy
@@ -70,7 +70,12 @@ def simulate(settings: Settings, raters: int, votes: int, habits: Habits, *, ret
         while given < votes:
             name = f"simulated rater {given // AT_ONCE % raters + 1}"
             shown = next_images(
-                engine, name, count=min(AT_ONCE, votes - given), overlap=settings.overlap, lease_s=settings.lease_s
+                engine,
+                name,
+                count=min(AT_ONCE, votes - given),
+                overlap=settings.overlap,
+                lease_s=settings.lease_s,
+                mix=mix_of(settings),
             )
             record_votes(
                 engine,

@@ -3,7 +3,7 @@
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from feedback.queue import settle
+from feedback.queue import settle_all
 from feedback.raters import clean_name, rater_of
 from feedback.tally import rebuild
 from store.engine import reading, writing
@@ -89,10 +89,10 @@ def _settle_images(session: Session, row: Rater, overlap: int) -> None:
     """Queues the champion's images anew by the votes that count now; older versions' are rated no more."""
     live = session.get(Alias, AliasName.champion)
     judged = select(Vote.image_id).where(Vote.rater_id == row.id)
-    images = select(Image).where(
+    settle_all(
+        session,
         col(Image.id).in_(judged),
-        Image.origin != Origin.control,
-        (Image.version == (live.version if live is not None else 0)) | (Image.origin == Origin.evaluation),
+        col(Image.origin) != Origin.control,
+        (col(Image.version) == (live.version if live is not None else 0)) | (Image.origin == Origin.evaluation),
+        overlap=overlap,
     )
-    for image in session.exec(images):
-        settle(session, image, overlap)

@@ -213,7 +213,7 @@ class Vote(SQLModel, table=True):
     """One press of a key. The newest row of a rater on an image is that rater's word; `undo` means none."""
 
     __table_args__ = (
-        Index("ix_vote_image_rater", "image_id", "rater_id", "id"),
+        Index("ix_vote_image_rater", "image_id", "rater_id", "id", "verdict"),  # verdict: no row is fetched to count
         Index("ix_vote_rater", "rater_id", "id"),
     )
     id: int | None = Field(default=None, primary_key=True)

@@ -168,7 +168,7 @@ def _confirm(name: str, action: RaterAction) -> None:
         except NaysayerError as error:
             st.html(alert(str(error)))
             return
-        st.session_state["said"] = f"{name}: {SAID[action]}"
+        st.session_state["said"] = SAID[action].capitalize()  # without the name: a toast renders Markdown
         st.rerun()
 
 
@@ -180,7 +180,7 @@ def _choose_role(name: str, role: PersonRole) -> None:
     )
     if st.button("Give the role", type="primary", disabled=wanted is role) and wanted is not None:
         give_role(engine(), name, wanted, by=acting())
-        st.session_state["said"] = f"{name} is {wanted.value} now"
+        st.session_state["said"] = f"The role is {wanted.value} now"
         st.rerun()
 
 
@@ -221,6 +221,6 @@ def controls_html(rows: Sequence[ControlRow]) -> str:
         f'<td class="text">{escape(row.prompt)}{"" if row.is_active else " (retired)"}</td></tr>'
         for row in rows
     )
-    names = ("Picture", "Number", "Answer", "Right", "From", "Prompt")
-    columns = "".join(f'<th scope="col">{name}</th>' for name in names)
+    names = ("Picture", "Number", "Answer", "Right", "From")
+    columns = "".join(f'<th scope="col">{name}</th>' for name in names) + '<th scope="col" class="text">Prompt</th>'
     return f'<div class="ns-table"><table><thead><tr>{columns}</tr></thead><tbody>{body}</tbody></table></div>'

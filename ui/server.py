@@ -13,9 +13,9 @@ from streamlit import config
 from ui.entering import entering_routes
 from ui.guard import LOOPBACK, SameMachine
 from ui.metrics import metrics_routes
+from ui.oidc import write_oidc_secrets
 from ui.opened import engine, settings
 from ui.routes import routes
-from ui.secrets import write_oidc_secrets
 
 
 @asynccontextmanager

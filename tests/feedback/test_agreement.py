@@ -1,11 +1,13 @@
 import os
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bench.commands import simulate
 from bench.ratings import Votes, counts_of, figures, geneval, imagenhub
-from bench.simulate import PACE_S, SLIP_RATE, SPREAD
+from bench.simulate import PACE_S, SLIP_RATE, SPREAD, Habits
 from feedback.agreement import ac1, alpha, percent_agreement
 
 
@@ -49,6 +51,10 @@ def test_the_simulated_raters_behave_as_the_real_ones_did():
     assert found["imagenhub perceptual"]["slip_rate"] == pytest.approx(SLIP_RATE, abs=0.0005)
     assert found["pace"]["spread"] == pytest.approx(SPREAD, abs=0.0005)
     assert found["pace"]["median_s"] / 7 == pytest.approx(PACE_S, abs=0.05)
+
+
+def test_the_command_simulates_real_raters_unless_told_otherwise():
+    assert signature(simulate).parameters["error_rate"].default == SLIP_RATE == Habits().error_rate
 
 
 def test_alpha_with_missing_votes_is_that_of_another_implementation():

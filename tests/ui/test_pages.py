@@ -28,8 +28,8 @@ WALK = """
 import sys
 from streamlit.testing.v1 import AppTest
 import ui.server
-for page in ("rate_page", "overview_page", "versions_page", "playground_page"):
-    module = page.removesuffix("_page")
+for module in ("rate", "overview", "versions", "playground", "pool", "raters"):
+    page = f"{module}_page"
     run = AppTest.from_string(f"from ui.{module} import {page}\\n{page}()", default_timeout=30).run()
     assert not run.exception, run.exception
 heavy = {"torch", "diffusers", "transformers", "peft", "accelerate"} & set(sys.modules)

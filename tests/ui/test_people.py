@@ -24,9 +24,9 @@ from store.tables import PersonRole, Rater, Vote
 from tests.ui.conftest import free_port
 from ui.entering import entering_routes
 from ui.guard import SameMachine
+from ui.oidc import write_oidc_secrets
 from ui.people import COOKIE, LOCAL, Person, email_in, person_of
 from ui.routes import routes
-from ui.secrets import write_oidc_secrets
 from ui.serve import pages_command
 
 SECRET = "a secret of more than thirty-two characters"

@@ -14,7 +14,7 @@ ROLES = ("rater", "curator", "admin")
 def upgrade() -> None:
     _change_the_images()
     _change_the_raters()
-    _change_the_leases()
+    _change_the_indexes()
     _make_tables()
     _make_reasons_and_marks()
 
@@ -40,7 +40,9 @@ def _change_the_raters() -> None:
         batch.add_column(sa.Column("is_excluded", sa.Boolean(), nullable=False, server_default=sa.false()))
 
 
-def _change_the_leases() -> None:
+def _change_the_indexes() -> None:
+    op.drop_index("ix_vote_image_rater", "vote")
+    op.create_index("ix_vote_image_rater", "vote", ["image_id", "rater_id", "id", "verdict"])
     op.drop_index("ix_lease_rater_id", "lease")
     op.create_index("ix_lease_held", "lease", ["rater_id", "expires_at"])
 
