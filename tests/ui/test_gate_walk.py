@@ -99,7 +99,7 @@ def test_versions_are_compared_refused_promoted_forced_rolled_back_and_downloade
     store: tuple[Settings, Engine], serve: Callable, page: Page, tmp_path: Path
 ) -> None:
     from trainer.retrain import retrain
-    from trainer.worker import draw_asked, prepare
+    from trainer.worker import draw_and_record, draw_asked, plan, prepare
 
     settings, engine = store
     live = champion(engine).number
@@ -107,7 +107,8 @@ def test_versions_are_compared_refused_promoted_forced_rolled_back_and_downloade
     sampler = prepare(engine, layout_of(settings), settings)
 
     # By mistake the good pictures are thumbed down, and a version is trained on them.
-    rate(engine, lambda image: Verdict.reject)
+    draw_and_record(engine, layout_of(settings), sampler, plan(engine, settings, 8))
+    assert rate(engine, lambda image: Verdict.reject) > 0
     assert retrain(settings, force=True).version == bad
     dislikes = {bad}
 
