@@ -127,6 +127,8 @@ def test_versions_are_compared_refused_promoted_forced_rolled_back_and_downloade
         expect(page.locator(".ns-conclusion")).to_contain_text("more rejects than the champion")
 
         # The next one is liked better than the champion, blind, and goes live by itself.
+        draw_and_record(engine, layout_of(settings), sampler, plan(engine, settings, 8))
+        assert rate(engine, lambda image: Verdict.reject if (image.id or 0) % 2 else Verdict.keep) > 0
         assert retrain(settings, force=True).version == good
         dislikes.add(live)
         with reading(engine) as session:
