@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import Engine, text
 from sqlmodel import select
@@ -242,9 +243,10 @@ def _rate(engine: Engine) -> tuple[list[float], list[float]]:
         began = time.perf_counter()
         [shown] = next_images(engine, rater, count=1, overlap=1, lease_s=600)
         picks.append((time.perf_counter() - began) * 1000)
-        press = Press(f"measured-{n}", shown.image_id, Verdict.reject if n % 3 else Verdict.keep)
+        press = Press(uuid4().hex, shown.image_id, Verdict.reject if n % 3 else Verdict.keep)
         began = time.perf_counter()
-        record_votes(engine, rater, [press], overlap=1, lease_s=600)
+        [receipt] = record_votes(engine, rater, [press], overlap=1, lease_s=600)
+        assert not receipt.refused, receipt.refused
         votes.append((time.perf_counter() - began) * 1000)
     return picks, votes
 

@@ -36,14 +36,18 @@ def retrain(
     from feedback.announce import announce
     from store.migrate import open_store
     from trainer.retrain import retrain
-    from trainer.runlog import logged
+    from trainer.runlog import Told, logged
 
     settings = read_settings()
+
+    def tell(told: Told) -> None:
+        if said := told.line if as_json else told.sentence:
+            typer.echo(said)
+
     try:
-        told = logged(settings, lambda: retrain(settings, force=force))
+        logged(settings, lambda: retrain(settings, force=force), tell)
     finally:
         announce(open_store(settings), settings)
-    typer.echo(told.line if as_json else told.sentence)
 
 
 @app.command()

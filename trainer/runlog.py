@@ -15,23 +15,23 @@ LOG = "retrain.jsonl"
 
 
 class Told(NamedTuple):
-    """What a run came to, for people and as a JSON line."""
+    """What a run came to, for people (nothing where an error says it) and as a JSON line."""
 
     sentence: str
     line: str
 
 
-def logged(settings: Settings, run: Callable[[], Outcome]) -> Told:
-    """The outcome of a retrain, its line written; a run that fails is written too, and its error goes on."""
+def logged(settings: Settings, run: Callable[[], Outcome], tell: Callable[[Told], None]) -> None:
+    """Tells the outcome of a retrain, its line written; a run that fails is told and written too, its error goes on."""
     began = time.monotonic()
     try:
         outcome = run()
     except NaysayerError as error:
         word = "interrupted" if isinstance(error, Interrupted) else "busy" if isinstance(error, Busy) else "failed"
-        _write(settings, word, str(error), None, began)
+        tell(Told("", _write(settings, word, str(error), None, began)))
         raise
     word = "not due" if outcome.version is None else "published"
-    return Told(outcome.sentence, _write(settings, word, outcome.sentence, outcome.version, began))
+    tell(Told(outcome.sentence, _write(settings, word, outcome.sentence, outcome.version, began)))
 
 
 def _write(settings: Settings, word: str, sentence: str, version: int | None, began: float) -> str:

@@ -99,7 +99,7 @@ def test_versions_are_compared_refused_promoted_forced_rolled_back_and_downloade
     store: tuple[Settings, Engine], serve: Callable, page: Page, tmp_path: Path
 ) -> None:
     from trainer.retrain import retrain
-    from trainer.worker import draw_asked, prepare
+    from trainer.worker import draw_and_record, draw_asked, plan, prepare
 
     settings, engine = store
     live = champion(engine).number
@@ -107,7 +107,8 @@ def test_versions_are_compared_refused_promoted_forced_rolled_back_and_downloade
     sampler = prepare(engine, layout_of(settings), settings)
 
     # By mistake the good pictures are thumbed down, and a version is trained on them.
-    rate(engine, lambda image: Verdict.reject)
+    draw_and_record(engine, layout_of(settings), sampler, plan(engine, settings, 8))
+    assert rate(engine, lambda image: Verdict.reject) > 0
     assert retrain(settings, force=True).version == bad
     dislikes = {bad}
 
@@ -126,6 +127,8 @@ def test_versions_are_compared_refused_promoted_forced_rolled_back_and_downloade
         expect(page.locator(".ns-conclusion")).to_contain_text("more rejects than the champion")
 
         # The next one is liked better than the champion, blind, and goes live by itself.
+        draw_and_record(engine, layout_of(settings), sampler, plan(engine, settings, 8))
+        assert rate(engine, lambda image: Verdict.reject if (image.id or 0) % 2 else Verdict.keep) > 0
         assert retrain(settings, force=True).version == good
         dislikes.add(live)
         with reading(engine) as session:
@@ -137,7 +140,7 @@ def test_versions_are_compared_refused_promoted_forced_rolled_back_and_downloade
         assert champion(engine).number == good
         assert events(engine)[0].reason.startswith("better: of ")
 
-        compare(page, served.url, good)
+        compare(page, served.url, bad, good)
         force_and_roll_back(page, served.url, engine, bad, good)
         play(page, served.url, engine, lambda: draw_asked(engine, layout_of(settings), sampler))
         path = download(page, served.url, good, tmp_path)
@@ -145,16 +148,23 @@ def test_versions_are_compared_refused_promoted_forced_rolled_back_and_downloade
     loads_in_a_plain_pipeline(path, settings)
 
 
-def compare(page: Page, url: str, number: int) -> None:
+def look_at(page: Page, url: str, name: str) -> None:
     page.goto(f"{url}/versions")
-    expect(page.locator(".grid tbody tr").first).to_be_visible(timeout=60_000)
-    assert page.locator(".grid thead th").all_inner_texts()[-1] == f"v{number} (champion)"
+    page.get_by_label("Look at").click(timeout=60_000)
+    page.get_by_role("option", name=name, exact=True).click()
+
+
+def compare(page: Page, url: str, bad: int, live: int) -> None:
+    look_at(page, url, f"v{bad}")
+    expect(page.locator(".grid thead th").last).to_have_text(f"v{bad}", timeout=60_000)
+    assert page.locator(".grid thead th").all_inner_texts() == ["Prompt", "v0 (base)", f"v{live} (champion)", f"v{bad}"]
     page.get_by_label("Blind").check()
     heads = page.locator(".grid thead th").all_inner_texts()[1:]
     assert heads == ["A", "B", "C"][: len(heads)]
     assert "rejected" not in page.locator(".grid tbody").inner_text()
     page.get_by_label("Blind").uncheck()
     page.get_by_label("Only where verdicts differ").check()
+    expect(page.locator(".grid .said.reject").first).to_be_visible()
     page.locator(".grid td button").first.click()
     expect(page.locator("dialog[open] .pair img")).to_have_count(2)
     page.locator("dialog[open] input[type=range]").fill("20")
@@ -167,9 +177,7 @@ def compare(page: Page, url: str, number: int) -> None:
 
 
 def force_and_roll_back(page: Page, url: str, engine: Engine, bad: int, good: int) -> None:
-    page.goto(f"{url}/versions")
-    page.get_by_label("Look at").click()
-    page.get_by_role("option", name=f"v{bad}", exact=True).click()
+    look_at(page, url, f"v{bad}")
     page.get_by_role("button", name=f"Promote v{bad}…").click()
     expect(page.get_by_text("What speaks against it")).to_be_visible(timeout=30_000)
     page.get_by_label("Reason").fill("to see it fail")
@@ -205,9 +213,7 @@ def play(page: Page, url: str, engine: Engine, work: Callable[[], None]) -> None
 
 
 def download(page: Page, url: str, number: int, folder: Path) -> Path:
-    page.goto(f"{url}/versions")
-    page.get_by_label("Look at").click()
-    page.get_by_role("option", name=f"v{number} · champion", exact=True).click()
+    look_at(page, url, f"v{number} · champion")
     page.get_by_role("tab", name="Files").click()
     with page.expect_download() as waited:
         page.get_by_role("button", name="LoRA for diffusers").click()
