@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 STEPS = 1000
-ENOUGH = 1e-9
+ENOUGH = 1e-7
 
 
 class Consensus(NamedTuple):
@@ -37,18 +37,18 @@ def dawid_skene(votes: Sequence[tuple[int, int, bool]], smoothing: float = 1.0) 
     images, at_image = np.unique([vote[0] for vote in votes], return_inverse=True)
     raters, at_rater = np.unique([vote[1] for vote in votes], return_inverse=True)
     said = np.array([int(vote[2]) for vote in votes])
-    belief = np.zeros((len(images), 2))
-    np.add.at(belief, (at_image, said), 1.0)
-    belief /= belief.sum(axis=1, keepdims=True)
+    first = np.bincount(at_image, said) / np.bincount(at_image)
+    belief = np.stack([1 - first, first], axis=1)
     for _ in range(STEPS):
-        prior = belief.mean(axis=0)
-        confusion = np.full((len(raters), 2, 2), float(smoothing))  # [rater, truth, said]
+        logs = np.empty_like(belief)
+        confusion = np.empty((len(raters), 2, 2))  # [rater, truth, said]
         for truth in (0, 1):
-            np.add.at(confusion[:, truth], (at_rater, said), belief[at_image, truth])
-        confusion /= np.maximum(confusion.sum(axis=2, keepdims=True), 1e-300)
-        before, logs = belief, np.tile(np.log(np.maximum(prior, 1e-300)), (len(images), 1))
-        np.add.at(logs, at_image, np.log(np.maximum(confusion[at_rater, :, said], 1e-300)))
-        belief = np.exp(logs - logs.max(axis=1, keepdims=True))
+            told = np.bincount(at_rater * 2 + said, belief[at_image, truth], minlength=2 * len(raters)).reshape(-1, 2)
+            confusion[:, truth] = (told + smoothing) / (told + smoothing).sum(axis=1, keepdims=True)
+            likely = np.log(np.maximum(confusion[at_rater, truth, said], 1e-300))
+            prior = np.log(max(belief[:, truth].mean(), 1e-300))
+            logs[:, truth] = prior + np.bincount(at_image, likely)
+        before, belief = belief, np.exp(logs - logs.max(axis=1, keepdims=True))
         belief /= belief.sum(axis=1, keepdims=True)
         if np.abs(belief - before).max() < ENOUGH:
             break

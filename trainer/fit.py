@@ -143,7 +143,7 @@ class BatchDrawer:
             torch.stack([text.hidden_LD for text in texts]).to(device, dtype),
             torch.stack([text.pooled_P for text in texts]).to(device, dtype),
             torch.tensor(sizes, device=device, dtype=dtype),
-            agreement(items).to(device),
+            sureness(items).to(device),
         )
 
     def _target(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
@@ -152,9 +152,9 @@ class BatchDrawer:
         return noise
 
 
-def agreement(items: Sequence[Item]) -> Tensor:
-    """Sample weights (B,) with mean 1: how far the votes on each picture agree; 2:1 teaches less than 3:0."""
-    weights = torch.tensor([abs(item.rejects - item.keeps) / (item.rejects + item.keeps) for item in items])
+def sureness(items: Sequence[Item]) -> Tensor:
+    """Sample weights (B,) with mean 1: how sure each verdict is, 0 at even odds, so that 2:1 teaches less than 3:0."""
+    weights = torch.tensor([2 * item.weight - 1 for item in items])
     return weights / weights.mean()
 
 
