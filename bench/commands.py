@@ -1,5 +1,6 @@
 """The benches' part of the command line."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +39,34 @@ def simulate(
     typer.echo(version_table(version_rows(open_store(settings))))
 
 
+@benches.command()
+def loop(
+    folder: Annotated[
+        Path, typer.Option(help="Keeps stores and finished rows; a second call goes on from them.")
+    ] = Path("bench-loop"),
+    replicates: Annotated[int, typer.Option(min=1, help="Independent repetitions, each with seeds of its own.")] = 3,
+    votes: Annotated[int, typer.Option(min=10, help="Votes a round.")] = 200,
+    rounds: Annotated[int, typer.Option(min=1, max=3, help="Rounds of the default method.")] = 3,
+    processes: Annotated[int, typer.Option(min=1, help="Replicates at once, one thread each.")] = 2,
+    docs: Annotated[Path | None, typer.Option(help="Folder to write evidence.md, .json, .png and the grid to.")] = None,
+    short: Annotated[bool, typer.Option("--short", help="The base and one round of the default method alone.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Does the loop lower the share of wrong pictures, and by which method? About an hour on two cores."""
+    from bench.evidence import grid, plot, record
+    from bench.evidence_page import page, table
+    from bench.loop import Plan, run
+
+    settings, plan = read_settings(), Plan(votes=votes, rounds=rounds, is_short=short)
+    found = record(run(settings, folder, plan, range(replicates), processes), plan)
+    if docs is not None:
+        (docs / "evidence.json").write_text(json.dumps(found, indent=1) + "\n")
+        (docs / "evidence.md").write_text(page(found))
+        plot(found, docs / "evidence.png")
+        grid(settings, folder, plan, docs / "evidence-grid.png")
+    typer.echo(json.dumps(found) if as_json else table(found))
+
+
 @benches.command("queue")
 def bench_queue(
     images: Annotated[int, typer.Option(min=100, help="Queued images in the store.")] = 1_000_000,
@@ -46,8 +75,6 @@ def bench_queue(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """How long it takes to find a rater's next images in a large SQLite store."""
-    import json
-
     from bench.queue import measure
 
     found = measure(images, votes, picks)
@@ -68,8 +95,6 @@ def bench_ratings(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """What real raters do: agreement, slips and pace, from published ratings of generated images."""
-    import json
-
     from bench.ratings import figures
 
     found = figures(folder)
@@ -78,3 +103,29 @@ def bench_ratings(
         return
     for name, row in found.items():
         typer.echo(f"{name:<22}" + "   ".join(f"{key} {value:,.4g}" for key, value in row.items()))
+
+
+@benches.command("gate")
+def bench_gate(
+    runs: Annotated[int, typer.Option(min=1, help="Simulated runs of each case.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """How often the gate promotes what is no better, and what is, with a look after every pair."""
+    from bench.gate import bench_gate, gate_table
+
+    typer.echo(json.dumps(bench_gate(runs, seed)) if as_json else gate_table(runs, seed))
+
+
+@benches.command("store")
+def bench_store(
+    images: Annotated[int, typer.Option(min=500, help="Pictures in the store.")] = 1_000_000,
+    votes: Annotated[int, typer.Option(min=1, help="Votes on them.")] = 3_000_000,
+    versions: Annotated[int, typer.Option(min=2, help="Versions.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """How long picks, votes, pages and the pool take in a large store; NAYSAYER_STORE_URL may name an empty one."""
+    from bench.store import bench_store
+
+    found = bench_store(read_settings(), images, votes, versions)
+    typer.echo(json.dumps(found) if as_json else "\n".join(f"{name}: {value}" for name, value in found.items()))

@@ -40,12 +40,18 @@ SPREAD = 0.853
 
 @dataclass(frozen=True)
 class Habits:
-    """How the raters behave: slips and skips as shares, median seconds a vote, and the seed of their chances."""
+    """How the raters behave: slips and skips as shares, median seconds a vote, and the seed of their chances.
+
+    With `blind_share` they do not look: that share of the pictures is rejected, whichever they are. A picture with
+    nothing wrong but `unseen_fault` is skipped.
+    """
 
     error_rate: float = SLIP_RATE
     skip_rate: float = 0.0
     pace_s: float = 0.0
     seed: int = 0
+    blind_share: float | None = None
+    unseen_fault: str = ""
 
 
 def simulate(settings: Settings, raters: int, votes: int, habits: Habits, *, retrain_when_due: bool = True) -> None:
@@ -90,11 +96,12 @@ def _press(layout: Layout, image: Shown, habits: Habits, chance: random.Random) 
     shown_at = utc_now()
     time.sleep(habits.pace_s * chance.lognormvariate(0, SPREAD))
     with Image.open(io.BytesIO(layout.blobs.get(image.sha256))) as picture:
-        is_wrong = bool(judge(picture.convert("RGB"), image.prompt))
+        faults = judge(picture.convert("RGB"), image.prompt)
+    is_wrong = bool(faults) if habits.blind_share is None else chance.random() < habits.blind_share
     if chance.random() < habits.error_rate:
         is_wrong = not is_wrong
     verdict = Verdict.reject if is_wrong else Verdict.keep
-    if chance.random() < habits.skip_rate:
+    if chance.random() < habits.skip_rate or set(faults) == {habits.unseen_fault}:
         verdict = Verdict.skip
     return Press(uuid.uuid4().hex, image.image_id, verdict, "simulated", shown_at, utc_now())
 
@@ -105,10 +112,15 @@ def _drawer(stack: ExitStack, engine: Engine, layout: Layout, settings: Settings
         stack.enter_context(only_one(layout.root / "worker.lock", "a worker runs"))
     except Busy:
         return lambda: time.sleep(WAIT_S)
-    from trainer.worker import draw_and_record, plan, prepare
+    from trainer.worker import after_drawing, draw_and_record, plan, prepare
 
     sampler = prepare(engine, layout, settings)
-    return lambda: draw_and_record(engine, layout, sampler, plan(engine, settings, settings.queue_target))
+
+    def draw() -> None:
+        draw_and_record(engine, layout, sampler, plan(engine, settings, settings.queue_target))
+        after_drawing(engine, layout, settings)
+
+    return draw
 
 
 def _retrain_and_promote(engine: Engine, settings: Settings) -> None:
@@ -120,5 +132,6 @@ def _retrain_and_promote(engine: Engine, settings: Settings) -> None:
         time.sleep(WAIT_S)
         return
     typer.echo(outcome.sentence)
-    if outcome.version is not None and champion(engine).number != outcome.version:
+    is_auto = settings.promotion_used == "auto"
+    if is_auto and outcome.version is not None and champion(engine).number != outcome.version:
         promote(engine, outcome.version, "promoted by the simulation")

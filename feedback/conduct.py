@@ -5,6 +5,7 @@ from sqlmodel import Session, col, select
 
 from feedback.queue import settle_all
 from feedback.raters import clean_name, rater_of
+from feedback.tally import rebuild
 from store.engine import reading, writing
 from store.errors import BadRequest
 from store.tables import Alias, AliasName, Image, Origin, PersonRole, Rater, RaterAction, RaterEvent, Vote
@@ -32,6 +33,7 @@ def decide(engine: Engine, rater: str, action: RaterAction, *, by: str, reason: 
         _record(session, row, action, by, reason)
         if column == "is_excluded":
             session.flush()
+            rebuild(session)
             _settle_images(session, row, overlap)
 
 

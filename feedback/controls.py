@@ -8,8 +8,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, select
 
-from feedback.pool import barred
-from feedback.verdicts import counts_by_image
+from feedback.verdicts import barred, counts_by_image
 from feedback.work import Drawing
 from store.engine import reading, writing
 from store.errors import BadRequest, UnknownImage

@@ -5,7 +5,8 @@ from typing import NamedTuple
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from feedback.pool import barred
+from feedback.tally import count_new_rejects
+from feedback.verdicts import barred
 from store.engine import reading, writing
 from store.errors import BadRequest, UnknownImage
 from store.tables import (
@@ -66,6 +67,8 @@ def curate(engine: Engine, image_id: int, action: PoolAction, *, by: str, reason
                 f"image {image_id} is {'out of' if is_out else 'in'} the pool already; nothing was changed"
             )
         session.add(PoolEvent(image_id=image_id, action=action, by=by, reason=reason))
+        session.flush()
+        count_new_rejects(session)
 
 
 def open_image(engine: Engine, image_id: int) -> Opened:

@@ -8,10 +8,9 @@ from sqlalchemy import Engine, Select, func
 from sqlalchemy import select as sa_select
 from sqlmodel import col, select
 
-from feedback.pool import barred
 from feedback.queue import in_slice
 from feedback.statistics import Interval, wilson
-from feedback.verdicts import counts_by_image
+from feedback.verdicts import barred, counts_by_image
 from store.engine import reading
 from store.tables import Image, Origin, Prompt, Rater, Reason, Vote, VoteReason
 

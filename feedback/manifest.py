@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sqlalchemy import Engine
-from sqlmodel import select
+from sqlmodel import Session, select
 
+from feedback.evaluation import held, pair_hash
 from feedback.pool import Pooled, pool
 from store.engine import reading, writing
-from store.errors import TooFewRejects
+from store.errors import Busy, TooFewRejects
 from store.files import sha256_of
 from store.tables import Image, Manifest, ManifestItem, Prompt, Role, Split
 
@@ -74,12 +75,22 @@ def freeze(engine: Engine, base_sha256: str, min_rejects: int = 1) -> FrozenMani
     """
     with reading(engine) as session:
         prompts = {prompt.id: prompt.text for prompt in session.exec(select(Prompt))}
-        manifest = FrozenManifest(base_sha256, tuple(_item(p, prompts) for p in pool(session)))
+        manifest = _without_held(session, FrozenManifest(base_sha256, tuple(_item(p, prompts) for p in pool(session))))
     rejects = len(manifest.of(Role.reject, Split.train))
     if rejects < min_rejects:
         raise TooFewRejects(rejects, min_rejects)
-    _save(engine, manifest)
+    with writing(engine) as session:
+        if _without_held(session, manifest) != manifest:  # an evaluation set was imported in between
+            raise Busy("an evaluation set was imported while the pool was being frozen; run the retrain again")
+        _save(session, manifest)
     return manifest
+
+
+def _without_held(session: Session, manifest: FrozenManifest) -> FrozenManifest:
+    """The manifest without what belongs to an evaluation set, by the hash of prompt and seed."""
+    never = held(session)
+    items = (item for item in manifest.items if pair_hash(item.prompt, item.seed) not in never)
+    return FrozenManifest(manifest.base_sha256, tuple(items))
 
 
 def load_manifest(engine: Engine, manifest_id: str) -> FrozenManifest:
@@ -127,13 +138,12 @@ def _item(pooled: Pooled, prompts: dict[int | None, str]) -> Item:
     )
 
 
-def _save(engine: Engine, manifest: FrozenManifest) -> None:
-    with writing(engine) as session:
-        if session.get(Manifest, manifest.id) is not None:
-            return
-        session.add(Manifest(id=manifest.id, body=manifest.body))
-        session.flush()
-        session.add_all(
-            ManifestItem(manifest_id=manifest.id, image_id=item.image_id, role=item.role, split=item.split)
-            for item in manifest.items
-        )
+def _save(session: Session, manifest: FrozenManifest) -> None:
+    if session.get(Manifest, manifest.id) is not None:
+        return
+    session.add(Manifest(id=manifest.id, body=manifest.body))
+    session.flush()
+    session.add_all(
+        ManifestItem(manifest_id=manifest.id, image_id=item.image_id, role=item.role, split=item.split)
+        for item in manifest.items
+    )

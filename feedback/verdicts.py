@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, case, func
 from sqlmodel import col, select
 
-from store.tables import Control, Rater, Verdict, Vote
+from store.tables import Control, PoolAction, PoolEvent, Rater, Verdict, Vote
 
 
 class Outcome(StrEnum):
@@ -67,3 +67,9 @@ def counts_by_image() -> Select:
         .where(votes.c.image_id.not_in(select(Control.image_id)))
         .group_by(votes.c.image_id)
     )
+
+
+def barred() -> Select:
+    """Query: the images that a person took out of the pool and nobody put back since."""
+    newest = select(func.max(col(PoolEvent.id))).group_by(col(PoolEvent.image_id))
+    return select(PoolEvent.image_id).where(col(PoolEvent.id).in_(newest), col(PoolEvent.action) == PoolAction.exclude)

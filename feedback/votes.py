@@ -10,10 +10,10 @@ from sqlmodel import Session, col, select
 
 from feedback.queue import Shown, settle, shown
 from feedback.raters import clean_name, rater_id
-from feedback.verdicts import current_votes
+from feedback.tally import count_vote
 from store.engine import reading, writing
 from store.errors import BadRequest, InputError, RequestConflict, UnknownImage
-from store.tables import Image, Lease, Rater, Verdict, Vote, utc_now
+from store.tables import Image, Lease, Rater, Verdict, Vote, Word, utc_now
 
 MAX_REQUEST_ID = 64
 
@@ -60,15 +60,14 @@ def recent_votes(engine: Engine, rater: str, limit: int = 20) -> list[tuple[Show
     """The images this rater has a current word on, latest first, with that word."""
     with reading(engine) as session:
         me = session.exec(select(Rater.id).where(Rater.name == clean_name(rater))).first()
-        mine = current_votes(me or 0).subquery()
         rows = session.exec(
-            select(Image, mine.c.verdict)
-            .join(mine, mine.c.image_id == Image.id)
-            .where(mine.c.verdict != Verdict.undo)
-            .order_by(mine.c.id.desc())
+            select(Image, Word.verdict)
+            .join(Word, col(Word.image_id) == Image.id)
+            .where(Word.rater_id == (me or 0), Word.verdict != Verdict.undo)
+            .order_by(col(Word.vote_id).desc())
             .limit(limit)
         )
-        return [(shown(session, image), verdict) for image, verdict in rows]
+        return [(shown(session, image), Verdict(verdict)) for image, verdict in rows]
 
 
 def _record(session: Session, me: int, press: Press, overlap: int, leased_until: datetime, now: datetime) -> Receipt:
@@ -79,8 +78,10 @@ def _record(session: Session, me: int, press: Press, overlap: int, leased_until:
         image, lease = _shown_before(session, me, press.image_id)
     except InputError as error:
         return Receipt(press.request_id, str(error))
-    session.add(Vote(**vars(press), rater_id=me, received_at=now))
+    vote = Vote(**vars(press), rater_id=me, received_at=now)
+    session.add(vote)
     session.flush()
+    count_vote(session, image, vote)
     lease.expires_at = leased_until if press.verdict is Verdict.undo else now
     if press.verdict is not Verdict.skip:
         settle(session, image, overlap)

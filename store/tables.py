@@ -1,6 +1,6 @@
 """The tables. Rows that record what people did (`vote`, `alias_event`) are only ever added to."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
@@ -45,6 +45,11 @@ class Action(StrEnum):
     publish = "publish"
     promote = "promote"
     roll_back = "roll_back"
+    refuse = "refuse"
+    no_difference = "no_difference"
+    withdraw = "withdraw"
+    retrain = "retrain"
+    stop = "stop"
 
 
 class RunStatus(StrEnum):
@@ -146,6 +151,9 @@ class Version(SQLModel, table=True):
     libraries: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     code_commit: str = ""
     curve: list[dict[str, float]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    strength_curve: list[dict[str, float]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]")
+    )
     train_seconds: float = 0.0
     created_at: datetime = Field(default_factory=utc_now)
 
@@ -261,6 +269,7 @@ class Run(SQLModel, table=True):
     step: int = 0
     steps: int = 0
     message: str = ""
+    stop_reason: str | None = Field(default=None, description="why a person asked it to stop")
     started_at: datetime = Field(default_factory=utc_now)
     updated_at: datetime = Field(default_factory=utc_now)
 
@@ -349,3 +358,129 @@ class Mark(SQLModel, table=True):
     vote_id: int = Field(foreign_key="vote.id", index=True)
     x: float
     y: float
+
+
+class EvaluationSet(SQLModel, table=True):
+    """A frozen list of prompts and seeds that never train; the newest is in use. A set is never changed."""
+
+    __tablename__ = "evaluation_set"
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(max_length=80)
+    sha256: str = Field(unique=True, description="of its pairs")
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class EvaluationPair(SQLModel, table=True):
+    __tablename__ = "evaluation_pair"
+    __table_args__ = (Index("ix_evaluation_pair_prompt_seed", "prompt_id", "seed"),)
+    set_id: int = Field(foreign_key="evaluation_set.id", primary_key=True)
+    pair_hash: str = Field(primary_key=True, index=True, description="sha256 of prompt and seed")
+    ordinal: int
+    prompt_id: int = Field(foreign_key="prompt.id")
+    seed: int = Field(sa_type=BigInteger)
+
+
+class ImageMeasure(SQLModel, table=True):
+    """What the guardrails know of an evaluation image, from its pixels."""
+
+    __tablename__ = "image_measure"
+    image_id: int = Field(foreign_key="image.id", primary_key=True)
+    brightness: float
+    saturation: float
+    contrast: float
+    thumbnail: str = Field(description="8 by 8 RGB pixels, hexadecimal")
+    prompt_score: float | None = Field(default=None, description="by the prompt scorer, where one is given")
+
+
+class Word(SQLModel, table=True):
+    """A rater's current word on an image: the newest vote, kept beside the votes so that counting them is cheap.
+
+    This table and the four after it follow from `vote` and can be made anew (`feedback.tally.rebuild`).
+    """
+
+    __table_args__ = (Index("ix_word_rater", "rater_id", "vote_id"),)
+    image_id: int = Field(foreign_key="image.id", primary_key=True)
+    rater_id: int = Field(foreign_key="rater.id", primary_key=True)
+    verdict: Verdict = Field(sa_column=Column(_words(Verdict), nullable=False))
+    vote_id: int = Field(foreign_key="vote.id")
+    day: date = Field(description="when the vote was received, UTC")
+
+
+class ImageTally(SQLModel, table=True):
+    """Current reject and keep votes on an image."""
+
+    __tablename__ = "image_tally"
+    image_id: int = Field(foreign_key="image.id", primary_key=True)
+    rejects: int = 0
+    keeps: int = 0
+
+
+class VersionTally(SQLModel, table=True):
+    """How many images of a version are rejects, keeps, disputed; of all pairs of votes on one image, how many agree."""
+
+    __tablename__ = "version_tally"
+    version: int = Field(foreign_key="version.number", primary_key=True)
+    origin: Origin = Field(sa_column=Column(_words(Origin), primary_key=True))
+    rejected: int = 0
+    kept: int = 0
+    disputed: int = 0
+    vote_pairs: int = 0
+    agreeing: int = 0
+
+
+class VoteCount(SQLModel, table=True):
+    """Current reject and keep votes by version, rater and day."""
+
+    __tablename__ = "vote_count"
+    version: int = Field(foreign_key="version.number", primary_key=True)
+    origin: Origin = Field(sa_column=Column(_words(Origin), primary_key=True))
+    rater_id: int = Field(foreign_key="rater.id", primary_key=True, index=True)
+    day: date = Field(primary_key=True)
+    rejects: int = 0
+    keeps: int = 0
+
+
+class NewRejects(SQLModel, table=True):
+    """One row: rejects in the pool, from image `floor` on, that the newest version, `version`, was not trained on."""
+
+    __tablename__ = "new_rejects"
+    id: int = Field(default=1, primary_key=True)
+    version: int | None = Field(default=None, foreign_key="version.number")
+    floor: int = 0
+    count: int = 0
+
+
+class TaskKind(StrEnum):
+    retrain = "retrain"
+    draw = "draw"
+
+
+class TaskStatus(StrEnum):
+    waiting = "waiting"
+    running = "running"
+    done = "done"
+    failed = "failed"
+
+
+class Task(SQLModel, table=True):
+    """What a page or a command asks of the worker."""
+
+    __table_args__ = (Index("ix_task_status", "status", "id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    kind: TaskKind = Field(sa_column=Column(_words(TaskKind), nullable=False))
+    status: TaskStatus = Field(sa_column=Column(_words(TaskStatus), nullable=False))
+    body: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    answer: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    message: str = ""
+    created_at: datetime = Field(default_factory=utc_now)
+    updated_at: datetime = Field(default_factory=utc_now)
+
+
+class Delivery(SQLModel, table=True):
+    """One announcement to the webhook; `key` names the event or the run it tells of."""
+
+    key: str = Field(primary_key=True, max_length=40)
+    tries: int = 0
+    is_delivered: bool = False
+    message: str = ""
+    updated_at: datetime = Field(default_factory=utc_now)

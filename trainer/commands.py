@@ -30,11 +30,20 @@ def generate(
 @app.command()
 def retrain(
     force: Annotated[bool, typer.Option("--force", help="Retrain even when too few new rejects have come.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line on standard output, for monitoring.")] = False,
 ) -> None:
     """Fit a negative LoRA on the reject pool and publish it, when due; safe to call from cron every minute."""
+    from feedback.announce import announce
+    from store.migrate import open_store
     from trainer.retrain import retrain
+    from trainer.runlog import logged
 
-    typer.echo(retrain(read_settings(), force=force).sentence)
+    settings = read_settings()
+    try:
+        told = logged(settings, lambda: retrain(settings, force=force))
+    finally:
+        announce(open_store(settings), settings)
+    typer.echo(told.line if as_json else told.sentence)
 
 
 @app.command()

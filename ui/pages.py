@@ -7,6 +7,7 @@ import streamlit as st
 from store.errors import NotSignedIn
 from ui.overview import overview_page
 from ui.people import MAY_OPEN, at_screen, sign_in_page
+from ui.playground import playground_page
 from ui.pool import pool_page
 from ui.rate import rate_page
 from ui.raters import raters_page
@@ -21,6 +22,7 @@ PAGES = {
     "Pool": pool_page,
     "Versions": versions_page,
     "Raters": raters_page,
+    "Playground": playground_page,
 }
 
 try:

@@ -29,7 +29,7 @@ LOCAL = Person("", PersonRole.admin)
 MAY_OPEN = {
     PersonRole.rater: ("Rate",),
     PersonRole.curator: ("Rate", "Overview", "Pool"),
-    PersonRole.admin: ("Rate", "Overview", "Pool", "Versions", "Raters"),
+    PersonRole.admin: ("Rate", "Overview", "Pool", "Versions", "Raters", "Playground"),
 }
 """The pages of each role; one that is not listed is not served."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from feedback.evaluation import SetRow
 from feedback.pool import Due
 from feedback.summary import Standing, VersionRow
 from store.backup import BackupReport
@@ -65,3 +66,9 @@ def invitation_table(rows: Sequence[Invitation]) -> str:
         + (f", revoked {row.revoked_at:%Y-%m-%d %H:%M} UTC" if row.revoked_at else "")
         for row in rows
     )
+
+
+def set_line(row: SetRow) -> str:
+    """An evaluation set in a line."""
+    use = ", in use" if row.is_active else ""
+    return f"set {row.number} ({row.name}): {row.pairs} pairs over {row.prompts} prompts, {row.sha256[:12]}{use}"
