@@ -12,7 +12,7 @@ from feedback.queue import in_slice
 from feedback.statistics import Interval, wilson
 from feedback.verdicts import barred, counts_by_image
 from store.engine import reading
-from store.tables import Image, Origin, Prompt, Rater, Reason, Vote, VoteReason
+from store.tables import Image, Origin, Prompt, Rater, Reason, Vote, VoteReason, Word
 
 
 class Which(StrEnum):
@@ -125,6 +125,8 @@ def _of_votes(rows: Select, wanted: Filter) -> Select:
         votes = votes.join(Rater, col(Rater.id) == Vote.rater_id).where(Rater.name == wanted.rater.strip())
         is_asked = True
     if wanted.reason is not None:
+        # A vote that was undone or changed took its reasons with it.
+        votes = votes.join(Word, col(Word.vote_id) == Vote.id)
         votes = votes.join(VoteReason, col(VoteReason.vote_id) == Vote.id).where(VoteReason.reason == wanted.reason)
         is_asked = True
     if wanted.since is not None:

@@ -13,14 +13,24 @@ from feedback.raters import clean_name, rater_id
 from feedback.tally import count_vote
 from store.engine import reading, writing
 from store.errors import BadRequest, InputError, RequestConflict, UnknownImage
-from store.tables import Image, Lease, Rater, Verdict, Vote, Word, utc_now
+from store.tables import Image, Lease, Mark, Rater, Reason, Verdict, Vote, VoteReason, Word, utc_now
 
 MAX_REQUEST_ID = 64
 
 
+class Point(NamedTuple):
+    """Where a defect is: shares of the picture's width and height, 0 to 1."""
+
+    x: float
+    y: float
+
+
 @dataclass(frozen=True)
 class Press:
-    """One key press as the rating page sends it; `image_id` is the image that was on screen."""
+    """One key press as the rating page sends it; `image_id` is the image that was on screen.
+
+    `reasons` and `marks` belong to this vote: a later vote of the same rater, undo included, leaves them behind.
+    """
 
     request_id: str
     image_id: int
@@ -28,6 +38,8 @@ class Press:
     page: str = ""
     shown_at: datetime | None = None
     decided_at: datetime | None = None
+    reasons: frozenset[Reason] = frozenset()
+    marks: tuple[Point, ...] = ()
 
 
 class Receipt(NamedTuple):
@@ -78,15 +90,32 @@ def _record(session: Session, me: int, press: Press, overlap: int, leased_until:
         image, lease = _shown_before(session, me, press.image_id)
     except InputError as error:
         return Receipt(press.request_id, str(error))
-    vote = Vote(**vars(press), rater_id=me, received_at=now)
-    session.add(vote)
-    session.flush()
+    vote = _write(session, me, press, now)
     count_vote(session, image, vote)
     lease.expires_at = leased_until if press.verdict is Verdict.undo else now
     if press.verdict is not Verdict.skip:
         settle(session, image, overlap)
     session.add(lease)
     return Receipt(press.request_id)
+
+
+def _write(session: Session, me: int, press: Press, now: datetime) -> Vote:
+    vote = Vote(
+        request_id=press.request_id,
+        image_id=press.image_id,
+        rater_id=me,
+        verdict=press.verdict,
+        page=press.page,
+        shown_at=press.shown_at,
+        decided_at=press.decided_at,
+        received_at=now,
+    )
+    session.add(vote)
+    session.flush()
+    assert vote.id is not None
+    session.add_all(VoteReason(vote_id=vote.id, reason=reason) for reason in sorted(press.reasons))
+    session.add_all(Mark(vote_id=vote.id, x=x, y=y) for x, y in press.marks)
+    return vote
 
 
 def _check_request_id(name: str) -> None:

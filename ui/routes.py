@@ -15,11 +15,11 @@ from starlette.routing import Route
 from feedback.pool import how_due
 from feedback.queue import Shown, mix_of, next_images
 from feedback.summary import latest_run, progress_of
-from feedback.votes import Press, recent_votes, record_votes
+from feedback.votes import Point, Press, recent_votes, record_votes
 from store.errors import BadRequest, InputError, NaysayerError, NotSignedIn
 from store.layout import layout_of
 from store.settings import Settings
-from store.tables import RunStatus, Verdict
+from store.tables import Reason, RunStatus, Verdict
 from ui.entering import person_at, refusal
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 PNG = b"\x89PNG\r\n\x1a\n"
 MAX_BODY = 1 << 20
 RECENT = 30
+MAX_MARKS = 50
+PLAIN = ("request_id", "image_id", "verdict", "page", "shown_at", "decided_at")
 
 Answer = dict[str, Any]
 Body = TypeVar("Body", bound=BaseModel)
@@ -42,6 +44,14 @@ class NextBody(BaseModel):
     count: int = Field(24, ge=1, le=64)
 
 
+class PointBody(BaseModel):
+    """A mark on the picture: shares of its width and height."""
+
+    model_config = ConfigDict(extra="forbid")
+    x: float = Field(ge=0, le=1)
+    y: float = Field(ge=0, le=1)
+
+
 class PressBody(BaseModel):
     """One key press in the body of `POST /naysayer/votes`."""
 
@@ -52,6 +62,13 @@ class PressBody(BaseModel):
     shown_at: AwareDatetime | None = None
     decided_at: AwareDatetime | None = None
     page: Annotated[str, StringConstraints(max_length=40)] = ""
+    reasons: frozenset[Reason] = frozenset()
+    marks: Annotated[list[PointBody], Field(max_length=MAX_MARKS)] = []
+
+    def press(self) -> Press:
+        """The same for the store."""
+        marks = tuple(Point(mark.x, mark.y) for mark in self.marks)
+        return Press(**{name: getattr(self, name) for name in PLAIN}, reasons=self.reasons, marks=marks)
 
 
 class VotesBody(BaseModel):
@@ -116,7 +133,7 @@ def next_answer(engine: Engine, settings: Settings, body: NextBody) -> Answer:
 
 def votes_answer(engine: Engine, settings: Settings, body: VotesBody) -> Answer:
     """A receipt for every press, given once all of them are committed."""
-    presses = [Press(**press.model_dump()) for press in body.votes]
+    presses = [press.press() for press in body.votes]
     receipts = record_votes(engine, body.rater, presses, overlap=settings.overlap, lease_s=settings.lease_s)
     return {
         "receipts": [receipt._asdict() for receipt in receipts],
