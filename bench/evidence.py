@@ -21,6 +21,8 @@ Rows = Sequence[dict[str, Any]]
 
 def record(rows: Rows, plan: Plan) -> dict[str, Any]:
     """Everything that is claimed, with its n and intervals; `methods[default]` is after the last round."""
+    from trainer.strength import STRENGTHS
+
     last = max((row["round"] for row in rows if row["row"] == DEFAULT), default=0)
     named = [(f"{row['row']}, round {row['round']}" if row["row"] == DEFAULT else row["row"], row) for row in rows]
     names = dict.fromkeys(name for name, _ in named)
@@ -33,6 +35,7 @@ def record(rows: Rows, plan: Plan) -> dict[str, Any]:
         "votes_a_round": plan.votes,
         "rounds": last,
         "replicates": len({row["replicate"] for row in rows}),
+        "strengths_tried": list(STRENGTHS["same-prompt"]),
         "machine": f"{platform.machine()} CPU, torch {version('torch')}",
         "date": date.today().isoformat(),
         "methods": methods | ({DEFAULT: methods[f"{DEFAULT}, round {last}"]} if last else {}),

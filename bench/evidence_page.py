@@ -40,6 +40,7 @@ def page(found: Found) -> str:
     """The page of evidence; every number in it comes from the record."""
     return TEMPLATE.read_text(encoding="utf-8").format(
         **found | {"held_out": _held_out(found["held_out"])},
+        tried=", ".join(f"{strength:g}" for strength in found["strengths_tried"]),
         headline=_headline(found),
         table=table(found),
         controls=_controls(found),
