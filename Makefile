@@ -4,7 +4,7 @@ NAYSAYER := .venv/bin/naysayer
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test quick lint format retrain generate simulate doctor builtin-model backup restore clean
+.PHONY: help setup run test quick lint format retrain generate simulate doctor builtin-model bench-loop backup restore clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ doctor: $(STAMP)  ## say what is wrong with this installation
 
 builtin-model: $(STAMP)  ## train the built-in miniature SDXL anew
 	@exec $(NAYSAYER) builtin-model
+
+bench-loop: $(STAMP)  ## does the loop help, and by which method: docs/evidence.md (an hour or more)
+	@exec $(NAYSAYER) bench loop --docs docs
 
 backup: $(STAMP)  ## write the store into FILE (default naysayer-backup.tar)
 	@exec $(NAYSAYER) backup $(or $(FILE),naysayer-backup.tar)

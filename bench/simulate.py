@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from tqdm import tqdm
 
 from feedback.pool import how_due
-from feedback.queue import Shown, next_images
+from feedback.queue import Shown, mix_of, next_images
 from feedback.versions import champion, promote
 from feedback.votes import Press, record_votes
 from store.errors import BadRequest, Busy
@@ -28,15 +28,30 @@ from trainer.world.judging import judge
 AT_ONCE = 4
 WAIT_S = 0.5
 
+# Of people, from published ratings of generated images; `naysayer bench ratings FOLDER` computes them anew.
+SLIP_RATE = 0.158
+"""ImagenHub, text to image, perceptual quality, 1,379 pictures by three raters each: two of them agree on 73.4 %, as if
+each gave the wrong one of two verdicts in 15.8 % (agreement = 1 - 2e(1 - e))."""
+PACE_S = 8.25
+"""GenEval, 2,000 pages: median 57.8 s for seven questions about a picture, so 8.25 s for one."""
+SPREAD = 0.853
+"""Sigma of the log-normal with the quartiles of those times."""
+
 
 @dataclass(frozen=True)
 class Habits:
-    """How the raters behave: slips and skips as shares, seconds a vote, and the seed of their chances."""
+    """How the raters behave: slips and skips as shares, median seconds a vote, and the seed of their chances.
 
-    error_rate: float = 0.05
+    With `blind_share` they do not look: that share of the pictures is rejected, whichever they are. A picture with
+    nothing wrong but `unseen_fault` is skipped.
+    """
+
+    error_rate: float = SLIP_RATE
     skip_rate: float = 0.0
     pace_s: float = 0.0
     seed: int = 0
+    blind_share: float | None = None
+    unseen_fault: str = ""
 
 
 def simulate(settings: Settings, raters: int, votes: int, habits: Habits, *, retrain_when_due: bool = True) -> None:
@@ -55,7 +70,12 @@ def simulate(settings: Settings, raters: int, votes: int, habits: Habits, *, ret
         while given < votes:
             name = f"simulated rater {given // AT_ONCE % raters + 1}"
             shown = next_images(
-                engine, name, count=min(AT_ONCE, votes - given), overlap=settings.overlap, lease_s=settings.lease_s
+                engine,
+                name,
+                count=min(AT_ONCE, votes - given),
+                overlap=settings.overlap,
+                lease_s=settings.lease_s,
+                mix=mix_of(settings),
             )
             record_votes(
                 engine,
@@ -74,13 +94,14 @@ def simulate(settings: Settings, raters: int, votes: int, habits: Habits, *, ret
 
 def _press(layout: Layout, image: Shown, habits: Habits, chance: random.Random) -> Press:
     shown_at = utc_now()
-    time.sleep(habits.pace_s)
+    time.sleep(habits.pace_s * chance.lognormvariate(0, SPREAD))
     with Image.open(io.BytesIO(layout.blobs.get(image.sha256))) as picture:
-        is_wrong = bool(judge(picture.convert("RGB"), image.prompt))
+        faults = judge(picture.convert("RGB"), image.prompt)
+    is_wrong = bool(faults) if habits.blind_share is None else chance.random() < habits.blind_share
     if chance.random() < habits.error_rate:
         is_wrong = not is_wrong
     verdict = Verdict.reject if is_wrong else Verdict.keep
-    if chance.random() < habits.skip_rate:
+    if chance.random() < habits.skip_rate or set(faults) == {habits.unseen_fault}:
         verdict = Verdict.skip
     return Press(uuid.uuid4().hex, image.image_id, verdict, "simulated", shown_at, utc_now())
 
@@ -91,10 +112,15 @@ def _drawer(stack: ExitStack, engine: Engine, layout: Layout, settings: Settings
         stack.enter_context(only_one(layout.root / "worker.lock", "a worker runs"))
     except Busy:
         return lambda: time.sleep(WAIT_S)
-    from trainer.worker import draw_and_record, plan, prepare
+    from trainer.worker import after_drawing, draw_and_record, plan, prepare
 
     sampler = prepare(engine, layout, settings)
-    return lambda: draw_and_record(engine, layout, sampler, plan(engine, settings, settings.queue_target))
+
+    def draw() -> None:
+        draw_and_record(engine, layout, sampler, plan(engine, settings, settings.queue_target))
+        after_drawing(engine, layout, settings)
+
+    return draw
 
 
 def _retrain_and_promote(engine: Engine, settings: Settings) -> None:
@@ -106,5 +132,6 @@ def _retrain_and_promote(engine: Engine, settings: Settings) -> None:
         time.sleep(WAIT_S)
         return
     typer.echo(outcome.sentence)
-    if outcome.version is not None and champion(engine).number != outcome.version:
+    is_auto = settings.promotion_used == "auto"
+    if is_auto and outcome.version is not None and champion(engine).number != outcome.version:
         promote(engine, outcome.version, "promoted by the simulation")

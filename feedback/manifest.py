@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sqlalchemy import Engine
-from sqlmodel import select
+from sqlmodel import Session, select
 
+from feedback.evaluation import held, pair_hash
 from feedback.pool import Pooled, pool
 from store.engine import reading, writing
-from store.errors import TooFewRejects
+from store.errors import Busy, TooFewRejects
 from store.files import sha256_of
 from store.tables import Image, Manifest, ManifestItem, Prompt, Role, Split
 
@@ -19,7 +20,8 @@ HELD_OUT_SHARE = 0.1
 
 @dataclass(frozen=True)
 class Item:
-    """One image of a manifest; `rejects` and `keeps` are the votes it had when it was frozen."""
+    """One image of a manifest; `rejects` and `keeps` are the votes it had when it was frozen, `weight` says how sure
+    they are."""
 
     image_id: int
     sha256: str
@@ -32,6 +34,7 @@ class Item:
     split: Split
     rejects: int
     keeps: int
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class FrozenManifest:
 
     @cached_property
     def body(self) -> str:
-        content = {"base_sha256": self.base_sha256, "items": [vars(item) for item in self.items]}
+        content = {"base_sha256": self.base_sha256, "items": [_written(item) for item in self.items]}
         return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
     @cached_property
@@ -72,12 +75,22 @@ def freeze(engine: Engine, base_sha256: str, min_rejects: int = 1) -> FrozenMani
     """
     with reading(engine) as session:
         prompts = {prompt.id: prompt.text for prompt in session.exec(select(Prompt))}
-        manifest = FrozenManifest(base_sha256, tuple(_item(p, prompts) for p in pool(session)))
+        manifest = _without_held(session, FrozenManifest(base_sha256, tuple(_item(p, prompts) for p in pool(session))))
     rejects = len(manifest.of(Role.reject, Split.train))
     if rejects < min_rejects:
         raise TooFewRejects(rejects, min_rejects)
-    _save(engine, manifest)
+    with writing(engine) as session:
+        if _without_held(session, manifest) != manifest:  # an evaluation set was imported in between
+            raise Busy("an evaluation set was imported while the pool was being frozen; run the retrain again")
+        _save(session, manifest)
     return manifest
+
+
+def _without_held(session: Session, manifest: FrozenManifest) -> FrozenManifest:
+    """The manifest without what belongs to an evaluation set, by the hash of prompt and seed."""
+    never = held(session)
+    items = (item for item in manifest.items if pair_hash(item.prompt, item.seed) not in never)
+    return FrozenManifest(manifest.base_sha256, tuple(items))
 
 
 def load_manifest(engine: Engine, manifest_id: str) -> FrozenManifest:
@@ -101,6 +114,11 @@ def trained_images(engine: Engine, manifest_id: str, role: Role) -> list[Image]:
         )
 
 
+def _written(item: Item) -> dict[str, object]:
+    """The fields of an item. A weight of 1 goes unsaid: manifests from before there were weights keep their id."""
+    return {name: value for name, value in vars(item).items() if name != "weight" or value != 1.0}
+
+
 def _item(pooled: Pooled, prompts: dict[int | None, str]) -> Item:
     image, prompt = pooled.image, prompts[pooled.image.prompt_id]
     assert image.id is not None
@@ -116,16 +134,16 @@ def _item(pooled: Pooled, prompts: dict[int | None, str]) -> Item:
         split=split_of(prompt, image.seed),
         rejects=pooled.rejects,
         keeps=pooled.keeps,
+        weight=pooled.weight,
     )
 
 
-def _save(engine: Engine, manifest: FrozenManifest) -> None:
-    with writing(engine) as session:
-        if session.get(Manifest, manifest.id) is not None:
-            return
-        session.add(Manifest(id=manifest.id, body=manifest.body))
-        session.flush()
-        session.add_all(
-            ManifestItem(manifest_id=manifest.id, image_id=item.image_id, role=item.role, split=item.split)
-            for item in manifest.items
-        )
+def _save(session: Session, manifest: FrozenManifest) -> None:
+    if session.get(Manifest, manifest.id) is not None:
+        return
+    session.add(Manifest(id=manifest.id, body=manifest.body))
+    session.flush()
+    session.add_all(
+        ManifestItem(manifest_id=manifest.id, image_id=item.image_id, role=item.role, split=item.split)
+        for item in manifest.items
+    )

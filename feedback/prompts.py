@@ -20,7 +20,7 @@ def add_prompts(engine: Engine, texts: Iterable[str], source: str = "") -> int:
 
     Raises BadRequest for an over-long prompt or one with control characters; then none is added.
     """
-    wanted = list(dict.fromkeys(_clean(text) for text in texts if text.strip()))
+    wanted = list(dict.fromkeys(clean_prompt(text) for text in texts if text.strip()))
     with writing(engine) as session:
         known = set(session.exec(select(Prompt.text)))
         new = [text for text in wanted if text not in known]
@@ -34,7 +34,8 @@ def list_prompts(engine: Engine) -> list[Prompt]:
         return list(session.exec(select(Prompt).order_by(col(Prompt.id))))
 
 
-def _clean(text: str) -> str:
+def clean_prompt(text: str) -> str:
+    """The prompt with single spaces. Raises BadRequest for an over-long one or one with control characters."""
     text = " ".join(text.split())
     if len(text) > MAX_CHARACTERS:
         raise BadRequest(

@@ -1,34 +1,47 @@
 """Where the loop stands, in numbers: every figure a page shows is computed here."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Engine, case, func
 from sqlmodel import Session, col, select
 
+from feedback.evaluation import active_pairs
+from feedback.lineage import lineage_counts
 from feedback.raters import clean_name
-from feedback.statistics import Interval, wilson
-from feedback.verdicts import counts_by_image, current_votes
+from feedback.repeats import answered_repeats
+from feedback.statistics import Interval, confidence_sequence, wilson
+from feedback.verdicts import outcome_of_counts
+from feedback.versions import withdrawn
 from store.engine import reading
 from store.tables import (
     Alias,
     Image,
-    ManifestItem,
+    ImageTally,
     Origin,
     Prompt,
     Rater,
-    Role,
     Run,
     Verdict,
     Version,
+    VersionTally,
     Vote,
+    VoteCount,
+    Word,
     utc_now,
 )
+
+VOTES = col(VoteCount.rejects) + col(VoteCount.keeps)
 
 
 @dataclass(frozen=True)
 class VersionRow:
-    """One version in the table: `judged` images have a verdict, `rejected` of them are rejects."""
+    """One version in the table: `judged` images have a verdict, `rejected` of them are rejects.
+
+    It was trained on `trained_on` rejects, `trained_new` of which its parent was not. Of `vote_pairs` pairs of votes on
+    one image `agreeing` say the same.
+    """
 
     number: int
     aliases: tuple[str, ...]
@@ -38,6 +51,11 @@ class VersionRow:
     raters: int
     trained_on: int
     created_at: datetime
+    trained_new: int = 0
+    vote_pairs: int = 0
+    agreeing: int = 0
+    is_withdrawn: bool = False
+    sha256: str | None = None
 
     @property
     def rate(self) -> float | None:
@@ -49,10 +67,20 @@ class VersionRow:
         """95 % Wilson interval of the rate."""
         return wilson(self.rejected, self.judged)
 
+    @property
+    def watched(self) -> Interval:
+        """An interval that may be watched as the votes come: a confidence sequence."""
+        return confidence_sequence(self.rejected, self.judged)
+
+    @property
+    def agreement(self) -> float | None:
+        """Share of the pairs of votes on one image that say the same; None while no image has two votes."""
+        return self.agreeing / self.vote_pairs if self.vote_pairs else None
+
 
 @dataclass(frozen=True)
 class Standing:
-    """The loop at this instant."""
+    """The loop at this instant; `judged` pictures have votes, those of evaluation sets included, the pool's not."""
 
     waiting: int
     images: int
@@ -62,13 +90,14 @@ class Standing:
     rejects: int
     keeps: int
     disputed: int
+    judged: int
     prompts: int
     run: Run | None
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What one rater has done: current votes, all and of today."""
+    """What one rater has done: current votes, all and of today; controls and repeats count as what they look like."""
 
     votes: int
     today: int
@@ -76,11 +105,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class GridPair:
-    """One prompt and seed of the same-seed grid, with the picture of each version (SHA-256)."""
+    """One prompt and seed of the same-seed grid, with the picture of each version (SHA-256) and its verdict."""
 
     prompt: str
     seed: int
     pictures: dict[int, str]
+    outcomes: dict[int, str] = field(default_factory=dict)
 
 
 def version_rows(engine: Engine) -> list[VersionRow]:
@@ -89,35 +119,39 @@ def version_rows(engine: Engine) -> list[VersionRow]:
         aliases: dict[int, list[str]] = {}
         for alias in session.exec(select(Alias)):
             aliases.setdefault(alias.version, []).append(alias.name.value)
-        images, votes = _images_by_version(session), _votes_by_version(session)
-        trained = _rejects_by_manifest(session)
-        return [
-            VersionRow(
-                version.number,
-                tuple(sorted(aliases.get(version.number, []))),
-                *images.get(version.number, (0, 0)),
-                *votes.get(version.number, (0, 0)),
-                trained_on=trained.get(version.manifest_id, 0),
-                created_at=version.created_at,
+        tallies, votes = _tallies(session), _votes_by_version(session)
+        gone, versions = withdrawn(session), list(session.exec(select(Version).order_by(col(Version.number).desc())))
+        manifests = {version.number: version.manifest_id for version in versions}
+        rows = []
+        for version in versions:
+            tally = tallies.get(version.number, VersionTally(version=version.number, origin=Origin.sampled))
+            parent = manifests.get(-1 if version.parent is None else version.parent)
+            trained = lineage_counts(session, version.manifest_id, parent)
+            rows.append(
+                VersionRow(
+                    version.number,
+                    tuple(sorted(aliases.get(version.number, []))),
+                    tally.rejected,
+                    tally.rejected + tally.kept,
+                    *votes.get(version.number, (0, 0)),
+                    trained_on=trained[0],
+                    created_at=version.created_at,
+                    trained_new=trained[1],
+                    vote_pairs=tally.vote_pairs,
+                    agreeing=tally.agreeing,
+                    is_withdrawn=version.number in gone,
+                    sha256=version.sha256,
+                )
             )
-            for version in session.exec(select(Version).order_by(col(Version.number).desc()))
-        ]
+        return rows
 
 
 def standing(engine: Engine, now: datetime | None = None) -> Standing:
     """The counts of the overview page; `now` (UTC) says when today began."""
     now = now or utc_now()
     with reading(engine) as session:
-        counts = counts_by_image().subquery()
-        rejects, keeps, disputed = session.exec(
-            select(
-                func.coalesce(func.sum(case((counts.c.rejects > counts.c.keeps, 1), else_=0)), 0),
-                func.coalesce(func.sum(case((counts.c.rejects < counts.c.keeps, 1), else_=0)), 0),
-                func.coalesce(
-                    func.sum(case(((counts.c.rejects == counts.c.keeps) & (counts.c.keeps > 0), 1), else_=0)), 0
-                ),
-            )
-        ).one()
+        sampled, evaluated = (_outcomes(session, origin) for origin in (Origin.sampled, Origin.evaluation))
+        rejects, keeps, disputed = sampled
         votes, today, raters = _votes(session, now)
         return Standing(
             waiting=_waiting(session),
@@ -128,6 +162,7 @@ def standing(engine: Engine, now: datetime | None = None) -> Standing:
             rejects=rejects,
             keeps=keeps,
             disputed=disputed,
+            judged=sum(sampled) + sum(evaluated),
             prompts=session.exec(select(func.count(col(Prompt.id))).where(col(Prompt.is_active))).one(),
             run=session.exec(select(Run).order_by(col(Run.id).desc())).first(),
         )
@@ -136,8 +171,10 @@ def standing(engine: Engine, now: datetime | None = None) -> Standing:
 def progress(engine: Engine, rater_id: int, now: datetime | None = None) -> Progress:
     """How many current votes a rater has, all and received today (UTC)."""
     with reading(engine) as session:
-        votes, today, _ = _votes(session, now or utc_now(), rater_id)
-        return Progress(votes, today)
+        now = now or utc_now()
+        votes, today = _words_of(session, rater_id, now)
+        again, again_today = answered_repeats(session, rater_id, now)
+        return Progress(votes + again, today + again_today)
 
 
 def progress_of(engine: Engine, rater: str, now: datetime | None = None) -> Progress:
@@ -153,69 +190,73 @@ def latest_run(engine: Engine) -> Run | None:
         return session.exec(select(Run).order_by(col(Run.id).desc())).first()
 
 
-def same_seed_grid(engine: Engine) -> list[GridPair]:
-    """Every evaluation pair with the pictures drawn for it so far."""
+def newest_blobs(engine: Engine, limit: int) -> list[str]:
+    """Hashes of the newest pictures and their latents."""
     with reading(engine) as session:
+        rows = session.exec(select(Image.sha256, Image.latent_sha256).order_by(col(Image.id).desc()).limit(limit))
+        return [sha256 for row in rows for sha256 in row if sha256]
+
+
+def same_seed_grid(engine: Engine, versions: Sequence[int] | None = None) -> list[GridPair]:
+    """Every evaluation pair with the pictures drawn for it so far, those of the set in use first."""
+    with reading(engine) as session:
+        wanted = list(session.exec(select(Version.number))) if versions is None else list(versions)
         rows = session.exec(
-            select(Image, Prompt.text)
+            select(Image, Prompt.text, ImageTally)
             .join(Prompt, col(Prompt.id) == Image.prompt_id)
-            .where(Image.origin == Origin.evaluation)
+            .join(ImageTally, col(ImageTally.image_id) == Image.id, isouter=True)
+            .where(col(Image.version).in_(wanted), Image.origin == Origin.evaluation)
             .order_by(col(Image.seed), col(Image.id))
         )
-        pairs: dict[tuple[str, int], GridPair] = {}
-        for image, text in rows:
-            pair = pairs.setdefault((text, image.seed), GridPair(text, image.seed, {}))
+        in_use = {(pair.prompt_id, pair.seed): pair.ordinal for pair in active_pairs(session)}
+        pairs: dict[tuple[int, int], GridPair] = {}
+        for image, text, tally in rows:
+            pair = pairs.setdefault((image.prompt_id, image.seed), GridPair(text, image.seed, {}, {}))
             pair.pictures[image.version] = image.sha256
-        return list(pairs.values())
+            votes = (0, 0) if tally is None else (tally.rejects, tally.keeps)
+            pair.outcomes[image.version] = outcome_of_counts(*votes).value
+        order = sorted(pairs, key=lambda key: in_use.get(key, len(in_use)))
+        return [pairs[key] for key in order]
 
 
-def _images_by_version(session: Session) -> dict[int, tuple[int, int]]:
-    counts = counts_by_image().subquery()
-    rows = session.exec(
-        select(
-            Image.version,
-            func.sum(case((counts.c.rejects > counts.c.keeps, 1), else_=0)),
-            func.sum(case((counts.c.rejects != counts.c.keeps, 1), else_=0)),
-        )
-        .join(counts, counts.c.image_id == Image.id)
-        .where(Image.origin == Origin.sampled)
-        .group_by(col(Image.version))
+def _tallies(session: Session) -> dict[int, VersionTally]:
+    rows = session.exec(select(VersionTally).where(VersionTally.origin == Origin.sampled))
+    return {row.version: row for row in rows}
+
+
+def _outcomes(session: Session, origin: Origin) -> tuple[int, int, int]:
+    rejected, kept, disputed = (
+        func.coalesce(func.sum(column), 0)
+        for column in (col(VersionTally.rejected), col(VersionTally.kept), col(VersionTally.disputed))
     )
-    return {version: (rejected, judged) for version, rejected, judged in rows}
+    return session.exec(select(rejected, kept, disputed).where(VersionTally.origin == origin)).one()
 
 
 def _votes_by_version(session: Session) -> dict[int, tuple[int, int]]:
-    votes = current_votes().subquery()
     rows = session.exec(
-        select(Image.version, func.count(votes.c.id), func.count(votes.c.rater_id.distinct()))
-        .join(votes, votes.c.image_id == Image.id)
-        .where(Image.origin == Origin.sampled, votes.c.verdict.in_([Verdict.reject, Verdict.keep]))
-        .group_by(col(Image.version))
+        select(VoteCount.version, func.sum(VOTES), func.count(col(VoteCount.rater_id).distinct()))
+        .where(VoteCount.origin == Origin.sampled, VOTES > 0)
+        .group_by(col(VoteCount.version))
     )
     return {version: (n, raters) for version, n, raters in rows}
 
 
-def _rejects_by_manifest(session: Session) -> dict[str | None, int]:
-    rows = session.exec(
-        select(ManifestItem.manifest_id, func.count())
-        .where(ManifestItem.role == Role.reject)
-        .group_by(col(ManifestItem.manifest_id))
-    )
-    return dict(rows.all())
-
-
-def _votes(session: Session, now: datetime, rater_id: int | None = None) -> tuple[int, int, int]:
-    votes = current_votes(rater_id).subquery()
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+def _words_of(session: Session, rater_id: int, now: datetime) -> tuple[int, int]:
+    """A rater's current verdicts, all and of today; of a rater whose votes do not count as well."""
     return session.exec(
-        select(
-            func.count(votes.c.id),
-            func.coalesce(func.sum(case((col(Vote.received_at) >= midnight, 1), else_=0)), 0),
-            func.count(votes.c.rater_id.distinct()),
+        select(func.count(), func.coalesce(func.sum(case((col(Word.day) >= now.date(), 1), else_=0)), 0)).where(
+            Word.rater_id == rater_id, col(Word.verdict).in_([Verdict.reject, Verdict.keep])
         )
-        .join(Vote, col(Vote.id) == votes.c.id)
-        .where(votes.c.verdict.in_([Verdict.reject, Verdict.keep]))
     ).one()
+
+
+def _votes(session: Session, now: datetime) -> tuple[int, int, int]:
+    counted = select(
+        func.coalesce(func.sum(VOTES), 0),
+        func.coalesce(func.sum(case((col(VoteCount.day) >= now.date(), VOTES), else_=0)), 0),
+        func.count(col(VoteCount.rater_id).distinct()),
+    ).where(VOTES > 0)
+    return session.exec(counted).one()
 
 
 def _waiting(session: Session) -> int:

@@ -1,13 +1,14 @@
-"""Which version is live: begin, publish, promote, roll back; each one transaction and one event row."""
+"""Which version is live: begin, publish, promote, roll back, withdraw; each one transaction and one event row."""
 
 from collections.abc import Iterable
 
-from sqlalchemy import Engine, func
+from sqlalchemy import ColumnElement, Engine, func, update
 from sqlmodel import Session, col, select
 
+from feedback.tally import count_new_rejects
 from store.engine import reading, writing
 from store.errors import BadRequest, OtherBase, UnknownVersion
-from store.tables import Action, Alias, AliasEvent, AliasName, Image, Version, Vote
+from store.tables import Action, Alias, AliasEvent, AliasName, Image, Origin, Version, Vote
 
 PLAIN = 0
 
@@ -29,6 +30,8 @@ def publish(session: Session, version: Version, reason: str) -> None:
     session.add(version)
     session.flush()
     _point(session, Action.publish, AliasName.challenger, version.number, reason)
+    session.flush()
+    count_new_rejects(session)
 
 
 def next_number(session: Session) -> int:
@@ -37,16 +40,15 @@ def next_number(session: Session) -> int:
 
 
 def promote(engine: Engine, number: int, reason: str = "") -> None:
-    """Makes version `number` the champion. Raises UnknownVersion, or BadRequest when it already is."""
+    """Makes version `number` the champion. Raises UnknownVersion, or BadRequest when it already is or was withdrawn."""
     with writing(engine) as session:
-        if session.get(Version, number) is None:
-            raise UnknownVersion(number, next_number(session) - 1)
-        if _pointed(session, AliasName.champion) == number:
+        known(session, number)
+        if pointed(session, AliasName.champion) == number:
             raise BadRequest(f"v{number} is the champion already; nothing was changed")
+        if number in withdrawn(session):
+            raise BadRequest(f"v{number} was withdrawn, so it cannot be promoted; nothing was changed")
         _point(session, Action.promote, AliasName.champion, number, reason)
-        challenger = session.get(Alias, AliasName.challenger)
-        if challenger is not None and challenger.version == number:
-            session.delete(challenger)
+        _end_challenge(session, number)
         _retire_unrated(session, number)
 
 
@@ -64,23 +66,80 @@ def roll_back(engine: Engine, reason: str = "") -> int:
         return before[-1]
 
 
+def withdraw(engine: Engine, number: int, reason: str) -> int:
+    """Takes a version out of use for good; the number of the champion that there is then.
+
+    Its waiting pictures are dropped. When it was the champion, the one before it is champion again.
+    Raises UnknownVersion, or BadRequest for the plain base and for one that was withdrawn before.
+    """
+    with writing(engine) as session:
+        known(session, number)
+        if number == PLAIN:
+            raise BadRequest("the plain base cannot be withdrawn: every version stands on it; nothing was changed")
+        if number in withdrawn(session):
+            raise BadRequest(f"v{number} was withdrawn before; nothing was changed")
+        live = pointed(session, AliasName.champion)
+        _end_challenge(session, number)
+        if live == number:
+            happened = session.exec(select(AliasEvent).order_by(col(AliasEvent.id)))
+            live = [reign for reign in reigns(happened) if reign != number][-1]
+            _point(session, Action.withdraw, AliasName.champion, live, reason)
+            _retire_unrated(session, live)
+        else:
+            _note(session, Action.withdraw, number, reason)
+        _drop_queued(session, col(Image.version) == number)
+        assert live is not None
+        return live
+
+
+def conclude(engine: Engine, action: Action, number: int, against: int, reason: str) -> bool:
+    """Promotes, refuses or finds no difference, as the gate decided; one event.
+
+    False, and nothing is changed, when the champion or the challenger is another by now.
+    """
+    with writing(engine) as session:
+        aliases = (pointed(session, AliasName.champion), pointed(session, AliasName.challenger))
+        if aliases != (against, number) or number in withdrawn(session):
+            return False
+        if action is Action.promote:
+            _point(session, Action.promote, AliasName.champion, number, reason)
+            _retire_unrated(session, number)
+        else:
+            _note(session, action, number, reason)
+        _end_challenge(session, number)
+        _drop_queued(session, col(Image.origin) == Origin.evaluation)
+        return True
+
+
 def reigns(events: Iterable[AliasEvent]) -> list[int]:
-    """The champions still in force, oldest first: a promotion adds one, a rollback takes the last away."""
+    """The champions still in force, oldest first.
+
+    A promotion adds one, a rollback takes the last away, a withdrawal takes every reign of that version away.
+    """
     stack: list[int] = []
     for event in events:
-        if event.alias is not AliasName.champion:
+        if event.action is Action.withdraw:
+            left = [number for number in stack if number != event.from_version]
+            stack = [number for number, after in zip(left, [*left[1:], None], strict=True) if number != after]
+        elif event.alias is not AliasName.champion:
             continue
-        if event.action is Action.roll_back:
+        elif event.action is Action.roll_back:
             stack.pop()
         elif event.to_version is not None:
             stack.append(event.to_version)
     return stack
 
 
+def withdrawn(session: Session) -> set[int]:
+    """The versions that were withdrawn."""
+    gone = select(AliasEvent.from_version).where(AliasEvent.action == Action.withdraw)
+    return {number for number in session.exec(gone) if number is not None}
+
+
 def champion(engine: Engine) -> Version:
     """The live version. Raises BadRequest in a store where `begin` has not run."""
     with reading(engine) as session:
-        number = _pointed(session, AliasName.champion)
+        number = pointed(session, AliasName.champion)
         if number is None:
             raise BadRequest("this store has no champion yet; start `naysayer generate` once, it records the base")
         return session.get_one(Version, number)
@@ -89,10 +148,7 @@ def champion(engine: Engine) -> Version:
 def get_version(engine: Engine, number: int) -> Version:
     """The row of a version. Raises UnknownVersion."""
     with reading(engine) as session:
-        version = session.get(Version, number)
-        if version is None:
-            raise UnknownVersion(number, next_number(session) - 1)
-        return version
+        return known(session, number)
 
 
 def events(engine: Engine) -> list[AliasEvent]:
@@ -101,25 +157,48 @@ def events(engine: Engine) -> list[AliasEvent]:
         return list(session.exec(select(AliasEvent).order_by(col(AliasEvent.id).desc())))
 
 
-def _pointed(session: Session, name: AliasName) -> int | None:
+def known(session: Session, number: int) -> Version:
+    """The row of a version. Raises UnknownVersion."""
+    version = session.get(Version, number)
+    if version is None:
+        raise UnknownVersion(number, next_number(session) - 1)
+    return version
+
+
+def pointed(session: Session, name: AliasName) -> int | None:
+    """The version that an alias names."""
     alias = session.get(Alias, name)
     return None if alias is None else alias.version
 
 
 def _point(session: Session, action: Action, name: AliasName, number: int, reason: str) -> None:
     alias = session.get(Alias, name) or Alias(name=name, version=number)
-    came_from = _pointed(session, name)
+    came_from = pointed(session, name)
     alias.version = number
     session.add(alias)
     session.add(AliasEvent(action=action, alias=name, from_version=came_from, to_version=number, reason=reason))
 
 
+def _note(session: Session, action: Action, number: int | None, reason: str) -> None:
+    event = AliasEvent(action=action, alias=AliasName.challenger, from_version=number, to_version=None, reason=reason)
+    session.add(event)
+
+
+def _end_challenge(session: Session, number: int) -> None:
+    challenger = session.get(Alias, AliasName.challenger)
+    if challenger is not None and challenger.version == number:
+        session.delete(challenger)
+
+
 def _retire_unrated(session: Session, live: int) -> None:
-    """Takes the unrated images of all other versions out of the queue: what is rated next is the new champion's.
+    """Takes the unrated images of all other versions out of the queue, and those of a comparison that is over.
 
     Those a rater holds already may still be voted on.
     """
+    _drop_queued(session, (col(Image.version) != live) | (col(Image.origin) == Origin.evaluation))
+
+
+def _drop_queued(session: Session, which: ColumnElement[bool]) -> None:
     untouched = ~select(Vote.id).where(Vote.image_id == Image.id).exists()
-    for image in session.exec(select(Image).where(col(Image.is_queued), Image.version != live, untouched)):
-        image.is_queued = False
-        session.add(image)
+    dropped = update(Image).where(col(Image.is_queued), which, untouched).values(is_queued=False)
+    session.execute(dropped, execution_options={"synchronize_session": False})

@@ -8,19 +8,29 @@ from typing import NamedTuple
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from feedback.queue import Shown, judgements, shown
+from feedback.queue import Shown, settle, shown
 from feedback.raters import clean_name, rater_id
-from feedback.verdicts import current_votes
+from feedback.tally import count_vote
 from store.engine import reading, writing
 from store.errors import BadRequest, InputError, RequestConflict, UnknownImage
-from store.tables import Image, Lease, Rater, Verdict, Vote, utc_now
+from store.tables import Image, Lease, Mark, Rater, Reason, Verdict, Vote, VoteReason, Word, utc_now
 
 MAX_REQUEST_ID = 64
 
 
+class Point(NamedTuple):
+    """Where a defect is: shares of the picture's width and height, 0 to 1."""
+
+    x: float
+    y: float
+
+
 @dataclass(frozen=True)
 class Press:
-    """One key press as the rating page sends it; `image_id` is the image that was on screen."""
+    """One key press as the rating page sends it; `image_id` is the image that was on screen.
+
+    `reasons` and `marks` belong to this vote: a later vote of the same rater, undo included, leaves them behind.
+    """
 
     request_id: str
     image_id: int
@@ -28,6 +38,8 @@ class Press:
     page: str = ""
     shown_at: datetime | None = None
     decided_at: datetime | None = None
+    reasons: frozenset[Reason] = frozenset()
+    marks: tuple[Point, ...] = ()
 
 
 class Receipt(NamedTuple):
@@ -60,15 +72,14 @@ def recent_votes(engine: Engine, rater: str, limit: int = 20) -> list[tuple[Show
     """The images this rater has a current word on, latest first, with that word."""
     with reading(engine) as session:
         me = session.exec(select(Rater.id).where(Rater.name == clean_name(rater))).first()
-        mine = current_votes(me or 0).subquery()
         rows = session.exec(
-            select(Image, mine.c.verdict)
-            .join(mine, mine.c.image_id == Image.id)
-            .where(mine.c.verdict != Verdict.undo)
-            .order_by(mine.c.id.desc())
+            select(Image, Word.verdict)
+            .join(Word, col(Word.image_id) == Image.id)
+            .where(Word.rater_id == (me or 0), Word.verdict != Verdict.undo)
+            .order_by(col(Word.vote_id).desc())
             .limit(limit)
         )
-        return [(shown(session, image), verdict) for image, verdict in rows]
+        return [(shown(session, image), Verdict(verdict)) for image, verdict in rows]
 
 
 def _record(session: Session, me: int, press: Press, overlap: int, leased_until: datetime, now: datetime) -> Receipt:
@@ -79,13 +90,32 @@ def _record(session: Session, me: int, press: Press, overlap: int, leased_until:
         image, lease = _shown_before(session, me, press.image_id)
     except InputError as error:
         return Receipt(press.request_id, str(error))
-    session.add(Vote(**vars(press), rater_id=me, received_at=now))
-    session.flush()
+    vote = _write(session, me, press, now)
+    count_vote(session, image, vote)
     lease.expires_at = leased_until if press.verdict is Verdict.undo else now
     if press.verdict is not Verdict.skip:
-        image.is_queued = session.exec(judgements(press.image_id)).one() < overlap
-    session.add_all([lease, image])
+        settle(session, image, overlap)
+    session.add(lease)
     return Receipt(press.request_id)
+
+
+def _write(session: Session, me: int, press: Press, now: datetime) -> Vote:
+    vote = Vote(
+        request_id=press.request_id,
+        image_id=press.image_id,
+        rater_id=me,
+        verdict=press.verdict,
+        page=press.page,
+        shown_at=press.shown_at,
+        decided_at=press.decided_at,
+        received_at=now,
+    )
+    session.add(vote)
+    session.flush()
+    assert vote.id is not None
+    session.add_all(VoteReason(vote_id=vote.id, reason=reason) for reason in sorted(press.reasons))
+    session.add_all(Mark(vote_id=vote.id, x=x, y=y) for x, y in press.marks)
+    return vote
 
 
 def _check_request_id(name: str) -> None:

@@ -1,6 +1,5 @@
 """What the sampler should draw next, and the record of what it drew."""
 
-import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,14 +8,15 @@ from itertools import takewhile
 
 from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
-from feedback.versions import PLAIN
+from feedback.evaluation import FIRST_EVALUATION_SEED, active_pairs, ensure_default, held, pair_hash
+from feedback.versions import PLAIN, pointed
 from store.engine import reading, writing
 from store.files import sha256_of
-from store.tables import Alias, AliasName, Image, Lease, Origin, Prompt, Version, Vote, utc_now
+from store.tables import AliasName, EvaluationPair, Image, Lease, Origin, Prompt, Version, Vote, utc_now
 
-# Sampling seeds lie below, evaluation seeds from here on: a training image can never be an evaluation image.
-FIRST_EVALUATION_SEED = 2**31
+GRID = 12  # pairs that every version draws, for the eye; those that are compared by votes draw the whole set
 
 
 @dataclass(frozen=True)
@@ -44,24 +44,55 @@ class Drawing:
 
 
 def next_work(
-    engine: Engine, *, target: int, batch: int, base_slice: float, pairs: int, now: datetime | None = None
+    engine: Engine,
+    *,
+    target: int,
+    batch: int,
+    base_slice: float,
+    pairs: int,
+    evaluation_share: float = 0.0,
+    now: datetime | None = None,
 ) -> list[Work]:
     """Up to `batch` pictures: for the queue while fewer than `target` are free, then for the same-seed grids.
 
-    Empty when nothing is missing, or no prompt is active.
+    While there is a challenger, `evaluation_share` of the queue are its pictures and the champion's, of the evaluation
+    set; `release` puts them there. Empty when nothing is missing, or no prompt is active.
     """
+    ensure_default(engine, pairs)
     with reading(engine) as session:
-        alias = session.get(Alias, AliasName.champion)
+        live, challenger = (pointed(session, name) for name in (AliasName.champion, AliasName.challenger))
         prompts = list(session.exec(select(Prompt).where(col(Prompt.is_active)).order_by(col(Prompt.id))))
-        if alias is None or not prompts:
+        if live is None or not prompts:
             return []
-        missing = target - _free(session, alias.version, now or utc_now())
+        missing = target - _free(session, [live, PLAIN], now or utc_now())
         if missing > 0:
-            newest = session.exec(select(func.max(Image.id))).one() or 0
-            planned = [_planned(newest + i, prompts, alias.version, base_slice) for i in range(min(missing, batch))]
+            if challenger is not None and _compared(session, target, evaluation_share) > 0:
+                compared = _lacking(session, [challenger, live], challenger)
+                if compared:
+                    return list(takewhile(lambda work: work.version == compared[0].version, compared))[:batch]
+            newest, never = session.exec(select(func.max(Image.id))).one() or 0, held(session)
+            count = min(missing, batch)
+            planned = [_planned(newest + i, prompts, live, base_slice, never) for i in range(count)]
             # The leading run of one version: what is left out must come next, or it would never be drawn.
             return list(takewhile(lambda work: work.version == planned[0].version, planned))
-        return _grid_work(session, prompts, pairs)[:batch]
+        return _grid_work(session, live, challenger)[:batch]
+
+
+def release(engine: Engine, target: int, evaluation_share: float, now: datetime | None = None) -> int:
+    """How many evaluation pictures of the challenger and the champion were put into the queue, blind and shuffled.
+
+    So that pairs are split across time, a few wait at a time: `evaluation_share` of `target`.
+    """
+    with reading(engine) as session:
+        if _compared(session, target, evaluation_share) <= 0 or not _unreleased(session):
+            return 0
+    with writing(engine) as session:
+        room = _compared(session, target, evaluation_share)
+        chosen = _unreleased(session)[: max(0, room)]
+        for image in chosen:
+            image.is_queued = True
+            session.add(image)
+        return len(chosen)
 
 
 def work_key(work: Work, drawing: Drawing) -> str:
@@ -94,46 +125,89 @@ def _row(work: Work, drawing: Drawing, sha256: str, latent_sha256: str) -> Image
     )
 
 
-def _free(session: Session, champion: int, now: datetime) -> int:
-    """Queued images of the champion and the base that nobody has judged or holds."""
+def _free(session: Session, versions: Sequence[int], now: datetime) -> int:
+    """Queued images that nobody has judged or holds: sampled ones of these versions, and all evaluation images."""
     return session.exec(
         select(func.count(col(Image.id))).where(
             col(Image.is_queued),
-            col(Image.version).in_([champion, PLAIN]),
+            col(Image.version).in_(versions) | (Image.origin == Origin.evaluation),
             ~select(Vote.id).where(Vote.image_id == Image.id).exists(),
             ~select(Lease.id).where(Lease.image_id == Image.id, Lease.expires_at > now).exists(),
         )
     ).one()
 
 
-def _planned(ordinal: int, prompts: Sequence[Prompt], champion: int, base_slice: float) -> Work:
-    """The ordinal-th picture: every prompt once in random order, then every prompt again."""
+def _compared(session: Session, target: int, share: float) -> int:
+    """How many evaluation pictures the queue has room for; none without a challenger."""
+    if share <= 0 or pointed(session, AliasName.challenger) is None:
+        return 0
+    untouched = ~select(Vote.id).where(Vote.image_id == Image.id).exists()
+    waiting = select(func.count(col(Image.id))).where(
+        col(Image.is_queued), Image.origin == Origin.evaluation, untouched
+    )
+    return max(1, round(share * target)) - session.exec(waiting).one()
+
+
+def _unreleased(session: Session) -> list[Image]:
+    """Evaluation pictures of champion and challenger that never waited, in an order that tells nothing."""
+    live, challenger = (pointed(session, name) for name in (AliasName.champion, AliasName.challenger))
+    wanted = {(pair.prompt_id, pair.seed) for pair in active_pairs(session)}
+    drawn = session.exec(
+        select(Image).where(
+            col(Image.version).in_([live, challenger]),
+            Image.origin == Origin.evaluation,
+            ~col(Image.is_queued),
+            ~select(Vote.id).where(Vote.image_id == Image.id).exists(),
+        )
+    )
+    found = [image for image in drawn if (image.prompt_id, image.seed) in wanted]
+    return sorted(found, key=lambda image: sha256_of(f"{challenger} {image.work_key}".encode()))
+
+
+def _planned(ordinal: int, prompts: Sequence[Prompt], champion: int, base_slice: float, never: set[str]) -> Work:
+    """The ordinal-th picture: every prompt once in random order, then every prompt again; never an evaluation pair."""
     lap, place = divmod(ordinal, len(prompts))
     prompt = random.Random(lap).sample(list(prompts), len(prompts))[place]
     chance = random.Random(f"{ordinal}")
     version = PLAIN if chance.random() < base_slice else champion
-    return _work(prompt, chance.randrange(FIRST_EVALUATION_SEED), version, Origin.sampled)
+    seed = chance.randrange(FIRST_EVALUATION_SEED)
+    while pair_hash(prompt.text, seed) in never:
+        seed = chance.randrange(FIRST_EVALUATION_SEED)
+    return _work(prompt, seed, version, Origin.sampled)
 
 
-def _grid_work(session: Session, prompts: Sequence[Prompt], pairs: int) -> list[Work]:
-    """What the same-seed grids still lack, for the first version that lacks anything (newest first)."""
-    wanted = _grid_pairs(session, prompts, pairs)
+def _grid_work(session: Session, live: int, challenger: int | None) -> list[Work]:
+    """What the evaluation set still lacks, for the first version that lacks anything (newest first)."""
     for version in session.exec(select(Version.number).order_by(col(Version.number).desc())):
-        is_evaluation = (Image.version == version, Image.origin == Origin.evaluation)
-        drawn = set(session.exec(select(Image.prompt_id, Image.seed).where(*is_evaluation)))
-        lacking = [(prompt, seed) for prompt, seed in wanted if (prompt.id, seed) not in drawn]
-        if lacking:
-            return [_work(prompt, seed, version, Origin.evaluation) for prompt, seed in lacking]
+        whole = version in (live, challenger, PLAIN)
+        if lacking := _lacking(session, [version], version, None if whole else GRID):
+            return lacking
     return []
 
 
-def _grid_pairs(session: Session, prompts: Sequence[Prompt], pairs: int) -> list[tuple[Prompt, int]]:
-    """Prompt and seed of each grid picture: those drawn before stay, so that the versions stay comparable."""
-    drawn = select(Image.prompt_id, Image.seed).where(Image.origin == Origin.evaluation).distinct()
-    known = sorted(session.exec(drawn), key=lambda pair: pair[1])[:pairs]
-    by_hash = sorted(prompts, key=lambda prompt: hashlib.sha256(prompt.text.encode()).digest())
-    fresh = [(by_hash[i % len(by_hash)], FIRST_EVALUATION_SEED + i) for i in range(len(known), pairs)]
-    return [(session.get_one(Prompt, prompt_id), seed) for prompt_id, seed in known] + fresh
+def _lacking(session: Session, versions: Sequence[int], shuffle: int, first: int | None = None) -> list[Work]:
+    """The pairs that these versions have not drawn, in an order that splits each pair across time."""
+    pairs = active_pairs(session)[:first]
+    if not pairs:
+        return []
+    texts = {prompt.id: prompt for prompt in session.exec(_prompts_of(pairs))}
+    lacking = []
+    for version in versions:
+        is_evaluation = (Image.version == version, Image.origin == Origin.evaluation)
+        drawn = set(session.exec(select(Image.prompt_id, Image.seed).where(*is_evaluation)))
+        lacking += [
+            _work(texts[pair.prompt_id], pair.seed, version, Origin.evaluation)
+            for pair in pairs
+            if (pair.prompt_id, pair.seed) not in drawn
+        ]
+    return sorted(
+        lacking, key=lambda work: sha256_of(f"{shuffle} {work.version} {work.seed} {work.prompt_id}".encode())
+    )
+
+
+def _prompts_of(pairs: Sequence[EvaluationPair]) -> SelectOfScalar[Prompt]:
+    ids = {pair.prompt_id for pair in pairs}
+    return select(Prompt).where(col(Prompt.id).in_(ids))
 
 
 def _work(prompt: Prompt, seed: int, version: int, origin: Origin) -> Work:

@@ -68,6 +68,7 @@ def _open_sqlite(url: str) -> Engine:
             "synchronous=FULL",
             "foreign_keys=ON",
             "trusted_schema=OFF",
+            "cache_size=-16384",  # 16 MiB a connection, so that the inner pages of a large index stay
         ):
             connection.execute(f"PRAGMA {pragma}")
 

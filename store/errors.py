@@ -17,6 +17,7 @@ NaysayerError
 │   ├── NonFiniteLoss
 │   ├── BadExport            the written file does not reload to the same network
 │   └── Interrupted          stopped by a signal after saving a checkpoint
+├── NotSignedIn              somebody beyond this machine without a good invitation or account
 └── Busy                     somebody else holds the lock; try again later (exit code 75)
 
 Caught at the two edges only: the command line prints the sentence and exits, the pages show it.
@@ -107,6 +108,10 @@ class Interrupted(RetrainError):
         super().__init__(
             f"stopped at step {step} of {steps}; the next `naysayer retrain` goes on from the saved checkpoint"
         )
+
+
+class NotSignedIn(NaysayerError):
+    pass
 
 
 class Busy(NaysayerError):

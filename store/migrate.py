@@ -1,5 +1,7 @@
 """Bring a store to this program's schema; refuse a newer or a damaged one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -40,7 +42,7 @@ def open_store(settings: Settings) -> Engine:
 
 def migrate(engine: Engine) -> None:
     """Runs the missing migrations in one transaction that holds the write lock."""
-    with engine.execution_options(sqlite_begin="IMMEDIATE").begin() as connection:
+    with _foreign_keys_off(engine) as connection, connection.begin():
         if not is_sqlite(engine):
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
         found, known = schema_of(connection), _script().get_current_head()
@@ -52,6 +54,26 @@ def migrate(engine: Engine) -> None:
                 "upgrade Naysayer, or restore a backup made by this version"
             )
         command.upgrade(_config(connection), "head")
+        if is_sqlite(engine) and (orphans := list(connection.exec_driver_sql("PRAGMA foreign_key_check"))):
+            raise DamagedStore(
+                f"{len(orphans)} rows of the store refer to missing rows, first in the table {orphans[0][0]}; "
+                "it was left as it is; restore a backup"
+            )
+
+
+@contextmanager
+def _foreign_keys_off(engine: Engine) -> Iterator[Connection]:
+    """A connection for migrations. SQLite rebuilds a table by dropping it: to its foreign keys, a loss of all rows."""
+    with engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection:
+        driver = connection.connection.driver_connection
+        if not is_sqlite(engine) or driver is None:
+            yield connection
+            return
+        driver.execute("PRAGMA foreign_keys=OFF")  # says nothing inside a transaction, so before it
+        try:
+            yield connection
+        finally:
+            driver.execute("PRAGMA foreign_keys=ON")
 
 
 def schema_of(connection: Connection) -> str | None:

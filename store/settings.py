@@ -3,9 +3,9 @@
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from store.errors import BadRequest
@@ -32,19 +32,51 @@ class Settings(BaseSettings):
     width_px: int | None = Field(None, ge=8, description="picture width; empty: the model's")
     height_px: int | None = Field(None, ge=8, description="picture height; empty: the model's")
     negative_prompt: str = Field("", description="text of the negative half; empty: the null prompt")
-    rule: Literal["negative-half", "same-prompt"] = Field(
+    rule: Literal["negative-half", "same-prompt", "woolf"] = Field(
         "same-prompt", description="how a version's LoRA steers the sampler"
     )
     strength: float | None = Field(
-        None, ge=0, description="LoRA scale s (negative-half; empty: 1) or kappa (same-prompt; empty: 4)"
+        None,
+        ge=0,
+        description="LoRA scale s (negative-half, woolf) or kappa (same-prompt); empty: chosen after each fit",
     )
+    guidance_gain: float = Field(
+        0.3, ge=0, description="same-prompt: by how much the guidance scale grows with each unit of kappa"
+    )
+    sweep_pictures: int = Field(16, ge=4, description="held-out pictures drawn at each strength of the sweep")
     sample_batch: int = Field(8, ge=1, description="pictures drawn at once")
     queue_target: int = Field(24, ge=1, description="unrated pictures the worker keeps ready")
     base_slice: float = Field(0.1, ge=0, le=1, description="share of the pictures drawn by the plain base")
-    evaluation_pairs: int = Field(12, ge=0, description="prompt and seed pairs of the same-seed grid")
+    evaluation_pairs: int | None = Field(
+        None, ge=0, description="pairs of the default evaluation set; empty: 200, or 12 where promotion is auto"
+    )
+    evaluation_share: float = Field(
+        0.5, ge=0, le=1, description="share of the waiting pictures that compare a challenger with the champion"
+    )
+    promotion: Literal["manual", "gate", "auto"] | None = Field(
+        None,
+        description="who promotes a challenger: a person, the blind same-seed votes, or its retrain at once; "
+        "empty: auto with the built-in model while it retrains by itself, else gate",
+    )
+    prompt_scorer: str = Field(
+        "", description="`module:function` of a picture and its prompt that says how well it was followed, 0 to 1"
+    )
 
     overlap: int = Field(1, ge=1, description="raters who judge each picture")
     lease_s: float = Field(600, gt=0, description="how long a picture stays reserved for the rater who was shown it")
+
+    control_share: float = Field(
+        0.05, ge=0, le=0.5, description="chance that a control (its answer is known) stands before a picture"
+    )
+    repeat_share: float = Field(
+        0.02, ge=0, le=0.5, description="chance that one the same rater judged before stands before a picture"
+    )
+    queue_order: Literal["shuffled", "uncertain-first"] = Field(
+        "shuffled", description="uncertain-first: pictures that raters disagree on come first, but for a random slice"
+    )
+    unbiased_share: float = Field(
+        0.2, ge=0, le=1, description="share of the pictures, by chance, that uncertain-first does not touch"
+    )
 
     retrain_after: int | None = Field(
         None,
@@ -53,9 +85,14 @@ class Settings(BaseSettings):
     )
     auto_retrain: bool | None = Field(
         None,
-        description="the worker retrains when due and promotes the result; empty: only with the built-in model",
+        description="the worker retrains when due; empty: only with the built-in model",
     )
-    objective: Literal["nft", "sft"] = Field("nft", description="training objective; nft needs keeps, else sft is used")
+    objective: Literal["nft", "sft", "anchored", "kto", "wrong"] = Field(
+        "nft", description="training objective; nft, anchored and kto need keeps, else sft is used"
+    )
+    beta: float | None = Field(None, gt=0, description="beta of nft (empty: 1) or kto (empty: 1000)")
+    anchor: float = Field(1.0, ge=0, description="how strongly `anchored` holds the keeps to the base")
+    trigger: str = Field("wrong", min_length=1, description="trigger word of the objective wrong and the rule woolf")
     lora_rank: int = Field(16, ge=1, le=128, description="rank of the LoRA; alpha is the same, so scale 1")
     lora_layers: Literal["attention", "all"] = Field(
         "all", description="attention projections alone, or feed-forward and convolutions as well"
@@ -68,15 +105,60 @@ class Settings(BaseSettings):
     checkpoint_every: int = Field(50, ge=1, description="training steps between checkpoints")
     seed: int = Field(0, ge=0, description="seed of the training run")
 
-    host: str = Field("127.0.0.1", description="address the pages listen on; only this machine's are accepted")
+    host: str = Field("127.0.0.1", description="address the pages listen on; beyond this machine only with a sign-in")
     port: int = Field(8501, ge=1, le=65535, description="port of the pages")
+    sign_in: Literal["name", "invitations", "oidc"] = Field(
+        "name", description="name: this machine alone; invitations: signed links; oidc: accounts, and signed links"
+    )
+    secret: str = Field("", repr=False, description="signs cookies and invitations; 32 characters or more")
+    public_url: str = Field("", description="address people open beyond this machine, e.g. `https://rate.example.org`")
+    allowed_hosts: str = Field("", description="more host names the pages answer to, comma-separated")
+    admins: str = Field("", description="e-mail addresses that are admins when they sign in, comma-separated")
+    oidc_client_id: str = Field("", description="client id at the OIDC provider")
+    oidc_client_secret: str = Field("", repr=False, description="client secret at the OIDC provider")
+    oidc_metadata_url: str = Field("", description="the provider's `.well-known/openid-configuration` address")
 
-    @field_validator("host")
+    webhook_url: str = Field("", description="told of published, promoted, rolled back, failed; empty: nobody is told")
+    webhook_secret: str = Field("", description="signs what is sent (HMAC-SHA256), 32 characters or more")
+    metrics_open: bool = Field(False, description="give the metrics to other machines as well")
+
+    @field_validator("webhook_secret")
     @classmethod
-    def _is_loopback(cls, host: str) -> str:
-        if host != "localhost" and not ip_address(host).is_loopback:
-            raise ValueError("the pages have no sign-in yet, so they listen on this machine alone, e.g. 127.0.0.1")
-        return host
+    def _is_long(cls, secret: str) -> str:
+        if 0 < len(secret) < 32:
+            raise ValueError("a secret has 32 characters or more, e.g. from `openssl rand -hex 32`")
+        return secret
+
+    @model_validator(mode="after")
+    def _is_public_only_with_a_sign_in(self) -> "Settings":
+        is_public = self.host != "localhost" and not ip_address(self.host).is_loopback
+        if self.sign_in == "name":
+            if is_public:
+                raise ValueError(
+                    f"NAYSAYER_HOST is {self.host}, which others can reach, and anybody could vote under any name; "
+                    "set NAYSAYER_SIGN_IN to invitations or oidc (docs/people.md), or keep 127.0.0.1"
+                )
+            return self
+        if len(self.secret) < 32:
+            raise ValueError(
+                f"NAYSAYER_SECRET has {len(self.secret)} characters, sign-in needs 32 or more; make one with: "
+                "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+            )
+        if not self.public_url.startswith(("http://", "https://")) or not urlsplit(self.public_url).hostname:
+            raise ValueError(
+                "sign-in needs NAYSAYER_PUBLIC_URL, the address people open, e.g. https://rate.example.org"
+            )
+        if self.sign_in == "oidc" and not all((self.oidc_client_id, self.oidc_client_secret, self.oidc_metadata_url)):
+            raise ValueError(
+                "oidc needs NAYSAYER_OIDC_CLIENT_ID, NAYSAYER_OIDC_CLIENT_SECRET and NAYSAYER_OIDC_METADATA_URL"
+            )
+        return self
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """The names under which the pages answer, besides this machine's own."""
+        more = [name.strip().lower() for name in self.allowed_hosts.split(",")]
+        return frozenset(name for name in [*more, urlsplit(self.public_url).hostname or ""] if name)
 
     @property
     def is_builtin(self) -> bool:
@@ -88,8 +170,8 @@ class Settings(BaseSettings):
         return self.store_url or f"sqlite:///{quote(str((self.data_dir / 'naysayer.db').resolve()))}"
 
     @property
-    def strength_used(self) -> float:
-        return {"negative-half": 1.0, "same-prompt": 4.0}[self.rule] if self.strength is None else self.strength
+    def beta_used(self) -> float:
+        return self.beta or (1000.0 if self.objective == "kto" else 1.0)
 
     @property
     def rejects_needed(self) -> int:
@@ -99,6 +181,16 @@ class Settings(BaseSettings):
     def retrains_itself(self) -> bool:
         return self.is_builtin if self.auto_retrain is None else self.auto_retrain
 
+    @property
+    def promotion_used(self) -> str:
+        return self.promotion or ("auto" if self.is_builtin and self.retrains_itself else "gate")
+
+    @property
+    def pairs_wanted(self) -> int:
+        if self.evaluation_pairs is not None:
+            return self.evaluation_pairs
+        return 12 if self.promotion_used == "auto" else 200
+
 
 def read_settings() -> Settings:
     """The settings of this process. Raises BadRequest naming the first value that will not do."""
@@ -106,6 +198,8 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        name = "NAYSAYER_" + "_".join(str(part) for part in first["loc"]).upper()
         why = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:
+            raise BadRequest(f"{why}; see docs/settings.md") from error  # of several settings; it names them itself
+        name = "NAYSAYER_" + "_".join(str(part) for part in first["loc"]).upper()
         raise BadRequest(f"{name} is {first['input']!r}: {why}; see docs/settings.md") from error

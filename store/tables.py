@@ -1,10 +1,22 @@
 """The tables. Rows that record what people did (`vote`, `alias_event`) are only ever added to."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Enum, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    UniqueConstraint,
+    false,
+)
 from sqlmodel import Field, SQLModel
 
 
@@ -20,6 +32,7 @@ class Verdict(StrEnum):
 class Origin(StrEnum):
     sampled = "sampled"
     evaluation = "evaluation"
+    control = "control"
 
 
 class AliasName(StrEnum):
@@ -32,6 +45,11 @@ class Action(StrEnum):
     publish = "publish"
     promote = "promote"
     roll_back = "roll_back"
+    refuse = "refuse"
+    no_difference = "no_difference"
+    withdraw = "withdraw"
+    retrain = "retrain"
+    stop = "stop"
 
 
 class RunStatus(StrEnum):
@@ -53,9 +71,35 @@ class Split(StrEnum):
     held_out = "held_out"
 
 
+class PersonRole(StrEnum):
+    """What a person may do: rate; look after the pool as well; everything."""
+
+    rater = "rater"
+    curator = "curator"
+    admin = "admin"
+
+
+class RaterAction(StrEnum):
+    pause = "pause"
+    resume = "resume"
+    exclude = "exclude"
+    include = "include"
+    role = "role"
+
+
+class PoolAction(StrEnum):
+    exclude = "exclude"
+    restore = "restore"
+
+
 def utc_now() -> datetime:
     """The time now, in UTC."""
     return datetime.now(UTC)
+
+
+def shuffle_place(work_key: str) -> int:
+    """Where an image stands in the shuffled queue, 0 to 2**31 - 1: random to the eye, and always the same."""
+    return int.from_bytes(sha256(work_key.encode()).digest()[:4]) >> 1
 
 
 def _words(kind: type[StrEnum]) -> Any:
@@ -66,7 +110,7 @@ def _words(kind: type[StrEnum]) -> Any:
         native_enum=False,
         create_constraint=True,
         values_callable=lambda words: [word.value for word in words],
-        length=16,
+        length=max(16, *(len(word) for word in kind)),
     )
 
 
@@ -74,6 +118,12 @@ class Rater(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(unique=True, max_length=80)
     created_at: datetime = Field(default_factory=utc_now)
+    # What the newest `rater_event` rows say, kept here because every query asks for it.
+    role: PersonRole = Field(
+        default=PersonRole.rater, sa_column=Column(_words(PersonRole), nullable=False, server_default="rater")
+    )
+    is_paused: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    is_excluded: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
 class Prompt(SQLModel, table=True):
@@ -101,6 +151,9 @@ class Version(SQLModel, table=True):
     libraries: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     code_commit: str = ""
     curve: list[dict[str, float]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    strength_curve: list[dict[str, float]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]")
+    )
     train_seconds: float = 0.0
     created_at: datetime = Field(default_factory=utc_now)
 
@@ -108,6 +161,8 @@ class Version(SQLModel, table=True):
 class Image(SQLModel, table=True):
     __table_args__ = (
         Index("ix_image_queue", "is_queued", "id"),
+        Index("ix_image_shuffled", "is_queued", "shuffle"),
+        Index("ix_image_disputed", "is_queued", "is_disputed", "shuffle"),
         Index("ix_image_version", "version", "origin"),
         CheckConstraint("seed >= 0", name="seed_not_negative"),
     )
@@ -127,16 +182,30 @@ class Image(SQLModel, table=True):
     version: int = Field(foreign_key="version.number")
     origin: Origin = Field(sa_column=Column(_words(Origin), nullable=False))
     is_queued: bool = Field(default=False, description="waits for raters")
+    is_disputed: bool = Field(
+        default=False, description="as many rejects as keeps", sa_column_kwargs={"server_default": false()}
+    )
+    overlap: int | None = Field(default=None, description="raters who judge it; none: NAYSAYER_OVERLAP")
+    shuffle: int = Field(
+        default=None,
+        description="place in the shuffled queue, 0 to 2**31 - 1",
+        sa_column=Column(
+            Integer,
+            nullable=False,
+            server_default="0",
+            default=lambda context: shuffle_place(context.get_current_parameters()["work_key"]),
+        ),
+    )
     created_at: datetime = Field(default_factory=utc_now)
 
 
 class Lease(SQLModel, table=True):
     """An image was shown, or is about to be, to a rater; it stays reserved until `expires_at`."""
 
-    __table_args__ = (UniqueConstraint("image_id", "rater_id"),)
+    __table_args__ = (UniqueConstraint("image_id", "rater_id"), Index("ix_lease_held", "rater_id", "expires_at"))
     id: int | None = Field(default=None, primary_key=True)
     image_id: int = Field(foreign_key="image.id")
-    rater_id: int = Field(foreign_key="rater.id", index=True)
+    rater_id: int = Field(foreign_key="rater.id")
     expires_at: datetime
 
 
@@ -144,7 +213,7 @@ class Vote(SQLModel, table=True):
     """One press of a key. The newest row of a rater on an image is that rater's word; `undo` means none."""
 
     __table_args__ = (
-        Index("ix_vote_image_rater", "image_id", "rater_id", "id"),
+        Index("ix_vote_image_rater", "image_id", "rater_id", "id", "verdict"),  # verdict: no row is fetched to count
         Index("ix_vote_rater", "rater_id", "id"),
     )
     id: int | None = Field(default=None, primary_key=True)
@@ -200,5 +269,218 @@ class Run(SQLModel, table=True):
     step: int = 0
     steps: int = 0
     message: str = ""
+    stop_reason: str | None = Field(default=None, description="why a person asked it to stop")
     started_at: datetime = Field(default_factory=utc_now)
+    updated_at: datetime = Field(default_factory=utc_now)
+
+
+class Control(SQLModel, table=True):
+    """The known answer of an image of origin `control`, mixed into the queue to measure raters."""
+
+    image_id: int = Field(foreign_key="image.id", primary_key=True)
+    answer: Verdict = Field(sa_column=Column(_words(Verdict), nullable=False))
+    source: str = Field(description="where the answer comes from: agreed, by hand, drawn")
+    by: str = ""
+    is_active: bool = True
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class Repeat(SQLModel, table=True):
+    """An image was given to a rater again, after the vote `first_vote_id`, to see whether the rater agrees."""
+
+    __table_args__ = (UniqueConstraint("rater_id", "image_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    rater_id: int = Field(foreign_key="rater.id")
+    image_id: int = Field(foreign_key="image.id")
+    first_vote_id: int = Field(foreign_key="vote.id")
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class RaterEvent(SQLModel, table=True):
+    """What was decided about a rater, by whom and why; only ever added to."""
+
+    __tablename__ = "rater_event"
+    id: int | None = Field(default=None, primary_key=True)
+    rater_id: int = Field(foreign_key="rater.id", index=True)
+    action: RaterAction = Field(sa_column=Column(_words(RaterAction), nullable=False))
+    by: str = ""
+    reason: str = ""
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class PoolEvent(SQLModel, table=True):
+    """An image was taken out of the pool by hand, or put back; the newest row of an image counts."""
+
+    __tablename__ = "pool_event"
+    id: int | None = Field(default=None, primary_key=True)
+    image_id: int = Field(foreign_key="image.id", index=True)
+    action: PoolAction = Field(sa_column=Column(_words(PoolAction), nullable=False))
+    by: str = ""
+    reason: str = ""
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class Invitation(SQLModel, table=True):
+    """A signed link that lets one person in without an account, until it expires or is revoked."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(max_length=80)
+    role: PersonRole = Field(sa_column=Column(_words(PersonRole), nullable=False))
+    created_at: datetime = Field(default_factory=utc_now)
+    expires_at: datetime
+    revoked_at: datetime | None = None
+
+
+class Reason(StrEnum):
+    """Why a picture was rejected."""
+
+    hands = "hands"
+    anatomy = "anatomy"
+    text = "text"
+    colour = "colour"
+    prompt_not_followed = "prompt not followed"
+    artefact = "artefact"
+    composition = "composition"
+    unsafe = "unsafe"
+    other = "other"
+
+
+class VoteReason(SQLModel, table=True):
+    __tablename__ = "vote_reason"
+    vote_id: int = Field(foreign_key="vote.id", primary_key=True)
+    reason: Reason = Field(sa_column=Column(_words(Reason), primary_key=True))
+
+
+class Mark(SQLModel, table=True):
+    """A point on the picture where the defect is: shares of its width and height, 0 to 1."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    vote_id: int = Field(foreign_key="vote.id", index=True)
+    x: float
+    y: float
+
+
+class EvaluationSet(SQLModel, table=True):
+    """A frozen list of prompts and seeds that never train; the newest is in use. A set is never changed."""
+
+    __tablename__ = "evaluation_set"
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(max_length=80)
+    sha256: str = Field(unique=True, description="of its pairs")
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class EvaluationPair(SQLModel, table=True):
+    __tablename__ = "evaluation_pair"
+    __table_args__ = (Index("ix_evaluation_pair_prompt_seed", "prompt_id", "seed"),)
+    set_id: int = Field(foreign_key="evaluation_set.id", primary_key=True)
+    pair_hash: str = Field(primary_key=True, index=True, description="sha256 of prompt and seed")
+    ordinal: int
+    prompt_id: int = Field(foreign_key="prompt.id")
+    seed: int = Field(sa_type=BigInteger)
+
+
+class ImageMeasure(SQLModel, table=True):
+    """What the guardrails know of an evaluation image, from its pixels."""
+
+    __tablename__ = "image_measure"
+    image_id: int = Field(foreign_key="image.id", primary_key=True)
+    brightness: float
+    saturation: float
+    contrast: float
+    thumbnail: str = Field(description="8 by 8 RGB pixels, hexadecimal")
+    prompt_score: float | None = Field(default=None, description="by the prompt scorer, where one is given")
+
+
+class Word(SQLModel, table=True):
+    """A rater's current word on an image: the newest vote, kept beside the votes so that counting them is cheap.
+
+    This table and the four after it follow from `vote` and can be made anew (`feedback.tally.rebuild`).
+    """
+
+    __table_args__ = (Index("ix_word_rater", "rater_id", "vote_id"),)
+    image_id: int = Field(foreign_key="image.id", primary_key=True)
+    rater_id: int = Field(foreign_key="rater.id", primary_key=True)
+    verdict: Verdict = Field(sa_column=Column(_words(Verdict), nullable=False))
+    vote_id: int = Field(foreign_key="vote.id")
+    day: date = Field(description="when the vote was received, UTC")
+
+
+class ImageTally(SQLModel, table=True):
+    """Current reject and keep votes on an image."""
+
+    __tablename__ = "image_tally"
+    image_id: int = Field(foreign_key="image.id", primary_key=True)
+    rejects: int = 0
+    keeps: int = 0
+
+
+class VersionTally(SQLModel, table=True):
+    """How many images of a version are rejects, keeps, disputed; of all pairs of votes on one image, how many agree."""
+
+    __tablename__ = "version_tally"
+    version: int = Field(foreign_key="version.number", primary_key=True)
+    origin: Origin = Field(sa_column=Column(_words(Origin), primary_key=True))
+    rejected: int = 0
+    kept: int = 0
+    disputed: int = 0
+    vote_pairs: int = 0
+    agreeing: int = 0
+
+
+class VoteCount(SQLModel, table=True):
+    """Current reject and keep votes by version, rater and day."""
+
+    __tablename__ = "vote_count"
+    version: int = Field(foreign_key="version.number", primary_key=True)
+    origin: Origin = Field(sa_column=Column(_words(Origin), primary_key=True))
+    rater_id: int = Field(foreign_key="rater.id", primary_key=True, index=True)
+    day: date = Field(primary_key=True)
+    rejects: int = 0
+    keeps: int = 0
+
+
+class NewRejects(SQLModel, table=True):
+    """One row: rejects in the pool, from image `floor` on, that the newest version, `version`, was not trained on."""
+
+    __tablename__ = "new_rejects"
+    id: int = Field(default=1, primary_key=True)
+    version: int | None = Field(default=None, foreign_key="version.number")
+    floor: int = 0
+    count: int = 0
+
+
+class TaskKind(StrEnum):
+    retrain = "retrain"
+    draw = "draw"
+
+
+class TaskStatus(StrEnum):
+    waiting = "waiting"
+    running = "running"
+    done = "done"
+    failed = "failed"
+
+
+class Task(SQLModel, table=True):
+    """What a page or a command asks of the worker."""
+
+    __table_args__ = (Index("ix_task_status", "status", "id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    kind: TaskKind = Field(sa_column=Column(_words(TaskKind), nullable=False))
+    status: TaskStatus = Field(sa_column=Column(_words(TaskStatus), nullable=False))
+    body: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    answer: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    message: str = ""
+    created_at: datetime = Field(default_factory=utc_now)
+    updated_at: datetime = Field(default_factory=utc_now)
+
+
+class Delivery(SQLModel, table=True):
+    """One announcement to the webhook; `key` names the event or the run it tells of."""
+
+    key: str = Field(primary_key=True, max_length=40)
+    tries: int = 0
+    is_delivered: bool = False
+    message: str = ""
     updated_at: datetime = Field(default_factory=utc_now)

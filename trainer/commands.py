@@ -10,6 +10,8 @@ from store.settings import read_settings
 app = typer.Typer()
 imports = typer.Typer(no_args_is_help=True, help="Bring in what others made.")
 app.add_typer(imports, name="import")
+controls = typer.Typer(no_args_is_help=True, help="Pictures whose answer is known, mixed in to measure raters.")
+app.add_typer(controls, name="controls")
 
 
 @app.command()
@@ -30,11 +32,24 @@ def generate(
 @app.command()
 def retrain(
     force: Annotated[bool, typer.Option("--force", help="Retrain even when too few new rejects have come.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line on standard output, for monitoring.")] = False,
 ) -> None:
     """Fit a negative LoRA on the reject pool and publish it, when due; safe to call from cron every minute."""
+    from feedback.announce import announce
+    from store.migrate import open_store
     from trainer.retrain import retrain
+    from trainer.runlog import Told, logged
 
-    typer.echo(retrain(read_settings(), force=force).sentence)
+    settings = read_settings()
+
+    def tell(told: Told) -> None:
+        if said := told.line if as_json else told.sentence:
+            typer.echo(said)
+
+    try:
+        logged(settings, lambda: retrain(settings, force=force), tell)
+    finally:
+        announce(open_store(settings), settings)
 
 
 @app.command()
@@ -71,3 +86,66 @@ def import_lora(
     from trainer.importing import import_lora
 
     typer.echo(import_lora(read_settings(), file, negative_prompt=negative_prompt).sentence)
+
+
+@controls.command("draw")
+def draw_controls(
+    count: Annotated[int, typer.Option(min=2, max=2000, help="How many pictures, half of them wrong.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other pictures.")] = 0,
+) -> None:
+    """Draw controls for the built-in model's prompts, without the model (and without torch)."""
+    from trainer.controls import draw_controls
+
+    typer.echo(f"{draw_controls(read_settings(), count, seed)} new controls")
+
+
+@controls.command("agreed")
+def agreed_controls(
+    count: Annotated[int, typer.Option(min=1, help="How many at most, half rejects and half keeps.")] = 60,
+) -> None:
+    """Make controls from pictures on which at least three raters agree without exception."""
+    from feedback.controls import controls_from_agreed
+    from store.migrate import open_store
+
+    made = controls_from_agreed(open_store(read_settings()), count, by="command line")
+    typer.echo(f"{made} new controls from agreed pictures")
+
+
+@controls.command("add")
+def add_control(
+    image: Annotated[int, typer.Argument(help="The picture's number, as on the page Pool.")],
+    answer: Annotated[str, typer.Argument(help="reject or keep")],
+) -> None:
+    """Make a control of one picture by hand."""
+    from feedback.controls import make_control
+    from store.errors import BadRequest
+    from store.migrate import open_store
+    from store.tables import Verdict
+
+    if answer not in ("reject", "keep"):
+        raise BadRequest(f"the answer of a control is reject or keep; {answer[:40]!r} was given")
+    made = make_control(open_store(read_settings()), image, Verdict(answer), by="command line")
+    typer.echo(f"control {made} shows the picture of image {image}; the right answer is {answer}")
+
+
+@controls.command("retire")
+def retire_control(image: Annotated[int, typer.Argument(help="The control's number, as in the list.")]) -> None:
+    """Show a control to nobody any more, and count its answers no longer."""
+    from feedback.controls import retire_control
+    from store.migrate import open_store
+
+    retire_control(open_store(read_settings()), image)
+    typer.echo(f"control {image} is retired")
+
+
+@controls.command("list")
+def list_controls() -> None:
+    """Print the controls: number, answer, where it comes from, how many answers were right, prompt."""
+    from feedback.controls import control_rows
+    from store.migrate import open_store
+
+    for row in control_rows(open_store(read_settings())):
+        state = "" if row.is_active else "  (retired)"
+        typer.echo(
+            f"{row.image_id:>7}  {row.answer:<6}  {row.source:<8}  {row.right} of {row.seen}  {row.prompt}{state}"
+        )

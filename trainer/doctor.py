@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from sqlmodel import col, select
 
 from feedback.prompts import list_prompts
+from feedback.tally import differences
 from feedback.versions import PLAIN
 from store.engine import has_wal_reset_bug, is_sqlite, reading, sqlite_module
 from store.errors import NaysayerError, OtherBase
@@ -88,6 +89,8 @@ def _database(engine: Engine) -> Iterable[Finding]:
     for problem in problems[:5]:
         yield Finding(False, f"the database is damaged: {problem}; restore a backup with `naysayer restore FILE`")
     if not problems:
+        for difference in differences(engine):
+            yield Finding(False, f"{difference}; mend it with `naysayer recount`")
         yield Finding(True, f"the database {engine.url.render_as_string(hide_password=True)} is sound")
     module = sqlite_module()
     if is_sqlite(engine) and has_wal_reset_bug(module.sqlite_version_info):

@@ -24,7 +24,7 @@ from trainer.cache import Cache, null_prompt
 from trainer.checkpoint import State, newest_checkpoint, restore, save_checkpoint, state_of
 from trainer.lora import add_fresh, round_to_half, weights_of
 from trainer.model import Base
-from trainer.objectives import nft_loss, sft_loss
+from trainer.objectives import NEEDS_BASE, NEEDS_KEEPS, anchored_loss, kto_loss, nft_loss, sft_loss
 
 HELD_OUT_BATCH = 64
 
@@ -39,6 +39,7 @@ class Batch(NamedTuple):
     text_BLD: Tensor
     pooled_BP: Tensor
     time_ids_B6: Tensor
+    weights_B: Tensor
 
 
 class Fitted(NamedTuple):
@@ -75,7 +76,7 @@ def fit(base: Base, cache: Cache, manifest: FrozenManifest, settings: Settings, 
         rate = _set_learning_rate(optimizer, settings.learning_rate, step, steps)
         batch = draw.train(step)
         with accelerator.autocast():
-            loss = loss_of(unet, batch, draw.objective)
+            loss = loss_of(unet, batch, draw.objective, settings)
         if not math.isfinite(loss.item()):
             raise NonFiniteLoss(step + 1, loss.item())
         accelerator.backward(loss)
@@ -86,7 +87,7 @@ def fit(base: Base, cache: Cache, manifest: FrozenManifest, settings: Settings, 
         is_last, must_stop = step + 1 == steps, watch.should_stop()
         is_milestone = is_last or (step + 1) % settings.checkpoint_every == 0
         if is_milestone:
-            curve[-1] |= held_out_losses(unet, draw, accelerator)
+            curve[-1] |= held_out_losses(unet, draw, accelerator, settings)
         if is_milestone or must_stop:
             save_checkpoint(folder, State(step + 1, curve, state_of(parameters, optimizer.optimizer)))
         watch.on_step(step + 1, steps)
@@ -104,13 +105,13 @@ class BatchDrawer:
         self.noising = DDPMScheduler.from_config(base.pipe.scheduler.config)
         self.null = null_prompt(base)
         self.rejects = manifest.of(Role.reject, Split.train)
-        self.keeps = manifest.of(Role.keep, Split.train) if settings.objective == "nft" else []
+        self.keeps = manifest.of(Role.keep, Split.train) if settings.objective in NEEDS_KEEPS else []
         self.held_out = manifest.of(Role.reject, Split.held_out) + manifest.of(Role.keep, Split.held_out)
 
     @property
     def objective(self) -> str:
-        """`nft` needs keeps to learn from; without any, `sft` fits the rejects alone."""
-        return "nft" if self.keeps else "sft"
+        """Some need keeps to learn from; without any, `sft` fits the rejects alone."""
+        return self.settings.objective if self.keeps or self.settings.objective not in NEEDS_KEEPS else "sft"
 
     def train(self, step: int) -> Batch:
         """The batch of a step."""
@@ -131,7 +132,8 @@ class BatchDrawer:
         noise = torch.randn(latents.shape, generator=random)
         timesteps = torch.randint(self.settings.min_timestep, 1000, (len(items),), generator=random)
         is_null = torch.rand(len(items), generator=random) < null_dropout
-        texts = [self.null if null else self.cache.text(item.prompt) for item, null in zip(items, is_null, strict=True)]
+        prompts = [self.settings.trigger if self.objective == "wrong" else item.prompt for item in items]
+        texts = [self.null if null else self.cache.text(text) for text, null in zip(prompts, is_null, strict=True)]
         sizes = [[item.height, item.width, 0, 0, item.height, item.width] for item in items]
         return Batch(
             self.noising.add_noise(latents, noise, timesteps).to(device, dtype),
@@ -141,6 +143,7 @@ class BatchDrawer:
             torch.stack([text.hidden_LD for text in texts]).to(device, dtype),
             torch.stack([text.pooled_P for text in texts]).to(device, dtype),
             torch.tensor(sizes, device=device, dtype=dtype),
+            sureness(items).to(device),
         )
 
     def _target(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
@@ -149,15 +152,24 @@ class BatchDrawer:
         return noise
 
 
-def loss_of(unet: UNet2DConditionModel, batch: Batch, objective: str) -> Tensor:
+def sureness(items: Sequence[Item]) -> Tensor:
+    """Sample weights (B,) with mean 1: how sure each verdict is, 0 at even odds, so that 2:1 teaches less than 3:0."""
+    weights = torch.tensor([2 * item.weight - 1 for item in items])
+    return weights / weights.mean()
+
+
+def loss_of(unet: UNet2DConditionModel, batch: Batch, objective: str, settings: Settings) -> Tensor:
     """Scalar float32 loss of one batch under the objective."""
-    if objective == "sft":
-        return sft_loss(predict(unet, batch), batch.target_BCHW)
+    if objective not in NEEDS_BASE:
+        return sft_loss(predict(unet, batch), batch.target_BCHW, batch.weights_B)
     unet.disable_adapters()
     with torch.no_grad():
         base_BCHW = predict(unet, batch)
     unet.enable_adapters()
-    return nft_loss(predict(unet, batch), base_BCHW, batch.target_BCHW, batch.is_reject_B)
+    known = (predict(unet, batch), base_BCHW, batch.target_BCHW, batch.is_reject_B, batch.weights_B)
+    if objective == "nft":
+        return nft_loss(*known, beta=settings.beta_used)
+    return kto_loss(*known, beta=settings.beta_used) if objective == "kto" else anchored_loss(*known, settings.anchor)
 
 
 def predict(unet: UNet2DConditionModel, batch: Batch) -> Tensor:
@@ -172,13 +184,15 @@ def predict(unet: UNet2DConditionModel, batch: Batch) -> Tensor:
 
 
 @torch.no_grad()
-def held_out_losses(unet: UNet2DConditionModel, draw: BatchDrawer, accelerator: Accelerator) -> dict[str, float]:
+def held_out_losses(
+    unet: UNet2DConditionModel, draw: BatchDrawer, accelerator: Accelerator, settings: Settings
+) -> dict[str, float]:
     """The objective on held-out items, or nothing when none are held out."""
     batch = draw.evaluation()
     if batch is None:
         return {}
     with accelerator.autocast():
-        return {"held_out": loss_of(unet, batch, draw.objective).item()}
+        return {"held_out": loss_of(unet, batch, draw.objective, settings).item()}
 
 
 def _pick(items: Sequence[Item], count: int, random: torch.Generator) -> list[Item]:

@@ -19,7 +19,8 @@ def steered(unet: nn.Module, adapter_name: str, rule: str, strength: float) -> I
 
     `plain`: the base alone. `negative-half`: the LoRA at scale `strength` on the null rows (Diffusion-NPO, Wang et
     al. 2025). `same-prompt`: a third row with the LoRA and the same prompt, eps + strength (cond - lora), whose
-    optimum is the policy of DiffusionNFT (Zheng et al. 2025).
+    optimum is the policy of DiffusionNFT (Zheng et al. 2025). `woolf`: the LoRA at scale `strength` on every row; it
+    steers through its trigger word, given as the negative prompt (Woolf 2023).
     """
     with ExitStack() as hooks:
         if rule == "negative-half" and strength:
@@ -28,7 +29,9 @@ def steered(unet: nn.Module, adapter_name: str, rule: str, strength: float) -> I
             _adapt_rows(hooks, unet, adapter_name, part=2, parts=3, scale=1.0)
             _hook(hooks, unet.register_forward_pre_hook(_add_third_row, with_kwargs=True))
             _hook(hooks, unet.register_forward_hook(_fold_third_row(strength)))
-        elif rule not in ("plain", "negative-half", "same-prompt"):
+        elif rule == "woolf" and strength:
+            _adapt_rows(hooks, unet, adapter_name, part=0, parts=1, scale=strength)
+        elif rule not in ("plain", "negative-half", "same-prompt", "woolf"):
             raise ValueError(f"unknown sampling rule {rule!r}")
         yield
 

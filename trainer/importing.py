@@ -21,6 +21,9 @@ from trainer.model import Base, load_base, quiet_libraries
 from trainer.publish import Files, header_of, libraries, probe, sweep
 from trainer.retrain import code_commit
 
+UNTRIED = 1.0
+"""The strength of an import where the settings name none: whoever made the file made it for this one."""
+
 
 class Imported(NamedTuple):
     """The new version's number, and a sentence for the person at the screen."""
@@ -54,7 +57,8 @@ def _publish(
     foreign: Foreign,
     negative_prompt: str,
 ) -> Imported:
-    about = {"objective": "imported"} | foreign.about
+    about = {"objective": "imported", "guidance_gain": settings.guidance_gain} | foreign.about
+    about["trigger"] = negative_prompt or settings.trigger
     if negative_prompt:
         about["negative_prompt"] = negative_prompt
     files = _files(base, foreign)
@@ -82,7 +86,7 @@ def _publish(
             base_model=base.name,
             base_sha256=base.sha256,
             rule=settings.rule,
-            strength=settings.strength_used,
+            strength=UNTRIED if settings.strength is None else settings.strength,
             settings=about,
             libraries=libraries(),
             code_commit=code_commit(),

@@ -1,31 +1,82 @@
-"""Training objectives: what a negative LoRA learns from rejects and keeps.
+"""Training objectives: what a negative LoRA learns from rejects and keeps, one function each.
 
 Shape suffixes: B batch, C latent channels (4), H W latent height and width (pixels / VAE factor).
+`pred` is the adapted UNet's prediction, `base` the base's own, `target` what is to be predicted (the noise, or the
+velocity). Every loss is a scalar float32; `weights_B` are sample weights (mean 1: the loss keeps its scale).
 """
 
 from torch import Tensor
 
+NEEDS_BASE = ("nft", "anchored", "kto")
+"""Objectives that compare with the base's prediction, which costs a forward pass without gradients."""
+NEEDS_KEEPS = ("nft", "anchored", "kto")
+"""Objectives that also learn from keeps; without any they come to `sft`."""
 
-def sft_loss(pred_BCHW: Tensor, target_BCHW: Tensor) -> Tensor:
-    """Scalar float32: the adapter fits the rejects by the base's own denoising objective.
 
-    Source: epsilon objective, Ho et al. 2020, eq. 14; used on losers alone in cPGD 2026.
+def sft_loss(pred_BCHW: Tensor, target_BCHW: Tensor, weights_B: Tensor | float = 1.0) -> Tensor:
+    """The adapter fits the rejects by the base's own denoising objective. `wrong` is this under the trigger word.
+
+    Source: epsilon objective, Ho et al. 2020, eq. 14; used on losers alone in cPGD 2026; `wrong`: Woolf 2023.
     """
-    return _squared_error(pred_BCHW, target_BCHW).mean()
+    return (_squared_error(pred_BCHW, target_BCHW) * weights_B).mean()
+
+
+def anchored_loss(
+    pred_BCHW: Tensor,
+    base_BCHW: Tensor,
+    target_BCHW: Tensor,
+    is_reject_B: Tensor,
+    weights_B: Tensor | float = 1.0,
+    anchor: float = 1.0,
+) -> Tensor:
+    """`sft` on the rejects; on the keeps the adapter stays with the base's prediction, `anchor` times as strongly.
+
+    Source: prior prediction in OneTrainer; Ruiz et al. 2023 (DreamBooth), eq. 2, with the base's own prediction.
+    """
+    fit_B = _squared_error(pred_BCHW, target_BCHW)
+    stay_B = _squared_error(pred_BCHW, base_BCHW) * anchor
+    return (is_reject_B.float() * fit_B * weights_B + (~is_reject_B).float() * stay_B * weights_B).mean()
 
 
 def nft_loss(
-    pred_BCHW: Tensor, base_BCHW: Tensor, target_BCHW: Tensor, is_reject_B: Tensor, beta: float = 1.0
+    pred_BCHW: Tensor,
+    base_BCHW: Tensor,
+    target_BCHW: Tensor,
+    is_reject_B: Tensor,
+    weights_B: Tensor | float = 1.0,
+    beta: float = 1.0,
 ) -> Tensor:
-    """Scalar float32: on rejects base + beta (pred - base) fits the target, on keeps base - beta (pred - base) does.
+    """On rejects base + beta (pred - base) fits the target, on keeps base - beta (pred - base) does.
 
     So the adapter moves towards the rejects and away from the keeps, and where both agree it stays with the base.
     Source: DiffusionNFT, Zheng et al. 2025, eq. 5, with the roles of the good and the bad exchanged.
     """
-    sign_B111 = (is_reject_B.float() * 2 - 1)[:, None, None, None]
     base_BCHW = base_BCHW.float()
-    implicit_BCHW = base_BCHW + sign_B111 * beta * (pred_BCHW.float() - base_BCHW)
-    return _squared_error(implicit_BCHW, target_BCHW).mean()
+    implicit_BCHW = base_BCHW + _signs(is_reject_B)[:, None, None, None] * beta * (pred_BCHW.float() - base_BCHW)
+    return (_squared_error(implicit_BCHW, target_BCHW) * weights_B).mean()
+
+
+def kto_loss(
+    pred_BCHW: Tensor,
+    base_BCHW: Tensor,
+    target_BCHW: Tensor,
+    is_reject_B: Tensor,
+    weights_B: Tensor | float = 1.0,
+    beta: float = 1000.0,
+) -> Tensor:
+    """1 - sigmoid(y beta (gain - z)): rejects should gain by the adapter (y = 1), keeps should lose (y = -1).
+
+    `gain` is how much better than the base the adapter fits a picture; z, its batch mean if positive, is held fixed.
+    Source: Diffusion-KTO, Li et al. 2024, eq. 9, with the labels exchanged.
+    """
+    gain_B = _squared_error(base_BCHW, target_BCHW) - _squared_error(pred_BCHW, target_BCHW)
+    reference = gain_B.detach().mean().clamp(min=0)
+    value_B = (_signs(is_reject_B) * beta * (gain_B - reference)).sigmoid()
+    return ((1 - value_B) * weights_B).mean()
+
+
+def _signs(is_reject_B: Tensor) -> Tensor:
+    return is_reject_B.float() * 2 - 1
 
 
 def _squared_error(pred_BCHW: Tensor, target_BCHW: Tensor) -> Tensor:

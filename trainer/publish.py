@@ -34,6 +34,7 @@ from trainer.lora import (
     safetensors_bytes,
 )
 from trainer.model import Base
+from trainer.strength import Choice
 
 LIBRARIES = ("torch", "diffusers", "peft", "transformers", "accelerate", "safetensors", "naysayer")
 TRAINING = (
@@ -45,8 +46,14 @@ TRAINING = (
     "learning_rate",
     "min_timestep",
     "null_dropout",
+    "beta",
+    "anchor",
+    "trigger",
     "seed",
     "rule",
+    "strength",
+    "guidance_gain",
+    "sweep_pictures",
 )
 
 
@@ -56,6 +63,7 @@ class Made:
 
     base: Base
     fitted: Fitted
+    choice: Choice
     manifest: FrozenManifest
     settings: Settings
     run: Run
@@ -71,7 +79,7 @@ class Files(NamedTuple):
 
 def training_settings(settings: Settings) -> dict[str, Any]:
     """The settings that decide what a version becomes."""
-    return {name: getattr(settings, name) for name in TRAINING} | {"strength": settings.strength_used}
+    return {name: getattr(settings, name) for name in TRAINING}
 
 
 def libraries() -> dict[str, str]:
@@ -87,6 +95,7 @@ def render(made: Made) -> Files:
         "naysayer.base": base.name,
         "naysayer.base_sha256": base.sha256,
         "naysayer.settings": json.dumps(training_settings(settings), sort_keys=True),
+        "naysayer.strength": f"{made.choice.strength:g}",
         "naysayer.libraries": json.dumps(libraries(), sort_keys=True),
         "naysayer.commit": made.commit,
     }
@@ -200,7 +209,8 @@ def _record(engine: Engine, files: Files, made: Made) -> Version:
             base_model=made.base.name,
             base_sha256=made.base.sha256,
             rule=made.settings.rule,
-            strength=made.settings.strength_used,
+            strength=made.choice.strength,
+            strength_curve=made.choice.curve,
             settings=training_settings(made.settings),
             libraries=libraries(),
             code_commit=made.commit,

@@ -11,8 +11,10 @@ from typing import NamedTuple
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
+from feedback.actions import is_stop_asked
 from feedback.manifest import FrozenManifest, freeze, load_manifest
 from feedback.pool import how_due
+from feedback.strengths import judged_strengths
 from feedback.versions import begin, promote
 from store.engine import reading, writing
 from store.errors import Interrupted, NaysayerError
@@ -51,6 +53,7 @@ def _train_and_publish(engine: Engine, layout: Layout, settings: Settings, unfin
     from trainer.fit import Watch, fit
     from trainer.model import load_base, quiet_libraries
     from trainer.publish import Made, publish_version, sweep
+    from trainer.strength import choose_strength
 
     quiet_libraries()
     sweep(engine, layout)
@@ -61,12 +64,14 @@ def _train_and_publish(engine: Engine, layout: Layout, settings: Settings, unfin
     folder = checkpoint_folder(layout, manifest, settings)
     with _recorded(engine, run), _stop_signals() as should_stop:
         cache = Cache(base, layout.blobs, layout.cache)
-        watch = Watch(_reporter(engine, run), should_stop)
+        watch = Watch(_reporter(engine, run), lambda: should_stop() or _is_told_to_stop(engine, run))
         fitted = fit(base, cache, manifest, settings, folder, watch)
-        version = publish_version(engine, layout, Made(base, fitted, manifest, settings, run, code_commit()))
+        choice = choose_strength(base, cache, manifest, settings, judged_strengths(engine, settings.rule))
+        made = Made(base, fitted, choice, manifest, settings, run, code_commit())
+        version = publish_version(engine, layout, made)
     remove_folder(layout.checkpoints)
-    if settings.retrains_itself:
-        promote(engine, version.number, "promoted automatically after its retrain (NAYSAYER_AUTO_RETRAIN)")
+    if settings.promotion_used == "auto":
+        promote(engine, version.number, "promoted at once after its retrain (NAYSAYER_PROMOTION=auto)")
     return Outcome(f"published v{version.number}, trained on {len(manifest.items)} rated images", version.number)
 
 
@@ -120,12 +125,19 @@ def _recorded(engine: Engine, run: Run) -> Iterator[None]:
     try:
         yield
     except Interrupted as error:
-        _end(engine, run, RunStatus.interrupted, str(error))
+        if _is_told_to_stop(engine, run):
+            _end(engine, run, RunStatus.failed, "stopped by a person; the next retrain starts anew")
+        else:
+            _end(engine, run, RunStatus.interrupted, str(error))
         raise
     except (Exception, KeyboardInterrupt) as error:
         told = str(error) if isinstance(error, NaysayerError) else f"{type(error).__name__}: {error}"
         _end(engine, run, RunStatus.failed, told[:500])
         raise
+
+
+def _is_told_to_stop(engine: Engine, run: Run) -> bool:
+    return run.id is not None and is_stop_asked(engine, run.id)
 
 
 def _end(engine: Engine, run: Run, status: RunStatus, message: str) -> None:

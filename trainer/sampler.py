@@ -1,10 +1,10 @@
 """Draw pictures with a version: prompts and seeds in, PNG bytes and final latents out."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from diffusers import AutoencoderKL
@@ -35,10 +35,8 @@ class Sampler:
         self.base, self.layout, self.attached = base, layout, 0
 
     def drawing_of(self, version: Version) -> Drawing:
-        """How pictures of that version are drawn. An imported one may want a trigger word on the null rows."""
-        plain = self.base.plain
-        trigger = version.settings.get("negative_prompt", plain.negative_prompt)
-        return replace(plain, rule=version.rule, strength=version.strength, negative_prompt=trigger)
+        """How pictures of that version are drawn."""
+        return drawing_by(self.base.plain, version.rule, version.strength, version.settings)
 
     def draw(self, version: Version, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
         """One picture for every prompt and seed. A seed gives the same noise whatever the batch."""
@@ -58,6 +56,21 @@ class Sampler:
 
     def _file(self, sha256: str) -> Path:
         return self.layout.version_folder(sha256) / DIFFUSERS_FILE
+
+
+def drawing_by(plain: Drawing, rule: str, strength: float, how: Mapping[str, Any]) -> Drawing:
+    """The base's own drawing, steered; `how` holds the settings `trigger` and `guidance_gain` of a version.
+
+    Under `same-prompt` the guidance scale grows with the strength: what pushes away from the rejects alone leaves the
+    prompt behind. Under `woolf` the trigger word is the negative prompt. An imported version may have a
+    `negative_prompt` of its own for any rule.
+    """
+    drawing = replace(
+        plain, rule=rule, strength=strength, negative_prompt=how.get("negative_prompt", plain.negative_prompt)
+    )
+    if rule == "same-prompt":
+        return replace(drawing, guidance_scale=plain.guidance_scale + how.get("guidance_gain", 0.0) * strength)
+    return replace(drawing, negative_prompt=how["trigger"]) if rule == "woolf" else drawing
 
 
 def sample_latents(

@@ -20,6 +20,8 @@ app = typer.Typer(
 )
 prompts = typer.Typer(no_args_is_help=True, help="The prompt list that pictures are drawn from.")
 app.add_typer(prompts, name="prompts")
+evaluation = typer.Typer(no_args_is_help=True, help="Frozen prompts and seeds that compare versions and never train.")
+app.add_typer(evaluation, name="evaluation")
 
 
 def main() -> None:
@@ -88,22 +90,111 @@ def settings() -> None:
 def promote(
     number: Annotated[int, typer.Argument(help="The version, e.g. 3.")],
     reason: Annotated[str, typer.Option(help="Kept in the history.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Whatever speaks against it; needs a reason.")] = False,
 ) -> None:
-    """Make a version the champion: the next pictures come from it."""
-    from feedback.versions import promote
+    """Make a version the champion: the next pictures come from it. Refused when its files or its votes say no."""
+    from feedback.actions import promote_by_hand
+    from feedback.announce import announce
+    from store.layout import layout_of
     from store.migrate import open_store
 
-    promote(open_store(read_settings()), number, reason)
+    settings = read_settings()
+    engine = open_store(settings)
+    promote_by_hand(engine, layout_of(settings), number, reason, force=force)
     typer.echo(f"v{number} is champion now")
+    announce(engine, settings)
 
 
 @app.command()
 def rollback(reason: Annotated[str, typer.Option(help="Kept in the history.")] = "") -> None:
     """Go back to the champion before this one."""
+    from feedback.announce import announce
     from feedback.versions import roll_back
     from store.migrate import open_store
 
-    typer.echo(f"v{roll_back(open_store(read_settings()), reason)} is champion again")
+    settings = read_settings()
+    engine = open_store(settings)
+    typer.echo(f"v{roll_back(engine, reason)} is champion again")
+    announce(engine, settings)
+
+
+@app.command()
+def withdraw(
+    number: Annotated[int, typer.Argument(help="The version, e.g. 3.")],
+    reason: Annotated[str, typer.Option(help="Kept in the history.")],
+) -> None:
+    """Take a version out of use for good: its waiting pictures are dropped, and it cannot be promoted."""
+    from feedback.versions import withdraw
+    from store.migrate import open_store
+
+    typer.echo(f"v{number} is withdrawn, v{withdraw(open_store(read_settings()), number, reason)} is champion")
+
+
+@app.command()
+def stop(reason: Annotated[str, typer.Option(help="Kept in the history.")] = "") -> None:
+    """Stop the running retrain after its step: it makes no version, and the next one starts anew."""
+    from feedback.actions import stop_retrain
+    from store.migrate import open_store
+
+    stop_retrain(open_store(read_settings()), reason)
+    typer.echo("the retrain stops after its step")
+
+
+@app.command()
+def recount() -> None:
+    """Make the counters that the pages read anew from the votes."""
+    from feedback.tally import rebuild
+    from store.engine import writing
+    from store.migrate import open_store
+
+    with writing(open_store(read_settings())) as session:
+        rebuild(session)
+    typer.echo("every counter was made anew from the votes")
+
+
+@app.command()
+def schedule() -> None:
+    """Print a cron line and a systemd timer that retrain when due."""
+    from ui.schedule import schedule_words
+
+    typer.echo(schedule_words(read_settings()))
+
+
+@evaluation.command("import")
+def import_evaluation(
+    file: Annotated[Path, typer.Argument(help="TSV, CSV or JSON lines with the columns prompt and seed.")],
+    name: Annotated[str, typer.Option(help="What the set is called; empty: the file's name.")] = "",
+) -> None:
+    """Freeze the prompts and seeds of a file as the evaluation set in use; pairs that were trained on are refused."""
+    from feedback.evaluation import import_set, read_pairs
+    from store.migrate import open_store
+    from ui.words import set_line
+
+    typer.echo(set_line(import_set(open_store(read_settings()), name or file.stem, read_pairs(file))))
+
+
+@evaluation.command("new")
+def new_evaluation(
+    pairs: Annotated[int, typer.Option(min=1, help="How many pairs of prompt and seed.")] = 200,
+    name: Annotated[str, typer.Option(help="What the set is called.")] = "fresh",
+) -> None:
+    """Freeze a set of fresh pairs, spread over the prompt list; it is in use from now on."""
+    from feedback.evaluation import new_set
+    from store.migrate import open_store
+    from ui.words import set_line
+
+    typer.echo(set_line(new_set(open_store(read_settings()), name, pairs)))
+
+
+@evaluation.command("list")
+def list_evaluation() -> None:
+    """List the evaluation sets, newest first."""
+    from feedback.evaluation import list_sets
+    from store.migrate import open_store
+    from ui.words import set_line
+
+    rows = list_sets(open_store(read_settings()))
+    typer.echo("\n".join(map(set_line, rows)) or "no evaluation set yet; the worker makes the default one")
 
 
 @app.command()
@@ -122,6 +213,35 @@ def restore(file: Annotated[Path, typer.Argument(help="An archive made by `naysa
     from ui.words import report_words
 
     typer.echo(f"restored {report_words(restore(file, read_settings()))}")
+
+
+@app.command()
+def invite(
+    name: Annotated[str, typer.Argument(help="The person's name, as it will stand beside the votes.")] = "",
+    days: Annotated[float, typer.Option(min=0.01, max=366, help="How long the link is good.")] = 7,
+    role: Annotated[str, typer.Option(help="rater, curator or admin")] = "rater",
+    revoke: Annotated[str, typer.Option(help="End every invitation of this name instead.")] = "",
+) -> None:
+    """Print a signed link that lets a person in without an account; without a name, list the invitations."""
+    from feedback.invitations import invitations, invite
+    from feedback.invitations import revoke as revoke_all
+    from store.errors import BadRequest
+    from store.migrate import open_store
+    from store.tables import PersonRole
+    from ui.words import invitation_table
+
+    settings = read_settings()
+    engine = open_store(settings)
+    if revoke:
+        typer.echo(f"{revoke_all(engine, revoke)} invitations of {revoke} revoked")
+    elif not name:
+        typer.echo(invitation_table(invitations(engine)))
+    elif role not in list(PersonRole):
+        raise BadRequest(f"a role is rater, curator or admin; {role[:40]!r} was given")
+    else:
+        token = invite(engine, name, days=days, secret=settings.secret, role=PersonRole(role))
+        base = settings.public_url.rstrip("/") or f"http://{settings.host}:{settings.port}"
+        typer.echo(f"{base}/naysayer/invited/{token}")
 
 
 @prompts.command("add")

@@ -76,15 +76,24 @@ def axis_end(rows: Sequence[VersionRow]) -> float:
     return next(end / 5 for end in range(1, 6) if end / 5 >= highest or end == 5)
 
 
-def interval_bar(rate: float | None, interval: Interval, end: float, is_champion: bool = False) -> str:
-    """A rate as a dot on its interval, from 0 to `end`; an empty axis when nothing was judged."""
+def interval_bar(
+    rate: float | None, interval: Interval, end: float, is_champion: bool = False, watched: Interval | None = None
+) -> str:
+    """A rate as a dot on its interval, from 0 to `end`; an empty axis when nothing was judged.
+
+    `watched` is drawn as a thin line: the interval that may be looked at after every vote.
+    """
     if rate is None:
         return '<div class="ns-interval" role="img" aria-label="not judged yet"></div>'
     low, dot, high = (100 * min(1.0, value / end) for value in (interval.low, rate, interval.high))
+    thin = ""
+    if watched is not None:
+        start, stop = (100 * min(1.0, value / end) for value in watched)
+        thin = f'<i class="watched" style="left:{start:.2f}%;width:{stop - start:.2f}%"></i>'
     said = f"{percent(rate)}, between {percent(interval.low)} and {percent(interval.high)}"
     return (
         f'<div class="ns-interval{" live" if is_champion else ""}" role="img" aria-label="{said}" title="{said}">'
-        f'<i class="span" style="left:{low:.2f}%;width:{high - low:.2f}%"></i>'
+        f'{thin}<i class="span" style="left:{low:.2f}%;width:{high - low:.2f}%"></i>'
         f'<i class="dot" style="left:{dot:.2f}%"></i></div>'
     )
 

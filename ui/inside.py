@@ -1,6 +1,5 @@
-"""Inside one version: same-seed pictures, what trained it, the loss, the settings, the files."""
+"""Inside one version: same-seed pictures, what trained it, curves, strength, guardrails, settings, files."""
 
-import json
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -8,13 +7,18 @@ from pathlib import Path
 import streamlit as st
 from sqlalchemy import Engine
 
-from feedback.manifest import trained_images
-from feedback.prompts import list_prompts
-from feedback.summary import GridPair, same_seed_grid
-from feedback.versions import PLAIN
+from feedback.evidence import failed_checks, guardrails
+from feedback.guardrails import Guardrail
+from feedback.lineage import Trained, find_image, lineage_counts, removed_rejects, trained_on, uses_of
+from feedback.summary import same_seed_grid
+from feedback.versions import PLAIN, get_version
+from store.engine import reading
 from store.layout import layout_of
-from store.tables import Image, Role, Version
-from ui.draw import data_line, picture, plural
+from store.tables import Role, Version
+from ui.card import model_card, settings_html
+from ui.compare import show_grid
+from ui.curves import show_curves, show_strengths
+from ui.draw import badges, data_line, picture, plural
 from ui.opened import settings
 
 FEW = 96
@@ -26,114 +30,114 @@ FILES = {
 
 def show_inside(engine: Engine, version: Version, champion: int) -> None:
     """The tabs of one version."""
-    grid, trained, loss, how, files = st.tabs(["Same seeds", "Trained on", "Loss", "Settings", "Files"])
+    names = ["Same seeds", "Trained on", "Curves", "Strength", "Guardrails", "Settings", "Files"]
+    grid, trained, curves, strength, guards, how, files = st.tabs(names)
     with grid:
         _show_grid(engine, version.number, champion)
     with trained:
         _show_trained(engine, version)
-    with loss:
-        _show_loss(version)
+    with curves:
+        show_curves(version)
+    with strength:
+        show_strengths(version)
+    with guards:
+        st.html(_guardrails_html(engine, version.number, champion))
     with how:
-        st.html(settings_html(version))
+        parent = None if version.parent is None else get_version(engine, version.parent)
+        st.html(settings_html(version, parent))
     with files:
         _show_files(version)
 
 
 def _show_grid(engine: Engine, number: int, champion: int) -> None:
-    pairs = same_seed_grid(engine)
+    versions = list(dict.fromkeys([PLAIN, champion, number]))
+    pairs = same_seed_grid(engine, versions)
     if not pairs:
         st.html(data_line("no same-seed pictures yet; they are drawn when the queue is full"))
         return
-    st.html(data_line(f"{plural(len(pairs), 'pair')} of prompt and seed, drawn by each version and never trained on"))
-    st.html(grid_html(pairs, list(dict.fromkeys([PLAIN, number, champion])), champion))
-
-
-def grid_html(pairs: Sequence[GridPair], versions: Sequence[int], champion: int) -> str:
-    """One row a prompt and seed, one column a version."""
-    names = {PLAIN: "base", champion: "champion"} if champion != PLAIN else {PLAIN: "base, champion"}
-    head = "".join(f'<th scope="col">v{n}{f" ({names[n]})" if n in names else ""}</th>' for n in versions)
-    body = "".join(
-        f'<tr><th scope="row">{escape(pair.prompt)}<small>seed {pair.seed}</small></th>'
-        + "".join(f"<td>{picture(pair.pictures.get(n), f'{pair.prompt}, v{n}', 128)}</td>" for n in versions)
-        + "</tr>"
-        for pair in pairs
+    st.html(
+        data_line(
+            f"{plural(len(pairs), 'pair')} of prompt and seed, never trained on",
+            "click a picture to lay two over each other",
+        )
     )
-    return (
-        f'<div class="ns-pairs"><table><thead><tr><th scope="col">Prompt</th>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+    show_grid(pairs, versions, champion)
 
 
 def _show_trained(engine: Engine, version: Version) -> None:
     if version.manifest_id is None:
         st.html(data_line("the plain base: trained on none of your votes"))
-        return
-    prompts = {prompt.id: prompt.text for prompt in list_prompts(engine)}
-    for role, sentence in ((Role.reject, "learnt from as rejects"), (Role.keep, "held on to as keeps")):
-        images = trained_images(engine, version.manifest_id, role)
-        st.html(data_line(f"{plural(len(images), 'picture')} {sentence}"))
-        is_all = len(images) > FEW and st.toggle(f"Show all {len(images):,}", key=f"all-{role}-{version.number}")
-        st.html(thumbs_html(images if is_all else images[:FEW], prompts))
-
-
-def thumbs_html(images: Sequence[Image], prompts: dict[int | None, str]) -> str:
-    """The pictures as thumbnails, each with its prompt and seed on hover."""
-    thumbs = (picture(image.sha256, f"{prompts[image.prompt_id]}, seed {image.seed}") for image in images)
-    return f'<div class="ns-thumbs">{"".join(thumbs)}</div>'
-
-
-def _show_loss(version: Version) -> None:
-    if not version.curve:
-        st.html(data_line("no loss was recorded: nothing was trained"))
-        return
-    import altair as alt  # here, because it takes a second to load and no other page needs it
-
-    names = {"loss": "training", "held_out": "held out"}
-    points = [
-        {"step": point["step"], "loss": point[key], "on": name}
-        for point in version.curve
-        for key, name in names.items()
-        if key in point
-    ]
-    chart = (
-        alt.Chart(alt.Data(values=points))
-        .mark_line(strokeWidth=2)
-        .encode(
-            x=alt.X("step:Q", title="step", axis=alt.Axis(grid=False)),
-            y=alt.Y("loss:Q", title="loss", scale=alt.Scale(zero=False)),
-            color=alt.Color(
-                "on:N",
-                title=None,
-                scale=alt.Scale(domain=list(names.values()), range=["#c65a3f", "#3f8f7c"]),
-                legend=alt.Legend(orient="top"),
-            ),
-            tooltip=["step:Q", "on:N", alt.Tooltip("loss:Q", format=".5f")],
-        )
-        .properties(height=320)
+    else:
+        _show_manifest(engine, version, version.manifest_id)
+    named = st.text_input(
+        "Which versions did a picture train?", placeholder="number or SHA-256 of a picture", key="looked-up", width=420
     )
-    st.altair_chart(chart, width="stretch")
+    if named:
+        st.html(uses_html(engine, named))
 
 
-def settings_html(version: Version) -> str:
-    """Everything that names or made the version, as a table of words."""
-    facts = {
-        "diffusers file, SHA-256": version.sha256,
-        "kohya file, SHA-256": version.kohya_sha256,
-        "manifest, SHA-256": version.manifest_id,
-        "base model": version.base_model,
-        "base, SHA-256": version.base_sha256,
-        "parent": None if version.parent is None else f"v{version.parent}",
-        "rule": version.rule,
-        "strength": version.strength,
-        "training took": f"{version.train_seconds:.0f} s" if version.train_seconds else None,
-        "code": version.code_commit,
-    }
-    rows = {name: value for name, value in facts.items() if value not in (None, "")}
-    rows |= {name: json.dumps(value, ensure_ascii=False) for name, value in sorted(version.settings.items())}
-    rows |= {f"{name}, library": number for name, number in sorted(version.libraries.items())}
+def _show_manifest(engine: Engine, version: Version, manifest: str) -> None:
+    parent = None if version.parent is None else get_version(engine, version.parent).manifest_id
+    with reading(engine) as session:
+        rejects, new = lineage_counts(session, manifest, parent)
+    gone = removed_rejects(engine, manifest, parent)
+    since = f", {new:,} of them new since v{version.parent}; {gone:,} that trained it are rejects no longer"
+    beside = "" if parent is None else since
+    st.html(data_line(f"learnt from {plural(rejects, 'reject')}{beside}"))
+    is_all = rejects > FEW and st.toggle("Show 1,000", key=f"all-{version.number}")
+    st.html(trained_html(trained_on(engine, version, Role.reject, 1000 if is_all else FEW), parent is not None))
+    if gone:
+        st.html(data_line(f"no longer rejects: {plural(gone, 'picture')} that trained v{version.parent}"))
+        st.html(trained_html(trained_on(engine, version, Role.reject, FEW, is_removed=True)))
+    keeps = trained_on(engine, version, Role.keep, FEW)
+    st.html(data_line(f"held on to keeps; the newest {len(keeps):,} are shown"))
+    st.html(trained_html(keeps))
+
+
+def trained_html(trained: Sequence[Trained], has_parent: bool = False) -> str:
+    """Thumbnails with their votes; what a trained parent had not is marked."""
+    cells = "".join(
+        f'<figure class="{"new" if has_parent and one.is_new else ""}">'
+        f"{picture(one.sha256, f'{one.prompt}, seed {one.seed}, drawn by v{one.version}')}"
+        f"<figcaption>#{one.image_id} · {one.rejects}–{one.keeps}{' · new' if has_parent and one.is_new else ''}"
+        f"{' · held out' if one.is_held_out else ''}</figcaption></figure>"
+        for one in trained
+    )
+    return f'<div class="ns-thumbs">{cells}</div>'
+
+
+def uses_html(engine: Engine, named: str) -> str:
+    """The picture that was asked for, and every version it trained."""
+    image = find_image(engine, named)
+    if image is None or image.id is None:
+        return data_line("no picture has that number or hash; eight letters of the hash are enough")
+    uses = uses_of(engine, image.id)
+    words = [f"v{use.version} as {use.role.value}{' (held out)' if use.split == 'held_out' else ''}" for use in uses]
+    said = f"trained {', '.join(words)}" if words else "trained no version"
+    facts = f"picture #{image.id}, drawn by v{image.version}, seed {image.seed}: {said}"
+    return f'<div class="ns-use">{picture(image.sha256, facts)}<p>{escape(facts)}</p></div>'
+
+
+def _guardrails_html(engine: Engine, number: int, champion: int) -> str:
+    if number == champion:
+        return data_line("this version is the champion, and is compared with nobody")
+    found = guardrails(engine, number, champion)
+    if not found:
+        return data_line(
+            f"fewer than 8 pairs were drawn by both v{number} and v{champion}; the worker is still drawing"
+        )
+    return data_line(
+        f"v{number} beside the champion v{champion}, same prompts and seeds, from pixels alone"
+    ) + guardrails_html(found)
+
+
+def guardrails_html(found: Sequence[Guardrail]) -> str:
+    """One line a guardrail: fine or broken, and why."""
     body = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td class="text"><code>{escape(str(value))}</code></td></tr>'
-        for name, value in rows.items()
+        f'<tr><th scope="row">{escape(one.name)}</th>'
+        f"<td>{badges(['broken' if one.is_broken else 'fine'])}</td>"
+        f'<td class="text">{escape(one.sentence)}</td></tr>'
+        for one in found
     )
     return f'<div class="ns-table"><table><tbody>{body}</tbody></table></div>'
 
@@ -142,12 +146,20 @@ def _show_files(version: Version) -> None:
     if version.sha256 is None:
         st.html(data_line("the plain base has no LoRA; its weights are the model's own"))
         return
-    folder = layout_of(settings()).version_folder(version.sha256)
-    for label, (name, saved_as) in FILES.items():
-        _offer(label, folder / name, saved_as.format(version.number))
+    layout = layout_of(settings())
+    wrong = failed_checks(layout, version)
+    st.html(data_line("; ".join(wrong) if wrong else "both files are the ones that were published"))
+    for (label, (name, saved_as)), sha256 in zip(FILES.items(), (version.sha256, version.kohya_sha256), strict=True):
+        _offer(label, layout.version_folder(version.sha256) / name, saved_as.format(version.number), sha256 or "")
+    card = model_card(version)
+    st.download_button(
+        "Model card (Markdown)", card, f"naysayer-v{version.number}.md", "text/markdown", on_click="ignore"
+    )
+    with st.expander("Read the model card"):
+        st.code(card, language=None, wrap_lines=True)
 
 
-def _offer(label: str, path: Path, saved_as: str) -> None:
+def _offer(label: str, path: Path, saved_as: str, sha256: str) -> None:
     if not path.is_file():
         st.html(data_line(f"{label}: not on this machine"))
         return
@@ -156,3 +168,4 @@ def _offer(label: str, path: Path, saved_as: str) -> None:
     st.download_button(
         f"{label} ({size:.1f} MB)", path.read_bytes, saved_as, "application/octet-stream", on_click="ignore"
     )
+    st.html(f'<p class="ns-hash">SHA-256 <code>{escape(sha256)}</code></p>')

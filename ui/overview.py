@@ -6,12 +6,15 @@ from html import escape
 import streamlit as st
 from sqlalchemy import Engine
 
+from feedback.history import days, growth
 from feedback.pool import Due, how_due
 from feedback.summary import Standing, VersionRow, standing, version_rows
 from feedback.versions import PLAIN, events
 from store.errors import NaysayerError
 from store.settings import Settings
 from store.tables import Action, AliasEvent, Run, RunStatus
+from ui.curves import show_history
+from ui.disk import disk_words
 from ui.draw import alert, axis_end, badges, bar, head, interval_bar, moment, percent, plural
 from ui.opened import engine, settings
 
@@ -19,8 +22,15 @@ EVENTS = 8
 
 
 def overview_page() -> None:
-    """The loop in five steps, whether it helps, and what happened last."""
+    """The loop in five steps, whether it helps, what happened last; then the loop over time and its disk use."""
     _live()
+    try:
+        found = days(engine())
+        show_history(found, growth(found), events(engine()))
+        words = disk_words(engine(), settings(), standing(engine()).images)
+        st.html(f'<p class="ns-data ns-disk">{escape(words)}</p>')
+    except NaysayerError as error:
+        st.html(alert(str(error)))
 
 
 @st.fragment(run_every=2)
@@ -35,8 +45,7 @@ def _live() -> None:
 def overview_html(engine: Engine, settings: Settings) -> str:
     """The page's HTML."""
     now, due, rows = standing(engine), how_due(engine, settings.rejects_needed), version_rows(engine)
-    judged = now.rejects + now.keeps + now.disputed
-    based_on = f"{plural(now.votes, 'vote')} by {plural(now.raters, 'rater')} on {plural(judged, 'picture')}"
+    based_on = f"{plural(now.votes, 'vote')} by {plural(now.raters, 'rater')} on {plural(now.judged, 'picture')}"
     return (
         head("Overview", based_on, f"{now.images:,} pictures drawn from {plural(now.prompts, 'prompt')}")
         + f'<ol class="ns-loop">{"".join(_steps(now, due, rows))}</ol>'
@@ -50,7 +59,12 @@ def _steps(now: Standing, due: Due, rows: Sequence[VersionRow]) -> list[str]:
     disputed = f", {now.disputed:,} disputed" if now.disputed else ""
     return [
         _step("Draw", f"{now.waiting:,}", "waiting to be rated", f"{now.images:,} drawn so far"),
-        _step("Rate", f"{now.votes_today:,}", "votes today", f"{now.votes:,} in all by {plural(now.raters, 'rater')}"),
+        _step(
+            "Rate",
+            f"{now.votes_today:,}",
+            "vote today" if now.votes_today == 1 else "votes today",
+            f"{now.votes:,} in all by {plural(now.raters, 'rater')}",
+        ),
         _step("Pool", f"{now.rejects:,}", "rejects", f"{now.keeps:,} keeps{disputed}"),
         _running(run) if run else _waiting(due, now.run),
         _step(
@@ -137,11 +151,17 @@ def _history(happened: Sequence[AliasEvent]) -> str:
 
 
 def _event_words(event: AliasEvent) -> str:
+    came, went = f"v{event.from_version}", f"v{event.to_version}"
     words = {
         Action.begin: "The plain base v0 went live",
-        Action.publish: f"v{event.to_version} was trained",
-        Action.promote: f"v{event.to_version} was promoted over v{event.from_version}",
-        Action.roll_back: f"v{event.from_version} was rolled back to v{event.to_version}",
+        Action.publish: f"{went} was trained",
+        Action.promote: f"{went} was promoted over {came}",
+        Action.roll_back: f"{came} was rolled back to {went}",
+        Action.refuse: f"{came} was refused by the gate",
+        Action.no_difference: f"{came} was set aside: no difference found",
+        Action.withdraw: f"{came} was withdrawn" + (f", {went} is champion" if event.to_version is not None else ""),
+        Action.retrain: "A retrain was asked for",
+        Action.stop: "The retrain was stopped",
     }[event.action]
     has_reason = bool(event.reason) and event.action is not Action.begin
     return words + (f" <q>{escape(event.reason)}</q>" if has_reason else "")

@@ -4,18 +4,30 @@ from pathlib import Path
 
 import streamlit as st
 
+from store.errors import NotSignedIn
 from ui.overview import overview_page
+from ui.people import MAY_OPEN, at_screen, sign_in_page
+from ui.playground import playground_page
+from ui.pool import pool_page
 from ui.rate import rate_page
+from ui.raters import raters_page
 from ui.versions import versions_page
 
 st.set_page_config(page_title="Naysayer", page_icon="👎", layout="wide")
 st.logo(str(Path(__file__).with_name("wordmark.svg")), size="large")
 st.html(Path(__file__).with_name("pages.css"))
-st.navigation(
-    [
-        st.Page(rate_page, title="Rate", url_path="rate", default=True),
-        st.Page(overview_page, title="Overview", url_path="overview"),
-        st.Page(versions_page, title="Versions", url_path="versions"),
-    ],
-    position="top",
-).run()
+PAGES = {
+    "Rate": rate_page,
+    "Overview": overview_page,
+    "Pool": pool_page,
+    "Versions": versions_page,
+    "Raters": raters_page,
+    "Playground": playground_page,
+}
+
+try:
+    titles = MAY_OPEN[at_screen().role]
+    pages = [st.Page(PAGES[title], title=title, url_path=title.lower(), default=title == "Rate") for title in titles]
+except NotSignedIn:
+    pages = [st.Page(sign_in_page, title="Sign in", url_path="sign-in", default=True)]
+st.navigation(pages, position="top").run()

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.people import at_screen
+
 PARTS = Path(__file__).with_name("rating")
 
 
@@ -15,10 +17,10 @@ desk = st.components.v2.component(
     "naysayer_rating",
     html=_text("rating.html"),
     css=_text("rating.css"),
-    js=_text("outbox.js", "rating.js"),
+    js=_text("outbox.js", "pace.js", "past.js", "tools.js", "sweep.js", "rating.js"),
 )
 
 
 def rate_page() -> None:
-    """Shows pictures one at a time and takes thumbs down, keep and skip."""
-    desk(key="desk")
+    """Shows pictures, one at a time or in a grid, and takes thumbs down, keep and skip."""
+    desk(key="desk", data={"rater": at_screen().name})

@@ -13,19 +13,22 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from feedback.pool import how_due
-from feedback.queue import Shown, next_images
+from feedback.queue import Shown, mix_of, next_images
 from feedback.summary import latest_run, progress_of
-from feedback.votes import Press, recent_votes, record_votes
-from store.errors import BadRequest, InputError, NaysayerError
+from feedback.votes import Point, Press, recent_votes, record_votes
+from store.errors import BadRequest, InputError, NaysayerError, NotSignedIn
 from store.layout import layout_of
 from store.settings import Settings
-from store.tables import RunStatus, Verdict
+from store.tables import Reason, RunStatus, Verdict
+from ui.entering import person_at, refusal
 
 log = logging.getLogger(__name__)
 
 PNG = b"\x89PNG\r\n\x1a\n"
 MAX_BODY = 1 << 20
 RECENT = 30
+MAX_MARKS = 50
+PLAIN = ("request_id", "image_id", "verdict", "page", "shown_at", "decided_at")
 
 Answer = dict[str, Any]
 Body = TypeVar("Body", bound=BaseModel)
@@ -41,6 +44,14 @@ class NextBody(BaseModel):
     count: int = Field(24, ge=1, le=64)
 
 
+class PointBody(BaseModel):
+    """A mark on the picture: shares of its width and height."""
+
+    model_config = ConfigDict(extra="forbid")
+    x: float = Field(ge=0, le=1)
+    y: float = Field(ge=0, le=1)
+
+
 class PressBody(BaseModel):
     """One key press in the body of `POST /naysayer/votes`."""
 
@@ -51,6 +62,13 @@ class PressBody(BaseModel):
     shown_at: AwareDatetime | None = None
     decided_at: AwareDatetime | None = None
     page: Annotated[str, StringConstraints(max_length=40)] = ""
+    reasons: frozenset[Reason] = frozenset()
+    marks: Annotated[list[PointBody], Field(max_length=MAX_MARKS)] = []
+
+    def press(self) -> Press:
+        """The same for the store."""
+        marks = tuple(Point(mark.x, mark.y) for mark in self.marks)
+        return Press(**{name: getattr(self, name) for name in PLAIN}, reasons=self.reasons, marks=marks)
 
 
 class VotesBody(BaseModel):
@@ -64,15 +82,28 @@ class VotesBody(BaseModel):
 def routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
     """The routes under `/naysayer/`; `engine` is called for each request, so that nothing is opened on import."""
 
+    def _as_signed_in(request: Request, body: Any) -> Any:
+        """The body, under the name of whoever is signed in. Raises NotSignedIn, also for another rater's votes."""
+        name = person_at(engine(), settings, request).name
+        if name and isinstance(body, VotesBody) and body.rater != name:
+            raise NotSignedIn(
+                f"these are votes of {body.rater[:80]}, and {name} is signed in; they wait for their rater"
+            )
+        return body.model_copy(update={"rater": name or body.rater})
+
     async def give_next(request: Request) -> Answer:
         body = await _read(request, NextBody)
-        return await run_in_threadpool(next_answer, engine(), settings, body)
+        return await run_in_threadpool(next_answer, engine(), settings, _as_signed_in(request, body))
 
     async def take_votes(request: Request) -> Answer:
         body = await _read(request, VotesBody)
-        return await run_in_threadpool(votes_answer, engine(), settings, body)
+        return await run_in_threadpool(votes_answer, engine(), settings, _as_signed_in(request, body))
 
     async def give_image(request: Request) -> Response:
+        try:
+            await run_in_threadpool(person_at, engine(), settings, request)
+        except NotSignedIn as error:
+            return refusal(str(error))
         return await run_in_threadpool(image_answer, settings, request.path_params["sha256"])
 
     return [
@@ -84,7 +115,14 @@ def routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
 
 def next_answer(engine: Engine, settings: Settings, body: NextBody) -> Answer:
     """The pictures this rater sees next, and the rater's last votes, so that undo survives a reload."""
-    images = next_images(engine, body.rater, count=body.count, overlap=settings.overlap, lease_s=settings.lease_s)
+    images = next_images(
+        engine,
+        body.rater,
+        count=body.count,
+        overlap=settings.overlap,
+        lease_s=settings.lease_s,
+        mix=mix_of(settings),
+    )
     recent = recent_votes(engine, body.rater, RECENT)
     return {
         "images": [_image(shown) for shown in images],
@@ -95,7 +133,7 @@ def next_answer(engine: Engine, settings: Settings, body: NextBody) -> Answer:
 
 def votes_answer(engine: Engine, settings: Settings, body: VotesBody) -> Answer:
     """A receipt for every press, given once all of them are committed."""
-    presses = [Press(**press.model_dump()) for press in body.votes]
+    presses = [press.press() for press in body.votes]
     receipts = record_votes(engine, body.rater, presses, overlap=settings.overlap, lease_s=settings.lease_s)
     return {
         "receipts": [receipt._asdict() for receipt in receipts],
@@ -167,6 +205,8 @@ def _in_json(answer: Callable[[Request], Awaitable[Answer]]) -> Callable[[Reques
     async def endpoint(request: Request) -> Response:
         try:
             return JSONResponse(await answer(request), headers={"cache-control": "no-store"})
+        except NotSignedIn as error:
+            return refusal(str(error))
         except NaysayerError as error:
             status = 400 if isinstance(error, InputError) else 503
             return JSONResponse({"error": str(error)}, status_code=status)

@@ -10,7 +10,10 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit import config
 
-from ui.guard import SameMachine
+from ui.entering import entering_routes
+from ui.guard import LOOPBACK, SameMachine
+from ui.metrics import metrics_routes
+from ui.oidc import write_oidc_secrets
 from ui.opened import engine, settings
 from ui.routes import routes
 
@@ -22,9 +25,13 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     Streamlit collects everything after each rerun (a hidden option); without both a rerun takes 78 ms, not 13.
     """
     engine()
-    for pages in ("ui.overview", "ui.versions"):
+    for pages in ("ui.overview", "ui.versions", "ui.pool", "ui.raters", "ui.playground"):
         import_module(pages)
     config.set_option("runner.postScriptGC", False)
+    if settings().host_names:
+        config.set_option("server.allowedHosts", [*sorted(LOOPBACK | settings().host_names)])
+    if settings().sign_in == "oidc":
+        write_oidc_secrets(settings())
     gc.collect()
     gc.freeze()
     yield
@@ -32,7 +39,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 
 app = st.App(
     Path(__file__).with_name("pages.py"),
-    routes=routes(engine, settings()),
-    middleware=[Middleware(SameMachine)],
+    routes=[*routes(engine, settings()), *entering_routes(engine, settings()), *metrics_routes(engine, settings())],
+    middleware=[Middleware(SameMachine, hosts=settings().host_names)],
     lifespan=lifespan,
 )

@@ -29,7 +29,8 @@ def supervise(settings: Settings) -> None:
     started = time.monotonic()
     _check_port(settings)
     open_store(settings).dispose()
-    address = f"http://{settings.host}:{settings.port}"
+    here = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    address = f"http://{here}:{settings.port}"
     children = {
         "worker": subprocess.Popen([sys.executable, "-m", "ui.commands", "generate"]),
         "pages": subprocess.Popen(pages_command(settings), stdout=subprocess.DEVNULL),

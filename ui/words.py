@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from feedback.evaluation import SetRow
 from feedback.pool import Due
 from feedback.summary import Standing, VersionRow
 from store.backup import BackupReport
 from store.settings import Settings
-from store.tables import RunStatus
+from store.tables import Invitation, RunStatus
 
 
 def version_table(rows: Sequence[VersionRow]) -> str:
@@ -54,3 +55,20 @@ def settings_table() -> str:
         default = "" if field.default in ("", None) else f"`{field.default}`"
         rows.append(f"| `NAYSAYER_{name.upper()}` | {default} | {field.description or name.replace('_', ' ')} |")
     return "\n".join(rows)
+
+
+def invitation_table(rows: Sequence[Invitation]) -> str:
+    """One line an invitation, newest first."""
+    if not rows:
+        return "no invitations yet; `naysayer invite NAME` makes one"
+    return "\n".join(
+        f"{row.name:<24} {row.role.value:<8} until {row.expires_at:%Y-%m-%d %H:%M} UTC"
+        + (f", revoked {row.revoked_at:%Y-%m-%d %H:%M} UTC" if row.revoked_at else "")
+        for row in rows
+    )
+
+
+def set_line(row: SetRow) -> str:
+    """An evaluation set in a line."""
+    use = ", in use" if row.is_active else ""
+    return f"set {row.number} ({row.name}): {row.pairs} pairs over {row.prompts} prompts, {row.sha256[:12]}{use}"

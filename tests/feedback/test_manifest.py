@@ -13,12 +13,11 @@ import feedback.manifest
 from feedback.manifest import FrozenManifest, Item, freeze, load_manifest, split_of, trained_images
 from feedback.pool import Due, how_due
 from feedback.queue import next_images
-from feedback.raters import rater_id
 from feedback.votes import Press, record_votes
 from store.engine import reading, writing
 from store.errors import TooFewRejects
 from store.files import sha256_of
-from store.tables import Image, Manifest, ManifestItem, Origin, Role, Split, Verdict, Vote
+from store.tables import Image, Manifest, ManifestItem, Origin, Role, Split, Verdict
 
 REQUEST = count()
 BASE = "0" * 64
@@ -166,9 +165,9 @@ def test_votes_during_the_freeze_are_all_in_or_all_out(
 def test_evaluation_images_never_enter(any_engine: Engine, fill: Callable) -> None:
     fill(any_engine, images=2)
     [grid] = fill(any_engine, images=1, origin=Origin.evaluation)
-    vote(any_engine, 1)
-    with writing(any_engine) as session:  # no page can send this vote
-        session.add(Vote(request_id="x", rater_id=rater_id(session, "ann"), image_id=grid, verdict=Verdict.reject))
+    with writing(any_engine) as session:
+        session.get_one(Image, grid).is_queued = True
+    vote_on(any_engine, {1: Verdict.reject, grid: Verdict.reject})
     assert [i.image_id for i in freeze(any_engine, BASE).items] == [1]
     assert how_due(any_engine, 1).new_rejects == 1
 

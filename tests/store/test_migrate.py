@@ -11,11 +11,12 @@ from alembic import command, op
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect, make_url, text
+from sqlalchemy.exc import DatabaseError
 from sqlmodel import SQLModel
 
 from store.engine import open_engine
 from store.errors import DamagedStore, NewerStore
-from store.migrate import _damaged, check_integrity, migrate, open_store, schema_of
+from store.migrate import _config, _damaged, check_integrity, migrate, open_store, schema_of
 from store.settings import Settings
 
 
@@ -183,3 +184,39 @@ def test_a_row_that_refers_to_a_missing_one_is_reported(engine: Engine, settings
 def test_the_message_about_damage_holds_no_password() -> None:
     settings = Settings(store_url="postgresql+psycopg://me:secret@host/db", _env_file=None)
     assert "secret" not in str(_damaged(settings, "malformed"))
+
+
+def test_rows_of_the_first_schema_survive_with_their_references(any_settings: Settings) -> None:
+    engine = open_engine(any_settings.url)
+    with engine.begin() as connection:
+        command.upgrade(_config(connection), "0001")
+    rows = {
+        "rater": "(id, name, created_at) VALUES (1, 'ann', '2026-01-01')",
+        "prompt": "(id, text, source, is_active, created_at) VALUES (1, 'a red star', '', true, '2026-01-01')",
+        "version": "(number, base_model, base_sha256, rule, strength, settings, libraries, code_commit, curve, "
+        "train_seconds, created_at) VALUES (0, 'builtin', '0', 'plain', 0, '{}', '{}', '', '[]', 0, '2026-01-01')",
+        "image": "(id, work_key, sha256, prompt_id, negative_prompt, seed, rule, strength, guidance_scale, "
+        "num_inference_steps, width, height, version, origin, is_queued, created_at) "
+        "VALUES (1, 'k', 's', 1, '', 7, 'plain', 0, 3, 20, 64, 64, 0, 'sampled', true, '2026-01-01')",
+        "lease": "(id, image_id, rater_id, expires_at) VALUES (1, 1, 1, '2026-01-01')",
+        "vote": "(id, request_id, rater_id, image_id, verdict, page, received_at) "
+        "VALUES (1, 'r', 1, 1, 'reject', 'one', '2026-01-01')",
+    }
+    with engine.begin() as connection:
+        for table, values in rows.items():
+            connection.execute(text(f"INSERT INTO {table} {values}"))
+    migrate(engine)
+    with engine.connect() as connection:
+        counts = {table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() for table in rows}
+        added = connection.execute(text("SELECT overlap, is_disputed, shuffle FROM image")).one()
+        rater = connection.execute(text("SELECT role, is_paused, is_excluded FROM rater")).one()
+    assert counts == dict.fromkeys(rows, 1)
+    assert (added.overlap, bool(added.is_disputed)) == (None, False)
+    assert 0 <= added.shuffle < 2**31
+    assert (rater.role, bool(rater.is_paused), bool(rater.is_excluded)) == ("rater", False, False)
+    assert check_integrity(engine) == []
+    with pytest.raises(DatabaseError), engine.begin() as connection:  # foreign keys are on again, the words checked
+        connection.execute(text("DELETE FROM image"))
+    with pytest.raises(DatabaseError), engine.begin() as connection:
+        connection.execute(text("UPDATE image SET origin = 'elsewhere'"))
+    engine.dispose()

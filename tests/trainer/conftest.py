@@ -27,6 +27,7 @@ def quick_settings(data_dir: Path, **changes: object) -> Settings:
         "retrain_after": 8,
         "auto_retrain": False,
         "train_steps": 6,
+        "sweep_pictures": 4,
         "train_batch": 4,
         "checkpoint_every": 2,
         "lora_rank": 2,

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Role, Split
 from trainer.cache import Cache, encode, encode_prompt, null_prompt
-from trainer.fit import BatchDrawer, Watch, fit
+from trainer.fit import BatchDrawer, Watch, fit, sureness
 from trainer.model import load_base
 
 
@@ -138,3 +139,9 @@ def test_a_picture_without_its_latent_is_encoded_from_its_pixels(rated, base, tm
     encoded = Cache(base, layout.blobs, tmp_path / "cache").latent(without)
     assert torch.equal(encoded, encode(base, layout.blobs.get(item.sha256)))
     assert encoded.shape == Cache(base, layout.blobs, tmp_path / "cache").latent(item).shape
+
+
+def test_a_verdict_that_raters_agree_on_weighs_more(rated, own_base):
+    item = drawer(rated, own_base).rejects[0]
+    weights = sureness([replace(item, weight=1.0), replace(item, weight=2 / 3)])
+    torch.testing.assert_close(weights, torch.tensor([1.5, 0.5]))

@@ -10,14 +10,15 @@ import pytest
 
 from feedback.manifest import freeze
 from feedback.queue import next_images
-from feedback.summary import GridPair, VersionRow, same_seed_grid, version_rows
+from feedback.summary import GridPair, VersionRow, version_rows
 from feedback.versions import get_version, promote
 from feedback.votes import Press, record_votes
 from store.engine import writing
 from store.errors import BadRequest
 from store.tables import Origin, Run, RunStatus, Verdict, utc_now
+from ui.card import settings_html
+from ui.compare import grid_data
 from ui.draw import ago, alert, interval_bar, picture
-from ui.inside import grid_html, settings_html
 from ui.overview import effect_words, overview_html
 from ui.serve import SERVER, pages_command
 from ui.versions import table_html
@@ -27,8 +28,8 @@ WALK = """
 import sys
 from streamlit.testing.v1 import AppTest
 import ui.server
-for page in ("rate_page", "overview_page", "versions_page"):
-    module = {"rate_page": "rate", "overview_page": "overview", "versions_page": "versions"}[page]
+for module in ("rate", "overview", "versions", "playground", "pool", "raters"):
+    page = f"{module}_page"
     run = AppTest.from_string(f"from ui.{module} import {page}\\n{page}()", default_timeout=30).run()
     assert not run.exception, run.exception
 heavy = {"torch", "diffusers", "transformers", "peft", "accelerate"} & set(sys.modules)
@@ -105,11 +106,10 @@ def test_reasons_and_prompts_are_escaped(settings, engine, draw, publish_version
     promote(engine, 1, HOSTILE)
     pages = [
         overview_html(engine, settings),
-        grid_html(same_seed_grid(engine), [0, 1], 1),
         settings_html(get_version(engine, 1)),
         alert(HOSTILE),
     ]
-    assert [page.count("<img src=x") for page in pages] == [0, 0, 0, 0]
+    assert [page.count("<img src=x") for page in pages] == [0, 0, 0]
     assert all("&lt;img src=x" in page for page in pages)
 
 
@@ -157,9 +157,12 @@ def test_the_effect_is_said_in_words_and_claims_no_more_than_the_intervals(live,
     assert effect_words(live, base).startswith(words)
 
 
-def test_a_grid_shows_a_blank_where_a_version_has_not_drawn():
-    html = grid_html([GridPair("a red star", 7, {0: "a" * 64})], [0, 1], 0)
-    assert (html.count("ns-thumb"), html.count("ns-blank")) == (1, 1)
+def test_a_grid_holds_no_picture_where_a_version_has_not_drawn():
+    pairs = [GridPair("a red star", 7, {0: "a" * 64}, {0: "reject"}), GridPair("not of these", 8, {5: "b" * 64})]
+    data = grid_data(pairs, [0, 1], 0)
+    [pair] = data["pairs"]
+    assert pair["pictures"] == {"0": {"url": f"/naysayer/image/{'a' * 64}.png", "outcome": "reject"}}
+    assert data["names"] == {"0": "v0 (base, champion)", "1": "v1"}
 
 
 def test_times_are_said_in_the_largest_unit_with_or_without_a_zone():

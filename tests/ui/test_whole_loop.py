@@ -29,6 +29,7 @@ QUICK = {
     "NAYSAYER_NUM_INFERENCE_STEPS": "8",
     "NAYSAYER_EVALUATION_PAIRS": "3",
     "NAYSAYER_QUEUE_TARGET": "30",
+    "NAYSAYER_REPEAT_SHARE": "0",  # every press is on another picture
 }
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(280)]

@@ -62,15 +62,15 @@ function waiting() {
   return found.filter(Boolean).sort((a, b) => a.order - b.order);
 }
 
-/** Puts a vote in the outbox. `was`: the verdict that an undo takes back. */
-function post(rater, image, verdict, was = "") {
+/** Puts a vote in the outbox. `was`: the verdict that an undo takes back; `more`: its page, reasons and marks. */
+function post(rater, image, verdict, was = "", more = {}) {
   // Never two alike and never backwards, whatever the clock does: an undo must arrive after its vote.
   latest = Math.max(latest + 1, Date.now(), (waiting().at(-1)?.order ?? 0) + 1);
   const { id, url, prompt, width, height, shownAt } = image;
   const entry = {
     order: latest, rater, was, image: { id, url, prompt, width, height },
     vote: {
-      request_id: newId(), image_id: id, verdict, page: "one",
+      request_id: newId(), image_id: id, verdict, page: "one", ...more,
       shown_at: shownAt ? new Date(shownAt).toISOString() : null, decided_at: new Date().toISOString(),
     },
   };
@@ -87,7 +87,7 @@ function unsentCount(rater) {
   const counts = (verdict) => verdict === "reject" || verdict === "keep";
   return waiting()
     .filter((entry) => entry.rater === rater)
-    .reduce((sum, { vote, was }) => sum + counts(vote.verdict) - (vote.verdict === "undo" && counts(was)), 0);
+    .reduce((sum, { vote, was }) => sum + counts(vote.verdict) - counts(was), 0);
 }
 
 async function ask(path, body) {

@@ -7,6 +7,8 @@ const SAID_MS = 800;
 const NOTE_MS = 9000;
 const MARGIN_PX = 8;
 const RATER = "naysayer.rater";
+const MODE = "naysayer.mode";
+const MOST_HELD = 64; // the server gives no more
 
 const KEYS = { j: "reject", k: "keep", s: "skip", u: "undo", ArrowLeft: "reject", ArrowRight: "keep" };
 const CODES = { KeyJ: "reject", KeyK: "keep", KeyS: "skip", KeyU: "undo" };
@@ -23,7 +25,7 @@ function isTyping(target) {
 }
 
 class Desk {
-  constructor(root) {
+  constructor(root, signedIn = "") {
     this.root = root;
     this.stage = root.querySelector(".stage");
     this.ended = new AbortController();
@@ -32,10 +34,17 @@ class Desk {
       onRefused: (sentence) => this.tell(`One vote was not recorded: ${sentence}`),
       onTrouble: () => this.showTrouble(true),
     });
+    this.mode = recall(MODE) === "sweep" ? "sweep" : "one";
+    this.tools = new Tools(this);
+    this.sweep = new Sweep(this);
+    this.pace = new Pace(this);
+    new Past(this);
     this.reset("");
     this.listen();
+    this.showMode();
     this.timer = setInterval(() => this.tick(), TICK_MS);
-    this.open(recall(RATER) ?? "");
+    this.$(".other").hidden = Boolean(signedIn);
+    this.open(signedIn || (recall(RATER) ?? ""));
   }
 
   $(selector) {
@@ -54,6 +63,11 @@ class Desk {
     on(window, "storage", (event) => this.onOtherTab(event));
     on(this.$(".other"), "click", () => this.leave());
     on(this.$(".who"), "submit", (event) => this.onName(event));
+    on(this.$(".submit"), "click", () => this.sweep.submit());
+    on(this.$(".help"), "click", (event) => event.target === this.$(".help") && this.$(".help").close());
+    on(this.$("[data-tool=help]"), "click", () => this.$(".help").showModal());
+    for (const button of this.root.querySelectorAll("[data-mode]"))
+      on(button, "click", () => this.changeMode(button.dataset.mode));
     for (const button of this.root.querySelectorAll("[data-verdict]")) {
       on(button, "click", () => this.act(button.dataset.verdict));
       // A held Enter or space bar clicks a focused button over and over.
@@ -66,6 +80,7 @@ class Desk {
   stop() {
     this.ended.abort();
     this.sizes.disconnect();
+    this.sweep.stop();
     clearInterval(this.timer);
     this.sender.stop();
   }
@@ -78,6 +93,7 @@ class Desk {
     this.$(".desk").hidden = !rater;
     this.$(".sorry").textContent = sorry;
     this.$(".name").textContent = rater;
+    this.tools.clear();
     this.showNote();
     this.sender.send();
     if (rater) this.begin();
@@ -113,8 +129,10 @@ class Desk {
     this.isAsking = true;
     const rater = this.rater;
     const before = lastWords(rater);
+    // The server knows of every vote it has acknowledged: what it gives again is to be judged again.
+    for (const id of this.done) if (!before.has(id)) this.done.delete(id);
     try {
-      const answer = await ask("/naysayer/next", { rater, count: HOLD });
+      const answer = await ask("/naysayer/next", { rater, count: this.hold });
       if (rater !== this.rater) return;
       // The answer may be older than an acknowledgement that came meanwhile: what was unsent then counts as well.
       const words = new Map([...before, ...lastWords(rater)]);
@@ -149,7 +167,8 @@ class Desk {
   /** Lets go of what the server gives no longer: pictures of a version that was replaced meanwhile. */
   drop(images, words) {
     const given = new Set(images.map((image) => image.id));
-    this.queue = this.queue.filter(({ id }, place) => place < NEAR || given.has(id) || words.has(id));
+    const near = this.mode === "sweep" ? this.sweep.size : NEAR;
+    this.queue = this.queue.filter(({ id }, place) => place < near || given.has(id) || words.has(id));
   }
 
   add(images, words = lastWords(this.rater)) {
@@ -165,34 +184,53 @@ class Desk {
     img.decoding = "sync";
     img.onload = () => {
       Object.assign(image, { isReady: true, isBroken: false });
-      if (this.queue[0] === image) this.show();
+      if (this.isAhead(image)) this.show();
     };
     img.onerror = () => {
       image.isBroken = true;
-      if (this.queue[0] === image) this.show();
+      if (this.isAhead(image)) this.show();
       setTimeout(() => this.queue.includes(image) && this.load(image), 2 * TICK_MS);
     };
     img.src = image.url;
     return Object.assign(image, { img });
   }
 
+  get hold() {
+    return this.mode === "sweep" ? Math.min(MOST_HELD, 2 * this.sweep.size) : HOLD;
+  }
+
+  /** Is this picture on screen, or to be? */
+  isAhead(image) {
+    return this.queue.indexOf(image) < (this.mode === "sweep" ? this.sweep.size : 1);
+  }
+
   show() {
+    this.$(".nothing").hidden = Boolean(this.queue.length) || !this.hasBegun;
+    this.$("[data-verdict=undo]").disabled = !this.history.length;
+    if (this.mode === "sweep") this.sweep.show();
+    else this.showOne();
+    const ahead = this.mode === "sweep" ? 2 * this.sweep.size : DECODED + 1;
+    for (const image of this.queue.slice(1, ahead)) if (image.isReady) image.img.decode().catch(() => {});
+  }
+
+  showOne() {
     const image = this.queue[0] ?? null;
     const frame = this.$(".frame");
-    this.$(".nothing").hidden = Boolean(image) || !this.hasBegun;
     for (const button of this.root.querySelectorAll("[data-verdict]:not([data-verdict=undo])"))
       button.disabled = !this.mayVote(image, button.dataset.verdict);
-    this.$("[data-verdict=undo]").disabled = !this.history.length;
     this.$(".prompt").textContent = image?.prompt ?? "";
     if (image?.isReady) {
       if (frame.firstChild !== image.img) frame.replaceChildren(image.img);
-      if (this.current !== image) image.shownAt = Date.now();
+      const isNew = this.current !== image;
+      if (isNew) image.shownAt = Date.now();
       this.current = image;
       this.fit();
+      if (isNew) this.tools.begin();
     } else if (image?.isBroken) frame.replaceChildren(this.brokenNote());
     else frame.replaceChildren();
-    if (!image?.isReady) this.current = null;
-    for (const ahead of this.queue.slice(1, DECODED + 1)) if (ahead.isReady) ahead.img.decode().catch(() => {});
+    if (image?.isReady) return;
+    this.current = null;
+    this.tools.show();
   }
 
   brokenNote() {
@@ -203,26 +241,62 @@ class Desk {
   }
 
   fit() {
+    if (this.mode === "sweep") return this.sweep.fit();
     const img = this.current?.img;
     if (!img?.naturalWidth) return;
-    const { width, height } = this.$(".frame").getBoundingClientRect();
+    const { width, height } = { width: this.stage.clientWidth, height: this.stage.clientHeight };
     const room = Math.min((width - 2 * MARGIN_PX) / img.naturalWidth, (height - 2 * MARGIN_PX) / img.naturalHeight);
     // Whole multiples of the screen's own pixels: a defect must not come from the enlargement.
     const scale = room >= 1 ? Math.floor(room * devicePixelRatio) / devicePixelRatio : room;
     img.style.width = `${img.naturalWidth * scale}px`;
     img.style.height = `${img.naturalHeight * scale}px`;
     img.style.imageRendering = scale > 1 ? "pixelated" : "auto";
+    this.tools.fit();
   }
 
   // ---- votes -----------------------------------------------------------------------------------------------
 
   onKey(event) {
-    if (!this.rater || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.isComposing) return;
+    if (!this.rater || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (isTyping(event.composedPath()[0])) return;
-    const verdict = verdictOf(event);
-    if (!verdict) return;
+    const act = this.actOf(event);
+    if (!act) return;
     event.preventDefault();
-    if (!event.repeat) this.act(verdict);
+    if (!event.repeat) act();
+  }
+
+  /** What this key does; undefined for a key that is not ours. */
+  actOf(event) {
+    const help = this.$(".help");
+    if (event.key === "?") return () => (help.open ? help.close() : help.showModal());
+    if (this.root.querySelector("dialog[open]")) return undefined;
+    if (this.mode === "sweep") return this.sweep.actOf(event);
+    if (event.shiftKey) return undefined;
+    const verdict = verdictOf(event);
+    // On a button the space bar presses that button.
+    const isPressing = event.key === " " && event.composedPath()[0].closest?.("button");
+    return verdict ? () => this.act(verdict) : isPressing ? undefined : this.tools.actOf(event);
+  }
+
+  changeMode(mode) {
+    this.mode = mode;
+    remember(MODE, mode);
+    this.tools.clear();
+    this.current = null;
+    this.sweep.leave();
+    this.$(".frame").replaceChildren();
+    for (const image of this.queue) delete image.shownAt;
+    this.showMode();
+    this.show();
+    this.refill();
+  }
+
+  showMode() {
+    const isSweep = this.mode === "sweep";
+    this.$(".desk").classList.toggle("sweeping", isSweep);
+    for (const button of this.root.querySelectorAll("[data-mode]"))
+      button.setAttribute("aria-pressed", button.dataset.mode === this.mode);
+    for (const part of this.root.querySelectorAll("[data-only]")) part.hidden = part.dataset.only !== this.mode;
   }
 
   mayVote(image, verdict) {
@@ -231,20 +305,26 @@ class Desk {
 
   act(verdict) {
     if (verdict === "undo") this.undo();
-    else if (this.mayVote(this.queue[0], verdict)) this.vote(verdict);
+    else if (this.mayVote(this.queue[0], verdict)) this.vote(verdict, this.queue[0], this.tools.take());
     else return;
+    this.settle();
+  }
+
+  /** After a vote: what is next, and the votes on their way. */
+  settle() {
     this.show();
     this.showCount();
     this.sender.send();
-    if (this.queue.length < HOLD) this.refill();
+    if (this.queue.length < this.hold) this.refill();
   }
 
-  vote(verdict) {
-    const image = this.queue[0];
-    post(this.rater, image, verdict);
-    this.queue.shift();
+  /** `more`: page, reasons and marks; what was decided `together` is undone together. */
+  vote(verdict, image, more, together = null) {
+    post(this.rater, image, verdict, "", more);
+    this.queue = this.queue.filter((other) => other !== image);
     this.done.add(image.id);
-    this.history.push({ image, verdict });
+    this.history.push({ image, verdict, together });
+    this.pace.count(verdict);
     this.say(verdict);
   }
 
@@ -254,17 +334,23 @@ class Desk {
       if (!this.hasBegun) this.owed += 1; // asked for before the history came: done when it does
       return;
     }
-    post(this.rater, last.image, "undo", last.verdict);
+    this.tools.clear(); // they were of the picture that steps back
+    post(this.rater, last.image, "undo", last.verdict, { page: this.mode });
     this.done.delete(last.image.id);
+    delete last.image.shownAt;
+    if (this.mode === "sweep" && last.verdict === "reject") this.sweep.bad.add(last.image.id);
     this.queue = [this.load(last.image), ...this.queue.filter((image) => image.id !== last.image.id)];
+    this.pace.count("undo");
     this.say("undo");
+    if (last.together && this.history.at(-1)?.together === last.together) this.undo();
   }
 
   onOtherTab({ key, newValue }) {
     if (!key?.startsWith(VOTE) || !newValue) return;
     const { rater, image, vote } = JSON.parse(newValue);
     if (rater !== this.rater || vote.verdict === "undo") return;
-    this.queue = this.queue.filter(({ id }, place) => place === 0 || id !== image.id);
+    this.queue = this.queue.filter(({ id }, place) => (place === 0 && this.mode === "one") || id !== image.id);
+    if (this.mode === "sweep") this.show();
   }
 
   // ---- words -----------------------------------------------------------------------------------------------
@@ -289,21 +375,26 @@ class Desk {
     const style = WORDS[verdict].toLowerCase();
     said.replaceChildren(icon, WORDS[verdict]);
     said.className = `said on ${style}`;
-    const stage = this.$(".stage");
-    stage.className = "stage";
-    requestAnimationFrame(() => (stage.className = `stage flash ${style}`));
+    const calm = () => this.stage.classList.remove("flash", ...Object.values(WORDS).map((word) => word.toLowerCase()));
+    calm();
+    requestAnimationFrame(() => this.stage.classList.add("flash", style));
     clearTimeout(this.saidTimer);
     this.saidTimer = setTimeout(() => {
       said.classList.remove("on");
-      stage.className = "stage";
+      calm();
     }, SAID_MS);
-    this.$(".aloud").textContent = `${WORDS[verdict]}. ${this.queue[0] ? `Now: ${this.queue[0].prompt}` : "No more pictures."}`;
+    this.aloud(`${WORDS[verdict]}. ${this.queue[0] ? `Now: ${this.queue[0].prompt}` : "No more pictures."}`);
+  }
+
+  aloud(sentence) {
+    this.$(".aloud").textContent = sentence;
   }
 
   showCount() {
     const count = Math.max(0, this.today + unsentCount(this.rater));
     this.$(".count").textContent = count;
     this.$(".unit").textContent = count === 1 ? "vote today" : "votes today";
+    this.pace.show(count);
     if (this.isTroubled) this.showNote();
   }
 
@@ -343,12 +434,12 @@ class Desk {
 let desk = null;
 let mounts = 0;
 
-export default function mount({ parentElement }) {
+export default function mount({ parentElement, data }) {
   const mine = ++mounts;
   // By its stage, not by its parent: Streamlit may also put new elements into the same parent.
   if (desk?.stage !== parentElement.querySelector(".stage") || desk.ended.signal.aborted) {
     desk?.stop();
-    desk = new Desk(parentElement);
+    desk = new Desk(parentElement, data?.rater);
   }
   return () => {
     if (mine === mounts) desk.stop();

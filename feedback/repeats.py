@@ -1,0 +1,70 @@
+"""Images given to the same rater twice: does the rater agree with the first vote?"""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, func, select
+
+from store.tables import Repeat, Verdict, Vote
+
+Again = aliased(Vote)
+WORDS = (Verdict.reject, Verdict.keep)
+
+
+class Answer(NamedTuple):
+    """A rater's two verdicts on one image, reject or keep each."""
+
+    rater_id: int
+    image_id: int
+    first: Verdict
+    second: Verdict
+
+    @property
+    def is_same(self) -> bool:
+        return self.first is self.second
+
+
+def repeat_answers(session: Session, rater_id: int | None = None) -> list[Answer]:
+    """Every repeat that was judged, in order; the newest vote after the first is the answer.
+
+    Skips say nothing, and a vote that was taken back is none.
+    """
+    newest = (
+        select(func.max(Again.id))
+        .where(Again.rater_id == Repeat.rater_id, Again.image_id == Repeat.image_id)
+        .where(col(Again.id) > Repeat.first_vote_id)
+        .correlate(Repeat)
+        .scalar_subquery()
+    )
+    rows = (
+        select(Repeat.rater_id, Repeat.image_id, Vote.verdict, Again.verdict)
+        .join(Vote, col(Vote.id) == Repeat.first_vote_id)
+        .join(Again, col(Again.id) == newest)
+    )
+    if rater_id is not None:
+        rows = rows.where(Repeat.rater_id == rater_id)
+    found = session.exec(rows.where(col(Again.verdict).in_(WORDS)).order_by(col(Repeat.id)))
+    return [Answer(rater, image, Verdict(first), Verdict(second)) for rater, image, first, second in found]
+
+
+def answered_repeats(session: Session, rater_id: int, now: datetime) -> tuple[int, int]:
+    """How many repeats a rater has judged on the same day as the first time: in all, and today (UTC).
+
+    A rater's own count has to go up with them, or they would be seen for what they are.
+    """
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    later = (
+        select(Again.id)
+        .where(Again.rater_id == rater_id, Again.image_id == Repeat.image_id)
+        .where(col(Again.id) > Repeat.first_vote_id)
+        .exists()
+    )
+    firsts = list(
+        session.exec(
+            select(Vote.received_at)
+            .join(Repeat, col(Repeat.first_vote_id) == Vote.id)
+            .where(Repeat.rater_id == rater_id, later)
+        )
+    )
+    return len(firsts), sum(first.replace(tzinfo=midnight.tzinfo) >= midnight for first in firsts)

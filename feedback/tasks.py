@@ -1,0 +1,61 @@
+"""What pages and commands ask of the worker, and its answers: the page process itself never loads the model."""
+
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlmodel import col, select
+
+from store.engine import reading, writing
+from store.errors import BadRequest
+from store.tables import Task, TaskKind, TaskStatus, utc_now
+
+MAX_WAITING = 20
+
+
+def ask(engine: Engine, kind: TaskKind, body: dict[str, Any]) -> int:
+    """The number of a new task. Raises BadRequest when too many wait already."""
+    with writing(engine) as session:
+        waiting = list(session.exec(select(Task.id).where(Task.status == TaskStatus.waiting)))
+        if len(waiting) >= MAX_WAITING:
+            raise BadRequest(f"{len(waiting)} tasks wait for the worker; is it running? (`naysayer generate`)")
+        task = Task(kind=kind, status=TaskStatus.waiting, body=body)
+        session.add(task)
+        session.flush()
+        assert task.id is not None
+        return task.id
+
+
+def task(engine: Engine, number: int) -> Task | None:
+    """A task as it stands."""
+    with reading(engine) as session:
+        return session.get(Task, number)
+
+
+def take(engine: Engine, kind: TaskKind) -> Task | None:
+    """The oldest waiting task of a kind, running from now on; None when none waits."""
+    oldest = select(Task).where(Task.kind == kind, Task.status == TaskStatus.waiting).order_by(col(Task.id)).limit(1)
+    with reading(engine) as session:
+        if session.exec(oldest).first() is None:
+            return None
+    with writing(engine) as session:
+        found = session.exec(oldest).first()
+        if found is not None:
+            found.status, found.updated_at = TaskStatus.running, utc_now()
+            session.add(found)
+        return found
+
+
+def answer(engine: Engine, number: int, status: TaskStatus, answer: dict[str, Any], message: str = "") -> None:
+    """Records how far a task has come."""
+    with writing(engine) as session:
+        row = session.get_one(Task, number)
+        row.status, row.answer, row.message, row.updated_at = status, answer, message, utc_now()
+        session.add(row)
+
+
+def abandon(engine: Engine) -> None:
+    """Marks the tasks that a killed worker left running as failed; for the start of the only worker."""
+    with writing(engine) as session:
+        for left in session.exec(select(Task).where(Task.status == TaskStatus.running)):
+            left.status, left.message, left.updated_at = TaskStatus.failed, "the worker ended midway", utc_now()
+            session.add(left)

@@ -1,0 +1,25 @@
+"""Hands the OIDC settings to Streamlit, which reads them from a file alone."""
+
+import json
+
+from streamlit import config
+
+from store.settings import Settings
+
+
+def write_oidc_secrets(settings: Settings) -> None:
+    """Writes the `[auth]` section Streamlit asks for into the data folder, readable by this user alone."""
+    auth = {
+        "redirect_uri": settings.public_url.rstrip("/") + "/oauth2callback",
+        "cookie_secret": settings.secret,
+        "client_id": settings.oidc_client_id,
+        "client_secret": settings.oidc_client_secret,
+        "server_metadata_url": settings.oidc_metadata_url,
+    }
+    lines = [f"{name} = {json.dumps(value)}" for name, value in auth.items()]  # a JSON string is a TOML string
+    path = settings.data_dir / ".oidc.toml"
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    path.touch(0o600)
+    path.chmod(0o600)
+    path.write_text("\n".join(["[auth]", *lines, ""]), encoding="utf-8")
+    config.set_option("secrets.files", [str(path.resolve())])
