@@ -61,14 +61,25 @@ negative half of guidance, so that pictures are steered away from what it draws.
 
 - Rule `{version.rule}`, strength {version.strength:g}. In tools without that rule, put it on the negative prompt
   alone; on both halves it makes pictures worse.
-- It was trained on pictures that people thumbed down, drawn by the same base model from a list of prompts. It knows the
-  taste of those people and those prompts, and nothing else.
+{_origin(version)}
 - Whether it helps is measured by blind votes on the same seeds: see the Versions page of the store it is from.
 
 | | |
 | --- | --- |
 {lines}
 """
+
+
+def _origin(version: Version) -> str:
+    if "imported_from" in version.settings:
+        return (
+            f"- It was not trained here: it was imported from `{_cell(version.settings['imported_from'])}`, alpha\n"
+            "  folded into the weights. What it was trained on, and its own licence, are its maker's to say."
+        )
+    return (
+        "- It was trained on pictures that people thumbed down, drawn by the same base model from a list of prompts.\n"
+        "  It knows the taste of those people and those prompts, and nothing else."
+    )
 
 
 def _cell(value: str) -> str:

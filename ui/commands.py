@@ -20,6 +20,8 @@ app = typer.Typer(
 )
 prompts = typer.Typer(no_args_is_help=True, help="The prompt list that pictures are drawn from.")
 app.add_typer(prompts, name="prompts")
+exports = typer.Typer(no_args_is_help=True, help="A version's files for other programs.")
+app.add_typer(exports, name="export")
 evaluation = typer.Typer(no_args_is_help=True, help="Frozen prompts and seeds that compare versions and never train.")
 app.add_typer(evaluation, name="evaluation")
 
@@ -242,6 +244,24 @@ def invite(
         token = invite(engine, name, days=days, secret=settings.secret, role=PersonRole(role))
         base = settings.public_url.rstrip("/") or f"http://{settings.host}:{settings.port}"
         typer.echo(f"{base}/naysayer/invited/{token}")
+
+
+@exports.command("lora")
+def export_lora(
+    number: Annotated[int, typer.Argument(help="The version, e.g. 3.")],
+    form: Annotated[
+        str, typer.Option("--format", help="diffusers, kohya (A1111, Forge, InvokeAI), or comfyui (with workflows).")
+    ] = "kohya",
+    out: Annotated[Path | None, typer.Option(help="Folder to write to; naysayer-vN when left out.")] = None,
+) -> None:
+    """Write a version's LoRA with its model card for another program."""
+    from store.errors import BadRequest
+    from ui.export import Format, export_lora
+
+    if form not in list(Format):
+        raise BadRequest(f"--format is diffusers, kohya or comfyui; {form[:40]!r} was given")
+    for path in export_lora(read_settings(), number, Format(form), out or Path(f"naysayer-v{number}")):
+        typer.echo(path)
 
 
 @prompts.command("add")

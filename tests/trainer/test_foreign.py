@@ -13,8 +13,9 @@ from safetensors.torch import save
 from store.errors import BadLora
 from tests.trainer.foreign_files import kohya_names, random_lora, text_encoder_part
 from trainer.foreign import read_lora
+from trainer.lora import kohya_layout
 from trainer.model import Base
-from trainer.names import module_names, split_name
+from trainer.names import module_names, original_blocks, split_name
 
 RANK, ALPHA = 4, 1.0
 
@@ -248,6 +249,15 @@ def test_the_original_block_names_of_every_layer_lead_to_its_diffusers_path(real
             assert known[f"lora_unet_{blocks}"] == path
             checked += 1
     assert checked == len(layers) == 794
+
+
+def test_our_kohya_names_are_all_known_to_comfyui_and_all_in_one_spelling_for_invokeai(unet):
+    # ComfyUI looks modules up as `lora_unet_<diffusers path>`; InvokeAI refuses a file that mixes these with blocks.
+    ours = kohya_layout(random_lora(unet, "all", RANK))
+    modules = {name.split(".", 1)[0] for name in ours}
+    assert {name.split(".", 1)[1] for name in ours} == {"lora_down.weight", "lora_up.weight", "alpha"}
+    assert modules == {f"lora_unet_{module_names(unet)[name].replace('.', '_')}" for name in modules}
+    assert not [name for name in modules if name.removeprefix("lora_unet_").startswith(tuple(original_blocks(unet)))]
 
 
 def test_a_tensors_name_says_its_module_and_its_part():
