@@ -26,7 +26,7 @@ from trainer.model import Base
 from trainer.sampler import decode, drawing_by, sample_latents
 
 STRENGTHS = {
-    "same-prompt": (1.0, 2.0, 4.0, 6.0, 8.0, 12.0),
+    "same-prompt": (1.0, 2.0, 4.0, 6.0, 8.0),
     "negative-half": (0.5, 1.0, 2.0, 3.0, 4.0),
     "woolf": (0.25, 0.5, 0.75, 1.0),
 }
