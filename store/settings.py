@@ -97,8 +97,8 @@ class Settings(BaseSettings):
     lora_layers: Literal["attention", "all"] = Field(
         "all", description="attention projections alone, or feed-forward and convolutions as well"
     )
-    train_steps: int = Field(300, ge=1, description="optimiser steps of a retrain")
-    train_batch: int = Field(16, ge=1, description="latents a step, half rejects and half keeps")
+    train_steps: int = Field(600, ge=1, description="optimiser steps of a retrain")
+    train_batch: int = Field(8, ge=1, description="latents a step, half rejects and half keeps")
     micro_batch: int | None = Field(
         None,
         ge=1,
@@ -119,7 +119,9 @@ class Settings(BaseSettings):
     min_snr_gamma: float = Field(
         0.0, ge=0, description="gamma of the min-SNR weights of the timesteps, 5 is usual; 0: all weigh the same"
     )
-    min_timestep: int = Field(400, ge=0, le=999, description="the noisier timesteps are fitted, from this one to 999")
+    min_timestep: int = Field(
+        100, ge=0, le=999, description="timesteps from this one to 999 are fitted; less noise shows no mistake"
+    )
     null_dropout: float = Field(0.1, ge=0, le=1, description="share of training rows with the null prompt")
     warm_start: bool = Field(
         False, description="go on from the champion's LoRA instead of a fresh one (same rank and layers)"
@@ -127,7 +129,7 @@ class Settings(BaseSettings):
     replay: float = Field(
         0.5, ge=0, le=1, description="warm start: share of each batch that the champion was trained on already"
     )
-    checkpoint_every: int = Field(50, ge=1, description="training steps between checkpoints")
+    checkpoint_every: int = Field(100, ge=1, description="training steps between checkpoints")
     gradient_checkpointing: bool = Field(
         False, description="keep fewer activations and compute them again: less memory, slower steps"
     )
