@@ -20,8 +20,7 @@ MEASURES = {
     "judged": "votes",
     "rejects": "rejected",
 }
-ABSOLUTE = ("guidance_scale", "judged", "rejects")
-"""What is no share of something the base has."""
+MEANING = "push: of the pull towards the prompt; diversity, contrast and saturation: of the base's"
 CURVES = {"loss": "loss", "gradient_norm": "gradient norm", "learning_rate": "learning rate"}
 
 
@@ -47,16 +46,8 @@ def show_strengths(version: Version) -> None:
     if not swept:
         st.html(data_line(f"no other strength was measured; it draws at {version.strength:g}"))
         return
-    st.html(
-        data_line(f"it draws at {version.strength:g}, the strongest that every guard allows") + strengths_html(swept)
-    )
-    points = [
-        {"strength": p["strength"], "value": p[name], "on": title}
-        for name, title in MEASURES.items()
-        for p in swept
-        if name in p and name not in ABSOLUTE
-    ]
-    st.altair_chart(_line(points, "strength", "strength", "value", "beside the base's", "on"), width="stretch")
+    drawn = f"it draws at {version.strength:g}, the strongest that every guard allows"
+    st.html(data_line(drawn, MEANING) + strengths_html(swept))
 
 
 def strengths_html(swept: Sequence[Mapping[str, float]]) -> str:
