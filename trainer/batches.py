@@ -5,6 +5,7 @@ P pooled text width.
 """
 
 import math
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from diffusers import DDPMScheduler
 from torch import Tensor
 
 from feedback.manifest import FrozenManifest, Item
+from store.errors import RetrainError
 from store.settings import Settings
 from store.tables import Role, Split
 from trainer.cache import Cache, null_prompt
@@ -69,6 +71,7 @@ class BatchDrawer:
         self.rejects = manifest.of(Role.reject, Split.train)
         self.keeps = manifest.of(Role.keep, Split.train) if settings.objective in NEEDS_KEEPS else []
         self.held_out = manifest.of(Role.reject, Split.held_out) + manifest.of(Role.keep, Split.held_out)
+        _refuse_mixed_sizes(manifest)
 
     @property
     def objective(self) -> str:
@@ -135,6 +138,17 @@ def sureness(items: Sequence[Item]) -> Tensor:
     """Sample weights (B,) with mean 1: how sure each verdict is, 0 at even odds, so that 2:1 teaches less than 3:0."""
     weights = torch.tensor([2 * item.weight - 1 for item in items])
     return weights / weights.mean()
+
+
+def _refuse_mixed_sizes(manifest: FrozenManifest) -> None:
+    """Raises RetrainError when the pictures differ in size: the latents of a step are one tensor."""
+    counts = Counter((item.width, item.height) for item in manifest.items)
+    if len(counts) > 1:
+        told = ", ".join(f"{count} of {width}×{height}" for (width, height), count in counts.most_common(5))
+        raise RetrainError(
+            f"the pool holds pictures of {len(counts)} sizes ({told}), a retrain needs one; take the others out on the "
+            "page Pool, or give each size a store of its own with NAYSAYER_DATA_DIR"
+        )
 
 
 def _pick(items: Sequence[Item], count: int, random: torch.Generator) -> list[Item]:
