@@ -7,6 +7,7 @@ import streamlit as st
 from ui.people import at_screen
 
 PARTS = Path(__file__).with_name("rating")
+ROOMS = ("outbox", "keys", "words", "hand", "pace", "past", "tools", "one", "sweep", "rating")
 
 
 def _text(*names: str) -> str:
@@ -17,7 +18,7 @@ desk = st.components.v2.component(
     "naysayer_rating",
     html=_text("rating.html"),
     css=_text("rating.css"),
-    js=_text("outbox.js", "pace.js", "past.js", "tools.js", "sweep.js", "rating.js"),
+    js=_text(*(f"{room}.js" for room in ROOMS)),
 )
 
 
