@@ -3,13 +3,10 @@
 import io
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 from PIL import Image as Picture
@@ -18,6 +15,7 @@ from playwright.sync_api import Browser, Error, Page, sync_playwright
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
+from bench.browser import FLAGS, answers, find_chromium, free_port
 from feedback.prompts import add_prompts
 from feedback.versions import begin
 from feedback.work import Drawing, Work, record_images
@@ -25,21 +23,11 @@ from store.engine import reading
 from store.layout import layout_of
 from store.settings import Settings
 from store.tables import Origin, Prompt
-from tests.browser import find_chromium
 from ui.serve import pages_command
 
 BASE_SHA256 = "0" * 64
 DRAWING = Drawing("plain", 0.0, 3.0, 10, 64, 64)
 PROMPTS = ["a red square", "a green disc", "a blue triangle"]
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 class Served:
@@ -57,7 +45,7 @@ class Served:
         }
         self.process = subprocess.Popen(pages_command(self.settings), env=environment)
         deadline = time.monotonic() + 60
-        while not self._answers():
+        while not answers(self.url):
             assert self.process.poll() is None, "the page server ended by itself"
             assert time.monotonic() < deadline, "the page server did not answer within 60 s"
             time.sleep(0.1)
@@ -66,13 +54,6 @@ class Served:
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
-
-    def _answers(self) -> bool:
-        try:
-            with urlopen(f"{self.url}/_stcore/health", timeout=1) as answer:
-                return answer.status == 200
-        except (URLError, OSError):
-            return False
 
 
 @contextmanager
@@ -84,12 +65,6 @@ def serve(settings: Settings) -> Iterator[Served]:
         yield served
     finally:
         served.kill()
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def png_of(seed: int, side_px: int = 64) -> bytes:
@@ -152,7 +127,7 @@ def chromium() -> Iterator[Browser]:
         pytest.fail("no browser: run `python tests/browser.py`, or set NAYSAYER_CHROMIUM")
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+            browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         except Error as error:
             pytest.fail(f"{path} does not start: {error}")
         yield browser
