@@ -23,15 +23,16 @@ class HttpRater:
         """Asks for the next pictures; those in hand come first again."""
         self.hand = self._post("/naysayer/next", {"rater": self.name, "count": HAND})["images"]
 
-    def vote(self) -> str | None:
-        """Votes on the next picture and waits for the receipt: the request's id, or None without a picture."""
-        if not self.hand:
-            return None
-        image, request_id = self.hand.pop(0), uuid4().hex
-        press = {"request_id": request_id, "image_id": image["id"], "verdict": "keep" if image["id"] % 3 else "reject"}
-        answer = self._post("/naysayer/votes", {"rater": self.name, "votes": [press]})
-        assert answer["receipts"] == [{"request_id": request_id, "refused": ""}], answer
-        return request_id
+    def vote(self, count: int = 1) -> set[str]:
+        """Votes on the next pictures in one request and waits for its receipts: the ids of the votes."""
+        images, self.hand = self.hand[:count], self.hand[count:]
+        presses = [
+            {"request_id": uuid4().hex, "image_id": image["id"], "verdict": "keep" if image["id"] % 3 else "reject"}
+            for image in images
+        ]
+        receipts = self._post("/naysayer/votes", {"rater": self.name, "votes": presses})["receipts"]
+        assert receipts == [{"request_id": press["request_id"], "refused": ""} for press in presses], receipts
+        return {str(press["request_id"]) for press in presses}
 
     def look(self) -> None:
         """Fetches the last picture in hand, as the page does with each that is new to it."""
