@@ -26,6 +26,7 @@ from store.layout import layout_of
 from store.settings import Settings
 from store.tables import Origin, Prompt
 from tests.browser import find_chromium
+from ui import opened
 from ui.serve import pages_command
 
 BASE_SHA256 = "0" * 64
@@ -108,6 +109,18 @@ def png_of(seed: int, side_px: int = 64) -> bytes:
     file = io.BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def own_settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Pages called without a server are those of the test's own store."""
+    monkeypatch.setenv("NAYSAYER_DATA_DIR", str(settings.data_dir))
+    opened.settings.cache_clear()
+    yield
+    if opened.engine.cache_info().currsize:
+        opened.engine().dispose()
+    opened.engine.cache_clear()
+    opened.settings.cache_clear()
 
 
 @pytest.fixture
