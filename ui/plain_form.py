@@ -41,7 +41,7 @@ POLICY = (
     f"{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'; form-action 'self'; base-uri 'none'"
 )
 SAID = {"reject": "Rejected", "keep": "Kept", "skip": "Skipped", "undo": "Undone"}
-SIDE_PX = 512
+SIDE_PX = 448
 MAX_FIELDS = 40
 
 

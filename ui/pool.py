@@ -14,6 +14,7 @@ from feedback.curation import Opened, SeenVote, curate, open_image
 from feedback.gallery import Accord, Filter, Thumb, Which, gallery, slice_rate
 from feedback.raters import rater_names
 from feedback.summary import version_rows
+from store.display import SMALL_PX
 from store.errors import NaysayerError
 from store.tables import PoolAction, Reason, Role, Verdict
 from ui.draw import alert, data_line, head, moment, percent, plural
@@ -212,8 +213,9 @@ def marked_html(opened: Opened) -> str:
     )
     text = escape(opened.prompt + (f", with {plural(len(marks), 'mark')}" if marks else ""), quote=True)
     image = opened.image
+    small = ' class="small"' if max(image.width, image.height) <= SMALL_PX else ""
     return (
-        f'<div class="ns-marked"><img src="{escape(image_url(image.sha256), quote=True)}" alt="{text}" '
+        f'<div class="ns-marked"><img{small} src="{escape(image_url(image.sha256), quote=True)}" alt="{text}" '
         f'width="{image.width}" height="{image.height}">{rings}</div>'
     )
 

@@ -18,7 +18,7 @@ from ui.people import at_screen
 from ui.pictures import image_url
 
 SHOWN, NOTE = "simple-shown", "simple-note"
-SIDE_PX = 512
+SIDE_PX = 384
 
 
 class Showing(NamedTuple):
@@ -32,7 +32,7 @@ class Showing(NamedTuple):
 
 def simple_page() -> None:
     """One picture at a time with a button for each verdict."""
-    rater = at_screen().name or st.text_input("Who is rating?", max_chars=80, placeholder="Your name")
+    rater = at_screen().name or st.text_input("Who is rating?", placeholder="Your name", width=320)
     try:
         if rater.strip():
             _desk(rater)

@@ -8,13 +8,14 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
 from PIL import Image as Picture
 from PIL import ImageDraw
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
@@ -41,6 +42,10 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+PATIENCE_MS = 90_000  # a busy machine; what passes waits for no part of it
+expect.set_options(timeout=PATIENCE_MS)
 
 
 class Served:
@@ -123,32 +128,35 @@ def own_settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterato
     opened.settings.cache_clear()
 
 
+def put_pictures(
+    settings: Settings,
+    engine: Engine,
+    count: int,
+    *,
+    version: int = 0,
+    prompts: list[str] = PROMPTS,
+    first_seed: int = 0,
+    origin: Origin = Origin.sampled,
+    side_px: int = 64,
+) -> None:
+    """Records real PNGs of a version, ready to be rated."""
+    begin(engine, "builtin", BASE_SHA256)
+    add_prompts(engine, prompts)
+    blobs = layout_of(settings).blobs
+    with reading(engine) as session:
+        rows = list(session.exec(select(Prompt).where(col(Prompt.text).in_(prompts)).order_by(col(Prompt.id))))
+    drawn = []
+    for seed in range(first_seed, first_seed + count):
+        prompt = rows[seed % len(rows)]
+        work = Work(prompt.id, prompt.text, seed, version, origin)
+        drawn.append((work, blobs.put(png_of(seed, side_px)), blobs.put(f"latent {seed}".encode())))
+    assert record_images(engine, drawn, DRAWING) == count
+
+
 @pytest.fixture
 def draw(settings: Settings, engine: Engine) -> Callable[..., None]:
-    """A function that records real PNGs of a version, ready to be rated."""
-
-    def draw(
-        count: int,
-        *,
-        version: int = 0,
-        prompts: list[str] = PROMPTS,
-        first_seed: int = 0,
-        origin: Origin = Origin.sampled,
-        side_px: int = 64,
-    ) -> None:
-        begin(engine, "builtin", BASE_SHA256)
-        add_prompts(engine, prompts)
-        blobs = layout_of(settings).blobs
-        with reading(engine) as session:
-            rows = list(session.exec(select(Prompt).where(col(Prompt.text).in_(prompts)).order_by(col(Prompt.id))))
-        drawn = []
-        for seed in range(first_seed, first_seed + count):
-            prompt = rows[seed % len(rows)]
-            work = Work(prompt.id, prompt.text, seed, version, origin)
-            drawn.append((work, blobs.put(png_of(seed, side_px)), blobs.put(f"latent {seed}".encode())))
-        assert record_images(engine, drawn, DRAWING) == count
-
-    return draw
+    """`put_pictures` into the store of this test."""
+    return partial(put_pictures, settings, engine)
 
 
 @pytest.fixture(name="serve")
@@ -176,6 +184,7 @@ def chromium() -> Iterator[Browser]:
 def page(chromium: Browser) -> Iterator[Page]:
     """An empty tab with storage of its own; the test fails when a script on it fails."""
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(PATIENCE_MS)
     tab = context.new_page()
     failed: list[str] = []
     tab.on("pageerror", lambda error: failed.append(str(error)))

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from feedback.invitations import invite
 from store.engine import reading
 from store.tables import Image, Rater, Vote, VoteReason
+from tests.ui.conftest import PATIENCE_MS
 from ui.guard import SameMachine
 from ui.people import COOKIE
 from ui.plain_form import PLAIN, plain_routes
@@ -185,6 +186,7 @@ def test_a_browser_without_javascript_rates_from_the_first_page_on(engine, setti
     draw(3)
     with serve(settings) as served:
         context = chromium.new_context(java_script_enabled=False, viewport={"width": 390, "height": 800})
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.goto(served.url)
         page.locator("noscript a[href*=plain]").click()  # Playwright finds no text inside noscript
