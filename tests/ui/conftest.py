@@ -62,10 +62,10 @@ class Served:
             "NAYSAYER_OVERLAP": str(self.settings.overlap),
         }
         self.process = subprocess.Popen(pages_command(self.settings), env=environment)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not self._answers():
             assert self.process.poll() is None, "the page server ended by itself"
-            assert time.monotonic() < deadline, "the page server did not answer within 60 s"
+            assert time.monotonic() < deadline, "the page server did not answer within 180 s"
             time.sleep(0.1)
 
     def kill(self) -> None:

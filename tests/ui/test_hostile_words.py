@@ -42,19 +42,19 @@ SETTLED_MS = 400
 @pytest.fixture
 def store(settings, engine, draw, publish_version):
     """Every hostile word as a prompt, as a rater's name and as the reason of each kind of decision."""
-    settings = settings.model_copy(update={"overlap": 3})
+    settings = settings.model_copy(update={"overlap": 30})
     draw(len(HOSTILE), prompts=HOSTILE)
     publish_version(engine, 1)
     for place, word in enumerate(HOSTILE):
-        images = next_images(engine, word, count=3, overlap=3, lease_s=600)
+        images = next_images(engine, word, count=3, overlap=30, lease_s=600)
         presses = [Press(f"press-{place}-{image.image_id}", image.image_id, Verdict.reject) for image in images]
-        assert not any(receipt.refused for receipt in record_votes(engine, word, presses, overlap=3, lease_s=600))
+        assert not any(receipt.refused for receipt in record_votes(engine, word, presses, overlap=30, lease_s=600))
         decide(engine, word, RaterAction.pause, by=word, reason=word)
         curate(engine, place + 1, PoolAction.exclude, by=word, reason=word)
         promote(engine, 1, reason=word)
         roll_back(engine, reason=word)
     make_control(engine, 1, Verdict.reject, by=HOSTILE[0])
-    draw(3, prompts=HOSTILE[:3], first_seed=len(HOSTILE))
+    draw(9, prompts=HOSTILE[:9], first_seed=len(HOSTILE))
     return settings
 
 
