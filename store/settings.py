@@ -97,12 +97,14 @@ class Settings(BaseSettings):
     lora_layers: Literal["attention", "all"] = Field(
         "all", description="attention projections alone, or feed-forward and convolutions as well"
     )
-    train_steps: int = Field(300, ge=1, description="optimiser steps of a retrain")
-    train_batch: int = Field(16, ge=1, description="latents a step, half rejects and half keeps")
+    train_steps: int = Field(600, ge=1, description="optimiser steps of a retrain")
+    train_batch: int = Field(8, ge=1, description="latents a step, half rejects and half keeps")
     learning_rate: float = Field(5e-4, gt=0, description="peak of the cosine schedule (AdamW)")
-    min_timestep: int = Field(400, ge=0, le=999, description="the noisier timesteps are fitted, from this one to 999")
+    min_timestep: int = Field(
+        100, ge=0, le=999, description="timesteps from this one to 999 are fitted; less noise shows no mistake"
+    )
     null_dropout: float = Field(0.1, ge=0, le=1, description="share of training rows with the null prompt")
-    checkpoint_every: int = Field(50, ge=1, description="training steps between checkpoints")
+    checkpoint_every: int = Field(100, ge=1, description="training steps between checkpoints")
     seed: int = Field(0, ge=0, description="seed of the training run")
 
     host: str = Field("127.0.0.1", description="address the pages listen on; beyond this machine only with a sign-in")

@@ -11,6 +11,8 @@ NEEDS_BASE = ("nft", "anchored", "kto")
 """Objectives that compare with the base's prediction, which costs a forward pass without gradients."""
 NEEDS_KEEPS = ("nft", "anchored", "kto")
 """Objectives that also learn from keeps; without any they come to `sft`."""
+TINY = 1e-4
+"""The least squared error of the base that an error is divided by."""
 
 
 def sft_loss(pred_BCHW: Tensor, target_BCHW: Tensor, weights_B: Tensor | float = 1.0) -> Tensor:
@@ -49,11 +51,15 @@ def nft_loss(
     """On rejects base + beta (pred - base) fits the target, on keeps base - beta (pred - base) does.
 
     So the adapter moves towards the rejects and away from the keeps, and where both agree it stays with the base.
-    Source: DiffusionNFT, Zheng et al. 2025, eq. 5, with the roles of the good and the bad exchanged.
+    Each error is relative to the base's own under the same noise, so that every noise level counts alike: without it
+    the nearly clean pictures, whose noise nobody can predict well, would drown the others.
+    Source: DiffusionNFT, Zheng et al. 2025, eq. 5, with the roles of the good and the bad exchanged; their weights
+    divide by the model's own error where this divides by the base's.
     """
     base_BCHW = base_BCHW.float()
     implicit_BCHW = base_BCHW + _signs(is_reject_B)[:, None, None, None] * beta * (pred_BCHW.float() - base_BCHW)
-    return (_squared_error(implicit_BCHW, target_BCHW) * weights_B).mean()
+    known_B = _squared_error(base_BCHW, target_BCHW).clamp(min=TINY)
+    return (_squared_error(implicit_BCHW, target_BCHW) / known_B * weights_B).mean()
 
 
 def kto_loss(
