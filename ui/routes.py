@@ -13,9 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from feedback.pool import how_due
 from feedback.queue import Shown, mix_of, next_images
-from feedback.summary import latest_run, progress_of
+from feedback.summary import desk_state
 from feedback.votes import Point, Press, recent_votes, record_votes
 from store.errors import BadRequest, InputError, NaysayerError, NotSignedIn
 from store.settings import Settings
@@ -152,10 +151,10 @@ def _image(settings: Settings, shown: Shown) -> Answer:
 
 
 def _state(engine: Engine, settings: Settings, rater: str) -> Answer:
-    due, run = how_due(engine, settings.rejects_needed), latest_run(engine)
+    progress, due, run = desk_state(engine, rater, settings.rejects_needed)
     is_running = run is not None and run.status is RunStatus.running
     return {
-        "progress": vars(progress_of(engine, rater)),
+        "progress": vars(progress),
         "due": {"new_rejects": due.new_rejects, "needed": due.needed},
         "run": {"step": run.step, "steps": run.steps} if run is not None and is_running else None,
     }

@@ -3,14 +3,11 @@
 import io
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 from PIL import Image as Picture
@@ -19,6 +16,7 @@ from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
+from bench.browser import FLAGS, answers, find_chromium, free_port
 from feedback.prompts import add_prompts
 from feedback.versions import begin
 from feedback.work import Drawing, Work, record_images
@@ -26,24 +24,12 @@ from store.engine import reading
 from store.layout import layout_of
 from store.settings import Settings
 from store.tables import Origin, Prompt
-from tests.browser import find_chromium
 from ui import opened
 from ui.serve import pages_command
 
 BASE_SHA256 = "0" * 64
 DRAWING = Drawing("plain", 0.0, 3.0, 10, 64, 64)
 PROMPTS = ["a red square", "a green disc", "a blue triangle"]
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
 PATIENCE_MS = 90_000  # a busy machine; what passes waits for no part of it
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -63,7 +49,7 @@ class Served:
         }
         self.process = subprocess.Popen(pages_command(self.settings), env=environment)
         deadline = time.monotonic() + 180
-        while not self._answers():
+        while not answers(self.url):
             assert self.process.poll() is None, "the page server ended by itself"
             assert time.monotonic() < deadline, "the page server did not answer within 180 s"
             time.sleep(0.1)
@@ -72,13 +58,6 @@ class Served:
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
-
-    def _answers(self) -> bool:
-        try:
-            with urlopen(f"{self.url}/_stcore/health", timeout=1) as answer:
-                return answer.status == 200
-        except (URLError, OSError):
-            return False
 
 
 @contextmanager
@@ -90,12 +69,6 @@ def serve(settings: Settings) -> Iterator[Served]:
         yield served
     finally:
         served.kill()
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def png_of(seed: int, side_px: int = 64) -> bytes:
@@ -173,7 +146,7 @@ def chromium() -> Iterator[Browser]:
         pytest.fail("no browser: run `python tests/browser.py`, or set NAYSAYER_CHROMIUM")
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+            browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         except Error as error:
             pytest.fail(f"{path} does not start: {error}")
         yield browser

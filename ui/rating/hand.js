@@ -3,6 +3,7 @@ const HOLD = 24; // pictures kept ready: twenty presses at once still find one e
 const MOST_HELD = 64; // the server gives no more
 const DECODED = 8; // of these are kept decoded
 const NEAR = 2; // on screen or just about to be: these stay, whatever the server says
+const DECODE_AFTER_MS = 40;
 const LOAD_AGAIN_MS = 3000;
 
 class Hand {
@@ -81,6 +82,12 @@ class Hand {
   /** Is this picture on screen, or to be? */
   isAhead(image) {
     return this.queue.indexOf(image) < (this.desk.mode === "sweep" ? this.desk.sweep.size : 1);
+  }
+
+  /** Decodes once the picture on screen is painted: on a busy machine the one would hold up the other. */
+  decodeSoon() {
+    clearTimeout(this.decoding);
+    this.decoding = setTimeout(() => this.decode(), DECODE_AFTER_MS);
   }
 
   /** Decodes what comes after the pictures on screen. */

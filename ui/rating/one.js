@@ -35,8 +35,8 @@ class One {
 
   fit() {
     const img = this.desk.current?.img;
-    if (!img?.naturalWidth) return;
-    const { clientWidth: width, clientHeight: height } = this.desk.stage;
+    if (!img?.naturalWidth || !this.desk.room) return;
+    const { width, height } = this.desk.room;
     const room = Math.min((width - 2 * MARGIN_PX) / img.naturalWidth, (height - 2 * MARGIN_PX) / img.naturalHeight);
     // Whole multiples of the screen's own pixels: a defect must not come from the enlargement.
     const scale = room >= 1 ? Math.floor(room * devicePixelRatio) / devicePixelRatio : room;

@@ -56,7 +56,7 @@ class Desk {
       // A held Enter or space bar clicks a focused button over and over.
       on(button, "keydown", (event) => event.repeat && event.preventDefault());
     }
-    this.sizes = new ResizeObserver(() => this.fit());
+    this.sizes = new ResizeObserver(() => this.measure());
     this.sizes.observe(this.$(".stage"));
   }
 
@@ -127,7 +127,13 @@ class Desk {
     this.$(".nothing").hidden = Boolean(this.hand.queue.length) || !this.hasBegun;
     this.$("[data-verdict=undo]").disabled = !this.history.length;
     (this.mode === "sweep" ? this.sweep : this.one).show();
-    this.hand.decode();
+    this.hand.decodeSoon();
+  }
+
+  /** Keeps the size of the stage: to ask for it after a key would lay the page out once more before the next picture. */
+  measure() {
+    this.room = { width: this.stage.clientWidth, height: this.stage.clientHeight };
+    this.fit();
   }
 
   fit() {
