@@ -37,6 +37,7 @@ from feedback.prompts import add_prompts
 from feedback.summary import latest_run
 from feedback.versions import begin
 from feedback.work import Drawing, Work, record_images
+from store.display import put_picture
 from store.engine import reading
 from store.errors import NaysayerError
 from store.layout import layout_of
@@ -106,7 +107,7 @@ def png_of(seed: int) -> bytes:
 
 
 def _fill(settings: Settings, pictures: Sequence[bytes], count: int) -> None:
-    engine, blobs = open_store(settings), layout_of(settings).blobs
+    engine, layout = open_store(settings), layout_of(settings)
     add_prompts(engine, [PROMPT])
     with reading(engine) as session:
         is_begun = session.get(Version, 0) is not None
@@ -114,7 +115,7 @@ def _fill(settings: Settings, pictures: Sequence[bytes], count: int) -> None:
     if not is_begun:
         begin(engine, "builtin", "0" * 64)
     assert prompt_id is not None
-    hashes = [blobs.put(picture) for picture in pictures]
+    hashes = [put_picture(layout, picture) for picture in pictures]
     works = (Work(prompt_id, PROMPT, seed, 0, Origin.sampled) for seed in range(count))
     drawn = [(work, hashes[work.seed % len(hashes)], "") for work in works]
     record_images(engine, drawn, Drawing("plain", 0.0, 3.0, 10, SIDE_PX, SIDE_PX))

@@ -22,6 +22,7 @@ from feedback.prompts import add_prompts, list_prompts
 from feedback.tasks import abandon, answer, take
 from feedback.versions import PLAIN, begin, get_version
 from feedback.work import Work, next_work, record_images, release
+from store.display import put_picture
 from store.errors import BadRequest, NaysayerError
 from store.files import only_one
 from store.layout import Layout, layout_of
@@ -140,7 +141,7 @@ def draw_asked(engine: Engine, layout: Layout, sampler: Sampler) -> None:
             if number != PLAIN and body["strength"] is not None:
                 version = version.model_copy(update={"strength": body["strength"]})
             [drawn] = sampler.draw(version, [body["prompt"]], [body["seed"]])
-            answers[str(number)] = layout.blobs.put(drawn.png)
+            answers[str(number)] = put_picture(layout, drawn.png)
             answer(engine, asked.id, TaskStatus.running, answers)
         answer(engine, asked.id, TaskStatus.done, answers)
     except NaysayerError as error:
@@ -154,7 +155,7 @@ def draw_and_record(engine: Engine, layout: Layout, sampler: Sampler, work: Sequ
         batch, version = list(group), get_version(engine, number)
         pictures = sampler.draw(version, [one.prompt for one in batch], [one.seed for one in batch])
         stored = [
-            (one, layout.blobs.put(drawn.png), layout.blobs.put(drawn.latent))
+            (one, put_picture(layout, drawn.png), layout.blobs.put(drawn.latent))
             for one, drawn in zip(batch, pictures, strict=True)
         ]
         recorded += record_images(engine, stored, sampler.drawing_of(version))

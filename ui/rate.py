@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from ui.people import at_screen
+from ui.simple import simple_page
 
 PARTS = Path(__file__).with_name("rating")
 ROOMS = ("outbox", "keys", "words", "hand", "pace", "past", "tools", "one", "sweep", "rating")
@@ -23,5 +24,8 @@ desk = st.components.v2.component(
 
 
 def rate_page() -> None:
-    """Shows pictures, one at a time or in a grid, and takes thumbs down, keep and skip."""
+    """Shows pictures, one at a time or in a grid, and takes the votes; with `?simple` without the component."""
+    if "simple" in st.query_params:
+        simple_page()
+        return
     desk(key="desk", data={"rater": at_screen().name})

@@ -52,6 +52,8 @@ class Hand {
     const isSaid = (id) => (words.get(id)?.vote.verdict ?? "undo") !== "undo";
     const isOpen = ({ id }) => !held.has(id) && !this.done.has(id) && !isSaid(id);
     for (const image of images.filter(isOpen)) this.queue.push(this.load(image));
+    // The server's word on where a picture lies is newer than what the outbox remembers.
+    for (const { id, url } of images) if (held.has(id)) this.queue.find((image) => image.id === id).url = url;
   }
 
   load(image) {
