@@ -128,10 +128,11 @@ class BatchDrawer:
 
     def _batch(self, items: Sequence[Item], random: torch.Generator, null_dropout: float) -> Batch:
         device, dtype = self.base.device, self.base.dtype
-        latents = torch.stack([self.cache.latent(item).float() for item in items])
-        noise = torch.randn(latents.shape, generator=random)
+        noise = torch.randn((len(items), *self.cache.latent(items[0]).mean_CHW.shape), generator=random)
         timesteps = torch.randint(self.settings.min_timestep, 1000, (len(items),), generator=random)
         is_null = torch.rand(len(items), generator=random) < null_dropout
+        spread = torch.randn(noise.shape, generator=random)  # last: pictures with a latent of their own do without
+        latents = torch.stack([self.cache.latent(item).sample(s) for item, s in zip(items, spread, strict=True)])
         prompts = [self.settings.trigger if self.objective == "wrong" else item.prompt for item in items]
         texts = [self.null if null else self.cache.text(text) for text, null in zip(prompts, is_null, strict=True)]
         sizes = [[item.height, item.width, 0, 0, item.height, item.width] for item in items]
