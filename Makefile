@@ -22,7 +22,8 @@ run: $(STAMP)  ## start the store, the sampling worker and the pages; Ctrl-C sto
 
 test: $(STAMP)  ## every test, browser tests included
 	.venv/bin/python tests/browser.py
-	.venv/bin/pytest --durations=12
+	.venv/bin/pytest -n auto --dist loadfile -m 'not alone' --durations=12
+	.venv/bin/pytest -m alone --durations=12
 
 quick: $(STAMP)  ## the unmarked tests alone, under a minute
 	.venv/bin/pytest -m 'not slow and not browser and not postgres and not gpu'

@@ -45,6 +45,9 @@ def loop(
         Path, typer.Option(help="Keeps stores and finished rows; a second call goes on from them.")
     ] = Path("bench-loop"),
     replicates: Annotated[int, typer.Option(min=1, help="Independent repetitions, each with seeds of its own.")] = 3,
+    first: Annotated[
+        int, typer.Option(min=0, max=89, help="Seed of the first replicate; others served to choose the defaults.")
+    ] = 10,
     votes: Annotated[int, typer.Option(min=10, help="Votes a round.")] = 200,
     rounds: Annotated[int, typer.Option(min=1, max=3, help="Rounds of the default method.")] = 3,
     processes: Annotated[int, typer.Option(min=1, help="Replicates at once, one thread each.")] = 2,
@@ -58,12 +61,12 @@ def loop(
     from bench.loop import Plan, run
 
     settings, plan = read_settings(), Plan(votes=votes, rounds=rounds, is_short=short)
-    found = record(run(settings, folder, plan, range(replicates), processes), plan)
+    found = record(run(settings, folder, plan, range(first, first + replicates), processes), plan)
     if docs is not None:
         (docs / "evidence.json").write_text(json.dumps(found, indent=1) + "\n")
         (docs / "evidence.md").write_text(page(found))
         plot(found, docs / "evidence.png")
-        grid(settings, folder, plan, docs / "evidence-grid.png")
+        grid(settings, folder, plan, first, docs / "evidence-grid.png")
     typer.echo(json.dumps(found) if as_json else table(found))
 
 

@@ -137,15 +137,16 @@ def _errorbars(axes: Any, at: Iterable[float], methods: Sequence[dict[str, Any]]
         axes.errorbar(rates, list(at), xerr=reach, **style)
 
 
-def grid(settings: Settings, folder: Path, plan: Plan, path: Path) -> None:
+def grid(settings: Settings, folder: Path, plan: Plan, seed: int, path: Path) -> None:
     """One picture: a row for each prompt and seed, a column for the base and each round of the default method."""
     from PIL import Image, ImageDraw
 
     from trainer.model import load_base, quiet_libraries
 
     quiet_libraries()
-    meter = Meter(load_base(settings), Stores(settings, folder / "replicate-0", 0, plan.votes, plan.error_rate), plan)
-    items = evaluation_items(0, plan.prompts, plan.seeds)[:: plan.seeds][:GRID_ITEMS]
+    stores = Stores(settings, folder / f"replicate-{seed}", seed, plan.votes, plan.error_rate)
+    meter = Meter(load_base(settings), stores, plan)
+    items = evaluation_items(seed, plan.prompts, plan.seeds)[:: plan.seeds][:GRID_ITEMS]
     columns = [Row("base"), Row("random-outputs", "random", "same-prompt", 1), *ROUNDS[: plan.rounds]]
     side, left, top = 96, 250, 22
     sheet = Image.new("RGB", (left + side * len(columns), top + side * len(items)), "white")

@@ -97,12 +97,50 @@ class Settings(BaseSettings):
     lora_layers: Literal["attention", "all"] = Field(
         "all", description="attention projections alone, or feed-forward and convolutions as well"
     )
-    train_steps: int = Field(300, ge=1, description="optimiser steps of a retrain")
-    train_batch: int = Field(16, ge=1, description="latents a step, half rejects and half keeps")
-    learning_rate: float = Field(5e-4, gt=0, description="peak of the cosine schedule (AdamW)")
-    min_timestep: int = Field(400, ge=0, le=999, description="the noisier timesteps are fitted, from this one to 999")
+    train_steps: int = Field(600, ge=1, description="optimiser steps of a retrain")
+    train_batch: int = Field(8, ge=1, description="latents a step, half rejects and half keeps")
+    micro_batch: int | None = Field(
+        None,
+        ge=1,
+        description="latents a forward pass, the step's gradient being their sum; empty: the whole batch, halved "
+        "whenever it does not fit the memory",
+    )
+    optimizer: Literal["adamw", "adamw8bit", "prodigy", "adafactor", "schedule-free"] = Field(
+        "adamw", description="adamw8bit needs bitsandbytes, prodigy needs prodigyopt, schedule-free needs schedulefree"
+    )
+    learning_rate: float | None = Field(
+        None,
+        gt=0,
+        description="peak of the cosine schedule (schedule-free: constant); empty: 5e-4, or 1 for prodigy",
+    )
+    ema_decay: float = Field(
+        0.0, ge=0, lt=1, description="decay a step of the running average of the LoRA that is published; 0: no average"
+    )
+    min_snr_gamma: float = Field(
+        0.0, ge=0, description="gamma of the min-SNR weights of the timesteps, 5 is usual; 0: all weigh the same"
+    )
+    min_timestep: int = Field(
+        100, ge=0, le=999, description="timesteps from this one to 999 are fitted; less noise shows no mistake"
+    )
     null_dropout: float = Field(0.1, ge=0, le=1, description="share of training rows with the null prompt")
-    checkpoint_every: int = Field(50, ge=1, description="training steps between checkpoints")
+    warm_start: bool = Field(
+        False, description="go on from the champion's LoRA instead of a fresh one (same rank and layers)"
+    )
+    replay: float = Field(
+        0.5, ge=0, le=1, description="warm start: share of each batch that the champion was trained on already"
+    )
+    checkpoint_every: int = Field(100, ge=1, description="training steps between checkpoints")
+    gradient_checkpointing: bool = Field(
+        False, description="keep fewer activations and compute them again: less memory, slower steps"
+    )
+    base_quantization: Literal["none", "fp8", "int8", "nf4"] = Field(
+        "none",
+        description="the UNet's linear weights in less memory: fp8, int8 (torchao) or nf4 (bitsandbytes, CUDA alone)",
+    )
+    compile_unet: bool = Field(False, description="`torch.compile` while fitting: slow to begin, quicker steps")
+    deterministic: bool = Field(
+        False, description="on a GPU the same bytes from the same inputs, at some cost in speed (the CPU always does)"
+    )
     seed: int = Field(0, ge=0, description="seed of the training run")
 
     host: str = Field("127.0.0.1", description="address the pages listen on; beyond this machine only with a sign-in")
@@ -172,6 +210,10 @@ class Settings(BaseSettings):
     @property
     def beta_used(self) -> float:
         return self.beta or (1000.0 if self.objective == "kto" else 1.0)
+
+    @property
+    def learning_rate_used(self) -> float:
+        return self.learning_rate or (1.0 if self.optimizer == "prodigy" else 5e-4)
 
     @property
     def rejects_needed(self) -> int:

@@ -11,6 +11,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+
+# Where the tests run side by side, threads of torch that wait for each other's core only spin. Before torch comes in.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlmodel import SQLModel, select
 

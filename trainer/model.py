@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionXLPipeline
+from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
 from diffusers.utils import logging as diffusers_logging
 from torch import nn
 from transformers.utils import logging as transformers_logging
@@ -18,6 +19,7 @@ from feedback.work import Drawing
 from store.errors import ModelError
 from store.files import sha256_of, sha256_of_file
 from store.settings import Settings
+from trainer.quantization import unet_quantization
 
 BUILTIN_FOLDER = Path(__file__).parent / "builtin" / "model"
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -51,7 +53,7 @@ def load_base(settings: Settings) -> Base:
     dtype = pick_dtype(settings.dtype, device)
     path = locate(settings)
     try:
-        pipe = _load(path, settings, dtype)
+        pipe = _load(path, settings, device, dtype)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise ModelError(
             f"{settings.model!r} could not be loaded as an SDXL pipeline ({str(error).splitlines()[0][:200]}); "
@@ -109,10 +111,12 @@ def hash_of(path: Path, settings: Settings) -> str:
     return sha256_of("\n".join([*map(sha256_of_file, files), settings.vae, settings.model_variant]).encode())
 
 
-def _load(path: Path, settings: Settings, dtype: torch.dtype) -> StableDiffusionXLPipeline:
+def _load(path: Path, settings: Settings, device: torch.device, dtype: torch.dtype) -> StableDiffusionXLPipeline:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the libraries' own deprecations are not the user's business
         replaced = {}
+        if quantization := unet_quantization(settings, device, dtype):
+            replaced["unet"] = _quantized_unet(path, settings, dtype, quantization)
         if settings.vae:
             replaced["vae"] = AutoencoderKL.from_pretrained(settings.vae, torch_dtype=dtype, use_safetensors=True)
         if path.is_file():
@@ -127,6 +131,16 @@ def _load(path: Path, settings: Settings, dtype: torch.dtype) -> StableDiffusion
             add_watermarker=False,
             **replaced,
         )
+
+
+def _quantized_unet(path: Path, settings: Settings, dtype: torch.dtype, quantization: Any) -> UNet2DConditionModel:
+    """The UNet alone: its linear weights are quantised while they are read, so that they never lie there in full."""
+    how = {"torch_dtype": dtype, "quantization_config": quantization}
+    if path.is_file():
+        return UNet2DConditionModel.from_single_file(str(path), **how)
+    return UNet2DConditionModel.from_pretrained(
+        path, subfolder="unet", use_safetensors=True, variant=settings.model_variant or None, **how
+    )
 
 
 def _plain_drawing(pipe: StableDiffusionXLPipeline, path: Path, settings: Settings) -> Drawing:

@@ -5,12 +5,16 @@ Shape suffixes: B batch, C latent channels (4), H W latent height and width (pix
 velocity). Every loss is a scalar float32; `weights_B` are sample weights (mean 1: the loss keeps its scale).
 """
 
+from diffusers import DDPMScheduler
+from diffusers.training_utils import compute_snr
 from torch import Tensor
 
 NEEDS_BASE = ("nft", "anchored", "kto")
 """Objectives that compare with the base's prediction, which costs a forward pass without gradients."""
 NEEDS_KEEPS = ("nft", "anchored", "kto")
 """Objectives that also learn from keeps; without any they come to `sft`."""
+TINY = 1e-4
+"""The least squared error of the base that an error is divided by."""
 
 
 def sft_loss(pred_BCHW: Tensor, target_BCHW: Tensor, weights_B: Tensor | float = 1.0) -> Tensor:
@@ -49,11 +53,15 @@ def nft_loss(
     """On rejects base + beta (pred - base) fits the target, on keeps base - beta (pred - base) does.
 
     So the adapter moves towards the rejects and away from the keeps, and where both agree it stays with the base.
-    Source: DiffusionNFT, Zheng et al. 2025, eq. 5, with the roles of the good and the bad exchanged.
+    Each error is relative to the base's own under the same noise, so that every noise level counts alike: without it
+    the nearly clean pictures, whose noise nobody can predict well, would drown the others.
+    Source: DiffusionNFT, Zheng et al. 2025, eq. 5, with the roles of the good and the bad exchanged; their weights
+    divide by the model's own error where this divides by the base's.
     """
     base_BCHW = base_BCHW.float()
     implicit_BCHW = base_BCHW + _signs(is_reject_B)[:, None, None, None] * beta * (pred_BCHW.float() - base_BCHW)
-    return (_squared_error(implicit_BCHW, target_BCHW) * weights_B).mean()
+    known_B = _squared_error(base_BCHW, target_BCHW).clamp(min=TINY)
+    return (_squared_error(implicit_BCHW, target_BCHW) / known_B * weights_B).mean()
 
 
 def kto_loss(
@@ -73,6 +81,18 @@ def kto_loss(
     reference = gain_B.detach().mean().clamp(min=0)
     value_B = (_signs(is_reject_B) * beta * (gain_B - reference)).sigmoid()
     return ((1 - value_B) * weights_B).mean()
+
+
+def min_snr_weights(scheduler: DDPMScheduler, timesteps_B: Tensor, gamma: float) -> Tensor:
+    """Weights (B,) by the signal-to-noise ratio: min(snr, gamma) / snr, for v-prediction min(snr, gamma) / (snr + 1).
+
+    Finite also where a zero-terminal-SNR schedule has snr = 0 (1, for v-prediction 0).
+    Source: Min-SNR, Hang et al. 2023, eq. 8 and, for v, section 3.4; as in diffusers' training scripts.
+    """
+    snr_B = compute_snr(scheduler, timesteps_B)
+    if scheduler.config.prediction_type == "v_prediction":
+        return snr_B.clamp(max=gamma) / (snr_B + 1)
+    return (gamma / snr_B).clamp(max=1)
 
 
 def _signs(is_reject_B: Tensor) -> Tensor:

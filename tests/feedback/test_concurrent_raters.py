@@ -49,7 +49,7 @@ def p99(latencies: list[float]) -> float:
     return sorted(latencies)[int(0.99 * len(latencies))]
 
 
-@pytest.mark.parametrize("votes", [3, pytest.param(FULL, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("votes", [3, pytest.param(FULL, marks=[pytest.mark.slow, pytest.mark.alone])])
 def test_fifty_raters_in_threads(votes: int, any_engine: Engine, fill: Callable) -> None:
     raters = [f"rater {n}" for n in range(50)]
     fill(any_engine, images=len(raters) * votes)
@@ -86,6 +86,7 @@ def rate_in_a_process(settings: Settings, rater: str, votes: int, start: Barrier
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_eight_raters_in_processes(any_settings: Settings, fill: Callable) -> None:
     raters, votes = [f"rater {n}" for n in range(8)], 150
     engine = open_store(any_settings)

@@ -12,8 +12,9 @@ from store.layout import layout_of
 from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Split
+from trainer.batches import BatchDrawer, sureness
 from trainer.cache import Cache, null_prompt
-from trainer.fit import BatchDrawer, Watch, fit, sureness
+from trainer.fit import Watch, fit
 from trainer.model import load_base
 
 

@@ -8,13 +8,18 @@ PRED, BASE, TARGET = (torch.randn((6, 4, 8, 8), generator=RANDOM) for _ in range
 REJECT, KEEP = torch.ones(6, dtype=torch.bool), torch.zeros(6, dtype=torch.bool)
 
 
-def test_on_rejects_alone_nft_with_beta_one_is_sft():
-    torch.testing.assert_close(nft_loss(PRED, BASE, TARGET, REJECT), sft_loss(PRED, TARGET))
+def sft_errors(prediction, target):
+    return torch.stack([sft_loss(one[None], other[None]) for one, other in zip(prediction, target, strict=True)])
 
 
-def test_an_adapter_without_effect_has_the_bases_own_loss_whatever_the_labels():
+def test_nft_weighs_each_error_by_the_bases_own():
+    fitted, known = (sft_errors(prediction, TARGET) for prediction in (PRED, BASE))
+    torch.testing.assert_close(nft_loss(PRED, BASE, TARGET, REJECT), (fitted / known).mean())
+
+
+def test_an_adapter_without_effect_has_loss_one_under_nft_whatever_the_labels_and_the_noise():
     for labels in (REJECT, KEEP):
-        torch.testing.assert_close(nft_loss(BASE, BASE, TARGET, labels), sft_loss(BASE, TARGET))
+        torch.testing.assert_close(nft_loss(BASE, BASE, TARGET, labels), torch.tensor(1.0))
 
 
 def test_on_keeps_the_best_prediction_mirrors_the_target_at_the_base():
