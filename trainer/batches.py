@@ -80,33 +80,59 @@ class BatchDrawer:
 
     def train(self, step: int) -> Batch:
         """This process's rows of the batch of a step."""
-        random = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + step)
-        size = self.settings.train_batch
-        rejects = size - size // 2 if self.keeps else size
-        items = self._pick(self.rejects, rejects, random) + self._pick(self.keeps, size - rejects, random)
+        items, random = self._items(step)
         return self._batch(items, random, self.settings.null_dropout, self.share)
 
     def evaluation(self) -> Batch | None:
         """A fixed batch of held-out items under fixed noise, or None when nothing is held out."""
-        items = self.held_out[:: math.ceil(len(self.held_out) / HELD_OUT_BATCH) or 1]
+        items = self._evaluated()
         return self._batch(items, torch.Generator().manual_seed(0), 0.0, Share()) if items else None
+
+    def needed(self) -> tuple[list[Item], list[str]]:
+        """The items that the fit will see, each once, and their prompts: never more than its steps can draw."""
+        drawn = [item for step in range(self.settings.train_steps) for item in self._items(step)[0]]
+        items = {item.image_id: item for item in [*drawn, *self._evaluated()]}.values()
+        return list(items), [self._prompt(item) for item in items]
+
+    def _items(self, step: int) -> tuple[list[Item], torch.Generator]:
+        """The items of a step's batch, and the generator that its noise comes from."""
+        random = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + step)
+        size = self.settings.train_batch
+        rejects = size - size // 2 if self.keeps else size
+        return self._pick(self.rejects, rejects, random) + self._pick(self.keeps, size - rejects, random), random
+
+    def _evaluated(self) -> list[Item]:
+        return self.held_out[:: math.ceil(len(self.held_out) / HELD_OUT_BATCH) or 1]
+
+    def _prompt(self, item: Item) -> str:
+        return self.settings.trigger if self.objective == "wrong" else item.prompt
 
     def _batch(self, items: Sequence[Item], random: torch.Generator, null_dropout: float, share: Share) -> Batch:
         # Chance is drawn for every row, whoever takes it, so that several processes see what one would.
-        shape = (len(items), *self.cache.latent(items[0]).shape)
+        shape = (len(items), *self.cache.latent(items[0]).mean_CHW.shape)
         noise = torch.randn(shape, generator=random)
         timesteps = torch.randint(self.settings.min_timestep, 1000, (len(items),), generator=random)
         is_null = torch.rand(len(items), generator=random) < null_dropout
+        spread = torch.randn(shape, generator=random)  # of the VAE's posterior; unused where an item has its own latent
         weights = sureness(items)
         if self.settings.min_snr_gamma:
             weights = weights * min_snr_weights(self.noising, timesteps, self.settings.min_snr_gamma)
         mine = slice(share.number, None, share.of)
-        return self._rows(items[mine], noise[mine], timesteps[mine], is_null[mine], weights[mine])
+        items = items[mine]
+        drawn = [self.cache.latent(item).sample(s) for item, s in zip(items, spread[mine], strict=True)]
+        return self._rows(items, torch.stack(drawn), noise[mine], timesteps[mine], is_null[mine], weights[mine])
 
-    def _rows(self, items: Sequence[Item], noise: Tensor, timesteps: Tensor, is_null: Tensor, weights: Tensor) -> Batch:
+    def _rows(
+        self,
+        items: Sequence[Item],
+        latents: Tensor,
+        noise: Tensor,
+        timesteps: Tensor,
+        is_null: Tensor,
+        weights: Tensor,
+    ) -> Batch:
         device, dtype = self.device, self.dtype
-        latents = torch.stack([self.cache.latent(item) for item in items]).float()
-        prompts = [self.settings.trigger if self.objective == "wrong" else item.prompt for item in items]
+        prompts = [self._prompt(item) for item in items]
         texts = [self.null if null else self.cache.text(text) for text, null in zip(prompts, is_null, strict=True)]
         sizes = [[item.height, item.width, 0, 0, item.height, item.width] for item in items]
         return Batch(
