@@ -218,7 +218,7 @@ def _record(engine: Engine, files: Files, made: Made) -> Version:
             rule=made.settings.rule,
             strength=made.choice.strength,
             strength_curve=made.choice.curve,
-            settings=training_settings(made.settings),
+            settings=training_settings(made.settings) | made.base.facts,
             libraries=libraries(),
             code_commit=made.commit,
             curve=made.fitted.curve,

@@ -54,11 +54,12 @@ def _train_and_publish(engine: Engine, layout: Layout, settings: Settings, unfin
     from trainer.model import load_base, quiet_libraries
     from trainer.publish import Made, publish_version, sweep
     from trainer.strength import choose_strength
+    from trainer.weights import pinned
 
     quiet_libraries()
     sweep(engine, layout)
-    base = load_base(settings)
-    begin(engine, base.name, base.sha256)
+    base = load_base(pinned(engine, settings))
+    begin(engine, base.name, base.sha256, base.facts)
     manifest = _manifest(engine, unfinished, base.sha256)
     run = _start(engine, unfinished, manifest, settings)
     folder = checkpoint_folder(layout, manifest, settings)
