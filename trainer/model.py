@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionXLPipeline
+from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
@@ -16,6 +16,7 @@ from feedback.work import Drawing
 from store.errors import ModelError
 from store.files import sha256_of
 from store.settings import Settings
+from trainer.quantization import unet_quantization
 from trainer.refiner import Refiner, load_refiner
 from trainer.weights import first_line, hash_of, locate, revision_of
 
@@ -62,7 +63,7 @@ def load_base(settings: Settings) -> Base:
     dtype = pick_dtype(settings.dtype, device)
     path = locate(settings)
     try:
-        pipe = _load(path, settings, dtype)
+        pipe = _load(path, settings, device, dtype)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise ModelError(
             f"{settings.model!r} could not be loaded as an SDXL pipeline ({first_line(error)}); "
@@ -99,10 +100,12 @@ def pick_dtype(wanted: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if device.type == "cuda" else torch.float32
 
 
-def _load(path: Path, settings: Settings, dtype: torch.dtype) -> StableDiffusionXLPipeline:
+def _load(path: Path, settings: Settings, device: torch.device, dtype: torch.dtype) -> StableDiffusionXLPipeline:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the libraries' own deprecations are not the user's business
         replaced = {}
+        if quantization := unet_quantization(settings, device, dtype):
+            replaced["unet"] = _quantized_unet(path, settings, dtype, quantization)
         if settings.vae:
             replaced["vae"] = AutoencoderKL.from_pretrained(settings.vae, torch_dtype=dtype, use_safetensors=True)
         if path.is_file():
@@ -121,6 +124,17 @@ def _load(path: Path, settings: Settings, dtype: torch.dtype) -> StableDiffusion
             add_watermarker=False,
             **replaced,
         )
+
+
+def _quantized_unet(path: Path, settings: Settings, dtype: torch.dtype, quantization: Any) -> UNet2DConditionModel:
+    """The UNet alone: its linear weights are quantised while they are read, so that they never lie there in full."""
+    how = {"torch_dtype": dtype, "quantization_config": quantization}
+    if path.is_file():
+        where = {"config": settings.model_config_source, "subfolder": "unet"} if settings.model_config_source else {}
+        return UNet2DConditionModel.from_single_file(str(path), **where, **how)
+    return UNet2DConditionModel.from_pretrained(
+        path, subfolder="unet", use_safetensors=True, variant=settings.model_variant or None, **how
+    )
 
 
 def _plain_drawing(pipe: StableDiffusionXLPipeline, path: Path, settings: Settings) -> Drawing:

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from torch import Tensor
 
 from feedback.manifest import load_manifest
-from feedback.versions import champion
+from feedback.versions import champion, get_version
 from store.errors import RetrainError
 from store.layout import Layout
 from store.settings import Settings
@@ -23,9 +23,9 @@ class Parent(NamedTuple):
     known: frozenset[int]
 
 
-def find_parent(engine: Engine, layout: Layout) -> Parent | None:
-    """The champion; None while that is the plain base."""
-    version = champion(engine)
+def find_parent(engine: Engine, layout: Layout, number: int | None = None) -> Parent | None:
+    """The champion, or the version of that number; None where that is the plain base."""
+    version = champion(engine) if number is None else get_version(engine, number)
     if version.sha256 is None:
         return None
     weights = load_file(layout.version_folder(version.sha256) / DIFFUSERS_FILE)

@@ -62,6 +62,8 @@ TRAINING = (
     "guidance_gain",
     "sweep_pictures",
 )
+RUNNING = ("micro_batch", "gradient_checkpointing", "compile_unet", "deterministic")
+"""Settings that change how a fit uses the machine, and its result by rounding alone: a run may go on under others."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Made:
     settings: Settings
     run: Run
     commit: str
+    warm_from: int | None = None
 
 
 class Files(NamedTuple):
@@ -208,7 +211,7 @@ def _record(engine: Engine, files: Files, made: Made) -> Version:
         number = next_number(session)
         version = Version(
             number=number,
-            parent=number - 1,
+            parent=number - 1 if made.warm_from is None else made.warm_from,
             sha256=sha256_of(files.diffusers),
             kohya_sha256=sha256_of(files.kohya),
             manifest_id=made.manifest.id,
@@ -218,7 +221,9 @@ def _record(engine: Engine, files: Files, made: Made) -> Version:
             rule=made.settings.rule,
             strength=made.choice.strength,
             strength_curve=made.choice.curve,
-            settings=training_settings(made.settings) | made.base.facts,
+            settings=training_settings(made.settings)
+            | {name: getattr(made.settings, name) for name in RUNNING}
+            | made.base.facts,
             libraries=libraries(),
             code_commit=made.commit,
             curve=made.fitted.curve,
