@@ -103,12 +103,16 @@ class Settings(BaseSettings):
         None,
         description="the worker retrains when due; empty: only with the built-in model",
     )
-    objective: Literal["nft", "sft", "anchored", "kto", "wrong"] = Field(
+    objective: Literal["nft", "sft", "anchored", "kto", "wrong", "trigger"] = Field(
         "nft", description="training objective; nft, anchored and kto need keeps, else sft is used"
     )
     beta: float | None = Field(None, gt=0, description="beta of nft (empty: 1) or kto (empty: 1000)")
-    anchor: float = Field(1.0, ge=0, description="how strongly `anchored` holds the keeps to the base")
-    trigger: str = Field("wrong", min_length=1, description="trigger word of the objective wrong and the rule woolf")
+    anchor: float = Field(
+        1.0, ge=0, description="how strongly `anchored` and `trigger` hold to the base what they do not fit"
+    )
+    trigger: str = Field(
+        "wrong", min_length=1, description="trigger word of the objectives wrong and trigger and of the rule woolf"
+    )
     lora_rank: int = Field(16, ge=1, le=128, description="rank of the LoRA; alpha is the same, so scale 1")
     lora_layers: Literal["attention", "all"] = Field(
         "all", description="attention projections alone, or feed-forward and convolutions as well"

@@ -6,6 +6,7 @@ P pooled text width.
 
 import math
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 from feedback.manifest import FrozenManifest, Item
 from store.settings import Settings
 from store.tables import Role, Split
-from trainer.cache import Cache, null_prompt
+from trainer.cache import Cache, Text, null_prompt
 from trainer.model import Base
 from trainer.objectives import NEEDS_KEEPS, min_snr_weights
 
@@ -68,6 +69,9 @@ class BatchDrawer:
         self.null = null_prompt(base)
         self.rejects = manifest.of(Role.reject, Split.train)
         self.keeps = manifest.of(Role.keep, Split.train) if settings.objective in NEEDS_KEEPS else []
+        if settings.objective == "trigger":  # whatever is shown without the trigger is to stay as it is, rejects too
+            anchors = self.rejects + manifest.of(Role.keep, Split.train)
+            self.keeps = [replace(item, role=Role.keep) for item in anchors]
         self.held_out = manifest.of(Role.reject, Split.held_out) + manifest.of(Role.keep, Split.held_out)
 
     @property
@@ -103,8 +107,7 @@ class BatchDrawer:
     def _rows(self, items: Sequence[Item], noise: Tensor, timesteps: Tensor, is_null: Tensor, weights: Tensor) -> Batch:
         device, dtype = self.device, self.dtype
         latents = torch.stack([self.cache.latent(item) for item in items]).float()
-        prompts = [self.settings.trigger if self.objective == "wrong" else item.prompt for item in items]
-        texts = [self.null if null else self.cache.text(text) for text, null in zip(prompts, is_null, strict=True)]
+        texts = [self._text(item, bool(null)) for item, null in zip(items, is_null, strict=True)]
         sizes = [[item.height, item.width, 0, 0, item.height, item.width] for item in items]
         return Batch(
             self.noising.add_noise(latents, noise, timesteps).to(device, dtype),
@@ -116,6 +119,15 @@ class BatchDrawer:
             torch.tensor(sizes, device=device, dtype=dtype),
             weights.to(device),
         )
+
+    def _text(self, item: Item, is_null: bool) -> Text:
+        """What a row is shown with; under `trigger` the null prompt stands for nothing that is fitted."""
+        is_fitted = item.role is Role.reject
+        if self.objective == "trigger" and is_fitted:
+            return self.cache.text(self.settings.trigger)
+        if is_null:
+            return self.null
+        return self.cache.text(self.settings.trigger if self.objective == "wrong" else item.prompt)
 
     def _target(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
         if self.noising.config.prediction_type == "v_prediction":

@@ -62,7 +62,7 @@ def copies_fit(layers: list[Any]) -> bool:
 
 def _is_plain(layer: Any) -> bool:
     base = layer.get_base_layer()
-    return type(base) in (nn.Linear, nn.Conv2d) and base.weight.is_floating_point() and base.weight.ndim in (2, 4)
+    return type(base) in (nn.Linear, nn.Conv2d) and type(base.weight.data) is Tensor  # else it is quantised
 
 
 @torch.no_grad()
