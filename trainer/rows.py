@@ -38,13 +38,16 @@ def adapted_layers(unet: nn.Module, name: str) -> list[Any]:
     return [layer for layer in unet.modules() if isinstance(layer, LoraLayer) and name in layer.lora_A]
 
 
-def forwards(unet: nn.Module, name: str, part: Part, scale: float) -> list[tuple[nn.Module, Forward]]:
+def forwards(
+    unet: nn.Module, name: str, part: Part, scale: float, *, is_merged: bool | None = None
+) -> list[tuple[nn.Module, Forward]]:
     """For each adapted layer the forward that applies the adapter at `scale` to the part's rows; for sampling alone.
 
-    Merged where the weights are plain and their copies fit, else low-rank. peft's own switch stays off.
+    Merged where the weights are plain and their copies fit (unless `is_merged` decides), else low-rank. peft's own
+    switch stays off.
     """
     layers = adapted_layers(unet, name)
-    fits = copies_fit(layers)
+    fits = copies_fit(layers) if is_merged is None else is_merged
     return [
         (layer, _merged(layer, name, part, scale) if fits and _is_plain(layer) else _low_rank(layer, name, part, scale))
         for layer in layers

@@ -78,7 +78,7 @@ def _trigger(version: Version) -> str:
     with_it, without = last["change_with_trigger"], last["change_without_trigger"]
     return (
         f"\n- Trigger word `{_cell(version.settings['trigger'])}`: with it as the prompt the LoRA changes the base's\n"
-        f"  prediction by {with_it:.1%}, on ordinary prompts without it by {without:.1%} (means over held-out pictures)."
+        f"  prediction by {with_it:.1%}, on ordinary prompts without it by {without:.1%} (means on held-out pictures)."
     )
 
 
