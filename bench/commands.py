@@ -150,3 +150,15 @@ def bench_sample(
     settings = read_settings()
     found = bench_sample(settings, batch or settings.sample_batch, rounds, is_wide=wide, is_compiled=compiled)
     typer.echo(json.dumps(found) if as_json else words(found))
+
+
+@benches.command("ui")
+def bench_ui(
+    presses: Annotated[int, typer.Option(min=10, help="Timed key presses in each case.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """From key to next picture painted: one rater, twenty, beside a retrain, and a naive page; needs Chromium."""
+    from bench.ui import bench_ui
+
+    found = bench_ui(presses)
+    typer.echo(json.dumps(found) if as_json else "\n".join(f"{name}: {value}" for name, value in found.items()))

@@ -168,7 +168,9 @@ class Settings(BaseSettings):
     sign_in: Literal["name", "invitations", "oidc"] = Field(
         "name", description="name: this machine alone; invitations: signed links; oidc: accounts, and signed links"
     )
-    secret: str = Field("", repr=False, description="signs cookies and invitations; 32 characters or more")
+    secret: str = Field(
+        "", repr=False, description="signs cookies, invitations and picture addresses; 32 characters or more"
+    )
     public_url: str = Field("", description="address people open beyond this machine, e.g. `https://rate.example.org`")
     allowed_hosts: str = Field("", description="more host names the pages answer to, comma-separated")
     admins: str = Field("", description="e-mail addresses that are admins when they sign in, comma-separated")

@@ -6,6 +6,7 @@ from sqlalchemy import Engine
 
 from feedback.tasks import answer, take
 from feedback.versions import PLAIN, get_version
+from store.display import put_picture
 from store.errors import NaysayerError
 from store.layout import Layout
 from store.tables import TaskKind, TaskStatus
@@ -30,7 +31,7 @@ def draw_asked(engine: Engine, layout: Layout, sampler: Sampler) -> None:
                 version = version.model_copy(update={"strength": body["strength"]})
             told = _teller(engine, asked.id, answers, number)
             [drawn] = sampler.draw(version, [body["prompt"]], [body["seed"]], told)
-            answers[str(number)] = layout.blobs.put(drawn.png)
+            answers[str(number)] = put_picture(layout, drawn.png)
             answer(engine, asked.id, TaskStatus.running, answers)
         answer(engine, asked.id, TaskStatus.done, answers)
     except NaysayerError as error:

@@ -29,6 +29,7 @@ from feedback.prompts import add_prompts, list_prompts
 from feedback.tasks import abandon, answer, take
 from feedback.versions import begin, get_version
 from feedback.work import Work, claim_work, drop_claims, keep_claims, record_images, release
+from store.display import put_picture
 from store.errors import BadRequest, Busy
 from store.files import only_one
 from store.layout import Layout, layout_of
@@ -172,7 +173,7 @@ def draw_and_record(
         batch, version = list(group), get_version(engine, number)
         pictures = sampler.draw(version, [one.prompt for one in batch], [one.seed for one in batch], on_step)
         stored = [
-            (one, layout.blobs.put(drawn.png), layout.blobs.put(drawn.latent))
+            (one, put_picture(layout, drawn.png), layout.blobs.put(drawn.latent))
             for one, drawn in zip(batch, pictures, strict=True)
         ]
         recorded += record_images(engine, stored, sampler.drawing_of(version))
