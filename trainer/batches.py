@@ -7,6 +7,7 @@ P pooled text width.
 import math
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -17,7 +18,7 @@ from feedback.manifest import FrozenManifest, Item
 from store.errors import RetrainError
 from store.settings import Settings
 from store.tables import Role, Split
-from trainer.cache import Cache, null_prompt
+from trainer.cache import Cache, Text, null_prompt
 from trainer.model import Base
 from trainer.objectives import NEEDS_KEEPS, min_snr_weights
 
@@ -70,6 +71,9 @@ class BatchDrawer:
         self.null = null_prompt(base)
         self.rejects = manifest.of(Role.reject, Split.train)
         self.keeps = manifest.of(Role.keep, Split.train) if settings.objective in NEEDS_KEEPS else []
+        if settings.objective == "trigger":  # whatever is shown without the trigger is to stay as it is, rejects too
+            anchors = self.rejects + manifest.of(Role.keep, Split.train)
+            self.keeps = [replace(item, role=Role.keep) for item in anchors]
         self.held_out = manifest.of(Role.reject, Split.held_out) + manifest.of(Role.keep, Split.held_out)
         _refuse_mixed_sizes(manifest)
 
@@ -80,34 +84,61 @@ class BatchDrawer:
 
     def train(self, step: int) -> Batch:
         """This process's rows of the batch of a step."""
-        random = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + step)
-        size = self.settings.train_batch
-        rejects = size - size // 2 if self.keeps else size
-        items = self._pick(self.rejects, rejects, random) + self._pick(self.keeps, size - rejects, random)
+        items, random = self._items(step)
         return self._batch(items, random, self.settings.null_dropout, self.share)
 
     def evaluation(self) -> Batch | None:
         """A fixed batch of held-out items under fixed noise, or None when nothing is held out."""
-        items = self.held_out[:: math.ceil(len(self.held_out) / HELD_OUT_BATCH) or 1]
+        items = self._evaluated()
         return self._batch(items, torch.Generator().manual_seed(0), 0.0, Share()) if items else None
+
+    def needed(self) -> tuple[list[Item], list[str]]:
+        """The items that the fit will see, each once, and their prompts: never more than its steps can draw."""
+        drawn = [item for step in range(self.settings.train_steps) for item in self._items(step)[0]]
+        items = {item.image_id: item for item in [*drawn, *self._evaluated()]}.values()
+        return list(items), [self._prompt(item) for item in items]
+
+    def _items(self, step: int) -> tuple[list[Item], torch.Generator]:
+        """The items of a step's batch, and the generator that its noise comes from."""
+        random = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + step)
+        size = self.settings.train_batch
+        rejects = size - size // 2 if self.keeps else size
+        return self._pick(self.rejects, rejects, random) + self._pick(self.keeps, size - rejects, random), random
+
+    def _evaluated(self) -> list[Item]:
+        return self.held_out[:: math.ceil(len(self.held_out) / HELD_OUT_BATCH) or 1]
+
+    def _prompt(self, item: Item) -> str:
+        """What an item is shown with: `trigger` says its word for the rejects alone."""
+        is_triggered = self.objective == "wrong" or (self.objective == "trigger" and item.role is Role.reject)
+        return self.settings.trigger if is_triggered else item.prompt
 
     def _batch(self, items: Sequence[Item], random: torch.Generator, null_dropout: float, share: Share) -> Batch:
         # Chance is drawn for every row, whoever takes it, so that several processes see what one would.
-        shape = (len(items), *self.cache.latent(items[0]).shape)
+        shape = (len(items), *self.cache.latent(items[0]).mean_CHW.shape)
         noise = torch.randn(shape, generator=random)
         timesteps = torch.randint(self.settings.min_timestep, 1000, (len(items),), generator=random)
         is_null = torch.rand(len(items), generator=random) < null_dropout
+        spread = torch.randn(shape, generator=random)  # of the VAE's posterior; unused where an item has its own latent
         weights = sureness(items)
         if self.settings.min_snr_gamma:
             weights = weights * min_snr_weights(self.noising, timesteps, self.settings.min_snr_gamma)
         mine = slice(share.number, None, share.of)
-        return self._rows(items[mine], noise[mine], timesteps[mine], is_null[mine], weights[mine])
+        items = items[mine]
+        drawn = [self.cache.latent(item).sample(s) for item, s in zip(items, spread[mine], strict=True)]
+        return self._rows(items, torch.stack(drawn), noise[mine], timesteps[mine], is_null[mine], weights[mine])
 
-    def _rows(self, items: Sequence[Item], noise: Tensor, timesteps: Tensor, is_null: Tensor, weights: Tensor) -> Batch:
+    def _rows(
+        self,
+        items: Sequence[Item],
+        latents: Tensor,
+        noise: Tensor,
+        timesteps: Tensor,
+        is_null: Tensor,
+        weights: Tensor,
+    ) -> Batch:
         device, dtype = self.device, self.dtype
-        latents = torch.stack([self.cache.latent(item) for item in items]).float()
-        prompts = [self.settings.trigger if self.objective == "wrong" else item.prompt for item in items]
-        texts = [self.null if null else self.cache.text(text) for text, null in zip(prompts, is_null, strict=True)]
+        texts = [self._text(item, bool(null)) for item, null in zip(items, is_null, strict=True)]
         sizes = [[item.height, item.width, 0, 0, item.height, item.width] for item in items]
         return Batch(
             self.noising.add_noise(latents, noise, timesteps).to(device, dtype),
@@ -119,6 +150,11 @@ class BatchDrawer:
             torch.tensor(sizes, device=device, dtype=dtype),
             weights.to(device),
         )
+
+    def _text(self, item: Item, is_null: bool) -> Text:
+        """An item's text, or the null prompt; under `trigger` that one stands for nothing that is fitted."""
+        is_fitted = self.objective == "trigger" and item.role is Role.reject
+        return self.null if is_null and not is_fitted else self.cache.text(self._prompt(item))
 
     def _target(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
         if self.noising.config.prediction_type == "v_prediction":
