@@ -119,7 +119,7 @@ def form_html(engine: Engine, settings: Settings, rater: str, note: str = "") ->
         engine, rater, count=1, overlap=settings.overlap, lease_s=settings.lease_s, mix=mix_of(settings)
     )
     last = recent_votes(engine, rater, 1)
-    today = desk_state(engine, rater, settings.rejects_needed)[0].today
+    today = desk_state(engine, rater, settings.rejects_needed).progress.today
     top = (
         f'<div class="top soft"><span>Rating as <b>{escape(rater)}</b></span>'
         f"<span>{today} {'vote' if today == 1 else 'votes'} today</span></div>"

@@ -41,7 +41,7 @@ def simple_page() -> None:
 
 
 def _desk(rater: str) -> None:
-    st.html(data_line(f"{plural(desk_state(engine(), rater, settings().rejects_needed)[0].today, 'vote')} today"))
+    st.html(data_line(f"{plural(desk_state(engine(), rater, settings().rejects_needed).progress.today, 'vote')} today"))
     if note := st.session_state.pop(NOTE, ""):
         st.html(alert(note))
     showing = _showing(rater)
