@@ -20,6 +20,7 @@ from feedback.versions import withdrawn
 from store.engine import reading
 from store.tables import (
     Alias,
+    Claim,
     Image,
     ImageTally,
     Origin,
@@ -82,6 +83,16 @@ class VersionRow:
 
 
 @dataclass(frozen=True)
+class InHand:
+    """What a worker draws at this instant: so many pictures of a version, `step` of `steps` done."""
+
+    pictures: int
+    version: int
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
 class Standing:
     """The loop at this instant; `judged` pictures have votes, those of evaluation sets included, the pool's not."""
 
@@ -96,6 +107,7 @@ class Standing:
     judged: int
     prompts: int
     run: Run | None
+    in_hand: tuple[InHand, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -176,7 +188,14 @@ def standing(engine: Engine, now: datetime | None = None) -> Standing:
             judged=sum(sampled) + sum(evaluated),
             prompts=session.exec(select(func.count(col(Prompt.id))).where(col(Prompt.is_active))).one(),
             run=session.exec(select(Run).order_by(col(Run.id).desc())).first(),
+            in_hand=_in_hand(session, now),
         )
+
+
+def _in_hand(session: Session, now: datetime) -> tuple[InHand, ...]:
+    figures = (func.count(), Claim.version, func.max(Claim.step), func.max(Claim.steps))
+    held = select(*figures).where(col(Claim.expires_at) > now).group_by(col(Claim.worker), col(Claim.version))
+    return tuple(InHand(*row) for row in session.exec(held.order_by(col(Claim.worker))))
 
 
 def progress(engine: Engine, rater_id: int, now: datetime | None = None) -> Progress:

@@ -10,11 +10,13 @@ NaysayerError
 │   ├── UnknownVersion       no such version
 │   ├── RequestConflict      a request id used again for something else
 │   ├── BadLora              a LoRA file that cannot be imported
+│   ├── NotInstalled         a setting needs a package that is missing
 │   └── BadRequest           a malformed value
 ├── ModelError               the base model cannot be loaded or cannot be steered
 ├── RetrainError             a retrain did not end in a version
 │   ├── TooFewRejects
 │   ├── NonFiniteLoss
+│   ├── OutOfMemory          one picture a pass does not fit
 │   ├── BadExport            the written file does not reload to the same network
 │   └── Interrupted          stopped by a signal after saving a checkpoint
 ├── NotSignedIn              somebody beyond this machine without a good invitation or account
@@ -65,6 +67,14 @@ class RequestConflict(InputError):
     pass
 
 
+class NotInstalled(InputError):
+    def __init__(self, setting: str, value: str, package: str) -> None:
+        super().__init__(
+            f"{setting} is {value}, which needs the package {package}, and it is not installed; "
+            f"install it with `.venv/bin/pip install -c constraints.txt {package}`, or choose another value"
+        )
+
+
 class BadRequest(InputError):
     pass
 
@@ -91,12 +101,20 @@ class TooFewRejects(RetrainError):
 
 
 class NonFiniteLoss(RetrainError):
-    def __init__(self, step: int, loss: float) -> None:
+    def __init__(self, step: int, value: float, what: str = "loss") -> None:
         super().__init__(
-            f"the loss became {loss} at step {step}, a finite number was needed; no version was made; "
+            f"the {what} became {value} at step {step}, a finite number was needed; no version was made; "
             "lower NAYSAYER_LEARNING_RATE or use NAYSAYER_DTYPE=fp32"
         )
         self.step = step
+
+
+class OutOfMemory(RetrainError):
+    def __init__(self, what: str, advice: list[str]) -> None:
+        super().__init__(
+            f"out of memory ({what}); no version was made; what makes it smaller, the mildest first: "
+            f"{'; '.join(advice)}; the next `naysayer retrain` goes on from the last checkpoint where that still fits"
+        )
 
 
 class BadExport(RetrainError):

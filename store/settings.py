@@ -23,7 +23,17 @@ class Settings(BaseSettings):
 
     model: str = Field(BUILTIN, description="`builtin`, a hub id, a local folder or a single `.safetensors` file")
     model_variant: str = Field("", description="hub or folder variant of the weights, e.g. `fp16`")
+    model_revision: str = Field(
+        "", description="branch, tag or commit of a hub id; empty: the newest, then the commit the store began with"
+    )
+    model_config_source: str = Field(
+        "", description="folder or hub id with the configuration of a single file; empty: SDXL base 1.0 of the hub"
+    )
     vae: str = Field("", description="another VAE (hub id or folder), e.g. an fp16-fix VAE")
+    refiner: str = Field("", description="refiner (hub id, folder or file) that takes the last steps; empty: none")
+    refiner_start: float = Field(
+        0.8, gt=0, lt=1, description="share of the noise schedule after which the refiner takes over"
+    )
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="auto: bf16 on CUDA, else fp32")
     device: str = Field("auto", description="auto: cuda, else mps, else cpu")
 
@@ -44,7 +54,13 @@ class Settings(BaseSettings):
         0.3, ge=0, description="same-prompt: by how much the guidance scale grows with each unit of kappa"
     )
     sweep_pictures: int = Field(16, ge=4, description="held-out pictures drawn at each strength of the sweep")
-    sample_batch: int = Field(8, ge=1, description="pictures drawn at once")
+    sample_batch: int = Field(8, ge=1, description="pictures drawn at once; halved whenever they do not fit the memory")
+    compile_sampling: bool = Field(
+        False, description="`torch.compile` the UNet for drawing: a minute or more to begin, then quicker steps"
+    )
+    vae_decode: Literal["whole", "sliced", "tiled"] = Field(
+        "whole", description="sliced: one picture after the other; tiled: large pictures in overlapping pieces"
+    )
     queue_target: int = Field(24, ge=1, description="unrated pictures the worker keeps ready")
     base_slice: float = Field(0.1, ge=0, le=1, description="share of the pictures drawn by the plain base")
     evaluation_pairs: int | None = Field(
@@ -87,24 +103,64 @@ class Settings(BaseSettings):
         None,
         description="the worker retrains when due; empty: only with the built-in model",
     )
-    objective: Literal["nft", "sft", "anchored", "kto", "wrong"] = Field(
+    objective: Literal["nft", "sft", "anchored", "kto", "wrong", "trigger"] = Field(
         "nft", description="training objective; nft, anchored and kto need keeps, else sft is used"
     )
     beta: float | None = Field(None, gt=0, description="beta of nft (empty: 1) or kto (empty: 1000)")
-    anchor: float = Field(1.0, ge=0, description="how strongly `anchored` holds the keeps to the base")
-    trigger: str = Field("wrong", min_length=1, description="trigger word of the objective wrong and the rule woolf")
+    anchor: float = Field(
+        1.0, ge=0, description="how strongly `anchored` and `trigger` hold to the base what they do not fit"
+    )
+    trigger: str = Field(
+        "wrong", min_length=1, description="trigger word of the objectives wrong and trigger and of the rule woolf"
+    )
     lora_rank: int = Field(16, ge=1, le=128, description="rank of the LoRA; alpha is the same, so scale 1")
     lora_layers: Literal["attention", "all"] = Field(
         "all", description="attention projections alone, or feed-forward and convolutions as well"
     )
     train_steps: int = Field(600, ge=1, description="optimiser steps of a retrain")
     train_batch: int = Field(8, ge=1, description="latents a step, half rejects and half keeps")
-    learning_rate: float = Field(5e-4, gt=0, description="peak of the cosine schedule (AdamW)")
+    micro_batch: int | None = Field(
+        None,
+        ge=1,
+        description="latents a forward pass, the step's gradient being their sum; empty: the whole batch, halved "
+        "whenever it does not fit the memory",
+    )
+    optimizer: Literal["adamw", "adamw8bit", "prodigy", "adafactor", "schedule-free"] = Field(
+        "adamw", description="adamw8bit needs bitsandbytes, prodigy needs prodigyopt, schedule-free needs schedulefree"
+    )
+    learning_rate: float | None = Field(
+        None,
+        gt=0,
+        description="peak of the cosine schedule (schedule-free: constant); empty: 5e-4, or 1 for prodigy",
+    )
+    ema_decay: float = Field(
+        0.0, ge=0, lt=1, description="decay a step of the running average of the LoRA that is published; 0: no average"
+    )
+    min_snr_gamma: float = Field(
+        0.0, ge=0, description="gamma of the min-SNR weights of the timesteps, 5 is usual; 0: all weigh the same"
+    )
     min_timestep: int = Field(
         100, ge=0, le=999, description="timesteps from this one to 999 are fitted; less noise shows no mistake"
     )
     null_dropout: float = Field(0.1, ge=0, le=1, description="share of training rows with the null prompt")
+    warm_start: bool = Field(
+        False, description="go on from the champion's LoRA instead of a fresh one (same rank and layers)"
+    )
+    replay: float = Field(
+        0.5, ge=0, le=1, description="warm start: share of each batch that the champion was trained on already"
+    )
     checkpoint_every: int = Field(100, ge=1, description="training steps between checkpoints")
+    gradient_checkpointing: bool = Field(
+        False, description="keep fewer activations and compute them again: less memory, slower steps"
+    )
+    base_quantization: Literal["none", "fp8", "int8", "nf4"] = Field(
+        "none",
+        description="the UNet's linear weights in less memory: fp8, int8 (torchao) or nf4 (bitsandbytes, CUDA alone)",
+    )
+    compile_unet: bool = Field(False, description="`torch.compile` while fitting: slow to begin, quicker steps")
+    deterministic: bool = Field(
+        False, description="on a GPU the same bytes from the same inputs, at some cost in speed (the CPU always does)"
+    )
     seed: int = Field(0, ge=0, description="seed of the training run")
 
     host: str = Field("127.0.0.1", description="address the pages listen on; beyond this machine only with a sign-in")
@@ -176,6 +232,10 @@ class Settings(BaseSettings):
     @property
     def beta_used(self) -> float:
         return self.beta or (1000.0 if self.objective == "kto" else 1.0)
+
+    @property
+    def learning_rate_used(self) -> float:
+        return self.learning_rate or (1.0 if self.optimizer == "prodigy" else 5e-4)
 
     @property
     def rejects_needed(self) -> int:

@@ -1,14 +1,13 @@
 """Checkpoints of a fit: a folder each, complete or absent, without pickle.
 
-Noise, timesteps and batches depend on the seed and the step number alone, so weights, optimiser moments and the step
-are the whole state.
+No state of a random generator is in them: batches, noise and timesteps depend on the seed and the step number alone,
+and every step begins by seeding the generators of Python, numpy and torch from these two.
 """
 
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -16,31 +15,11 @@ from store.files import put_in_place, remove_folder
 
 
 class State(NamedTuple):
-    """Where a fit stands: `step` steps are done; tensors by position of their parameter."""
+    """Where a fit stands: `step` steps are done; `learned` is nested, of tensors, numbers and words."""
 
     step: int
     curve: list[dict[str, float]]
-    tensors: dict[str, Tensor]
-
-
-def state_of(parameters: list[torch.nn.Parameter], optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Weights and optimiser moments as flat tensors named `<position>.<what>`."""
-    tensors = {}
-    for position, parameter in enumerate(parameters):
-        tensors[f"{position}.weight"] = parameter.detach().cpu().contiguous().clone()
-        for name, value in optimizer.state[parameter].items():
-            tensors[f"{position}.{name}"] = torch.as_tensor(value).detach().cpu().contiguous().clone()
-    return tensors
-
-
-def restore(tensors: dict[str, Tensor], parameters: list[torch.nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
-    """Puts a saved state back into the parameters and the optimiser."""
-    for position, parameter in enumerate(parameters):
-        own = {name.split(".", 1)[1]: tensor for name, tensor in tensors.items() if name.startswith(f"{position}.")}
-        parameter.data.copy_(own.pop("weight"))
-        optimizer.state[parameter] = {
-            name: value if name == "step" else value.to(parameter.device) for name, value in own.items()
-        }
+    learned: dict[str, Any]
 
 
 def save_checkpoint(folder: Path, state: State) -> None:
@@ -51,8 +30,10 @@ def save_checkpoint(folder: Path, state: State) -> None:
     staging = folder / f".staging-{state.step:06d}"
     remove_folder(staging)
     staging.mkdir(parents=True)
-    (staging / "state.safetensors").write_bytes(save(state.tensors))
-    (staging / "state.json").write_text(json.dumps({"step": state.step, "curve": state.curve}))
+    tensors: dict[str, Tensor] = {}
+    told = {"step": state.step, "curve": state.curve, "learned": _without_tensors(state.learned, "", tensors)}
+    (staging / "state.safetensors").write_bytes(save(tensors))
+    (staging / "state.json").write_text(json.dumps(told))
     put_in_place(staging, final)
     for older in sorted(folder.glob("step-*"))[:-1]:
         remove_folder(older)
@@ -63,5 +44,32 @@ def newest_checkpoint(folder: Path) -> State | None:
     found = sorted(folder.glob("step-*"))
     if not found:
         return None
-    about = json.loads((found[-1] / "state.json").read_text())
-    return State(about["step"], about["curve"], load((found[-1] / "state.safetensors").read_bytes()))
+    told = json.loads((found[-1] / "state.json").read_text())
+    tensors = load((found[-1] / "state.safetensors").read_bytes())
+    return State(told["step"], told["curve"], _with_tensors(told["learned"], tensors))
+
+
+def _without_tensors(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """The value as JSON can hold it; each tensor goes into `tensors`, its name stands in its place.
+
+    >>> _without_tensors({1: (0.5, None)}, "", {})
+    {'pairs': [[1, [0.5, None]]]}
+    """
+    if isinstance(value, Tensor):
+        tensors[name] = value.detach().to("cpu", copy=True).contiguous()
+        return {"tensor": name}
+    if isinstance(value, dict):  # as pairs, because JSON would turn numbers that are keys into words
+        return {"pairs": [[key, _without_tensors(inner, f"{name}.{key}", tensors)] for key, inner in value.items()]}
+    if isinstance(value, list | tuple):
+        return [_without_tensors(inner, f"{name}.{i}", tensors) for i, inner in enumerate(value)]
+    return value
+
+
+def _with_tensors(value: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, list):
+        return [_with_tensors(inner, tensors) for inner in value]
+    if isinstance(value, dict):
+        if "tensor" in value:
+            return tensors[value["tensor"]]
+        return {key: _with_tensors(inner, tensors) for key, inner in value["pairs"]}
+    return value

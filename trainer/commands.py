@@ -37,10 +37,14 @@ def retrain(
     """Fit a negative LoRA on the reject pool and publish it, when due; safe to call from cron every minute."""
     from feedback.announce import announce
     from store.migrate import open_store
+    from trainer.processes import is_first_process
     from trainer.retrain import retrain
     from trainer.runlog import Told, logged
 
     settings = read_settings()
+    if not is_first_process():
+        retrain(settings)
+        return
 
     def tell(told: Told) -> None:
         if said := told.line if as_json else told.sentence:

@@ -1,45 +1,33 @@
-"""Fit a negative LoRA on a frozen manifest.
+"""Fit a negative LoRA on a frozen manifest, on one device or on several.
 
-Shape suffixes: B batch, C latent channels (4), H W latent height and width, L tokens (77), D text width,
-P pooled text width.
+Shape suffixes: B batch, C latent channels (4), H W latent height and width.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from accelerate import Accelerator
-from diffusers import DDPMScheduler, UNet2DConditionModel
-from torch import Tensor
+from accelerate.utils import set_seed
+from diffusers import UNet2DConditionModel
+from torch import Tensor, nn
 from tqdm import trange
 
-from feedback.manifest import FrozenManifest, Item
-from store.errors import Interrupted, NonFiniteLoss
+from feedback.manifest import FrozenManifest
+from store.errors import BadRequest, Interrupted, NonFiniteLoss
 from store.settings import Settings
-from store.tables import Role, Split
-from trainer.cache import Cache, null_prompt
-from trainer.checkpoint import State, newest_checkpoint, restore, save_checkpoint, state_of
-from trainer.lora import add_fresh, round_to_half, weights_of
+from trainer.batches import Batch, BatchDrawer, Share
+from trainer.cache import Cache
+from trainer.checkpoint import State, newest_checkpoint, save_checkpoint
+from trainer.learner import Learner, gradient_norm
+from trainer.lora import add_fresh, round_to_half, trained_tensors, weights_of
+from trainer.memory import checkpointing, encoders_away, fitting_rows, reproducible, told_what_to_lower, what_to_lower
 from trainer.model import Base
-from trainer.objectives import NEEDS_BASE, NEEDS_KEEPS, anchored_loss, kto_loss, nft_loss, sft_loss
-
-HELD_OUT_BATCH = 64
-
-
-class Batch(NamedTuple):
-    """Everything one step needs, on the device."""
-
-    noisy_BCHW: Tensor
-    timesteps_B: Tensor
-    target_BCHW: Tensor
-    is_reject_B: Tensor
-    text_BLD: Tensor
-    pooled_BP: Tensor
-    time_ids_B6: Tensor
-    weights_B: Tensor
+from trainer.objectives import NEEDS_BASE, anchored_loss, kto_loss, nft_loss, sft_loss
+from trainer.parent import Parent, begin_with, drift
 
 
 class Fitted(NamedTuple):
@@ -57,105 +45,133 @@ class Watch:
     should_stop: Callable[[], bool] = lambda: False
 
 
-def fit(base: Base, cache: Cache, manifest: FrozenManifest, settings: Settings, folder: Path, watch: Watch) -> Fitted:
+def fit(
+    base: Base,
+    cache: Cache,
+    manifest: FrozenManifest,
+    settings: Settings,
+    folder: Path,
+    watch: Watch,
+    parent: Parent | None = None,
+) -> Fitted:
     """The adapter after `train_steps` steps, going on from the newest checkpoint in `folder`.
 
-    Raises NonFiniteLoss before the step that would use it; Interrupted, after saving, when asked to stop.
+    `parent` is the version before: a warm start begins with it, and the curve ends with the drift from it. Started by
+    `accelerate launch`, each process takes its share of every batch, and all of them end with the same weights.
+    Raises NonFiniteLoss before the step that would use it; OutOfMemory when one latent a pass does not fit;
+    Interrupted, after saving, when asked to stop.
     """
     accelerator = Accelerator(cpu=base.device.type == "cpu", mixed_precision=_precision(base))
-    unet = base.pipe.unet
+    unet, warm = base.pipe.unet, parent if settings.warm_start else None
+    share = Share(accelerator.process_index, accelerator.num_processes)
+    _refuse_what_cannot_be_shared(settings, share)
+    draw = BatchDrawer(base, cache, manifest, settings, warm.known if warm else (), share)
+    with accelerator.main_process_first():
+        cache.prepare(*draw.needed())
     parameters = add_fresh(unet, settings.lora_rank, settings.lora_layers, settings.seed)
-    optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=1e-2)
-    optimizer = accelerator.prepare(optimizer)
-    state = newest_checkpoint(folder) or State(0, [], {})
-    if state.step:
-        restore(state.tensors, parameters, optimizer.optimizer)
-    draw = BatchDrawer(base, cache, manifest, settings)
-    curve, steps = state.curve, settings.train_steps
-    for step in trange(state.step, steps, initial=state.step, total=steps, desc="fitting", unit="step"):
-        rate = _set_learning_rate(optimizer, settings.learning_rate, step, steps)
-        batch = draw.train(step)
-        with accelerator.autocast():
-            loss = loss_of(unet, batch, draw.objective, settings)
-        if not math.isfinite(loss.item()):
-            raise NonFiniteLoss(step + 1, loss.item())
-        accelerator.backward(loss)
-        norm = accelerator.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        curve.append({"step": step + 1, "loss": loss.item(), "learning_rate": rate, "gradient_norm": float(norm)})
-        is_last, must_stop = step + 1 == steps, watch.should_stop()
-        is_milestone = is_last or (step + 1) % settings.checkpoint_every == 0
-        if is_milestone:
-            curve[-1] |= held_out_losses(unet, draw, accelerator, settings)
-        if is_milestone or must_stop:
-            save_checkpoint(folder, State(step + 1, curve, state_of(parameters, optimizer.optimizer)))
-        watch.on_step(step + 1, steps)
-        if must_stop and not is_last:
-            raise Interrupted(step + 1, steps)
+    if warm:
+        begin_with(warm, trained_tensors(unet), settings)
+    with (
+        encoders_away(base),
+        reproducible(settings.deterministic),
+        checkpointing(unet, settings.gradient_checkpointing),
+        told_what_to_lower(lambda: what_to_lower(unet, parameters, settings)),
+    ):
+        learner = Learner(parameters, settings, accelerator)
+        curve = _Run(unet, draw, learner, folder, watch).to_the_end()
+    learner.settle()
     round_to_half(parameters)
-    return Fitted(weights_of(unet), curve)
+    weights = weights_of(unet)
+    if parent:
+        curve[-1]["drift"] = drift(weights, parent.weights)
+    return Fitted(weights, curve)
 
 
-class BatchDrawer:
-    """Batches by step number: half rejects, half keeps where there are keeps; the same step gives the same batch."""
+class _Run:
+    """The steps of one fit in this process."""
 
-    def __init__(self, base: Base, cache: Cache, manifest: FrozenManifest, settings: Settings) -> None:
-        self.base, self.cache, self.settings = base, cache, settings
-        self.noising = DDPMScheduler.from_config(base.pipe.scheduler.config)
-        self.null = null_prompt(base)
-        self.rejects = manifest.of(Role.reject, Split.train)
-        self.keeps = manifest.of(Role.keep, Split.train) if settings.objective in NEEDS_KEEPS else []
-        self.held_out = manifest.of(Role.reject, Split.held_out) + manifest.of(Role.keep, Split.held_out)
+    def __init__(
+        self, unet: UNet2DConditionModel, draw: BatchDrawer, learner: Learner, folder: Path, watch: Watch
+    ) -> None:
+        self.draw, self.learner, self.folder, self.watch = draw, learner, folder, watch
+        self.settings, self.accelerator = learner.settings, learner.accelerator
+        self.network = torch.compile(unet) if self.settings.compile_unet else unet
+        self.rows = self.settings.micro_batch or self.settings.train_batch
+        self.curve: list[dict[str, float]] = []
+
+    def to_the_end(self) -> list[dict[str, float]]:
+        """The curve once every step is done."""
+        state, steps = newest_checkpoint(self.folder), self.settings.train_steps
+        done = state.step if state else 0
+        if state:
+            self.learner.restore(state.learned)
+            self.curve = state.curve
+        self.accelerator.wait_for_everyone()
+        bar = trange(done, steps, initial=done, total=steps, desc="fitting", unit="step", disable=not self.is_first)
+        batch = self.draw.train(done)
+        for step in bar:
+            batch, must_stop = self._step(step, batch)
+            is_last = step + 1 == steps
+            self._keep(step + 1, must_stop, is_last)
+            self.watch.on_step(step + 1, steps)
+            if must_stop and not is_last:
+                raise Interrupted(step + 1, steps)
+        return self.curve
 
     @property
-    def objective(self) -> str:
-        """Some need keeps to learn from; without any, `sft` fits the rejects alone."""
-        return self.settings.objective if self.keeps or self.settings.objective not in NEEDS_KEEPS else "sft"
+    def is_first(self) -> bool:
+        return self.accelerator.is_main_process
 
-    def train(self, step: int) -> Batch:
-        """The batch of a step."""
-        random = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + step)
-        size = self.settings.train_batch
-        rejects = size - size // 2 if self.keeps else size
-        items = _pick(self.rejects, rejects, random) + _pick(self.keeps, size - rejects, random)
-        return self._batch(items, random, self.settings.null_dropout)
+    def _step(self, step: int, batch: Batch) -> tuple[Batch, bool]:
+        """One step of the optimiser; the next step's batch, and whether any process was asked to stop."""
+        set_seed((self.settings.seed * 1_000_003 + step) % 2**32)
+        rate = self.learner.set_rate(step)
+        loss = self._add_gradients(batch)
+        norm = gradient_norm(self.learner.parameters, self.accelerator)
+        following = self.draw.train(step + 1)  # while the device is still at work
+        asked = torch.tensor(float(self.watch.should_stop()), device=loss.device)
+        summed = self.accelerator.reduce(torch.stack([loss, asked]), reduction="sum")
+        point = {"step": step + 1, "loss": summed[0].item(), "learning_rate": rate, "gradient_norm": norm.item()}
+        self._refuse_non_finite(point)
+        self.learner.step()
+        self.curve.append(point)
+        return following, summed[1].item() > 0
 
-    def evaluation(self) -> Batch | None:
-        """A fixed batch of held-out items under fixed noise, or None when nothing is held out."""
-        items = self.held_out[:: math.ceil(len(self.held_out) / HELD_OUT_BATCH) or 1]
-        return self._batch(items, torch.Generator().manual_seed(0), 0.0) if items else None
+    def _add_gradients(self, batch: Batch) -> Tensor:
+        """This process's part of the step's loss; its gradient is in the parameters."""
 
-    def _batch(self, items: Sequence[Item], random: torch.Generator, null_dropout: float) -> Batch:
-        device, dtype = self.base.device, self.base.dtype
-        latents = torch.stack([self.cache.latent(item).float() for item in items])
-        noise = torch.randn(latents.shape, generator=random)
-        timesteps = torch.randint(self.settings.min_timestep, 1000, (len(items),), generator=random)
-        is_null = torch.rand(len(items), generator=random) < null_dropout
-        prompts = [self.settings.trigger if self.objective == "wrong" else item.prompt for item in items]
-        texts = [self.null if null else self.cache.text(text) for text, null in zip(prompts, is_null, strict=True)]
-        sizes = [[item.height, item.width, 0, 0, item.height, item.width] for item in items]
-        return Batch(
-            self.noising.add_noise(latents, noise, timesteps).to(device, dtype),
-            timesteps.to(device),
-            self._target(latents, noise, timesteps).to(device),
-            torch.tensor([item.role is Role.reject for item in items], device=device),
-            torch.stack([text.hidden_LD for text in texts]).to(device, dtype),
-            torch.stack([text.pooled_P for text in texts]).to(device, dtype),
-            torch.tensor(sizes, device=device, dtype=dtype),
-            sureness(items).to(device),
-        )
+        def work(rows: int) -> Tensor:
+            self.learner.optimizer.zero_grad()  # of a pass that ran out of memory
+            losses = [self._pass(part) for part in batch.parts(rows)]
+            return torch.stack(losses).sum()
 
-    def _target(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        if self.noising.config.prediction_type == "v_prediction":
-            return self.noising.get_velocity(latents, noise, timesteps)
-        return noise
+        least = self.settings.train_batch if self.draw.objective == "kto" else 1
+        loss, self.rows = fitting_rows(work, self.rows, least)
+        return loss
 
+    def _pass(self, part: Batch) -> Tensor:
+        with self.accelerator.autocast():
+            loss = loss_of(self.network, part, self.draw.objective, self.settings)
+        loss = loss * (len(part.timesteps_B) / self.settings.train_batch)
+        self.accelerator.backward(loss)
+        return loss.detach()
 
-def sureness(items: Sequence[Item]) -> Tensor:
-    """Sample weights (B,) with mean 1: how sure each verdict is, 0 at even odds, so that 2:1 teaches less than 3:0."""
-    weights = torch.tensor([2 * item.weight - 1 for item in items])
-    return weights / weights.mean()
+    def _refuse_non_finite(self, point: dict[str, float]) -> None:
+        if not math.isfinite(point["loss"]):
+            raise NonFiniteLoss(int(point["step"]), point["loss"])
+        # A scaler skips steps whose gradient overflowed by itself.
+        if not math.isfinite(point["gradient_norm"]) and self.accelerator.scaler is None:
+            raise NonFiniteLoss(int(point["step"]), point["gradient_norm"], "norm of the gradient")
+
+    def _keep(self, step: int, must_stop: bool, is_last: bool) -> None:
+        """At a milestone measures on held-out items; there, and when asked to stop, saves a checkpoint."""
+        is_milestone = is_last or step % self.settings.checkpoint_every == 0
+        if not self.is_first or not (is_milestone or must_stop):
+            return
+        if is_milestone:
+            with self.learner.as_published():
+                self.curve[-1] |= held_out_losses(self.network, self.draw, self.accelerator, self.rows)
+        save_checkpoint(self.folder, State(step, self.curve, self.learner.state()))
 
 
 def loss_of(unet: UNet2DConditionModel, batch: Batch, objective: str, settings: Settings) -> Tensor:
@@ -172,7 +188,7 @@ def loss_of(unet: UNet2DConditionModel, batch: Batch, objective: str, settings: 
     return kto_loss(*known, beta=settings.beta_used) if objective == "kto" else anchored_loss(*known, settings.anchor)
 
 
-def predict(unet: UNet2DConditionModel, batch: Batch) -> Tensor:
+def predict(unet: UNet2DConditionModel | nn.Module, batch: Batch) -> Tensor:
     """The UNet's prediction (B, C, H, W)."""
     return unet(
         batch.noisy_BCHW,
@@ -185,27 +201,33 @@ def predict(unet: UNet2DConditionModel, batch: Batch) -> Tensor:
 
 @torch.no_grad()
 def held_out_losses(
-    unet: UNet2DConditionModel, draw: BatchDrawer, accelerator: Accelerator, settings: Settings
+    unet: UNet2DConditionModel, draw: BatchDrawer, accelerator: Accelerator, rows: int
 ) -> dict[str, float]:
-    """The objective on held-out items, or nothing when none are held out."""
+    """The objective on held-out items, so many rows a pass, or nothing when none are held out."""
     batch = draw.evaluation()
     if batch is None:
         return {}
-    with accelerator.autocast():
-        return {"held_out": loss_of(unet, batch, draw.objective, settings).item()}
+    total, count = 0.0, len(batch.timesteps_B)
+    for part in batch.parts(rows):
+        with accelerator.autocast():
+            loss = loss_of(unet, part, draw.objective, draw.settings)
+        total += loss.item() * len(part.timesteps_B) / count
+    return {"held_out": total}
 
 
-def _pick(items: Sequence[Item], count: int, random: torch.Generator) -> list[Item]:
-    return [items[i] for i in torch.randint(len(items), (count,), generator=random)] if count else []
-
-
-def _set_learning_rate(optimizer: torch.optim.Optimizer, peak: float, step: int, steps: int) -> float:
-    """Cosine decay to zero after a short warm-up; a function of the step alone."""
-    warm_up = min(1.0, (step + 1) / max(1, steps // 20))
-    rate = peak * warm_up * 0.5 * (1 + math.cos(math.pi * step / steps))
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    return rate
+def _refuse_what_cannot_be_shared(settings: Settings, share: Share) -> None:
+    """Raises BadRequest when a batch cannot be split as the settings or the launcher ask."""
+    if settings.train_batch < share.of:
+        raise BadRequest(
+            f"NAYSAYER_TRAIN_BATCH is {settings.train_batch} and {share.of} processes were started, each needs a "
+            "latent a step; raise it, or start fewer"
+        )
+    is_split = share.of > 1 or (settings.micro_batch or settings.train_batch) < settings.train_batch
+    if settings.objective == "kto" and is_split:
+        raise BadRequest(
+            "kto compares the pictures of a batch with one another, so a batch cannot be split; leave "
+            "NAYSAYER_MICRO_BATCH empty and start one process, or choose another NAYSAYER_OBJECTIVE"
+        )
 
 
 def _precision(base: Base) -> str:

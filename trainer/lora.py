@@ -42,8 +42,12 @@ def round_to_half(parameters: list[nn.Parameter]) -> None:
 
 def weights_of(unet: UNet2DConditionModel) -> dict[str, Tensor]:
     """The trained adapter on the CPU, named as peft does: `<module path>.lora_A.weight`."""
-    state = get_peft_model_state_dict(unet, adapter_name=TRAINED)
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in trained_tensors(unet).items()}
+
+
+def trained_tensors(unet: UNet2DConditionModel) -> dict[str, Tensor]:
+    """The trained adapter where it is: what is written into these tensors is the adapter's."""
+    return get_peft_model_state_dict(unet, adapter_name=TRAINED)
 
 
 def attach_file(pipe: StableDiffusionXLPipeline, path: Path, name: str) -> None:

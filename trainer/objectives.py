@@ -5,9 +5,11 @@ Shape suffixes: B batch, C latent channels (4), H W latent height and width (pix
 velocity). Every loss is a scalar float32; `weights_B` are sample weights (mean 1: the loss keeps its scale).
 """
 
+from diffusers import DDPMScheduler
+from diffusers.training_utils import compute_snr
 from torch import Tensor
 
-NEEDS_BASE = ("nft", "anchored", "kto")
+NEEDS_BASE = ("nft", "anchored", "kto", "trigger")
 """Objectives that compare with the base's prediction, which costs a forward pass without gradients."""
 NEEDS_KEEPS = ("nft", "anchored", "kto")
 """Objectives that also learn from keeps; without any they come to `sft`."""
@@ -33,6 +35,8 @@ def anchored_loss(
 ) -> Tensor:
     """`sft` on the rejects; on the keeps the adapter stays with the base's prediction, `anchor` times as strongly.
 
+    `trigger` is this with the rejects under the trigger word and everything else without it: near-inert where the
+    word is not given.
     Source: prior prediction in OneTrainer; Ruiz et al. 2023 (DreamBooth), eq. 2, with the base's own prediction.
     """
     fit_B = _squared_error(pred_BCHW, target_BCHW)
@@ -79,6 +83,18 @@ def kto_loss(
     reference = gain_B.detach().mean().clamp(min=0)
     value_B = (_signs(is_reject_B) * beta * (gain_B - reference)).sigmoid()
     return ((1 - value_B) * weights_B).mean()
+
+
+def min_snr_weights(scheduler: DDPMScheduler, timesteps_B: Tensor, gamma: float) -> Tensor:
+    """Weights (B,) by the signal-to-noise ratio: min(snr, gamma) / snr, for v-prediction min(snr, gamma) / (snr + 1).
+
+    Finite also where a zero-terminal-SNR schedule has snr = 0 (1, for v-prediction 0).
+    Source: Min-SNR, Hang et al. 2023, eq. 8 and, for v, section 3.4; as in diffusers' training scripts.
+    """
+    snr_B = compute_snr(scheduler, timesteps_B)
+    if scheduler.config.prediction_type == "v_prediction":
+        return snr_B.clamp(max=gamma) / (snr_B + 1)
+    return (gamma / snr_B).clamp(max=1)
 
 
 def _signs(is_reject_B: Tensor) -> Tensor:

@@ -43,18 +43,27 @@ TRAINING = (
     "lora_layers",
     "train_steps",
     "train_batch",
+    "optimizer",
     "learning_rate",
+    "ema_decay",
+    "min_snr_gamma",
     "min_timestep",
     "null_dropout",
     "beta",
     "anchor",
     "trigger",
+    "warm_start",
+    "replay",
+    "dtype",
+    "base_quantization",
     "seed",
     "rule",
     "strength",
     "guidance_gain",
     "sweep_pictures",
 )
+RUNNING = ("micro_batch", "gradient_checkpointing", "compile_unet", "deterministic")
+"""Settings that change how a fit uses the machine, and its result by rounding alone: a run may go on under others."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,7 @@ class Made:
     settings: Settings
     run: Run
     commit: str
+    warm_from: int | None = None
 
 
 class Files(NamedTuple):
@@ -102,7 +112,7 @@ def render(made: Made) -> Files:
     common = header_of(settings.lora_rank, "Naysayer negative LoRA") | {
         "ss_seed": str(settings.seed),
         "ss_max_train_steps": str(settings.train_steps),
-        "ss_learning_rate": str(settings.learning_rate),
+        "ss_learning_rate": str(settings.learning_rate_used),
         "ss_batch_size_per_device": str(settings.train_batch),
         "ss_num_train_images": str(len(made.manifest.items)),
         "modelspec.description": "Stands on the negative half of guidance; it draws what raters rejected.",
@@ -201,7 +211,7 @@ def _record(engine: Engine, files: Files, made: Made) -> Version:
         number = next_number(session)
         version = Version(
             number=number,
-            parent=number - 1,
+            parent=number - 1 if made.warm_from is None else made.warm_from,
             sha256=sha256_of(files.diffusers),
             kohya_sha256=sha256_of(files.kohya),
             manifest_id=made.manifest.id,
@@ -211,7 +221,9 @@ def _record(engine: Engine, files: Files, made: Made) -> Version:
             rule=made.settings.rule,
             strength=made.choice.strength,
             strength_curve=made.choice.curve,
-            settings=training_settings(made.settings),
+            settings=training_settings(made.settings)
+            | {name: getattr(made.settings, name) for name in RUNNING}
+            | made.base.facts,
             libraries=libraries(),
             code_commit=made.commit,
             curve=made.fitted.curve,

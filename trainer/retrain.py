@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Engine
 from sqlmodel import col, select
@@ -23,6 +23,13 @@ from store.layout import Layout, layout_of
 from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Run, RunStatus, utc_now
+from trainer.processes import Order, hear, is_first_process, leading
+
+if TYPE_CHECKING:
+    from trainer.parent import Parent
+
+SMALLER = ["NAYSAYER_SAMPLE_BATCH=1 draws one picture at once", "smaller pictures (NAYSAYER_WIDTH_PX)"]
+"""What to lower when memory runs out while the strengths are swept or the files are checked."""
 
 # torch is imported below, once a retrain is due: cron may ask every minute.
 
@@ -37,37 +44,54 @@ class Outcome(NamedTuple):
 def retrain(settings: Settings, *, force: bool = False) -> Outcome:
     """Publishes a challenger when enough new rejects have come, or goes on with an interrupted run; else says why not.
 
+    Of several processes the first does all this and the others help it to fit.
     Raises Busy when another one runs, Interrupted after SIGTERM or SIGINT (a checkpoint is saved).
     """
+    if not is_first_process():
+        return _help_to_fit(settings)
     engine, layout = open_store(settings), layout_of(settings)
-    with only_one(layout.retrain_lock, "another retrain runs on this store; try again when it has ended"):
+    busy = "another retrain runs on this store; try again when it has ended"
+    with leading(settings) as tell, only_one(layout.retrain_lock, busy):
         unfinished = _unfinished(engine)
         due = how_due(engine, settings.rejects_needed)
         if unfinished is None and not due.is_due and not force:
             return Outcome(due.sentence)
-        return _train_and_publish(engine, layout, settings, unfinished)
+        return _train_and_publish(engine, layout, settings, unfinished, tell)
 
 
-def _train_and_publish(engine: Engine, layout: Layout, settings: Settings, unfinished: Run | None) -> Outcome:
+def _train_and_publish(
+    engine: Engine, layout: Layout, settings: Settings, unfinished: Run | None, tell: Callable[[Order], None]
+) -> Outcome:
     from trainer.cache import Cache
     from trainer.fit import Watch, fit
+    from trainer.inertness import trigger_change
+    from trainer.learner import require_optimizer
+    from trainer.memory import told_what_to_lower
     from trainer.model import load_base, quiet_libraries
+    from trainer.parent import find_parent
     from trainer.publish import Made, publish_version, sweep
     from trainer.strength import choose_strength
+    from trainer.weights import pinned
 
     quiet_libraries()
+    require_optimizer(settings)
+    _ask_for_determinism(settings)
     sweep(engine, layout)
-    base = load_base(settings)
-    begin(engine, base.name, base.sha256)
+    base = load_base(pinned(engine, settings))
+    begin(engine, base.name, base.sha256, base.facts)
     manifest = _manifest(engine, unfinished, base.sha256)
     run = _start(engine, unfinished, manifest, settings)
-    folder = checkpoint_folder(layout, manifest, settings)
-    with _recorded(engine, run), _stop_signals() as should_stop:
+    parent = find_parent(engine, layout)
+    folder = checkpoint_folder(layout, manifest, settings, parent)
+    with _recorded(engine, run), told_what_to_lower(lambda: SMALLER), _stop_signals() as should_stop:
         cache = Cache(base, layout.blobs, layout.cache)
         watch = Watch(_reporter(engine, run), lambda: should_stop() or _is_told_to_stop(engine, run))
-        fitted = fit(base, cache, manifest, settings, folder, watch)
+        tell(Order(manifest.id, parent.number if parent else 0))
+        fitted = fit(base, cache, manifest, settings, folder, watch, parent)
+        fitted.curve[-1].update(trigger_change(base, cache, manifest, settings))
         choice = choose_strength(base, cache, manifest, settings, judged_strengths(engine, settings.rule))
-        made = Made(base, fitted, choice, manifest, settings, run, code_commit())
+        warm_from = parent.number if parent and settings.warm_start else None
+        made = Made(base, fitted, choice, manifest, settings, run, code_commit(), warm_from)
         version = publish_version(engine, layout, made)
     remove_folder(layout.checkpoints)
     if settings.promotion_used == "auto":
@@ -75,11 +99,43 @@ def _train_and_publish(engine: Engine, layout: Layout, settings: Settings, unfin
     return Outcome(f"published v{version.number}, trained on {len(manifest.items)} rated images", version.number)
 
 
-def checkpoint_folder(layout: Layout, manifest: FrozenManifest, settings: Settings) -> Path:
+def _help_to_fit(settings: Settings) -> Outcome:
+    """A further process's part of a retrain: it takes its share of every step, and leaves the rest to the first."""
+    from trainer.cache import Cache
+    from trainer.fit import Watch, fit
+    from trainer.model import load_base, quiet_libraries
+    from trainer.parent import find_parent
+    from trainer.weights import pinned
+
+    quiet_libraries()
+    _ask_for_determinism(settings)
+    order = hear(settings)
+    if order is None:
+        return Outcome("the first process had nothing to fit")
+    engine, layout = open_store(settings), layout_of(settings)
+    base, manifest = load_base(pinned(engine, settings)), load_manifest(engine, order.manifest_id)
+    parent = find_parent(engine, layout, order.parent)
+    folder = checkpoint_folder(layout, manifest, settings, parent)
+    with _stop_signals() as should_stop:
+        cache = Cache(base, layout.blobs, layout.cache)
+        fit(base, cache, manifest, settings, folder, Watch(should_stop=should_stop), parent)
+    return Outcome(f"helped to fit {len(manifest.items)} rated images; the first process publishes")
+
+
+def _ask_for_determinism(settings: Settings) -> None:
+    if settings.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it once, when it starts
+
+
+def checkpoint_folder(
+    layout: Layout, manifest: FrozenManifest, settings: Settings, parent: "Parent | None" = None
+) -> Path:
     """Where the checkpoints of this manifest under these settings lie: other data or settings never mix with them."""
     from trainer.publish import libraries, training_settings
 
-    identity = repr((manifest.id, sorted(training_settings(settings).items()), sorted(libraries().items())))
+    begins_with = parent.sha256 if parent and settings.warm_start else ""
+    settled = sorted(training_settings(settings).items())
+    identity = repr((manifest.id, settled, sorted(libraries().items()), begins_with))
     return layout.checkpoints / sha256_of(identity.encode())[:32]
 
 

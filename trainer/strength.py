@@ -19,8 +19,9 @@ from feedback.manifest import FrozenManifest
 from feedback.statistics import Interval, wilson
 from store.settings import Settings
 from store.tables import Split
+from trainer.batches import BatchDrawer
 from trainer.cache import Cache
-from trainer.fit import BatchDrawer, predict
+from trainer.fit import predict
 from trainer.lora import TRAINED
 from trainer.model import Base
 from trainer.sampler import decode, drawing_by, sample_latents

@@ -1,37 +1,16 @@
 import json
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 
-from feedback.manifest import freeze
 from store.errors import Interrupted, NonFiniteLoss
-from store.layout import layout_of
-from store.migrate import open_store
-from store.settings import Settings
-from store.tables import Role, Split
-from trainer.cache import Cache, encode, encode_prompt, null_prompt
-from trainer.fit import BatchDrawer, Watch, fit, sureness
-from trainer.model import load_base
-
-
-def fit_here(settings: Settings, folder: Path, watch: Watch | None = None):
-    engine, layout = open_store(settings), layout_of(settings)
-    base = load_base(settings)
-    cache = Cache(base, layout.blobs, layout.cache)
-    try:
-        return fit(base, cache, freeze(engine, base.sha256), settings, folder, watch or Watch())
-    finally:
-        engine.dispose()
-
-
-def drawer(settings: Settings, base) -> BatchDrawer:
-    engine, layout = open_store(settings), layout_of(settings)
-    manifest = freeze(engine, base.sha256)
-    engine.dispose()
-    return BatchDrawer(base, Cache(base, layout.blobs, layout.cache), manifest, settings)
+from store.tables import Split
+from tests.trainer.fitting import drawer, fit_here
+from trainer.batches import sureness
+from trainer.cache import null_prompt
+from trainer.fit import Watch
 
 
 def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
@@ -119,26 +98,6 @@ def test_the_null_rows_are_those_the_sampler_uses(rated, base):
     draw = drawer(rated.model_copy(update={"null_dropout": 1.0}), base)
     assert draw.train(0).text_BLD.abs().max() == 0  # SDXL's zeros for an empty negative prompt
     assert null_prompt(base).pooled_P.abs().max() == 0
-
-
-def test_texts_are_encoded_once_and_read_back_the_same(rated, base, tmp_path):
-    cache = Cache(base, layout_of(rated).blobs, tmp_path / "cache")
-    made = cache.text("a big red star on a blue background")
-    again = Cache(base, layout_of(rated).blobs, tmp_path / "cache").text("a big red star on a blue background")
-    fresh = encode_prompt(base, "a big red star on a blue background")
-    assert torch.equal(made.hidden_LD, again.hidden_LD)
-    assert torch.equal(made.pooled_P, fresh.pooled_P)
-    assert len(list((tmp_path / "cache").iterdir())) == 1
-
-
-def test_a_picture_without_its_latent_is_encoded_from_its_pixels(rated, base, tmp_path):
-    engine, layout = open_store(rated), layout_of(rated)
-    item = freeze(engine, base.sha256).of(Role.reject, Split.train)[0]
-    engine.dispose()
-    without = type(item)(**(vars(item) | {"latent_sha256": None}))
-    encoded = Cache(base, layout.blobs, tmp_path / "cache").latent(without)
-    assert torch.equal(encoded, encode(base, layout.blobs.get(item.sha256)))
-    assert encoded.shape == Cache(base, layout.blobs, tmp_path / "cache").latent(item).shape
 
 
 def test_a_verdict_that_raters_agree_on_weighs_more(rated, own_base):
