@@ -55,7 +55,9 @@ class Ended(NamedTuple):
     peak_mb: float
 
 
-def bench_train(plan: Plan, script: Path | None, python: Path, folder: Path | None = None) -> dict[str, Any]:
+def bench_train(
+    plan: Plan, script: Path | None, python: Path = Path(sys.executable), folder: Path | None = None
+) -> dict[str, Any]:
     """One object: `cpu` or `gpu` with `naysayer`, `diffusers` (null without a script) and `ratios`; the other null."""
     with tempfile.TemporaryDirectory(prefix="naysayer-bench-", dir=folder) as made:
         bench = _Bench(plan, Path(made), script, python)
