@@ -66,7 +66,7 @@ def fit(
     share = Share(accelerator.process_index, accelerator.num_processes)
     _refuse_what_cannot_be_shared(settings, share)
     draw = BatchDrawer(base, cache, manifest, settings, warm.known if warm else (), share)
-    parameters = add_fresh(unet, settings.lora_rank, settings.lora_layers, settings.seed)
+    parameters = add_fresh(unet, settings.lora_rank, settings.layers_used, settings.seed)
     if warm:
         begin_with(warm, trained_tensors(unet), settings)
     with (
@@ -183,7 +183,9 @@ def loss_of(unet: UNet2DConditionModel, batch: Batch, objective: str, settings: 
     known = (predict(unet, batch), base_BCHW, batch.target_BCHW, batch.is_reject_B, batch.weights_B)
     if objective == "nft":
         return nft_loss(*known, beta=settings.beta_used)
-    return kto_loss(*known, beta=settings.beta_used) if objective == "kto" else anchored_loss(*known, settings.anchor)
+    return (
+        kto_loss(*known, beta=settings.beta_used) if objective == "kto" else anchored_loss(*known, settings.anchor_used)
+    )
 
 
 def predict(unet: UNet2DConditionModel | nn.Module, batch: Batch) -> Tensor:
