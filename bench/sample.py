@@ -43,6 +43,8 @@ WIDE: dict[str, Any] = {
 }
 """SDXL's own blocks at a quarter of its width: 161 M parameters, random."""
 WIDE_BATCH, WIDE_SIDE = 2, 64
+STEPS = 5
+"""UNet calls of a form in one round, as of a short drawing: a text's keys and values are computed at the first."""
 Form = Callable[[], object]
 Call = dict[str, Any]
 
@@ -65,7 +67,7 @@ def bench_sample(settings: Settings, batch: int, rounds: int, *, is_wide: bool, 
         "dtype": str(base.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
         "load": os.getloadavg()[0],
-        "lora": f"rank {settings.lora_rank}, {settings.lora_layers}",
+        "lora": f"rank {settings.lora_rank}, {settings.layers_used}",
         "batch": batch,
         "rounds": rounds,
     }
@@ -88,7 +90,7 @@ def adapted(unet: UNet2DConditionModel, settings: Settings) -> Network:
     steered = deepcopy(unet)
     random = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for parameter in add_fresh(steered, settings.lora_rank, settings.lora_layers, seed=0):
+        for parameter in add_fresh(steered, settings.lora_rank, settings.layers_used, seed=0):
             parameter.add_((torch.randn(parameter.shape, generator=random) * 0.02).to(parameter.device))
             parameter.requires_grad_(False)
     steered.disable_adapters()
@@ -102,7 +104,7 @@ def overheads(network: Network, batch: int, rounds: int, side: int) -> dict[str,
         part = RULES[rule]
         assert part is not None
         in_use, low_rank = (Steering(network.adapted, TRAINED, rule, strength) for _ in range(2))
-        low_rank.forwards = forwards(network.adapted, TRAINED, part, 1.0, is_merged=False)
+        low_rank.forwards = forwards(network.adapted, TRAINED, part, 1.0, low_rank.kept, is_merged=False)
         every, shown = (_inputs(network.stock, rows, side) for rows in (part.of * batch, 2 * batch))
         times = interleaved(
             {
@@ -186,15 +188,18 @@ def _inputs(unet: UNet2DConditionModel, rows: int, side: int) -> Call:
     }
 
 
-def _predict(unet: UNet2DConditionModel, call: Call, steering: Steering | None = None) -> object:
+def _predict(unet: UNet2DConditionModel, call: Call, steering: Steering | None = None, steps: int = STEPS) -> Any:
     rest = {name: value for name, value in call.items() if name != "sample"}
+    timestep = torch.tensor(601, device=unet.device)
     with steering.applied() if steering else nullcontext():
-        return unet(call["sample"], torch.tensor(601, device=unet.device), **rest, return_dict=False)
+        for _ in range(steps):
+            found = unet(call["sample"], timestep, **rest, return_dict=False)
+    return found
 
 
 def _two_passes(unet: UNet2DConditionModel, part: Part, call: Call) -> Form:
     """As ComfyUI's hooks do it: the weights of the LoRA's rows are copied in, one call, copied back, the other call."""
-    layers = adapted_layers(unet, TRAINED)
+    layers = list(adapted_layers(unet, TRAINED).values())
     weights = [layer.get_base_layer().weight for layer in layers]
     own, merged = [weight.clone() for weight in weights], [merged_weight(layer, TRAINED, 1.0) for layer in layers]
     start, end = part.bounds(len(call["sample"]))
@@ -203,13 +208,15 @@ def _two_passes(unet: UNet2DConditionModel, part: Part, call: Call) -> Form:
         _rows(call, slice(end, None) if start == 0 else slice(start)),
     )
 
-    def form() -> object:
-        for weight, other in zip(weights, merged, strict=True):
-            weight.copy_(other)
-        first = _predict(unet, adapted_rows)
-        for weight, other in zip(weights, own, strict=True):
-            weight.copy_(other)
-        return first, _predict(unet, base_rows)
+    def form() -> Any:
+        for _ in range(STEPS):
+            for weight, other in zip(weights, merged, strict=True):
+                weight.copy_(other)
+            first = _predict(unet, adapted_rows, steps=1)
+            for weight, other in zip(weights, own, strict=True):
+                weight.copy_(other)
+            second = _predict(unet, base_rows, steps=1)
+        return first, second
 
     return form
 

@@ -107,15 +107,19 @@ class Settings(BaseSettings):
         "nft", description="training objective; nft, anchored and kto need keeps, else sft is used"
     )
     beta: float | None = Field(None, gt=0, description="beta of nft (empty: 1) or kto (empty: 1000)")
-    anchor: float = Field(
-        1.0, ge=0, description="how strongly `anchored` and `trigger` hold to the base what they do not fit"
+    anchor: float | None = Field(
+        None,
+        ge=0,
+        description="how strongly `anchored` and `trigger` hold to the base what they do not fit; empty: 1 and 4",
     )
     trigger: str = Field(
         "wrong", min_length=1, description="trigger word of the objectives wrong and trigger and of the rule woolf"
     )
     lora_rank: int = Field(16, ge=1, le=128, description="rank of the LoRA; alpha is the same, so scale 1")
-    lora_layers: Literal["attention", "all"] = Field(
-        "all", description="attention projections alone, or feed-forward and convolutions as well"
+    lora_layers: Literal["attention", "all", "text"] | None = Field(
+        None,
+        description="attention projections alone; all: feed-forward and convolutions too; text: the keys and values "
+        "of the text alone; empty: all, or text under the objective trigger",
     )
     train_steps: int = Field(600, ge=1, description="optimiser steps of a retrain")
     train_batch: int = Field(8, ge=1, description="latents a step, half rejects and half keeps")
@@ -232,6 +236,14 @@ class Settings(BaseSettings):
     @property
     def beta_used(self) -> float:
         return self.beta or (1000.0 if self.objective == "kto" else 1.0)
+
+    @property
+    def anchor_used(self) -> float:
+        return self.anchor if self.anchor is not None else (4.0 if self.objective == "trigger" else 1.0)
+
+    @property
+    def layers_used(self) -> str:
+        return self.lora_layers or ("text" if self.objective == "trigger" else "all")
 
     @property
     def learning_rate_used(self) -> float:

@@ -68,7 +68,7 @@ def fit(
     draw = BatchDrawer(base, cache, manifest, settings, warm.known if warm else (), share)
     with accelerator.main_process_first():
         cache.prepare(*draw.needed())
-    parameters = add_fresh(unet, settings.lora_rank, settings.lora_layers, settings.seed)
+    parameters = add_fresh(unet, settings.lora_rank, settings.layers_used, settings.seed)
     if warm:
         begin_with(warm, trained_tensors(unet), settings)
     with (
@@ -185,7 +185,9 @@ def loss_of(unet: UNet2DConditionModel, batch: Batch, objective: str, settings: 
     known = (predict(unet, batch), base_BCHW, batch.target_BCHW, batch.is_reject_B, batch.weights_B)
     if objective == "nft":
         return nft_loss(*known, beta=settings.beta_used)
-    return kto_loss(*known, beta=settings.beta_used) if objective == "kto" else anchored_loss(*known, settings.anchor)
+    return (
+        kto_loss(*known, beta=settings.beta_used) if objective == "kto" else anchored_loss(*known, settings.anchor_used)
+    )
 
 
 def predict(unet: UNet2DConditionModel | nn.Module, batch: Batch) -> Tensor:

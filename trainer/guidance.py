@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainer.rows import Part, forwards
+from trainer.rows import Forward, Kept, Part, forwards, once
 
 RULES = {"plain": None, "negative-half": Part(0, 2), "same-prompt": Part(2, 3), "woolf": Part(0, 1)}
 """Which rows of a call the LoRA acts on, by rule."""
@@ -32,17 +32,20 @@ class Steering:
         part = RULES[rule] if strength else None
         scale = 1.0 if rule == "same-prompt" else strength
         self.unet, self.strength, self.has_third_row = unet, strength, rule == "same-prompt" and part is not None
-        self.forwards = forwards(unet, adapter_name, part, scale) if part else []
+        self.kept: Kept = {}
+        self.forwards = forwards(unet, adapter_name, part, scale, self.kept) if part else []
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """While it lasts, every UNet call of the stock pipeline follows the rule, still one batched call a step."""
         with ExitStack() as undo:
+            undo.callback(self.kept.clear)
             for layer, forward in self.forwards:
                 layer.__dict__["forward"] = forward  # found before the class's own, until it is gone again
                 undo.callback(layer.__dict__.pop, "forward")
             if self.has_third_row:
-                undo.callback(self.unet.register_forward_pre_hook(_add_third_row, with_kwargs=True).remove)
+                three = _three_rows(once(_with_second_half_again, self.kept))
+                undo.callback(self.unet.register_forward_pre_hook(three, with_kwargs=True).remove)
                 undo.callback(self.unet.register_forward_hook(_fold_third_row(self.strength)).remove)
             yield
 
@@ -54,14 +57,18 @@ def steered(unet: nn.Module, adapter_name: str, rule: str, strength: float) -> I
         yield
 
 
-def _add_third_row(unet: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+def _three_rows(of_the_text: Forward) -> Callable[..., tuple[Any, dict[str, Any]]]:
     """2B rows become 3B: null, prompt, and the prompt once more for the LoRA."""
-    added = {key: _with_second_half_again(value) for key, value in kwargs["added_cond_kwargs"].items()}
-    hidden = _with_second_half_again(kwargs["encoder_hidden_states"])
-    return (_with_second_half_again(args[0]), *args[1:]), kwargs | {
-        "encoder_hidden_states": hidden,
-        "added_cond_kwargs": added,
-    }
+
+    def add_third_row(unet: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        added = {key: _with_second_half_again(value) for key, value in kwargs["added_cond_kwargs"].items()}
+        hidden = of_the_text(kwargs["encoder_hidden_states"])
+        return (_with_second_half_again(args[0]), *args[1:]), kwargs | {
+            "encoder_hidden_states": hidden,
+            "added_cond_kwargs": added,
+        }
+
+    return add_third_row
 
 
 def _fold_third_row(kappa: float) -> Callable[..., tuple[Tensor]]:

@@ -40,7 +40,7 @@ def begin_with(parent: Parent, fresh: dict[str, Tensor], settings: Settings) -> 
     if {name: tuple(tensor.shape) for name, tensor in parent.weights.items()} != own:
         raise RetrainError(
             f"v{parent.number} has other layers or another rank than a LoRA of rank {settings.lora_rank} on "
-            f"{settings.lora_layers} layers, so a warm start cannot go on from it; set NAYSAYER_WARM_START=0, or "
+            f"{settings.layers_used} layers, so a warm start cannot go on from it; set NAYSAYER_WARM_START=0, or "
             "NAYSAYER_LORA_RANK and NAYSAYER_LORA_LAYERS as that version had them"
         )
     for name, tensor in fresh.items():

@@ -89,7 +89,8 @@ class Files(NamedTuple):
 
 def training_settings(settings: Settings) -> dict[str, Any]:
     """The settings that decide what a version becomes."""
-    return {name: getattr(settings, name) for name in TRAINING}
+    used = {"lora_layers": settings.layers_used, "anchor": settings.anchor_used}
+    return {name: getattr(settings, name) for name in TRAINING} | used
 
 
 def libraries() -> dict[str, str]:

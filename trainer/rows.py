@@ -3,6 +3,8 @@
 Two exact forms, one call each. Merged: the part's rows are multiplied with a copy W + s BA of the weights, so the work
 is that of one product over all rows; it needs memory for the copies. Low-rank: every row is multiplied with W, and s BA
 is added to the part's; it needs no copy and two small products a layer more.
+
+The keys and values of the text are the same at every step of a drawing, so they are computed at its first step alone.
 """
 
 from collections.abc import Callable
@@ -14,6 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Forward = Callable[..., Tensor]
+Kept = dict[Callable[[Tensor], Tensor], tuple[Tensor, Tensor]]
+"""By function: what it was given last, and what came of it."""
+OF_THE_TEXT = ("attn2.to_k", "attn2.to_v")
 MOST_OF_FREE = 0.5
 """Merged copies may take this share of a GPU's free memory; the pictures need the rest."""
 
@@ -33,25 +38,40 @@ class Part(NamedTuple):
         return self.number * rows // self.of, (self.number + 1) * rows // self.of
 
 
-def adapted_layers(unet: nn.Module, name: str) -> list[Any]:
-    """The layers that the adapter `name` acts on."""
-    return [layer for layer in unet.modules() if isinstance(layer, LoraLayer) and name in layer.lora_A]
+def adapted_layers(unet: nn.Module, name: str) -> dict[str, Any]:
+    """The layers that the adapter `name` acts on, by their path."""
+    return {p: layer for p, layer in unet.named_modules() if isinstance(layer, LoraLayer) and name in layer.lora_A}
 
 
 def forwards(
-    unet: nn.Module, name: str, part: Part, scale: float, *, is_merged: bool | None = None
+    unet: nn.Module, name: str, part: Part, scale: float, kept: Kept, *, is_merged: bool | None = None
 ) -> list[tuple[nn.Module, Forward]]:
     """For each adapted layer the forward that applies the adapter at `scale` to the part's rows; for sampling alone.
 
-    Merged where the weights are plain and their copies fit (unless `is_merged` decides), else low-rank. peft's own
-    switch stays off.
+    Merged where the weights are plain and their copies fit (unless `is_merged` decides), else low-rank. What the text
+    alone decides is put into `kept`. peft's own switch stays off.
     """
     layers = adapted_layers(unet, name)
-    fits = copies_fit(layers) if is_merged is None else is_merged
-    return [
-        (layer, _merged(layer, name, part, scale) if fits and _is_plain(layer) else _low_rank(layer, name, part, scale))
-        for layer in layers
-    ]
+    fits = copies_fit(list(layers.values())) if is_merged is None else is_merged
+    changed = []
+    for path, layer in layers.items():
+        form = _merged if fits and _is_plain(layer) else _low_rank
+        forward = form(layer, name, part, scale)
+        changed.append((layer, once(forward, kept) if path.endswith(OF_THE_TEXT) else forward))
+    return changed
+
+
+def once(function: Callable[[Tensor], Tensor], kept: Kept) -> Forward:
+    """The function, computed only when it is given another tensor than before: the text is one for all steps."""
+
+    def remembered(x: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
+        if torch.compiler.is_compiling():
+            return function(x)
+        if function not in kept or kept[function][0] is not x:
+            kept[function] = (x, function(x))
+        return kept[function][1]
+
+    return remembered
 
 
 def copies_fit(layers: list[Any]) -> bool:

@@ -216,7 +216,7 @@ def claims(engine: Engine) -> list[Claim]:
 
 
 def test_what_one_worker_has_in_hand_is_given_to_no_other(ready: Engine) -> None:
-    works = [work for worker in ("ann", "bob", "cid") * 4 for work in claim(ready, worker)]
+    works = [work for worker in ("ann", "bob", "cid") * 8 for work in claim(ready, worker)]
     assert len(set(works)) == len(works) == 24
     assert claim(ready, "dan") == []
 

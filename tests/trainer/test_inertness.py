@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from feedback.manifest import freeze
+from feedback.manifest import FrozenManifest, freeze
 from store.layout import layout_of
 from store.migrate import open_store
 from store.tables import Role, Split
@@ -14,6 +14,7 @@ from trainer.inertness import trigger_change
 from trainer.model import load_base
 
 UNDER_TRIGGER = {"objective": "trigger", "rule": "woolf", "lora_rank": 8, "learning_rate": 2e-3, "train_batch": 8}
+ANCHORED = {"train_steps": 80, "checkpoint_every": 80, "min_timestep": 100}
 
 
 def parts(settings):
@@ -41,7 +42,8 @@ def test_under_trigger_the_word_stands_with_what_is_fitted_and_with_nothing_else
 def test_rejects_are_anchors_too_when_nobody_kept_anything(rated):
     settings = rated.model_copy(update={"objective": "trigger"})
     base, cache, manifest = parts(settings)
-    only_rejects = manifest.__class__(**(vars(manifest) | {"items": manifest.of(Role.reject, Split.train)}))
+    rejects = manifest.of(Role.reject, Split.train)
+    only_rejects = FrozenManifest(manifest.base_sha256, tuple(rejects))
     draw = BatchDrawer(base, cache, only_rejects, settings)
     assert draw.objective == "trigger"
     assert 0 < int(draw.train(0).is_reject_B.sum()) < settings.train_batch
@@ -53,10 +55,10 @@ def test_nothing_is_measured_for_objectives_without_a_trigger(rated):
 
 @pytest.mark.slow
 def test_a_lora_of_the_trigger_word_changes_several_times_less_without_it(rated, tmp_path):
-    settings = rated.model_copy(update=UNDER_TRIGGER | {"train_steps": 60, "checkpoint_every": 60})
+    settings = rated.model_copy(update=UNDER_TRIGGER | ANCHORED)
     base, cache, manifest = parts(settings)
     fit(base, cache, manifest, settings, tmp_path, Watch())
     changes = trigger_change(base, cache, manifest, settings)
     assert all(math.isfinite(value) for value in changes.values())
     assert changes["change_with_trigger"] > 3 * changes["change_without_trigger"]
-    assert changes["change_with_trigger"] > 3 * changes["change_without_prompt"]
+    assert changes["change_without_prompt"] == 0  # the null prompt is zeros, and so are its keys and values
