@@ -151,4 +151,5 @@ def _save(session: Session, manifest: FrozenManifest) -> None:
         {"manifest_id": manifest.id, "image_id": item.image_id, "role": item.role, "split": item.split}
         for item in manifest.items
     ]
-    session.execute(insert(ManifestItem), rows)
+    if rows:  # without any, SQLAlchemy would insert one row of nothing
+        session.execute(insert(ManifestItem), rows)

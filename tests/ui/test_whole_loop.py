@@ -73,7 +73,7 @@ def on_screen(page: Page) -> str:
     """The SHA-256 of the picture on screen, once there is one."""
     picture = page.locator(".frame img")
     expect(picture).to_be_visible(timeout=60_000)
-    return re.search(r"/image/(\w{64})\.png", picture.get_attribute("src") or "")[1]
+    return re.search(r"/image/(\w{64})-", picture.get_attribute("src") or "")[1]
 
 
 def rate(page: Page, keys: str) -> list[tuple[str, str]]:
