@@ -4,7 +4,7 @@ NAYSAYER := .venv/bin/naysayer
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test quick lint format retrain generate simulate doctor builtin-model bench-loop bench-train backup restore clean
+.PHONY: help setup run test quick lint format retrain generate simulate doctor builtin-model bench-loop bench-sample bench-ui bench-train backup restore clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,12 @@ builtin-model: $(STAMP)  ## train the built-in miniature SDXL anew
 
 bench-loop: $(STAMP)  ## does the loop help, and by which method: docs/evidence.md (an hour or more)
 	@exec $(NAYSAYER) bench loop --docs docs
+
+bench-sample: $(STAMP)  ## what the sampling rules cost: docs/sampling.md
+	@exec $(NAYSAYER) bench sample
+
+bench-ui: $(STAMP)  ## from key press to the next picture painted, in Chromium, beside a naive page (four minutes)
+	@exec $(NAYSAYER) bench ui
 
 bench-train: $(STAMP)  ## a whole retrain beside diffusers' script: SCRIPT=path/to/train_text_to_image_lora_sdxl.py
 	@exec $(NAYSAYER) bench train $(if $(SCRIPT),--diffusers-script $(SCRIPT)) $(if $(SCRIPT_PYTHON),--python $(SCRIPT_PYTHON))

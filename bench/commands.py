@@ -135,6 +135,36 @@ def bench_store(
     typer.echo(json.dumps(found) if as_json else "\n".join(f"{name}: {value}" for name, value in found.items()))
 
 
+@benches.command("sample")
+def bench_sample(
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Pictures at once; NAYSAYER_SAMPLE_BATCH when empty.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 30,
+    wide: Annotated[bool, typer.Option(help="Also a random SDXL at a quarter of its width.")] = True,
+    compiled: Annotated[bool, typer.Option("--compiled", help="Also with torch.compile, which takes minutes.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """What each sampling rule costs over plain guidance with as many rows (ratio minus one), and pictures a second."""
+    from bench.sample import bench_sample, words
+
+    settings = read_settings()
+    found = bench_sample(settings, batch or settings.sample_batch, rounds, is_wide=wide, is_compiled=compiled)
+    typer.echo(json.dumps(found) if as_json else words(found))
+
+
+@benches.command("ui")
+def bench_ui(
+    presses: Annotated[int, typer.Option(min=10, help="Timed key presses in each case.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """From key to next picture painted: one rater, twenty, beside a retrain, and a naive page; needs Chromium."""
+    from bench.ui import bench_ui
+
+    found = bench_ui(presses)
+    typer.echo(json.dumps(found) if as_json else "\n".join(f"{name}: {value}" for name, value in found.items()))
+
+
 @benches.command("train")
 def bench_train(
     diffusers_script: Annotated[

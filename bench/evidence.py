@@ -1,6 +1,7 @@
 """From finished rows to evidence: a record with intervals, a plot and a same-seed picture grid."""
 
 import platform
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date
 from importlib.metadata import version
@@ -27,9 +28,10 @@ def record(rows: Rows, plan: Plan) -> dict[str, Any]:
     named = [(f"{row['row']}, round {row['round']}" if row["row"] == DEFAULT else row["row"], row) for row in rows]
     names = dict.fromkeys(name for name, _ in named)
     methods = {name: _method(rows, [row for own, row in named if own == name], plan) for name in names}
-    first = [row for row in rows if (row["row"], row["round"]) == (DEFAULT, 1)]
     for name in {row.name for row in CONTROLS[:3]} & set(methods):
-        methods[name]["default_against_it"] = _paired(_of(rows, name), first)
+        for key, round_ in (("default_against_it", 1), ("last_default_against_it", last)):
+            after = [row for row in rows if (row["row"], row["round"]) == (DEFAULT, round_)]
+            methods[name][key] = _paired(_of(rows, name), after)
     return {
         "default": DEFAULT,
         "votes_a_round": plan.votes,
@@ -63,6 +65,7 @@ def _method(rows: Rows, own: Rows, plan: Plan) -> dict[str, Any]:
         "diversity": kept("right_spread"),
         "diversity_with_mistakes": kept("spread"),
         "adherence": _mean(float(not NOT_FOLLOWED & set(found)) for found in faults),
+        "faults": dict(Counter(kind for found in faults for kind in found).most_common()),
         "votes": own[0]["round"] * plan.votes,
         "train_seconds": _mean(row["train_s"] for row in own),
         "strengths": [row["strength"] for row in own],
@@ -148,7 +151,7 @@ def grid(settings: Settings, folder: Path, plan: Plan, seed: int, path: Path) ->
     meter = Meter(load_base(settings), stores, plan)
     items = evaluation_items(seed, plan.prompts, plan.seeds)[:: plan.seeds][:GRID_ITEMS]
     columns = [Row("base"), Row("random-outputs", "random", "same-prompt", 1), *ROUNDS[: plan.rounds]]
-    side, left, top = 96, 250, 22
+    side, left, top = 96, 330, 22
     sheet = Image.new("RGB", (left + side * len(columns), top + side * len(items)), "white")
     pen = ImageDraw.Draw(sheet)
     for row, (prompt, _) in enumerate(items):

@@ -44,6 +44,7 @@ def page(found: Found) -> str:
         headline=_headline(found),
         table=table(found),
         controls=_controls(found),
+        kinds=_kinds(found),
         meaning=_meaning(found),
         negative_prompt=NEGATIVE_PROMPT,
         higher_guidance=HIGHER_GUIDANCE,
@@ -77,13 +78,24 @@ def _meaning(found: Found) -> str:
 
 
 def _controls(found: Found) -> str:
-    first = found["methods"].get(f"{found['default']}, round 1", {}).get("rate", 0.0)
+    default, methods = found["default"], found["methods"]
     return "\n".join(
-        f"- Against `{name}` the default method after one round draws {first / m['rate']:.2f} times as many wrong "
-        f"pictures; paired change {_change(m['default_against_it'])} points."
-        for name, m in found["methods"].items()
+        f"- Against `{name}` the default method draws {first / m['rate']:.2f} times as many wrong pictures after one "
+        f"round, {methods[default]['rate'] / m['rate']:.2f} times after {found['rounds']}; paired change "
+        f"{_change(m['default_against_it'])} and {_change(m['last_default_against_it'])} points."
+        for first in [methods.get(f"{default}, round 1", {}).get("rate", 0.0)]
+        for name, m in methods.items()
         if "default_against_it" in m and m["rate"]
     )
+
+
+def _kinds(found: Found) -> str:
+    """Pictures with each kind of fault: base, more guidance alone, and the default method round by round."""
+    methods = {name: m for name, m in found["methods"].items() if name.startswith(("base", f"{found['default']},"))}
+    kinds = list(dict.fromkeys(kind for m in methods.values() for kind in m["faults"]))
+    lines = [[kind, *(str(m["faults"].get(kind, 0)) for m in methods.values())] for kind in kinds]
+    head = ["fault, pictures with it", *methods]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *lines))
 
 
 def _held_out(found: Found) -> str:

@@ -6,7 +6,8 @@ import torch
 from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
 from transformers import AutoTokenizer, CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from trainer.model import BUILTIN_FOLDER, DTYPES
+from trainer.model import DTYPES
+from trainer.weights import BUILTIN_FOLDER
 
 UNET = {
     "sample_size": 128,

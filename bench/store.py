@@ -80,7 +80,7 @@ def pages_of(engine: Engine, settings: Settings) -> dict[str, Callable[[], objec
     from feedback.evidence import evidence_rows, guardrails
     from feedback.history import days, growth
     from feedback.lineage import find_image, trained_on, uses_of
-    from feedback.summary import progress_of, same_seed_grid, version_rows
+    from feedback.summary import desk_state, same_seed_grid, version_rows
     from feedback.versions import champion, get_version
     from feedback.votes import recent_votes
     from store.tables import Role
@@ -108,7 +108,7 @@ def pages_of(engine: Engine, settings: Settings) -> dict[str, Callable[[], objec
         find_image(engine, f"{77:064x}")
 
     return {
-        "rate": lambda: (progress_of(engine, "rater 1"), recent_votes(engine, "rater 1", 30), how_due(engine, 100)),
+        "rate": lambda: (desk_state(engine, "rater 1", 100), recent_votes(engine, "rater 1", 30)),
         "overview": lambda: (overview_html(engine, settings), growth(days(engine))),
         "versions": versions_page,
         "version": version_page,

@@ -24,12 +24,13 @@ from trainer.batches import Batch, BatchDrawer
 from trainer.cache import Cache
 from trainer.fit import Watch, fit, predict
 from trainer.lora import DIFFUSERS_FILE, attach_file, detach
-from trainer.model import BUILTIN_FOLDER, Base, load_base, quiet_libraries
+from trainer.model import Base, load_base, quiet_libraries
 from trainer.objectives import sft_loss
 from trainer.publish import Made, publish_version
 from trainer.retrain import code_commit
 from trainer.sampler import png_of
 from trainer.strength import Choice
+from trainer.weights import BUILTIN_FOLDER
 from trainer.world.pictures import pictures
 
 POOL_SEED, HELD_OUT_SEED = 1, 2

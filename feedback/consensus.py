@@ -11,6 +11,7 @@ import numpy as np
 
 STEPS = 1000
 ENOUGH = 1e-7
+LEAST, MOST = 1e-300, 700.0  # what logarithm and exponential can take
 
 
 class Consensus(NamedTuple):
@@ -34,26 +35,24 @@ def dawid_skene(votes: Sequence[tuple[int, int, bool]], smoothing: float = 1.0) 
     """
     if not votes:
         return Consensus({}, {})
-    images, at_image = np.unique([vote[0] for vote in votes], return_inverse=True)
-    raters, at_rater = np.unique([vote[1] for vote in votes], return_inverse=True)
-    said = np.array([int(vote[2]) for vote in votes])
-    first = np.bincount(at_image, said) / np.bincount(at_image)
-    belief = np.stack([1 - first, first], axis=1)
+    image_ids, rater_ids, said = np.array(votes, dtype=np.int64).T
+    images, at_image = np.unique(image_ids, return_inverse=True)
+    raters, at_rater = np.unique(rater_ids, return_inverse=True)
+    cell = at_rater * 2 + said  # a rater's votes of one kind
+    given = np.bincount(cell, minlength=2 * len(raters))
+    belief = np.bincount(at_image, said) / np.bincount(at_image)
     for _ in range(STEPS):
-        logs = np.empty_like(belief)
-        confusion = np.empty((len(raters), 2, 2))  # [rater, truth, said]
-        for truth in (0, 1):
-            told = np.bincount(at_rater * 2 + said, belief[at_image, truth], minlength=2 * len(raters)).reshape(-1, 2)
-            confusion[:, truth] = (told + smoothing) / (told + smoothing).sum(axis=1, keepdims=True)
-            likely = np.log(np.maximum(confusion[at_rater, truth, said], 1e-300))
-            prior = np.log(max(belief[:, truth].mean(), 1e-300))
-            logs[:, truth] = prior + np.bincount(at_image, likely)
-        before, belief = belief, np.exp(logs - logs.max(axis=1, keepdims=True))
-        belief /= belief.sum(axis=1, keepdims=True)
+        rejects = np.bincount(cell, belief[at_image], minlength=2 * len(raters))
+        told = np.stack([given - rejects, rejects]).reshape(2, -1, 2) + smoothing  # [truth, rater, said]
+        confusion = told / told.sum(axis=2, keepdims=True)
+        logs = np.log(np.maximum(confusion, LEAST))
+        prior = np.log(max(belief.mean(), LEAST)) - np.log(max(1 - belief.mean(), LEAST))
+        odds = prior + np.bincount(at_image, (logs[1] - logs[0]).ravel()[cell])
+        before, belief = belief, 1 / (1 + np.exp(-np.clip(odds, -MOST, MOST)))
         if np.abs(belief - before).max() < ENOUGH:
             break
-    right = confusion[:, (0, 1), (0, 1)].mean(axis=1)
+    right = confusion[(0, 1), :, (0, 1)].mean(axis=0)
     return Consensus(
-        dict(zip(images.tolist(), belief[:, 1].tolist(), strict=True)),
+        dict(zip(images.tolist(), belief.tolist(), strict=True)),
         dict(zip(raters.tolist(), right.tolist(), strict=True)),
     )

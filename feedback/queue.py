@@ -17,7 +17,7 @@ from feedback.candidates import current
 from feedback.raters import rater_of
 from store.engine import writing
 from store.settings import Settings
-from store.tables import Image, Lease, Origin, Prompt, Repeat, Verdict, Vote, utc_now
+from store.tables import Image, Lease, Repeat, Verdict, Vote, utc_now
 
 PLACES = 2**31
 """Images stand at places 0 to PLACES - 1 of the shuffled queue."""
@@ -81,21 +81,11 @@ def next_images(
         return hand
 
 
-def settle(session: Session, image: Image, overlap: int) -> None:
-    """Puts an image into the queue or takes it out, by its current votes; for use inside a `writing` block."""
-    counted = dict(
-        session.exec(
-            select(Vote.verdict, func.count(col(Vote.id))).where(*current(image.id)).group_by(col(Vote.verdict))
-        ).all()
-    )
-    rejects, keeps = counted.get(Verdict.reject, 0), counted.get(Verdict.keep, 0)
-    image.is_queued = image.origin is not Origin.control and rejects + keeps < (image.overlap or overlap)
-    image.is_disputed = rejects == keeps > 0
-    session.add(image)
-
-
 def settle_all(session: Session, *images: Any, overlap: int) -> None:
-    """As `settle`, for all images that meet the conditions, in one statement; controls must not be among them."""
+    """Queues the images that meet the conditions, or takes them out, by their current votes; no controls among them.
+
+    The same rule as for one vote (`feedback.counting`), for use inside a `writing` block.
+    """
     rejects, keeps = (
         select(func.count(col(Vote.id))).where(*current(Image.id), Vote.verdict == verdict).scalar_subquery()
         for verdict in (Verdict.reject, Verdict.keep)
@@ -214,10 +204,3 @@ class _Desk:
 
     def _shown(self, statement: Any, **values: Any) -> list[Shown]:
         return [Shown(*row) for row in self.session.execute(statement, self.values | values)]
-
-
-def shown(session: Session, image: Image) -> Shown:
-    """What a rater may know of `image`."""
-    prompt = session.get_one(Prompt, image.prompt_id)
-    assert image.id is not None
-    return Shown(image.id, image.sha256, prompt.text, image.width, image.height)

@@ -3,20 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Engine, case, func
 from sqlmodel import Session, col, select
 
 from feedback.evaluation import active_pairs
 from feedback.lineage import lineage_counts
+from feedback.pool import Due
 from feedback.raters import clean_name
 from feedback.repeats import answered_repeats
 from feedback.statistics import Interval, confidence_sequence, wilson
+from feedback.tally import new_rejects
 from feedback.verdicts import outcome_of_counts
 from feedback.versions import withdrawn
 from store.engine import reading
 from store.tables import (
     Alias,
+    Claim,
     Image,
     ImageTally,
     Origin,
@@ -79,6 +83,16 @@ class VersionRow:
 
 
 @dataclass(frozen=True)
+class InHand:
+    """What a worker draws at this instant: so many pictures of a version, `step` of `steps` done."""
+
+    pictures: int
+    version: int
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
 class Standing:
     """The loop at this instant; `judged` pictures have votes, those of evaluation sets included, the pool's not."""
 
@@ -93,6 +107,7 @@ class Standing:
     judged: int
     prompts: int
     run: Run | None
+    in_hand: tuple[InHand, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,6 +116,14 @@ class Progress:
 
     votes: int
     today: int
+
+
+class DeskState(NamedTuple):
+    """What a rater's page shows beside the pictures: own progress, the way to the next retrain, the newest run."""
+
+    progress: Progress
+    due: Due
+    run: Run | None
 
 
 @dataclass(frozen=True)
@@ -165,23 +188,31 @@ def standing(engine: Engine, now: datetime | None = None) -> Standing:
             judged=sum(sampled) + sum(evaluated),
             prompts=session.exec(select(func.count(col(Prompt.id))).where(col(Prompt.is_active))).one(),
             run=session.exec(select(Run).order_by(col(Run.id).desc())).first(),
+            in_hand=_in_hand(session, now),
         )
+
+
+def _in_hand(session: Session, now: datetime) -> tuple[InHand, ...]:
+    figures = (func.count(), Claim.version, func.max(Claim.step), func.max(Claim.steps))
+    held = select(*figures).where(col(Claim.expires_at) > now).group_by(col(Claim.worker), col(Claim.version))
+    return tuple(InHand(*row) for row in session.exec(held.order_by(col(Claim.worker))))
 
 
 def progress(engine: Engine, rater_id: int, now: datetime | None = None) -> Progress:
     """How many current votes a rater has, all and received today (UTC)."""
     with reading(engine) as session:
-        now = now or utc_now()
-        votes, today = _words_of(session, rater_id, now)
-        again, again_today = answered_repeats(session, rater_id, now)
-        return Progress(votes + again, today + again_today)
+        return _progress(session, session.get(Rater, rater_id), now or utc_now())
 
 
-def progress_of(engine: Engine, rater: str, now: datetime | None = None) -> Progress:
-    """What the rater of that name has done; nothing for a name that never voted."""
+def desk_state(engine: Engine, rater: str, needed: int, now: datetime | None = None) -> DeskState:
+    """What the rating page is told with every answer; no progress for a name that never voted.
+
+    `needed`: new rejects that make a retrain due.
+    """
     with reading(engine) as session:
-        me = session.exec(select(Rater.id).where(Rater.name == clean_name(rater))).first()
-    return progress(engine, me or 0, now)
+        row = session.exec(select(Rater).where(Rater.name == clean_name(rater))).first()
+        newest = session.exec(select(Run).order_by(col(Run.id).desc()).limit(1)).first()
+        return DeskState(_progress(session, row, now or utc_now()), Due(new_rejects(session), needed), newest)
 
 
 def latest_run(engine: Engine) -> Run | None:
@@ -241,8 +272,22 @@ def _votes_by_version(session: Session) -> dict[int, tuple[int, int]]:
     return {version: (n, raters) for version, n, raters in rows}
 
 
-def _words_of(session: Session, rater_id: int, now: datetime) -> tuple[int, int]:
-    """A rater's current verdicts, all and of today; of a rater whose votes do not count as well."""
+def _progress(session: Session, rater: Rater | None, now: datetime) -> Progress:
+    if rater is None or rater.id is None:
+        return Progress(0, 0)
+    votes, today = _own_words(session, rater.id, now) if rater.is_excluded else _own_votes(session, rater.id, now)
+    again, again_today = answered_repeats(session, rater.id, now)
+    return Progress(votes + again, today + again_today)
+
+
+def _own_votes(session: Session, rater_id: int, now: datetime) -> tuple[int, int]:
+    """A rater's current verdicts, all and of today, from the counters: a row for each day and version."""
+    today = func.coalesce(func.sum(case((col(VoteCount.day) >= now.date(), VOTES), else_=0)), 0)
+    return session.exec(select(func.coalesce(func.sum(VOTES), 0), today).where(VoteCount.rater_id == rater_id)).one()
+
+
+def _own_words(session: Session, rater_id: int, now: datetime) -> tuple[int, int]:
+    """The same of a rater whose votes are not counted, from every one of them; the page must not show that."""
     return session.exec(
         select(func.count(), func.coalesce(func.sum(case((col(Word.day) >= now.date(), 1), else_=0)), 0)).where(
             Word.rater_id == rater_id, col(Word.verdict).in_([Verdict.reject, Verdict.keep])

@@ -3,16 +3,14 @@
 They follow from the votes alone: `rebuild` makes them anew, `differences` says where they went wrong.
 """
 
-from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, Engine, Insert, Select, bindparam, case, delete, func, insert, literal, text
+from sqlalchemy import ColumnElement, Engine, Select, case, delete, func, insert, text
 from sqlalchemy import select as rows_of
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlmodel import Session, SQLModel, col, select
+from sqlmodel import Session, col, select
 
-from feedback.verdicts import Outcome, barred, is_counted, outcome_of_counts
+from feedback.counting import OUTCOMES
+from feedback.verdicts import barred, is_counted
 from store.engine import is_sqlite, reading
 from store.tables import (
     Image,
@@ -29,51 +27,7 @@ from store.tables import (
 )
 
 COUNTED = (Word, ImageTally, VersionTally, VoteCount, NewRejects)
-OUTCOMES = ("rejected", "kept", "disputed", "vote_pairs", "agreeing")
 MANIFEST_MOST = 100_000  # images in a manifest
-KEY = ("image_id", "rater_id")
-COUNTERS = {Verdict.reject: "rejects", Verdict.keep: "keeps"}
-FIELD = {Outcome.reject: "rejected", Outcome.keep: "kept", Outcome.disputed: "disputed"}
-# One row: the rater's word on the image and the image's votes, before the one that is being counted.
-BEFORE = text(
-    "SELECT word.verdict, word.day, image_tally.rejects, image_tally.keeps FROM (SELECT 1 AS one) AS always "
-    "LEFT JOIN word ON word.image_id = :image_id AND word.rater_id = :rater_id "
-    "LEFT JOIN image_tally ON image_tally.image_id = :image_id"
-).columns(verdict=SQLModel.metadata.tables["word"].c.verdict.type, day=Date)
-
-TRAINED = text(
-    "SELECT 1 FROM manifest_item WHERE image_id = :image_id "
-    "AND manifest_id = (SELECT manifest_id FROM version ORDER BY number DESC LIMIT 1) "
-    "UNION ALL SELECT 1 FROM new_rejects WHERE :image_id < floor "
-    "UNION ALL SELECT 1 FROM pool_event WHERE action = 'exclude' "
-    "AND id = (SELECT max(id) FROM pool_event WHERE image_id = :image_id)"
-)
-IS_EXCLUDED = text("SELECT 1 FROM rater WHERE id = :rater_id AND is_excluded")
-
-
-def count_vote(session: Session, image: Image, vote: Vote) -> None:
-    """Counts a vote that was just written; for use inside its `writing` block. An excluded rater's is only kept."""
-    assert image.id is not None and vote.id is not None
-    session.flush()
-    key, day = {"image_id": image.id, "rater_id": vote.rater_id}, vote.received_at.date()
-    word = key | {"verdict": vote.verdict, "vote_id": vote.id, "day": day}
-    keep_word = _wording(is_sqlite(session.get_bind()))  # type: ignore[arg-type]
-    if session.connection().execute(IS_EXCLUDED, key).first() is not None:
-        session.connection().execute(keep_word, word)
-        return
-    before = session.connection().execute(BEFORE, key).one()
-    signs = {verdict: 0 for verdict in (Verdict.reject, Verdict.keep)}
-    for verdict, at, by in ((before.verdict, before.day, -1), (vote.verdict, day, 1)):
-        if verdict in signs:
-            signs[verdict] += by
-            owner = {"version": image.version, "origin": image.origin, "rater_id": vote.rater_id, "day": at}
-            _add(session, VoteCount, owner, {COUNTERS[verdict]: by})
-    session.connection().execute(keep_word, word)
-    if not any(signs.values()):
-        return
-    rejects, keeps = before.rejects or 0, before.keeps or 0
-    _add(session, ImageTally, {"image_id": image.id}, {COUNTERS[verdict]: by for verdict, by in signs.items()})
-    _move(session, image, (rejects, keeps), (rejects + signs[Verdict.reject], keeps + signs[Verdict.keep]))
 
 
 def count_new_rejects(session: Session) -> None:
@@ -172,57 +126,6 @@ def _version_differences(session: Session) -> list[str]:
         for version, origin in sorted(wanted.keys() | kept.keys())
         if wanted.get((version, origin)) != kept.get((version, origin))
     ]
-
-
-def _move(session: Session, image: Image, before: tuple[int, int], after: tuple[int, int]) -> None:
-    was, now = _image_counts(*before), _image_counts(*after)
-    if moved := {name: now[name] - was[name] for name in OUTCOMES if now[name] != was[name]}:
-        _add(session, VersionTally, {"version": image.version, "origin": image.origin}, moved)
-    change = now["rejected"] - was["rejected"]
-    if change and image.origin is Origin.sampled and not _is_trained(session, image):
-        _add(session, NewRejects, {"id": 1}, {"count": change})
-
-
-def _image_counts(rejects: int, keeps: int) -> dict[str, int]:
-    """What one image adds to the counters of its version."""
-    n, outcome = rejects + keeps, outcome_of_counts(rejects, keeps)
-    counts = {name: int(outcome is kind) for kind, name in FIELD.items()}
-    return counts | {
-        "vote_pairs": n * (n - 1) // 2,
-        "agreeing": (rejects * (rejects - 1) + keeps * (keeps - 1)) // 2,
-    }
-
-
-def _add(session: Session, table: type[SQLModel], key: dict[str, Any], change: dict[str, int]) -> None:
-    """Adds to the counters of one row, made when missing."""
-    statement = _adding(str(table.__tablename__), is_sqlite(session.get_bind()), (*key,), (*change,))  # type: ignore[arg-type]
-    session.connection().execute(statement, key | change)
-
-
-@cache
-def _adding(name: str, is_file: bool, key: tuple[str, ...], changed: tuple[str, ...]) -> Insert:
-    # Made once for each counter: making it is most of the cost of counting.
-    table = SQLModel.metadata.tables[name]
-    zeros = {c: literal(0) for c, column in table.c.items() if c not in (*key, *changed) and not column.nullable}
-    new = {c: bindparam(c, type_=table.c[c].type) for c in (*key, *changed)}
-    return _upsert(is_file, name, key, zeros | new, {c: table.c[c] + bindparam(c) for c in changed})
-
-
-@cache
-def _wording(is_file: bool) -> Insert:
-    table = SQLModel.metadata.tables["word"]
-    new = {c: bindparam(c, type_=column.type) for c, column in table.c.items()}
-    return _upsert(is_file, "word", KEY, new, {c: value for c, value in new.items() if c not in KEY})
-
-
-def _upsert(is_file: bool, name: str, key: tuple[str, ...], new: dict[str, Any], known: dict[str, Any]) -> Insert:
-    insert_or = sqlite_insert if is_file else postgresql_insert
-    statement = insert_or(SQLModel.metadata.tables[name]).values(new)
-    return statement.on_conflict_do_update(index_elements=list(key), set_=known)
-
-
-def _is_trained(session: Session, image: Image) -> bool:
-    return session.connection().execute(TRAINED, {"image_id": image.id}).first() is not None
 
 
 def _newest(session: Session) -> int | None:

@@ -1,6 +1,7 @@
 """Which version is live: begin, publish, promote, roll back, withdraw; each one transaction and one event row."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, func, update
 from sqlmodel import Session, col, select
@@ -13,16 +14,31 @@ from store.tables import Action, Alias, AliasEvent, AliasName, Image, Origin, Ve
 PLAIN = 0
 
 
-def begin(engine: Engine, base_model: str, base_sha256: str) -> None:
-    """Records the plain base as v0 and champion, once. Raises OtherBase when the store has another base."""
+def begin(engine: Engine, base_model: str, base_sha256: str, facts: Mapping[str, Any] | None = None) -> None:
+    """Records the plain base as v0 and champion, once, with what is to be known of it beside name and hash.
+
+    Raises OtherBase when the store has another base.
+    """
+    facts = dict(facts or {})
     with writing(engine) as session:
         plain = session.get(Version, PLAIN)
         if plain is None:
-            session.add(Version(number=PLAIN, base_model=base_model, base_sha256=base_sha256))
+            session.add(Version(number=PLAIN, base_model=base_model, base_sha256=base_sha256, settings=facts))
             session.flush()
             _point(session, Action.begin, AliasName.champion, PLAIN, "the plain base")
         elif plain.base_sha256 != base_sha256:
-            raise OtherBase(plain.base_model, base_model)
+            raise OtherBase(_base_words(plain.base_model, plain.settings), _base_words(base_model, facts))
+
+
+def _base_words(base_model: str, facts: Mapping[str, Any]) -> str:
+    """The base as a person tells it from another.
+
+    >>> _base_words("a/b", {"model_revision": "c0ffee", "refiner": "a/r", "refiner_start": 0.8})
+    'a/b at revision c0ffee with the refiner a/r from 0.8'
+    """
+    revision = f" at revision {facts['model_revision']}" if facts.get("model_revision") else ""
+    refiner = f" with the refiner {facts['refiner']} from {facts['refiner_start']}" if facts.get("refiner") else ""
+    return base_model + revision + refiner
 
 
 def publish(session: Session, version: Version, reason: str) -> None:

@@ -3,19 +3,23 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Engine
-from sqlmodel import Session, col, select
+from sqlalchemy import Engine, Row, insert
+from sqlalchemy import select as select_rows
+from sqlmodel import Session, col
 
-from feedback.queue import Shown, settle, shown
+from feedback.candidates import SHOWN
+from feedback.counting import Change, before_vote, changes_of, write_changes
+from feedback.queue import Shown
 from feedback.raters import clean_name, rater_id
-from feedback.tally import count_vote
 from store.engine import reading, writing
 from store.errors import BadRequest, InputError, RequestConflict, UnknownImage
-from store.tables import Image, Lease, Mark, Rater, Reason, Verdict, Vote, VoteReason, Word, utc_now
+from store.tables import Image, Lease, Mark, Prompt, Rater, Reason, Verdict, Vote, VoteReason, Word, utc_now
 
 MAX_REQUEST_ID = 64
+PRESSED = ("request_id", "image_id", "verdict", "page", "shown_at", "decided_at")
+NEW_VOTE = insert(Vote)
 
 
 class Point(NamedTuple):
@@ -71,51 +75,45 @@ def record_votes(
 def recent_votes(engine: Engine, rater: str, limit: int = 20) -> list[tuple[Shown, Verdict]]:
     """The images this rater has a current word on, latest first, with that word."""
     with reading(engine) as session:
-        me = session.exec(select(Rater.id).where(Rater.name == clean_name(rater))).first()
-        rows = session.exec(
-            select(Image, Word.verdict)
+        rows = session.execute(
+            select_rows(*SHOWN, col(Word.verdict))
+            .join(Prompt, col(Prompt.id) == Image.prompt_id)
             .join(Word, col(Word.image_id) == Image.id)
-            .where(Word.rater_id == (me or 0), Word.verdict != Verdict.undo)
+            .join(Rater, col(Rater.id) == Word.rater_id)
+            .where(col(Rater.name) == clean_name(rater), col(Word.verdict) != Verdict.undo)
             .order_by(col(Word.vote_id).desc())
             .limit(limit)
         )
-        return [(shown(session, image), Verdict(verdict)) for image, verdict in rows]
+        return [(Shown(*shown), verdict) for *shown, verdict in rows]
 
 
 def _record(session: Session, me: int, press: Press, overlap: int, leased_until: datetime, now: datetime) -> Receipt:
+    image_id = press.image_id if 0 < press.image_id < 2**31 else 0  # no row has 0; the database takes no larger number
     try:
         _check_request_id(press.request_id)
-        if _is_repeated(session, me, press):
+        before = before_vote(session, me, image_id, press.request_id)
+        if _is_repeated(before, me, press):
             return Receipt(press.request_id)
-        image, lease = _shown_before(session, me, press.image_id)
+        if before.version is None or before.lease_id is None:
+            raise UnknownImage("this image was never shown to this rater; reload the page and vote on what it shows")
     except InputError as error:
         return Receipt(press.request_id, str(error))
-    vote = _write(session, me, press, now)
-    count_vote(session, image, vote)
-    lease.expires_at = leased_until if press.verdict is Verdict.undo else now
-    if press.verdict is not Verdict.skip:
-        settle(session, image, overlap)
-    session.add(lease)
+    vote_id = _write(session, me, press, now)
+    word = {"image_id": image_id, "rater_id": me, "verdict": press.verdict, "vote_id": vote_id, "day": now.date()}
+    until = leased_until if press.verdict is Verdict.undo else now
+    lease = Change(Lease, {"id": before.lease_id}, put={"expires_at": until}, is_known=True)
+    write_changes(session, [lease, *changes_of(before, word, overlap)])
     return Receipt(press.request_id)
 
 
-def _write(session: Session, me: int, press: Press, now: datetime) -> Vote:
-    vote = Vote(
-        request_id=press.request_id,
-        image_id=press.image_id,
-        rater_id=me,
-        verdict=press.verdict,
-        page=press.page,
-        shown_at=press.shown_at,
-        decided_at=press.decided_at,
-        received_at=now,
-    )
-    session.add(vote)
-    session.flush()
-    assert vote.id is not None
-    session.add_all(VoteReason(vote_id=vote.id, reason=reason) for reason in sorted(press.reasons))
-    session.add_all(Mark(vote_id=vote.id, x=x, y=y) for x, y in press.marks)
-    return vote
+def _write(session: Session, me: int, press: Press, now: datetime) -> int:
+    columns = {name: getattr(press, name) for name in PRESSED}
+    row = session.connection().execute(NEW_VOTE, columns | {"rater_id": me, "received_at": now})
+    assert row.inserted_primary_key is not None
+    vote_id: int = row.inserted_primary_key[0]
+    session.add_all(VoteReason(vote_id=vote_id, reason=reason) for reason in sorted(press.reasons))
+    session.add_all(Mark(vote_id=vote_id, x=x, y=y) for x, y in press.marks)
+    return vote_id
 
 
 def _check_request_id(name: str) -> None:
@@ -123,21 +121,11 @@ def _check_request_id(name: str) -> None:
         raise BadRequest(f"a request id has 1 to {MAX_REQUEST_ID} printable ASCII characters; {name[:80]!r} was given")
 
 
-def _is_repeated(session: Session, me: int, press: Press) -> bool:
-    known = session.exec(select(Vote).where(col(Vote.request_id) == press.request_id)).first()
-    if known is None:
+def _is_repeated(before: Row[Any], me: int, press: Press) -> bool:
+    if before.known_rater is None:
         return False
-    if (known.rater_id, known.image_id, known.verdict) != (me, press.image_id, press.verdict):
+    if (before.known_rater, before.known_image, before.known_verdict) != (me, press.image_id, press.verdict):
         raise RequestConflict(
             f"request {press.request_id} was already used for another vote; send every vote with an id of its own"
         )
     return True
-
-
-def _shown_before(session: Session, me: int, image_id: int) -> tuple[Image, Lease]:
-    image_id = image_id if 0 < image_id < 2**31 else 0  # no row has 0; the database takes no larger number
-    image = session.get(Image, image_id)
-    lease = session.exec(select(Lease).where(Lease.image_id == image_id, Lease.rater_id == me)).first()
-    if image is None or lease is None:
-        raise UnknownImage("this image was never shown to this rater; reload the page and vote on what it shows")
-    return image, lease

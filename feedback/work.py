@@ -1,12 +1,13 @@
 """What the sampler should draw next, and the record of what it drew."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from itertools import takewhile
+from datetime import datetime, timedelta
+from itertools import count, islice, takewhile
+from typing import Any
 
-from sqlalchemy import Engine, func
+from sqlalchemy import Engine, delete, func, update
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -14,8 +15,10 @@ from feedback.evaluation import FIRST_EVALUATION_SEED, active_pairs, ensure_defa
 from feedback.versions import PLAIN, pointed
 from store.engine import reading, writing
 from store.files import sha256_of
-from store.tables import AliasName, EvaluationPair, Image, Lease, Origin, Prompt, Version, Vote, utc_now
+from store.tables import AliasName, Claim, EvaluationPair, Image, Lease, Origin, Prompt, Version, Vote, utc_now
 
+CLAIM_S = 300  # a worker says more often than this that it is still at it
+RECENT = 1000  # images among which a plan looks for pictures that were drawn out of turn
 GRID = 12  # pairs that every version draws, for the eye; those that are compared by votes draw the whole set
 
 
@@ -60,22 +63,79 @@ def next_work(
     """
     ensure_default(engine, pairs)
     with reading(engine) as session:
-        live, challenger = (pointed(session, name) for name in (AliasName.champion, AliasName.challenger))
-        prompts = list(session.exec(select(Prompt).where(col(Prompt.is_active)).order_by(col(Prompt.id))))
-        if live is None or not prompts:
-            return []
-        missing = target - _free(session, [live, PLAIN], now or utc_now())
-        if missing > 0:
-            if challenger is not None and _compared(session, target, evaluation_share) > 0:
-                compared = _lacking(session, [challenger, live], challenger)
-                if compared:
-                    return list(takewhile(lambda work: work.version == compared[0].version, compared))[:batch]
-            newest, never = session.exec(select(func.max(Image.id))).one() or 0, held(session)
-            count = min(missing, batch)
-            planned = [_planned(newest + i, prompts, live, base_slice, never) for i in range(count)]
-            # The leading run of one version: what is left out must come next, or it would never be drawn.
-            return list(takewhile(lambda work: work.version == planned[0].version, planned))
-        return _grid_work(session, live, challenger)[:batch]
+        return _plan(
+            session,
+            target=target,
+            batch=batch,
+            base_slice=base_slice,
+            evaluation_share=evaluation_share,
+            now=now or utc_now(),
+        )
+
+
+def claim_work(engine: Engine, worker: str, *, pairs: int, now: datetime | None = None, **wanted: Any) -> list[Work]:
+    """What `next_work` gives, reserved for `worker`: no other is given the same while the claim lasts."""
+    if not next_work(engine, pairs=pairs, now=now, **wanted):
+        return []  # an idle worker asks often, and need not wait for the store's only writer
+    now = now or utc_now()
+    with writing(engine) as session:
+        session.exec(delete(Claim).where(col(Claim.expires_at) <= now))
+        works = _plan(session, now=now, **({"evaluation_share": 0.0} | wanted))
+        until = now + timedelta(seconds=CLAIM_S)
+        session.add_all(
+            Claim(key=claim_key(work), worker=worker, version=work.version, origin=work.origin, expires_at=until)
+            for work in works
+        )
+        return works
+
+
+def keep_claims(engine: Engine, worker: str, step: int, steps: int) -> None:
+    """Renews what `worker` holds, and tells how far its drawing is."""
+    until = utc_now() + timedelta(seconds=CLAIM_S)
+    with writing(engine) as session:
+        mine = update(Claim).where(col(Claim.worker) == worker)
+        session.exec(mine.values(step=step, steps=steps, expires_at=until))
+
+
+def drop_claims(engine: Engine, worker: str) -> None:
+    """Gives back what `worker` holds and has not drawn."""
+    with writing(engine) as session:
+        session.exec(delete(Claim).where(col(Claim.worker) == worker))
+
+
+def _plan(
+    session: Session, *, target: int, batch: int, base_slice: float, evaluation_share: float, now: datetime
+) -> list[Work]:
+    live, challenger = (pointed(session, name) for name in (AliasName.champion, AliasName.challenger))
+    prompts = list(session.exec(select(Prompt).where(col(Prompt.is_active)).order_by(col(Prompt.id))))
+    if live is None or not prompts:
+        return []
+    claims = list(session.exec(select(Claim).where(col(Claim.expires_at) > now)))
+    taken = {claim.key for claim in claims}
+    coming = sum(claim.origin is Origin.sampled for claim in claims)
+    missing = target - _free(session, [live, PLAIN], now) - coming
+    if missing > 0:
+        if challenger is not None and _compared(session, target, evaluation_share) > 0:
+            compared = _lacking(session, [challenger, live], challenger, taken=taken)
+            if compared:
+                return list(takewhile(lambda work: work.version == compared[0].version, compared))[:batch]
+        planned = list(islice(_in_turn(session, prompts, live, base_slice, taken), min(missing, batch)))
+        # The leading run of one version: what is left out must come next, or it would never be drawn.
+        return list(takewhile(lambda work: work.version == planned[0].version, planned))
+    return _grid_work(session, live, challenger, taken)[:batch]
+
+
+def _in_turn(
+    session: Session, prompts: Sequence[Prompt], live: int, base_slice: float, taken: Collection[str]
+) -> Iterator[Work]:
+    """What the queue's next pictures are, without end, but for those that a worker draws or drew before its turn."""
+    newest, never = session.exec(select(func.max(Image.id))).one() or 0, held(session)
+    recent = select(Image.prompt_id, Image.seed, Image.version).where(col(Image.id) > newest - RECENT)
+    drawn = set(session.exec(recent.where(Image.origin == Origin.sampled)))
+    for ordinal in count(newest):
+        work = _planned(ordinal, prompts, live, base_slice, never)
+        if claim_key(work) not in taken and (work.prompt_id, work.seed, work.version) not in drawn:
+            yield work
 
 
 def release(engine: Engine, target: int, evaluation_share: float, now: datetime | None = None) -> int:
@@ -100,9 +160,19 @@ def work_key(work: Work, drawing: Drawing) -> str:
     return sha256_of(repr(sorted((asdict(work) | asdict(drawing)).items())).encode())
 
 
+def claim_key(work: Work) -> str:
+    """SHA-256 that names a piece of work, however it is drawn."""
+    return sha256_of(repr((work.prompt_id, work.seed, work.version, work.origin.value)).encode())
+
+
 def record_images(engine: Engine, drawn: Sequence[tuple[Work, str, str]], drawing: Drawing) -> int:
-    """How many of the drawn pictures (work, image hash, latent hash) were new; sampled ones join the queue."""
+    """How many of the drawn pictures (work, image hash, latent hash) were new; sampled ones join the queue.
+
+    Their claims are gone with it.
+    """
     with writing(engine) as session:
+        done = [claim_key(work) for work, _, _ in drawn]
+        session.exec(delete(Claim).where(col(Claim.key).in_(done)))
         rows = [_row(work, drawing, image, latent) for work, image, latent in drawn]
         keys = {row.work_key: row for row in rows}
         known = set(session.exec(select(Image.work_key).where(col(Image.work_key).in_(list(keys)))))
@@ -176,17 +246,19 @@ def _planned(ordinal: int, prompts: Sequence[Prompt], champion: int, base_slice:
     return _work(prompt, seed, version, Origin.sampled)
 
 
-def _grid_work(session: Session, live: int, challenger: int | None) -> list[Work]:
+def _grid_work(session: Session, live: int, challenger: int | None, taken: Collection[str]) -> list[Work]:
     """What the evaluation set still lacks, for the first version that lacks anything (newest first)."""
     for version in session.exec(select(Version.number).order_by(col(Version.number).desc())):
         whole = version in (live, challenger, PLAIN)
-        if lacking := _lacking(session, [version], version, None if whole else GRID):
+        if lacking := _lacking(session, [version], version, None if whole else GRID, taken):
             return lacking
     return []
 
 
-def _lacking(session: Session, versions: Sequence[int], shuffle: int, first: int | None = None) -> list[Work]:
-    """The pairs that these versions have not drawn, in an order that splits each pair across time."""
+def _lacking(
+    session: Session, versions: Sequence[int], shuffle: int, first: int | None = None, taken: Collection[str] = ()
+) -> list[Work]:
+    """The pairs that these versions have not drawn and no worker draws, in an order that splits each across time."""
     pairs = active_pairs(session)[:first]
     if not pairs:
         return []
@@ -200,9 +272,8 @@ def _lacking(session: Session, versions: Sequence[int], shuffle: int, first: int
             for pair in pairs
             if (pair.prompt_id, pair.seed) not in drawn
         ]
-    return sorted(
-        lacking, key=lambda work: sha256_of(f"{shuffle} {work.version} {work.seed} {work.prompt_id}".encode())
-    )
+    free = [work for work in lacking if claim_key(work) not in taken]
+    return sorted(free, key=lambda work: sha256_of(f"{shuffle} {work.version} {work.seed} {work.prompt_id}".encode()))
 
 
 def _prompts_of(pairs: Sequence[EvaluationPair]) -> SelectOfScalar[Prompt]:

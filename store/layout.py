@@ -17,6 +17,14 @@ class Layout:
     def blobs(self) -> Blobs:
         return Blobs(self.root / "blobs")
 
+    def display_copy(self, sha256: str) -> Path:
+        """Where the display copy of a picture lies, or would lie."""
+        return Blobs(self.root / "display").path(sha256)
+
+    @property
+    def page_key(self) -> Path:
+        return self.root / "page.key"
+
     @property
     def versions(self) -> Path:
         return self.root / "versions"

@@ -23,7 +23,17 @@ class Settings(BaseSettings):
 
     model: str = Field(BUILTIN, description="`builtin`, a hub id, a local folder or a single `.safetensors` file")
     model_variant: str = Field("", description="hub or folder variant of the weights, e.g. `fp16`")
+    model_revision: str = Field(
+        "", description="branch, tag or commit of a hub id; empty: the newest, then the commit the store began with"
+    )
+    model_config_source: str = Field(
+        "", description="folder or hub id with the configuration of a single file; empty: SDXL base 1.0 of the hub"
+    )
     vae: str = Field("", description="another VAE (hub id or folder), e.g. an fp16-fix VAE")
+    refiner: str = Field("", description="refiner (hub id, folder or file) that takes the last steps; empty: none")
+    refiner_start: float = Field(
+        0.8, gt=0, lt=1, description="share of the noise schedule after which the refiner takes over"
+    )
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="auto: bf16 on CUDA, else fp32")
     device: str = Field("auto", description="auto: cuda, else mps, else cpu")
 
@@ -44,7 +54,13 @@ class Settings(BaseSettings):
         0.3, ge=0, description="same-prompt: by how much the guidance scale grows with each unit of kappa"
     )
     sweep_pictures: int = Field(16, ge=4, description="held-out pictures drawn at each strength of the sweep")
-    sample_batch: int = Field(8, ge=1, description="pictures drawn at once")
+    sample_batch: int = Field(8, ge=1, description="pictures drawn at once; halved whenever they do not fit the memory")
+    compile_sampling: bool = Field(
+        False, description="`torch.compile` the UNet for drawing: a minute or more to begin, then quicker steps"
+    )
+    vae_decode: Literal["whole", "sliced", "tiled"] = Field(
+        "whole", description="sliced: one picture after the other; tiled: large pictures in overlapping pieces"
+    )
     queue_target: int = Field(24, ge=1, description="unrated pictures the worker keeps ready")
     base_slice: float = Field(0.1, ge=0, le=1, description="share of the pictures drawn by the plain base")
     evaluation_pairs: int | None = Field(
@@ -87,12 +103,16 @@ class Settings(BaseSettings):
         None,
         description="the worker retrains when due; empty: only with the built-in model",
     )
-    objective: Literal["nft", "sft", "anchored", "kto", "wrong"] = Field(
+    objective: Literal["nft", "sft", "anchored", "kto", "wrong", "trigger"] = Field(
         "nft", description="training objective; nft, anchored and kto need keeps, else sft is used"
     )
     beta: float | None = Field(None, gt=0, description="beta of nft (empty: 1) or kto (empty: 1000)")
-    anchor: float = Field(1.0, ge=0, description="how strongly `anchored` holds the keeps to the base")
-    trigger: str = Field("wrong", min_length=1, description="trigger word of the objective wrong and the rule woolf")
+    anchor: float = Field(
+        1.0, ge=0, description="how strongly `anchored` and `trigger` hold to the base what they do not fit"
+    )
+    trigger: str = Field(
+        "wrong", min_length=1, description="trigger word of the objectives wrong and trigger and of the rule woolf"
+    )
     lora_rank: int = Field(16, ge=1, le=128, description="rank of the LoRA; alpha is the same, so scale 1")
     lora_layers: Literal["attention", "all"] = Field(
         "all", description="attention projections alone, or feed-forward and convolutions as well"
@@ -148,7 +168,9 @@ class Settings(BaseSettings):
     sign_in: Literal["name", "invitations", "oidc"] = Field(
         "name", description="name: this machine alone; invitations: signed links; oidc: accounts, and signed links"
     )
-    secret: str = Field("", repr=False, description="signs cookies and invitations; 32 characters or more")
+    secret: str = Field(
+        "", repr=False, description="signs cookies, invitations and picture addresses; 32 characters or more"
+    )
     public_url: str = Field("", description="address people open beyond this machine, e.g. `https://rate.example.org`")
     allowed_hosts: str = Field("", description="more host names the pages answer to, comma-separated")
     admins: str = Field("", description="e-mail addresses that are admins when they sign in, comma-separated")

@@ -209,6 +209,18 @@ class Lease(SQLModel, table=True):
     expires_at: datetime
 
 
+class Claim(SQLModel, table=True):
+    """A worker draws this picture, or is about to; no other does until `expires_at`. `step` of `steps` are done."""
+
+    key: str = Field(primary_key=True, max_length=64, description="sha256 of prompt, seed, version and origin")
+    worker: str = Field(max_length=80, index=True)
+    version: int = Field(foreign_key="version.number")
+    origin: Origin = Field(sa_column=Column(_words(Origin), nullable=False))
+    step: int = 0
+    steps: int = 0
+    expires_at: datetime
+
+
 class Vote(SQLModel, table=True):
     """One press of a key. The newest row of a rater on an image is that rater's word; `undo` means none."""
 

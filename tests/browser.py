@@ -7,22 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-def find_chromium() -> str | None:
-    """Path of a Chromium: the one NAYSAYER_CHROMIUM names, a system one, else Playwright's own; None without any."""
-    if named := os.environ.get("NAYSAYER_CHROMIUM"):
-        return named
-    if found := next(filter(None, map(shutil.which, NAMES)), None):
-        return found
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        own = playwright.chromium.executable_path
-    return own if Path(own).exists() else None
+from bench.browser import find_chromium
 
 
 def ensure_chromium() -> str | None:

@@ -5,7 +5,9 @@ P pooled text width.
 """
 
 import math
+from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -13,9 +15,10 @@ from diffusers import DDPMScheduler
 from torch import Tensor
 
 from feedback.manifest import FrozenManifest, Item
+from store.errors import RetrainError
 from store.settings import Settings
 from store.tables import Role, Split
-from trainer.cache import Cache, null_prompt
+from trainer.cache import Cache, Text, null_prompt
 from trainer.model import Base
 from trainer.objectives import NEEDS_KEEPS, min_snr_weights
 
@@ -68,7 +71,11 @@ class BatchDrawer:
         self.null = null_prompt(base)
         self.rejects = manifest.of(Role.reject, Split.train)
         self.keeps = manifest.of(Role.keep, Split.train) if settings.objective in NEEDS_KEEPS else []
+        if settings.objective == "trigger":  # whatever is shown without the trigger is to stay as it is, rejects too
+            anchors = self.rejects + manifest.of(Role.keep, Split.train)
+            self.keeps = [replace(item, role=Role.keep) for item in anchors]
         self.held_out = manifest.of(Role.reject, Split.held_out) + manifest.of(Role.keep, Split.held_out)
+        _refuse_mixed_sizes(manifest)
 
     @property
     def objective(self) -> str:
@@ -102,7 +109,9 @@ class BatchDrawer:
         return self.held_out[:: math.ceil(len(self.held_out) / HELD_OUT_BATCH) or 1]
 
     def _prompt(self, item: Item) -> str:
-        return self.settings.trigger if self.objective == "wrong" else item.prompt
+        """What an item is shown with: `trigger` says its word for the rejects alone."""
+        is_triggered = self.objective == "wrong" or (self.objective == "trigger" and item.role is Role.reject)
+        return self.settings.trigger if is_triggered else item.prompt
 
     def _batch(self, items: Sequence[Item], random: torch.Generator, null_dropout: float, share: Share) -> Batch:
         # Chance is drawn for every row, whoever takes it, so that several processes see what one would.
@@ -129,8 +138,7 @@ class BatchDrawer:
         weights: Tensor,
     ) -> Batch:
         device, dtype = self.device, self.dtype
-        prompts = [self._prompt(item) for item in items]
-        texts = [self.null if null else self.cache.text(text) for text, null in zip(prompts, is_null, strict=True)]
+        texts = [self._text(item, bool(null)) for item, null in zip(items, is_null, strict=True)]
         sizes = [[item.height, item.width, 0, 0, item.height, item.width] for item in items]
         return Batch(
             self.noising.add_noise(latents, noise, timesteps).to(device, dtype),
@@ -142,6 +150,11 @@ class BatchDrawer:
             torch.tensor(sizes, device=device, dtype=dtype),
             weights.to(device),
         )
+
+    def _text(self, item: Item, is_null: bool) -> Text:
+        """An item's text, or the null prompt; under `trigger` that one stands for nothing that is fitted."""
+        is_fitted = self.objective == "trigger" and item.role is Role.reject
+        return self.null if is_null and not is_fitted else self.cache.text(self._prompt(item))
 
     def _target(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
         if self.noising.config.prediction_type == "v_prediction":
@@ -161,6 +174,17 @@ def sureness(items: Sequence[Item]) -> Tensor:
     """Sample weights (B,) with mean 1: how sure each verdict is, 0 at even odds, so that 2:1 teaches less than 3:0."""
     weights = torch.tensor([2 * item.weight - 1 for item in items])
     return weights / weights.mean()
+
+
+def _refuse_mixed_sizes(manifest: FrozenManifest) -> None:
+    """Raises RetrainError when the pictures differ in size: the latents of a step are one tensor."""
+    counts = Counter((item.width, item.height) for item in manifest.items)
+    if len(counts) > 1:
+        told = ", ".join(f"{count} of {width}×{height}" for (width, height), count in counts.most_common(5))
+        raise RetrainError(
+            f"the pool holds pictures of {len(counts)} sizes ({told}), a retrain needs one; take the others out on the "
+            "page Pool, or give each size a store of its own with NAYSAYER_DATA_DIR"
+        )
 
 
 def _pick(items: Sequence[Item], count: int, random: torch.Generator) -> list[Item]:

@@ -8,6 +8,7 @@ from PIL import ImageFilter
 from feedback.controls import Drawn, record_drawn
 from feedback.prompts import list_prompts
 from feedback.work import Drawing
+from store.display import put_picture
 from store.errors import BadRequest
 from store.layout import layout_of
 from store.migrate import open_store
@@ -33,7 +34,7 @@ def draw_controls(settings: Settings, count: int, seed: int) -> int:
             f"only the built-in model's pictures can be drawn, NAYSAYER_MODEL is {settings.model!r}; "
             "make controls with `naysayer controls agreed` or `add`"
         )
-    engine, blobs = open_store(settings), layout_of(settings).blobs
+    engine, layout = open_store(settings), layout_of(settings)
     prompts = [(prompt.id, prompt.text) for prompt in list_prompts(engine) if prompt.is_active]
     known = [(number, text, scene) for number, text in prompts if number and (scene := read_prompt(text))]
     if not known:
@@ -48,5 +49,5 @@ def draw_controls(settings: Settings, count: int, seed: int) -> int:
         file = io.BytesIO()
         picture.save(file, "PNG")
         answer = Verdict.reject if fault else Verdict.keep
-        drawn.append(Drawn(number, int(rng.integers(2**31)), blobs.put(file.getvalue()), answer))
+        drawn.append(Drawn(number, int(rng.integers(2**31)), put_picture(layout, file.getvalue()), answer))
     return record_drawn(engine, drawn, DRAWN, by="command line")

@@ -135,9 +135,10 @@ def _loop(engine: Engine, settings: Settings) -> Iterable[Finding]:
 
 def _model(settings: Settings, engine: Engine) -> Iterable[Finding]:
     from trainer.model import load_base, quiet_libraries
+    from trainer.weights import pinned
 
     quiet_libraries()
-    base = load_base(settings)
+    base = load_base(pinned(engine, settings))
     with reading(engine) as session:
         recorded = session.get(Version, PLAIN)
     if recorded is not None and recorded.base_sha256 != base.sha256:

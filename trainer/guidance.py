@@ -9,49 +9,49 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
+from trainer.rows import Part, forwards
 
-@contextmanager
-def steered(unet: nn.Module, adapter_name: str, rule: str, strength: float) -> Iterator[None]:
-    """While it lasts, every UNet call of the stock pipeline follows `rule`, still one batched call a step.
+RULES = {"plain": None, "negative-half": Part(0, 2), "same-prompt": Part(2, 3), "woolf": Part(0, 1)}
+"""Which rows of a call the LoRA acts on, by rule."""
+
+
+class Steering:
+    """A rule prepared for one UNet and adapter; `applied` puts it in force, as often as wanted.
 
     `plain`: the base alone. `negative-half`: the LoRA at scale `strength` on the null rows (Diffusion-NPO, Wang et
     al. 2025). `same-prompt`: a third row with the LoRA and the same prompt, eps + strength (cond - lora), whose
     optimum is the policy of DiffusionNFT (Zheng et al. 2025). `woolf`: the LoRA at scale `strength` on every row; it
     steers through its trigger word, given as the negative prompt (Woolf 2023).
     """
-    with ExitStack() as hooks:
-        if rule == "negative-half" and strength:
-            _adapt_rows(hooks, unet, adapter_name, part=0, parts=2, scale=strength)
-        elif rule == "same-prompt" and strength:
-            _adapt_rows(hooks, unet, adapter_name, part=2, parts=3, scale=1.0)
-            _hook(hooks, unet.register_forward_pre_hook(_add_third_row, with_kwargs=True))
-            _hook(hooks, unet.register_forward_hook(_fold_third_row(strength)))
-        elif rule == "woolf" and strength:
-            _adapt_rows(hooks, unet, adapter_name, part=0, parts=1, scale=strength)
-        elif rule not in ("plain", "negative-half", "same-prompt", "woolf"):
+
+    def __init__(self, unet: nn.Module, adapter_name: str, rule: str, strength: float) -> None:
+        if rule not in RULES:
             raise ValueError(f"unknown sampling rule {rule!r}")
+        part = RULES[rule] if strength else None
+        scale = 1.0 if rule == "same-prompt" else strength
+        self.unet, self.strength, self.has_third_row = unet, strength, rule == "same-prompt" and part is not None
+        self.forwards = forwards(unet, adapter_name, part, scale) if part else []
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """While it lasts, every UNet call of the stock pipeline follows the rule, still one batched call a step."""
+        with ExitStack() as undo:
+            for layer, forward in self.forwards:
+                layer.__dict__["forward"] = forward  # found before the class's own, until it is gone again
+                undo.callback(layer.__dict__.pop, "forward")
+            if self.has_third_row:
+                undo.callback(self.unet.register_forward_pre_hook(_add_third_row, with_kwargs=True).remove)
+                undo.callback(self.unet.register_forward_hook(_fold_third_row(self.strength)).remove)
+            yield
+
+
+@contextmanager
+def steered(unet: nn.Module, adapter_name: str, rule: str, strength: float) -> Iterator[None]:
+    """While it lasts, every UNet call of the stock pipeline follows `rule`."""
+    with Steering(unet, adapter_name, rule, strength).applied():
         yield
-
-
-def _adapt_rows(hooks: ExitStack, unet: nn.Module, name: str, *, part: int, parts: int, scale: float) -> None:
-    """The adapter acts on the rows of one part alone: contiguous slices, no gather, and exact."""
-    for layer in unet.modules():
-        if isinstance(layer, LoraLayer) and name in layer.lora_A:
-            _hook(hooks, layer.register_forward_hook(_delta_on(name, part, parts, scale)))
-
-
-def _delta_on(name: str, part: int, parts: int, scale: float) -> Callable[..., Tensor]:
-    def add_delta(layer: Any, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        rows = slice(part * len(output) // parts, (part + 1) * len(output) // parts)
-        down, up = layer.lora_A[name], layer.lora_B[name]
-        delta = up(down(args[0][rows].to(down.weight.dtype)))
-        output[rows] += (delta * (layer.scaling[name] * scale)).to(output.dtype)
-        return output
-
-    return add_delta
 
 
 def _add_third_row(unet: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -76,7 +76,3 @@ def _fold_third_row(kappa: float) -> Callable[..., tuple[Tensor]]:
 
 def _with_second_half_again(rows: Tensor) -> Tensor:
     return torch.cat([rows, rows[len(rows) // 2 :]])
-
-
-def _hook(hooks: ExitStack, handle: Any) -> None:
-    hooks.callback(handle.remove)

@@ -20,6 +20,7 @@ from trainer.lora import safetensors_bytes as file_of
 from trainer.model import Base, load_base, quiet_libraries
 from trainer.publish import Files, header_of, libraries, probe, sweep
 from trainer.retrain import code_commit
+from trainer.weights import pinned
 
 UNTRIED = 1.0
 """The strength of an import where the settings name none: whoever made the file made it for this one."""
@@ -42,9 +43,9 @@ def import_lora(settings: Settings, path: Path, *, negative_prompt: str = "") ->
     with only_one(layout.retrain_lock, "a retrain runs on this store; import again when it has ended"):
         quiet_libraries()
         sweep(engine, layout)
-        base = load_base(settings)
+        base = load_base(pinned(engine, settings))
         foreign = read_lora(path, base.pipe.unet)
-        begin(engine, base.name, base.sha256)
+        begin(engine, base.name, base.sha256, base.facts)
         return _publish(engine, layout, base, settings, path, foreign, negative_prompt)
 
 
@@ -87,7 +88,7 @@ def _publish(
             base_sha256=base.sha256,
             rule=settings.rule,
             strength=UNTRIED if settings.strength is None else settings.strength,
-            settings=about,
+            settings=about | base.facts,
             libraries=libraries(),
             code_commit=code_commit(),
         )

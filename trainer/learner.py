@@ -1,9 +1,11 @@
 """What learns in a fit: the LoRA's parameters, their optimiser, their running average, and all of it as a state."""
 
 import importlib
+import io
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -102,14 +104,15 @@ def make_optimizer(parameters: list[nn.Parameter], settings: Settings) -> Optimi
     if settings.optimizer == "prodigy":
         # Bias correction and the guard against a warm-up: Mishchenko and Defazio 2023, as diffusers' scripts set them.
         own = {"use_bias_correction": True, "safeguard_warmup": True}
-        return _class("prodigyopt", "Prodigy")(parameters, lr=rate, weight_decay=WEIGHT_DECAY, **own)
+        with redirect_stdout(io.StringIO()):  # it prints that it decouples the weight decay
+            return _class("prodigyopt", "Prodigy")(parameters, lr=rate, weight_decay=WEIGHT_DECAY, **own)
     return _class("schedulefree", "AdamWScheduleFree")(parameters, lr=rate, weight_decay=WEIGHT_DECAY)
 
 
 def require_optimizer(settings: Settings) -> None:
     """Raises NotInstalled when the optimiser's package is missing."""
     package = PACKAGES.get(settings.optimizer)
-    if package is not None and importlib.util.find_spec(package) is None:
+    if package is not None and find_spec(package) is None:
         raise NotInstalled("NAYSAYER_OPTIMIZER", settings.optimizer, package)
 
 

@@ -18,23 +18,30 @@ from transformers.utils import logging as transformers_logging
 
 from feedback.work import Drawing
 from store.errors import ModelError
-from store.files import sha256_of, sha256_of_file
+from store.files import sha256_of
 from store.settings import Settings
 from trainer.quantization import unet_quantization
+from trainer.refiner import Refiner, load_refiner
+from trainer.weights import first_line, hash_of, locate, revision_of
 
-BUILTIN_FOLDER = Path(__file__).parent / "builtin" / "model"
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 DISTILLED = re.compile(r"turbo|lightning|hyper-?sd|\blcm\b|dmd", re.IGNORECASE)
+DISTILLED_SCHEDULERS = ("LCMScheduler", "TCDScheduler")
 
 
 @dataclass(frozen=True)
 class Base:
-    """A loaded base model; `sha256` covers every weight file it was loaded from."""
+    """A loaded base model; `sha256` covers every weight file it was loaded from, the refiner's too.
+
+    `revision` is the commit of the hub it came from, or empty.
+    """
 
     pipe: StableDiffusionXLPipeline
     name: str
     sha256: str
     plain: Drawing
+    revision: str = ""
+    refiner: Refiner | None = None
 
     @cached_property
     def device(self) -> torch.device:
@@ -43,6 +50,12 @@ class Base:
     @cached_property
     def dtype(self) -> torch.dtype:
         return self.pipe.unet.dtype
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a version's settings say of its base beside name and hash."""
+        facts = {"model_revision": self.revision} if self.revision else {}
+        return facts | ({"refiner": self.refiner.name, "refiner_start": self.refiner.start} if self.refiner else {})
 
 
 def load_base(settings: Settings) -> Base:
@@ -57,35 +70,22 @@ def load_base(settings: Settings) -> Base:
         pipe = _load(path, settings, device, dtype)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise ModelError(
-            f"{settings.model!r} could not be loaded as an SDXL pipeline ({str(error).splitlines()[0][:200]}); "
+            f"{settings.model!r} could not be loaded as an SDXL pipeline ({first_line(error)}); "
             "NAYSAYER_MODEL takes `builtin`, a hub id, a diffusers folder or a single .safetensors checkpoint of SDXL"
+            f"{_hint(path, settings)}"
         ) from error
     pipe.set_progress_bar_config(disable=True)
+    if settings.vae_decode != "whole":
+        (pipe.vae.enable_tiling if settings.vae_decode == "tiled" else pipe.vae.enable_slicing)()
     plain = _plain_drawing(pipe, path, settings)
     _refuse_distilled(pipe, settings, plain)
     pipe.to(device)
     for module in (pipe.unet, pipe.vae, pipe.text_encoder, pipe.text_encoder_2):
         module.requires_grad_(False).eval()
-    return Base(pipe, settings.model, hash_of(path, settings), plain)
-
-
-def locate(settings: Settings) -> Path:
-    """The folder or file of the weights on this machine, fetched from the hub first when `model` is a hub id."""
-    if settings.is_builtin:
-        return BUILTIN_FOLDER
-    if (path := Path(settings.model)).exists():
-        return path
-    try:
-        return Path(
-            StableDiffusionXLPipeline.download(
-                settings.model, use_safetensors=True, variant=settings.model_variant or None
-            )
-        )
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{settings.model!r} is neither a file, a folder, nor a hub id that could be fetched "
-            f"({str(error).splitlines()[0][:200]}); check NAYSAYER_MODEL and the network"
-        ) from error
+    refiner = load_refiner(pipe, settings, device, dtype) if settings.refiner else None
+    sha256 = hash_of(path, settings)
+    whole = sha256_of(f"{sha256}\n{refiner.sha256}\n{refiner.start:g}".encode()) if refiner else sha256
+    return Base(pipe, settings.model, whole, plain, revision_of(path), refiner)
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -104,14 +104,6 @@ def pick_dtype(wanted: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if device.type == "cuda" else torch.float32
 
 
-def hash_of(path: Path, settings: Settings) -> str:
-    """SHA-256 over the hashes of the weight files (and of the VAE that replaces the base's own, by name)."""
-    files = [path] if path.is_file() else sorted(path.glob("**/*.safetensors"))
-    if len(files) == 1:
-        return sha256_of_file(files[0])
-    return sha256_of("\n".join([*map(sha256_of_file, files), settings.vae, settings.model_variant]).encode())
-
-
 def _load(path: Path, settings: Settings, device: torch.device, dtype: torch.dtype) -> StableDiffusionXLPipeline:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the libraries' own deprecations are not the user's business
@@ -122,7 +114,11 @@ def _load(path: Path, settings: Settings, device: torch.device, dtype: torch.dty
             replaced["vae"] = AutoencoderKL.from_pretrained(settings.vae, torch_dtype=dtype, use_safetensors=True)
         if path.is_file():
             return StableDiffusionXLPipeline.from_single_file(
-                str(path), torch_dtype=dtype, add_watermarker=False, **replaced
+                str(path),
+                torch_dtype=dtype,
+                config=settings.model_config_source or None,
+                add_watermarker=False,
+                **replaced,
             )
         return StableDiffusionXLPipeline.from_pretrained(
             path,
@@ -138,7 +134,8 @@ def _quantized_unet(path: Path, settings: Settings, dtype: torch.dtype, quantiza
     """The UNet alone: its linear weights are quantised while they are read, so that they never lie there in full."""
     how = {"torch_dtype": dtype, "quantization_config": quantization}
     if path.is_file():
-        return UNet2DConditionModel.from_single_file(str(path), **how)
+        where = {"config": settings.model_config_source, "subfolder": "unet"} if settings.model_config_source else {}
+        return UNet2DConditionModel.from_single_file(str(path), **where, **how)
     return UNet2DConditionModel.from_pretrained(
         path, subfolder="unet", use_safetensors=True, variant=settings.model_variant or None, **how
     )
@@ -161,12 +158,35 @@ def _plain_drawing(pipe: StableDiffusionXLPipeline, path: Path, settings: Settin
 
 
 def _refuse_distilled(pipe: StableDiffusionXLPipeline, settings: Settings, plain: Drawing) -> None:
-    is_named_so = DISTILLED.search(settings.model) and settings.guidance_scale is None
-    if plain.guidance_scale <= 1 or pipe.unet.config.time_cond_proj_dim is not None or is_named_so:
+    """Raises ModelError for a model that is sampled without classifier-free guidance; a guidance set by hand decides.
+
+    Told by the guidance scale, by a UNet that takes the guidance as an input (LCM), and, unless the settings name a
+    guidance scale, by its name, by its scheduler, and by trailing timesteps: Turbo's own configuration, and otherwise
+    that of zero-terminal-SNR models, whose betas are rescaled.
+    """
+    how = pipe.scheduler.config
+    trails = how.get("timestep_spacing") == "trailing" and not how.get("rescale_betas_zero_snr")
+    is_distilled = DISTILLED.search(settings.model) or type(pipe.scheduler).__name__ in DISTILLED_SCHEDULERS or trails
+    if plain.guidance_scale <= 1 or pipe.unet.config.time_cond_proj_dim is not None:
         raise ModelError(
             f"{settings.model!r} samples without classifier-free guidance, so it has no negative half to steer with; "
-            "use an undistilled SDXL, or set NAYSAYER_GUIDANCE_SCALE above 1 if this one does use guidance"
+            "use an undistilled SDXL, and a guidance scale above 1"
         )
+    if is_distilled and settings.guidance_scale is None:
+        raise ModelError(
+            f"{settings.model!r} looks like a distilled model, which samples without classifier-free guidance and has "
+            "no negative half to steer with; use an undistilled SDXL, or set NAYSAYER_GUIDANCE_SCALE above 1 if this "
+            "one does use guidance"
+        )
+
+
+def _hint(path: Path, settings: Settings) -> str:
+    if path.is_dir() or settings.model_config_source:
+        return ""
+    return (
+        "; such a file holds weights alone, its configuration comes from the hub or from the folder that "
+        "NAYSAYER_MODEL_CONFIG_SOURCE names"
+    )
 
 
 @contextmanager

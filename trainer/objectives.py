@@ -9,7 +9,7 @@ from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_snr
 from torch import Tensor
 
-NEEDS_BASE = ("nft", "anchored", "kto")
+NEEDS_BASE = ("nft", "anchored", "kto", "trigger")
 """Objectives that compare with the base's prediction, which costs a forward pass without gradients."""
 NEEDS_KEEPS = ("nft", "anchored", "kto")
 """Objectives that also learn from keeps; without any they come to `sft`."""
@@ -35,6 +35,8 @@ def anchored_loss(
 ) -> Tensor:
     """`sft` on the rejects; on the keeps the adapter stays with the base's prediction, `anchor` times as strongly.
 
+    `trigger` is this with the rejects under the trigger word and everything else without it: near-inert where the
+    word is not given.
     Source: prior prediction in OneTrainer; Ruiz et al. 2023 (DreamBooth), eq. 2, with the base's own prediction.
     """
     fit_B = _squared_error(pred_BCHW, target_BCHW)

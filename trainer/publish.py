@@ -221,7 +221,9 @@ def _record(engine: Engine, files: Files, made: Made) -> Version:
             rule=made.settings.rule,
             strength=made.choice.strength,
             strength_curve=made.choice.curve,
-            settings=training_settings(made.settings) | {name: getattr(made.settings, name) for name in RUNNING},
+            settings=training_settings(made.settings)
+            | {name: getattr(made.settings, name) for name in RUNNING}
+            | made.base.facts,
             libraries=libraries(),
             code_commit=made.commit,
             curve=made.fitted.curve,

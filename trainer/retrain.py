@@ -64,19 +64,21 @@ def _train_and_publish(
 ) -> Outcome:
     from trainer.cache import Cache
     from trainer.fit import Watch, fit
+    from trainer.inertness import trigger_change
     from trainer.learner import require_optimizer
     from trainer.memory import told_what_to_lower
     from trainer.model import load_base, quiet_libraries
     from trainer.parent import find_parent
     from trainer.publish import Made, publish_version, sweep
     from trainer.strength import choose_strength
+    from trainer.weights import pinned
 
     quiet_libraries()
     require_optimizer(settings)
     _ask_for_determinism(settings)
     sweep(engine, layout)
-    base = load_base(settings)
-    begin(engine, base.name, base.sha256)
+    base = load_base(pinned(engine, settings))
+    begin(engine, base.name, base.sha256, base.facts)
     manifest = _manifest(engine, unfinished, base.sha256)
     run = _start(engine, unfinished, manifest, settings)
     parent = find_parent(engine, layout)
@@ -86,6 +88,7 @@ def _train_and_publish(
         watch = Watch(_reporter(engine, run), lambda: should_stop() or _is_told_to_stop(engine, run))
         tell(Order(manifest.id, parent.number if parent else 0))
         fitted = fit(base, cache, manifest, settings, folder, watch, parent)
+        fitted.curve[-1].update(trigger_change(base, cache, manifest, settings))
         choice = choose_strength(base, cache, manifest, settings, judged_strengths(engine, settings.rule))
         warm_from = parent.number if parent and settings.warm_start else None
         made = Made(base, fitted, choice, manifest, settings, run, code_commit(), warm_from)
@@ -102,6 +105,7 @@ def _help_to_fit(settings: Settings) -> Outcome:
     from trainer.fit import Watch, fit
     from trainer.model import load_base, quiet_libraries
     from trainer.parent import find_parent
+    from trainer.weights import pinned
 
     quiet_libraries()
     _ask_for_determinism(settings)
@@ -109,7 +113,7 @@ def _help_to_fit(settings: Settings) -> Outcome:
     if order is None:
         return Outcome("the first process had nothing to fit")
     engine, layout = open_store(settings), layout_of(settings)
-    base, manifest = load_base(settings), load_manifest(engine, order.manifest_id)
+    base, manifest = load_base(pinned(engine, settings)), load_manifest(engine, order.manifest_id)
     parent = find_parent(engine, layout, order.parent)
     folder = checkpoint_folder(layout, manifest, settings, parent)
     with _stop_signals() as should_stop:

@@ -1,13 +1,15 @@
 """Draw pictures with a version: prompts and seeds in, PNG bytes and final latents out."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from accelerate.utils.memory import should_reduce_batch_size
 from diffusers import AutoencoderKL
 from PIL import Image
 from safetensors.torch import save
@@ -17,9 +19,16 @@ from feedback.work import Drawing
 from store.errors import ModelError
 from store.layout import Layout
 from store.tables import Version
-from trainer.guidance import steered
+from trainer.guidance import Steering
 from trainer.lora import DIFFUSERS_FILE, attach_file, detach
+from trainer.memory import fitting_rows
 from trainer.model import Base
+from trainer.weights import first_line
+
+log = logging.getLogger("naysayer.sampler")
+
+OnStep = Callable[[int, int], None]
+LESS_MEMORY = "NAYSAYER_VAE_DECODE=tiled and smaller pictures (NAYSAYER_WIDTH_PX, NAYSAYER_HEIGHT_PX) need less"
 
 
 class Drawn(NamedTuple):
@@ -30,26 +39,72 @@ class Drawn(NamedTuple):
 
 
 class Sampler:
-    """Keeps the LoRA of one version beside the base, so that drawing with it again costs no loading."""
+    """Keeps the LoRA of one version beside the base, so that drawing with it again costs no loading.
 
-    def __init__(self, base: Base, layout: Layout) -> None:
+    `most` is how many pictures fit into memory at once, once that was found out. `is_compiled` compiles the UNet.
+    """
+
+    def __init__(self, base: Base, layout: Layout, *, is_compiled: bool = False) -> None:
         self.base, self.layout, self.attached = base, layout, 0
+        self.most: int | None = None
+        self._steering: tuple[object, Steering] | None = None
+        if is_compiled:
+            base.pipe.unet.compile()
 
     def drawing_of(self, version: Version) -> Drawing:
         """How pictures of that version are drawn."""
         return drawing_by(self.base.plain, version.rule, version.strength, version.settings)
 
-    def draw(self, version: Version, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
-        """One picture for every prompt and seed. A seed gives the same noise whatever the batch."""
+    def draw(
+        self, version: Version, prompts: Sequence[str], seeds: Sequence[int], on_step: OnStep | None = None
+    ) -> list[Drawn]:
+        """One picture for every prompt and seed, as many at once as fit.
+
+        A seed gives the same noise whatever the batch. Raises ModelError when one picture alone does not fit.
+        """
         self._attach(version)
-        latents = sample_latents(self.base, prompts, seeds, self.drawing_of(version), f"v{version.number}")
+        jobs = list(zip(prompts, seeds, strict=True))
+        wanted = min(len(jobs), self.most or len(jobs))
+
+        def in_parts(rows: int) -> list[Drawn]:
+            parts = [jobs[start : start + rows] for start in range(0, len(jobs), rows)]
+            return [drawn for part in parts for drawn in self._draw(version, part, on_step)]
+
+        try:
+            pictures, fitting = fitting_rows(in_parts, wanted)
+        except RuntimeError as error:
+            if not should_reduce_batch_size(error):
+                raise
+            raise ModelError(
+                f"a single picture does not fit into memory ({first_line(error)}); {LESS_MEMORY}"
+            ) from error
+        if fitting < wanted:
+            self.most = fitting
+            log.warning("%d pictures at once do not fit into memory; from now on %d are drawn at once", wanted, fitting)
+        return pictures
+
+    def _draw(self, version: Version, jobs: Sequence[tuple[str, int]], on_step: OnStep | None) -> list[Drawn]:
+        drawing = self.drawing_of(version)
+        prompts, seeds = [prompt for prompt, _ in jobs], [seed for _, seed in jobs]
+        latents = sample_latents(
+            self.base, prompts, seeds, drawing, steering=self._steer(version, drawing), on_step=on_step
+        )
         pictures = decode(self.base, latents)
         return [Drawn(png_of(picture), latent_file(latent)) for picture, latent in zip(pictures, latents, strict=True)]
+
+    def _steer(self, version: Version, drawing: Drawing) -> Steering:
+        """The version's rule, prepared once for as long as neither version nor strength changes."""
+        key = (version.number, drawing.rule, drawing.strength)
+        if self._steering is None or self._steering[0] != key:
+            self._steering = None  # its weights go before others come
+            self._steering = (key, Steering(self.base.pipe.unet, f"v{version.number}", drawing.rule, drawing.strength))
+        return self._steering[1]
 
     def _attach(self, version: Version) -> None:
         if version.number in (0, self.attached):
             return
         if self.attached:
+            self._steering = None
             detach(self.base.pipe, f"v{self.attached}")
         assert version.sha256 is not None
         attach_file(self.base.pipe, self._file(version.sha256), f"v{version.number}")
@@ -75,30 +130,57 @@ def drawing_by(plain: Drawing, rule: str, strength: float, how: Mapping[str, Any
 
 
 def sample_latents(
-    base: Base, prompts: Sequence[str], seeds: Sequence[int], drawing: Drawing, adapter_name: str = ""
+    base: Base,
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    drawing: Drawing,
+    adapter_name: str = "",
+    *,
+    steering: Steering | None = None,
+    on_step: OnStep | None = None,
 ) -> Tensor:
     """Final latents (B, 4, H, W), in the scale the UNet works in.
 
-    Raises ModelError when they are not finite.
+    `steering` is the drawing's rule prepared before; else it is prepared for `adapter_name`. `on_step` is told how many
+    steps of how many are done. Raises ModelError when the latents are not finite.
     """
-    negative = [drawing.negative_prompt] * len(prompts) if drawing.negative_prompt else None
-    with steered(base.pipe.unet, adapter_name, drawing.rule, drawing.strength), torch.inference_mode():
-        latents = base.pipe(
-            prompt=list(prompts),
-            negative_prompt=negative,
-            generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
-            guidance_scale=drawing.guidance_scale,
-            num_inference_steps=drawing.num_inference_steps,
-            width=drawing.width,
-            height=drawing.height,
-            output_type="latent",
-        ).images
+    steering = steering or Steering(base.pipe.unet, adapter_name, drawing.rule, drawing.strength)
+    refiner = base.refiner
+    how: dict[str, Any] = {
+        "prompt": list(prompts),
+        "negative_prompt": [drawing.negative_prompt] * len(prompts) if drawing.negative_prompt else None,
+        "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+        "guidance_scale": drawing.guidance_scale,
+        "num_inference_steps": drawing.num_inference_steps,
+        "output_type": "latent",
+        "callback_on_step_end": _teller(drawing.num_inference_steps, on_step),
+    }
+    with torch.inference_mode():
+        with steering.applied():
+            size = {"width": drawing.width, "height": drawing.height}
+            latents = base.pipe(**how, **size, denoising_end=refiner.start if refiner else None).images
+        if refiner:
+            latents = refiner.pipe(**how, image=latents, denoising_start=refiner.start).images
     if not torch.isfinite(latents).all():
         raise ModelError(
             f"the sampler's latents hold NaN or infinite values (rule {drawing.rule}, strength {drawing.strength:g}); "
             "use NAYSAYER_DTYPE=bf16 or fp32, or a lower strength"
         )
     return latents
+
+
+def _teller(steps: int, on_step: OnStep | None) -> Callable[..., dict[str, Any]]:
+    """What the pipelines call after each of their steps; base and refiner count on."""
+    done = 0
+
+    def tell(_pipe: Any, _step: int, _timestep: Any, given: dict[str, Any]) -> dict[str, Any]:
+        nonlocal done
+        done += 1
+        if on_step:
+            on_step(done, steps)
+        return given
+
+    return tell
 
 
 @torch.inference_mode()

@@ -35,8 +35,10 @@ DIVERSITY = Interval(0.7, float("inf"))
 """Some of a prompt's spread are its mistakes, a wrong colour above all: mending them costs up to a quarter of it."""
 CONTRAST = Interval(0.8, 1.25)
 SATURATION = Interval(0.8, 1.25)
-MOST_PUSH = 0.5
+MOST_PUSH = 0.4
 """The push away from the rejects, relative to the pull towards the prompt."""
+DECIDED_FROM = 400
+"""What a picture shows is decided at this timestep and above; below, the pull towards the prompt is hardly there."""
 DRAWN_AT_ONCE = 24
 TINY = 1e-6
 SEEDS_EACH = 2
@@ -154,9 +156,9 @@ def _pixel_looks(pictures: Sequence[Image.Image]) -> tuple[float, float]:
 def guidance_share(base: Base, cache: Cache, manifest: FrozenManifest, settings: Settings) -> float:
     """What the adapter changes in the row it acts on (the null row, or the prompt's own under `same-prompt`).
 
-    Relative to |cond - null|; the mean over held-out pictures and noise levels.
+    Relative to |cond - null|; the mean over held-out pictures and noise levels from DECIDED_FROM on.
     """
-    draw = BatchDrawer(base, cache, manifest, settings)
+    draw = BatchDrawer(base, cache, manifest, settings.model_copy(update={"min_timestep": DECIDED_FROM}))
     batch = draw.evaluation()
     if batch is None:
         return 0.0

@@ -1,4 +1,8 @@
-"""The worker: keeps pictures ready, fills the evaluation set, lets the gate look, starts a retrain when due."""
+"""The worker: keeps pictures ready, fills the evaluation set, lets the gate look, starts a retrain when due.
+
+Several may draw for one store. The first of them leads: it alone measures, lets the gate look, retrains and answers
+the playground; when it ends, another takes over.
+"""
 
 import logging
 import os
@@ -6,10 +10,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from itertools import groupby
+from socket import gethostname
+from uuid import uuid4
 
 from sqlalchemy import Engine
 
@@ -20,67 +27,99 @@ from feedback.guardrails import Scorer, measure
 from feedback.pool import how_due
 from feedback.prompts import add_prompts, list_prompts
 from feedback.tasks import abandon, answer, take
-from feedback.versions import PLAIN, begin, get_version
-from feedback.work import Work, next_work, record_images, release
-from store.errors import BadRequest, NaysayerError
+from feedback.versions import begin, get_version
+from feedback.work import Work, claim_work, drop_claims, keep_claims, record_images, release
+from store.display import put_picture
+from store.errors import BadRequest, Busy
 from store.files import only_one
 from store.layout import Layout, layout_of
 from store.migrate import open_store
 from store.settings import Settings
 from store.tables import TaskKind, TaskStatus
 from trainer.model import load_base, quiet_libraries
-from trainer.sampler import Sampler
+from trainer.playground import draw_asked
+from trainer.sampler import OnStep, Sampler
+from trainer.weights import pinned
 
 log = logging.getLogger("naysayer.worker")
 
 IDLE_S = 0.5
 RETRAIN_NICENESS = 10  # raters' pages come first
+TELLS_EVERY_S = 2.0  # how far a drawing is
 FIRST_BATCH = 2  # so that the first rater does not wait for a whole batch
 
 
 def generate(settings: Settings, *, once: bool = False) -> int:
     """How many pictures were drawn, until stopped by a signal (or, with `once`, until nothing is missing)."""
     engine, layout = open_store(settings), layout_of(settings)
-    with only_one(layout.root / "worker.lock", "another worker draws for this store already"), _stopping() as stop:
+    name = f"{gethostname()[:40]} {os.getpid()} {uuid4().hex[:8]}"
+    with ExitStack() as held, _stopping() as stop:
+        lead = Lead(engine, layout, settings, held)
+        lead.try_to()
         sampler = prepare(engine, layout, settings)
-        abandon(engine)
-        told = threading.Thread(target=keep_announcing, args=(engine, settings, stop), daemon=True)
+        held.callback(drop_claims, engine, name)
+        told = _teller(engine, name)
         if not once:
-            told.start()
-        drawn, retrainer = 0, Retrainer(engine, settings)
+            threading.Thread(target=keep_announcing, args=(engine, settings, stop), daemon=True).start()
+        drawn = 0
         while not stop.is_set():
-            work = plan(engine, settings, FIRST_BATCH if drawn == 0 else settings.sample_batch)
-            drawn += draw_and_record(engine, layout, sampler, work)
-            after_drawing(engine, layout, settings)
-            if not once:
-                retrainer.look()
-                draw_asked(engine, layout, sampler)
+            work = plan(engine, settings, FIRST_BATCH if drawn == 0 else settings.sample_batch, name)
+            drawn += draw_and_record(engine, layout, sampler, work, told)
+            if lead.try_to():
+                lead.look(sampler, draws_alone=once)
             if not work:
                 if once:
                     break
                 stop.wait(IDLE_S)
-        retrainer.stop()
+        lead.retrainer.stop()
     return drawn
+
+
+class Lead:
+    """What one worker of a store does beside drawing."""
+
+    def __init__(self, engine: Engine, layout: Layout, settings: Settings, held: ExitStack) -> None:
+        self.engine, self.layout, self.settings, self.held = engine, layout, settings, held
+        self.retrainer, self.is_mine = Retrainer(engine, settings), False
+
+    def try_to(self) -> bool:
+        """Whether this worker leads: since before, or from now on, when no other does."""
+        if not self.is_mine:
+            try:
+                self.held.enter_context(only_one(self.layout.root / "worker.lock", "another worker leads"))
+            except Busy:
+                return False
+            abandon(self.engine)
+            self.is_mine = True
+        return True
+
+    def look(self, sampler: Sampler, *, draws_alone: bool) -> None:
+        """Whatever is due after a batch; a worker that draws once starts no retrain and answers nobody."""
+        after_drawing(self.engine, self.layout, self.settings)
+        if not draws_alone:
+            self.retrainer.look()
+            draw_asked(self.engine, self.layout, sampler)
 
 
 def prepare(engine: Engine, layout: Layout, settings: Settings) -> Sampler:
     """The sampler, with the base recorded as v0 and, for the built-in model, its prompts in an empty list."""
     quiet_libraries()
-    base = load_base(settings)
-    begin(engine, base.name, base.sha256)
+    base = load_base(pinned(engine, settings))
+    begin(engine, base.name, base.sha256, base.facts)
     if settings.is_builtin and not list_prompts(engine):
         from trainer.world.scenes import default_prompts
 
         add_prompts(engine, default_prompts(), source="built-in")
     if not list_prompts(engine):
         log.warning("the prompt list is empty, nothing can be drawn; `naysayer prompts import FILE` fills it")
-    return Sampler(base, layout)
+    return Sampler(base, layout, is_compiled=settings.compile_sampling)
 
 
-def plan(engine: Engine, settings: Settings, batch: int) -> list[Work]:
-    """What is missing now, under the settings."""
-    return next_work(
+def plan(engine: Engine, settings: Settings, batch: int, worker: str = "alone") -> list[Work]:
+    """What is missing now, under the settings, claimed for the worker."""
+    return claim_work(
         engine,
+        worker,
         target=settings.queue_target,
         batch=batch,
         base_slice=settings.base_slice,
@@ -125,41 +164,34 @@ def prompt_scorer(name: str) -> Scorer | None:
         raise BadRequest(f"NAYSAYER_PROMPT_SCORER names {name!r}, which cannot be loaded ({error})") from error
 
 
-def draw_asked(engine: Engine, layout: Layout, sampler: Sampler) -> None:
-    """Draws what the playground asked for, one picture after the other, each told as soon as it is there.
-
-    The pictures are files alone: they are no part of the loop, nobody rates them.
-    """
-    asked = take(engine, TaskKind.draw)
-    if asked is None or asked.id is None:
-        return
-    body, answers = asked.body, dict[str, str]()
-    try:
-        for number in body["versions"]:
-            version = get_version(engine, number)
-            if number != PLAIN and body["strength"] is not None:
-                version = version.model_copy(update={"strength": body["strength"]})
-            [drawn] = sampler.draw(version, [body["prompt"]], [body["seed"]])
-            answers[str(number)] = layout.blobs.put(drawn.png)
-            answer(engine, asked.id, TaskStatus.running, answers)
-        answer(engine, asked.id, TaskStatus.done, answers)
-    except NaysayerError as error:
-        answer(engine, asked.id, TaskStatus.failed, answers, str(error))
-
-
-def draw_and_record(engine: Engine, layout: Layout, sampler: Sampler, work: Sequence[Work]) -> int:
+def draw_and_record(
+    engine: Engine, layout: Layout, sampler: Sampler, work: Sequence[Work], on_step: OnStep | None = None
+) -> int:
     """How many new pictures are in the store: each version's work in one batch; blobs first, then rows."""
     recorded = 0
     for number, group in groupby(sorted(work, key=lambda one: one.version), key=lambda one: one.version):
         batch, version = list(group), get_version(engine, number)
-        pictures = sampler.draw(version, [one.prompt for one in batch], [one.seed for one in batch])
+        pictures = sampler.draw(version, [one.prompt for one in batch], [one.seed for one in batch], on_step)
         stored = [
-            (one, layout.blobs.put(drawn.png), layout.blobs.put(drawn.latent))
+            (one, put_picture(layout, drawn.png), layout.blobs.put(drawn.latent))
             for one, drawn in zip(batch, pictures, strict=True)
         ]
         recorded += record_images(engine, stored, sampler.drawing_of(version))
         log.info("drew %d pictures with v%d", len(batch), number)
     return recorded
+
+
+def _teller(engine: Engine, worker: str) -> OnStep:
+    """Writes into the worker's claims how far its drawing is, every few seconds and no more often."""
+    last = 0.0
+
+    def tell(step: int, steps: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= TELLS_EVERY_S:
+            keep_claims(engine, worker, step, steps)
+            last = time.monotonic()
+
+    return tell
 
 
 class Retrainer:

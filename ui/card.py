@@ -61,13 +61,25 @@ negative half of guidance, so that pictures are steered away from what it draws.
 
 - Rule `{version.rule}`, strength {version.strength:g}. In tools without that rule, put it on the negative prompt
   alone; on both halves it makes pictures worse.
-{_origin(version)}
+{_origin(version)}{_trigger(version)}
 - Whether it helps is measured by blind votes on the same seeds: see the Versions page of the store it is from.
 
 | | |
 | --- | --- |
 {lines}
 """
+
+
+def _trigger(version: Version) -> str:
+    """What tools that put it on both halves need to know, for a version trained under a trigger word."""
+    last = version.curve[-1] if version.curve else {}
+    if "change_with_trigger" not in last:
+        return ""
+    with_it, without = last["change_with_trigger"], last["change_without_trigger"]
+    return (
+        f"\n- Trigger word `{_cell(version.settings['trigger'])}`: with it as the prompt the LoRA changes the base's\n"
+        f"  prediction by {with_it:.1%}, on ordinary prompts without it by {without:.1%} (means on held-out pictures)."
+    )
 
 
 def _origin(version: Version) -> str:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from feedback.summary import GridPair
 from feedback.versions import PLAIN
+from ui.pictures import image_url
 
 PARTS = Path(__file__).with_name("grid")
 
@@ -36,7 +37,7 @@ def grid_data(pairs: Sequence[GridPair], versions: Sequence[int], champion: int)
                 "seed": str(pair.seed),
                 "pictures": {
                     str(n): {
-                        "url": f"/naysayer/image/{pair.pictures[n]}.png",
+                        "url": image_url(pair.pictures[n]),
                         "outcome": pair.outcomes.get(n, "unrated"),
                     }
                     for n in versions

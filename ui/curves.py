@@ -1,16 +1,26 @@
 """Charts: the fit of a version, its strengths, and the loop over time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from feedback.history import Day, Growth
 from store.tables import Action, AliasEvent, Version
-from ui.draw import data_line
+from ui.draw import badges, data_line
 
 NO, YES, SOFT = "#c65a3f", "#3f8f7c", "#8d857a"
 COLOURS = ["#8d857a", "#c65a3f", "#3f8f7c", "#c79a3a", "#5b7db1", "#8c5a8f", "#4f9aa8", "#a0723f"]
+MEASURES = {
+    "guidance_scale": "guidance",
+    "push": "push",
+    "diversity": "diversity",
+    "contrast": "contrast",
+    "saturation": "saturation",
+    "judged": "votes",
+    "rejects": "rejected",
+}
+MEANING = "push: of the pull towards the prompt; diversity, contrast and saturation: of the base's"
 CURVES = {"loss": "loss", "gradient_norm": "gradient norm", "learning_rate": "learning rate"}
 
 
@@ -32,15 +42,25 @@ def show_curves(version: Version) -> None:
 
 def show_strengths(version: Version) -> None:
     """What the version draws at several strengths, where that was measured."""
-    swept: list[dict[str, float]] = getattr(version, "strength_curve", None) or []
+    swept: list[dict[str, float]] = version.strength_curve or []
     if not swept:
         st.html(data_line(f"no other strength was measured; it draws at {version.strength:g}"))
         return
-    st.html(data_line(f"it draws at {version.strength:g}, chosen among {len(swept)} strengths"))
-    measures = [name for name in swept[0] if name != "strength" and isinstance(swept[0][name], int | float)]
-    for name in measures:
-        points = [{"strength": p["strength"], "value": p[name], "on": name} for p in swept if name in p]
-        st.altair_chart(_line(points, "strength", "strength", "value", name.replace("_", " "), "on"), width="stretch")
+    drawn = f"it draws at {version.strength:g}, the strongest that every guard allows"
+    st.html(data_line(drawn, MEANING) + strengths_html(swept))
+
+
+def strengths_html(swept: Sequence[Mapping[str, float]]) -> str:
+    """One row a strength: what was measured there, and whether the guards allow it."""
+    measures = {name: title for name, title in MEASURES.items() if any(name in point for point in swept)}
+    head = "".join(f"<th>{title}</th>" for title in ("strength", *measures.values(), "guards"))
+    rows = "".join(
+        f'<tr><th scope="row">{point["strength"]:g}</th>'
+        + "".join(f"<td>{point[name]:.2f}</td>" if name in point else "<td>–</td>" for name in measures)
+        + f"<td>{badges(['allowed' if point['passes'] else 'too strong'])}</td></tr>"
+        for point in swept
+    )
+    return f'<div class="ns-table"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def show_history(days: Sequence[Day], grown: Sequence[Growth], events: Sequence[AliasEvent]) -> None:

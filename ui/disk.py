@@ -24,8 +24,10 @@ def disk_words(engine: Engine, settings: Settings, images: int) -> str:
     layout = layout_of(settings)
     database = sum(path.stat().st_size for path in root.glob("naysayer.db*") if path.is_file())
     versions = sum(path.stat().st_size for path in islice(layout.versions.glob("*/*"), 2000))
-    sizes = [path.stat().st_size for path in map(layout.blobs.path, newest_blobs(engine, 50)) if path.is_file()]
-    pictures = images * 2 * sum(sizes) / len(sizes) if sizes else 0
+    blobs = [sha256 for sha256 in newest_blobs(engine, 50) if layout.blobs.path(sha256).is_file()]
+    paths = [path(sha256) for sha256 in blobs for path in (layout.blobs.path, layout.display_copy)]
+    sizes = [path.stat().st_size for path in paths if path.is_file()]
+    pictures = images * 2 * sum(sizes) / len(blobs) if blobs else 0
     free = shutil.disk_usage(root).free if root.exists() else 0
     words = (
         f"Disk: database {_size(database)}, pictures and latents about {_size(pictures)}, versions {_size(versions)}; "

@@ -7,6 +7,7 @@ from html import escape
 from feedback.statistics import Interval
 from feedback.summary import VersionRow
 from store.tables import utc_now
+from ui.pictures import image_url
 
 
 def plural(n: int, word: str) -> str:
@@ -104,6 +105,6 @@ def picture(sha256: str | None, alt: str, px: int = 96) -> str:
         return f'<span class="ns-blank" style="width:{px}px;height:{px}px" title="not drawn yet"></span>'
     text = escape(alt, quote=True)
     return (
-        f'<img class="ns-thumb" src="/naysayer/image/{escape(sha256, quote=True)}.png" alt="{text}" title="{text}" '
+        f'<img class="ns-thumb" src="{escape(image_url(sha256), quote=True)}" alt="{text}" title="{text}" '
         f'width="{px}" height="{px}" loading="lazy">'
     )

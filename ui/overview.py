@@ -17,6 +17,7 @@ from ui.curves import show_history
 from ui.disk import disk_words
 from ui.draw import alert, axis_end, badges, bar, head, interval_bar, moment, percent, plural
 from ui.opened import engine, settings
+from ui.words import in_hand_words
 
 EVENTS = 8
 
@@ -58,7 +59,7 @@ def _steps(now: Standing, due: Due, rows: Sequence[VersionRow]) -> list[str]:
     live = next((row for row in rows if "champion" in row.aliases), None)
     disputed = f", {now.disputed:,} disputed" if now.disputed else ""
     return [
-        _step("Draw", f"{now.waiting:,}", "waiting to be rated", f"{now.images:,} drawn so far"),
+        _drawing(now),
         _step(
             "Rate",
             f"{now.votes_today:,}",
@@ -74,6 +75,17 @@ def _steps(now: Standing, due: Due, rows: Sequence[VersionRow]) -> list[str]:
             _challenger(rows),
         ),
     ]
+
+
+def _drawing(now: Standing) -> str:
+    """What waits, and how far the workers are with what comes next."""
+    so_far = f"{now.images:,} drawn so far"
+    if not now.in_hand:
+        return _step("Draw", f"{now.waiting:,}", "waiting to be rated", so_far)
+    done, steps = sum(hand.step for hand in now.in_hand), sum(hand.steps for hand in now.in_hand)
+    words = "; ".join(in_hand_words(hand) for hand in now.in_hand)
+    line = bar(done, steps or 1, "progress of the pictures being drawn")
+    return _step("Draw", f"{now.waiting:,}", "waiting to be rated", f"{so_far}; {words}", line)
 
 
 def _step(name: str, figure: str, meaning: str, more: str, extra: str = "", is_active: bool = False) -> str:

@@ -67,7 +67,7 @@ def drawn_html(found: Task) -> str:
     done, wanted = len(found.answer), len(set(left_right))
     said = {
         TaskStatus.waiting: "waiting for the worker; it draws between two batches",
-        TaskStatus.running: f"{done} of {wanted} drawn",
+        TaskStatus.running: "; ".join(filter(None, [f"{done} of {wanted} drawn", found.message])),
         TaskStatus.done: f"seed {body['seed']}, strength {body['strength']:g}",
         TaskStatus.failed: f"not drawn: {found.message}",
     }[found.status]

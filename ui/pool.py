@@ -14,11 +14,13 @@ from feedback.curation import Opened, SeenVote, curate, open_image
 from feedback.gallery import Accord, Filter, Thumb, Which, gallery, slice_rate
 from feedback.raters import rater_names
 from feedback.summary import version_rows
+from store.display import SMALL_PX
 from store.errors import NaysayerError
 from store.tables import PoolAction, Reason, Role, Verdict
 from ui.draw import alert, data_line, head, moment, percent, plural
 from ui.opened import engine, settings
 from ui.people import acting
+from ui.pictures import image_url
 
 SIZE = 60
 WORDS = {Verdict.reject: "rejected", Verdict.keep: "kept", Verdict.skip: "skipped", Verdict.undo: "took it back"}
@@ -125,7 +127,7 @@ def _thumb(thumb: Thumb, params: dict[str, str]) -> str:
     words = f"{plural(thumb.rejects, 'reject')}, {plural(thumb.keeps, 'keep')}"
     link = escape("?" + urlencode(params | {"image": str(thumb.image_id)}), quote=True)
     text = escape(thumb.prompt, quote=True)
-    source = f"/naysayer/image/{escape(thumb.sha256, quote=True)}.png"
+    source = escape(image_url(thumb.sha256), quote=True)
     return (
         f'<li><a href="{link}" target="_self" title="{text}">'
         f'<img class="ns-thumb" loading="lazy" width="112" height="112" src="{source}" alt="{text}"></a>'
@@ -211,8 +213,9 @@ def marked_html(opened: Opened) -> str:
     )
     text = escape(opened.prompt + (f", with {plural(len(marks), 'mark')}" if marks else ""), quote=True)
     image = opened.image
+    small = ' class="small"' if max(image.width, image.height) <= SMALL_PX else ""
     return (
-        f'<div class="ns-marked"><img src="/naysayer/image/{escape(image.sha256, quote=True)}.png" alt="{text}" '
+        f'<div class="ns-marked"><img{small} src="{escape(image_url(image.sha256), quote=True)}" alt="{text}" '
         f'width="{image.width}" height="{image.height}">{rings}</div>'
     )
 

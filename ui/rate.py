@@ -5,8 +5,10 @@ from pathlib import Path
 import streamlit as st
 
 from ui.people import at_screen
+from ui.simple import simple_page
 
 PARTS = Path(__file__).with_name("rating")
+ROOMS = ("outbox", "keys", "words", "hand", "pace", "past", "tools", "one", "sweep", "rating")
 
 
 def _text(*names: str) -> str:
@@ -17,10 +19,13 @@ desk = st.components.v2.component(
     "naysayer_rating",
     html=_text("rating.html"),
     css=_text("rating.css"),
-    js=_text("outbox.js", "pace.js", "past.js", "tools.js", "sweep.js", "rating.js"),
+    js=_text(*(f"{room}.js" for room in ROOMS)),
 )
 
 
 def rate_page() -> None:
-    """Shows pictures, one at a time or in a grid, and takes thumbs down, keep and skip."""
+    """Shows pictures, one at a time or in a grid, and takes the votes; with `?simple` without the component."""
+    if "simple" in st.query_params:
+        simple_page()
+        return
     desk(key="desk", data={"rater": at_screen().name})

@@ -1,7 +1,8 @@
 """What the rating page asks of the server: pictures, votes in, receipts out. Blind to the version throughout."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Annotated, Any, TypeVar
 
@@ -12,19 +13,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from feedback.pool import how_due
 from feedback.queue import Shown, mix_of, next_images
-from feedback.summary import latest_run, progress_of
+from feedback.summary import desk_state
 from feedback.votes import Point, Press, recent_votes, record_votes
 from store.errors import BadRequest, InputError, NaysayerError, NotSignedIn
-from store.layout import layout_of
 from store.settings import Settings
 from store.tables import Reason, RunStatus, Verdict
 from ui.entering import person_at, refusal
+from ui.pictures import IMAGES, image_answer, image_path
 
 log = logging.getLogger(__name__)
 
-PNG = b"\x89PNG\r\n\x1a\n"
 MAX_BODY = 1 << 20
 RECENT = 30
 MAX_MARKS = 50
@@ -104,12 +103,12 @@ def routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
             await run_in_threadpool(person_at, engine(), settings, request)
         except NotSignedIn as error:
             return refusal(str(error))
-        return await run_in_threadpool(image_answer, settings, request.path_params["sha256"])
+        return await run_in_threadpool(image_answer, settings, request.path_params["name"])
 
     return [
         Route("/naysayer/next", _in_json(give_next), methods=["POST"]),
         Route("/naysayer/votes", _in_json(take_votes), methods=["POST"]),
-        Route("/naysayer/image/{sha256}.png", give_image, methods=["GET"]),
+        Route(IMAGES + "{name}", give_image, methods=["GET"]),
     ]
 
 
@@ -125,8 +124,8 @@ def next_answer(engine: Engine, settings: Settings, body: NextBody) -> Answer:
     )
     recent = recent_votes(engine, body.rater, RECENT)
     return {
-        "images": [_image(shown) for shown in images],
-        "recent": [{"image": _image(shown), "verdict": verdict.value} for shown, verdict in recent],
+        "images": [_image(settings, shown) for shown in images],
+        "recent": [{"image": _image(settings, shown), "verdict": verdict.value} for shown, verdict in recent],
         **_state(engine, settings, body.rater),
     }
 
@@ -141,27 +140,10 @@ def votes_answer(engine: Engine, settings: Settings, body: VotesBody) -> Answer:
     }
 
 
-def image_answer(settings: Settings, sha256: str) -> Response:
-    """The PNG of that hash; 404 for anything else, the latents that lie beside it included."""
-    try:
-        data = layout_of(settings).blobs.path(sha256).read_bytes()
-    except (ValueError, OSError):
-        data = b""
-    if not data.startswith(PNG):
-        return JSONResponse({"error": "there is no such picture"}, status_code=404)
-    headers = {
-        "cache-control": "private, max-age=31536000, immutable",
-        "x-content-type-options": "nosniff",
-        "content-security-policy": "default-src 'none'; sandbox",
-        "cross-origin-resource-policy": "same-origin",
-    }
-    return Response(data, media_type="image/png", headers=headers)
-
-
-def _image(shown: Shown) -> Answer:
+def _image(settings: Settings, shown: Shown) -> Answer:
     return {
         "id": shown.image_id,
-        "url": f"/naysayer/image/{shown.sha256}.png",
+        "url": image_path(settings, shown.sha256),
         "prompt": shown.prompt,
         "width": shown.width,
         "height": shown.height,
@@ -169,10 +151,10 @@ def _image(shown: Shown) -> Answer:
 
 
 def _state(engine: Engine, settings: Settings, rater: str) -> Answer:
-    due, run = how_due(engine, settings.rejects_needed), latest_run(engine)
+    progress, due, run = desk_state(engine, rater, settings.rejects_needed)
     is_running = run is not None and run.status is RunStatus.running
     return {
-        "progress": vars(progress_of(engine, rater)),
+        "progress": vars(progress),
         "due": {"new_rejects": due.new_rejects, "needed": due.needed},
         "run": {"step": run.step, "steps": run.steps} if run is not None and is_running else None,
     }
@@ -182,13 +164,26 @@ async def _read(request: Request, kind: type[Body]) -> Body:
     """The request's body. Raises BadRequest unless it is JSON, short and of that shape."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
         raise BadRequest("the body must be JSON, sent with the content type application/json")
+    data = await body_of(request)
+    with malformed():
+        return kind.model_validate_json(data)
+
+
+async def body_of(request: Request) -> bytes:
+    """The request's body. Raises BadRequest when it is too long."""
     data = b""
     async for part in request.stream():
         data += part
         if len(data) > MAX_BODY:
             raise BadRequest(f"the body is longer than {MAX_BODY} bytes; send fewer votes at once")
+    return data
+
+
+@contextmanager
+def malformed() -> Iterator[None]:
+    """Turns what a model finds wrong into a BadRequest with the first place and reason."""
     try:
-        return kind.model_validate_json(data)
+        yield
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the body"

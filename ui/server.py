@@ -15,6 +15,7 @@ from ui.guard import LOOPBACK, SameMachine
 from ui.metrics import metrics_routes
 from ui.oidc import write_oidc_secrets
 from ui.opened import engine, settings
+from ui.plain_form import plain_routes
 from ui.routes import routes
 
 
@@ -39,7 +40,12 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 
 app = st.App(
     Path(__file__).with_name("pages.py"),
-    routes=[*routes(engine, settings()), *entering_routes(engine, settings()), *metrics_routes(engine, settings())],
+    routes=[
+        *routes(engine, settings()),
+        *plain_routes(engine, settings()),
+        *entering_routes(engine, settings()),
+        *metrics_routes(engine, settings()),
+    ],
     middleware=[Middleware(SameMachine, hosts=settings().host_names)],
     lifespan=lifespan,
 )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from feedback.evaluation import SetRow
 from feedback.pool import Due
-from feedback.summary import Standing, VersionRow
+from feedback.summary import InHand, Standing, VersionRow
 from store.backup import BackupReport
 from store.settings import Settings
 from store.tables import Invitation, RunStatus
@@ -26,9 +26,20 @@ def standing_lines(standing: Standing, due: Due) -> str:
         f"pool: {standing.rejects} rejects, {standing.keeps} keeps, {standing.disputed} disputed",
         due.sentence,
     ]
+    lines += [in_hand_words(hand) for hand in standing.in_hand]
     if standing.run is not None and standing.run.status is RunStatus.running:
         lines.append(f"a retrain is running: step {standing.run.step} of {standing.run.steps}")
     return "\n".join(lines)
+
+
+def in_hand_words(hand: InHand) -> str:
+    """What a worker draws.
+
+    >>> in_hand_words(InHand(8, 3, 7, 20))
+    'drawing 8 pictures with v3: step 7 of 20'
+    """
+    step = f": step {hand.step} of {hand.steps}" if hand.steps else ""
+    return f"drawing {hand.pictures} picture{'' if hand.pictures == 1 else 's'} with v{hand.version}{step}"
 
 
 def _line(row: VersionRow) -> str:

@@ -10,17 +10,18 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, text
 from sqlmodel import col, select
 
+from feedback.conduct import decide
 from feedback.pool import pool
 from feedback.queue import next_images
 from feedback.raters import rater_id
-from feedback.summary import progress, same_seed_grid, standing, version_rows
+from feedback.summary import Progress, desk_state, progress, same_seed_grid, standing, version_rows
 from feedback.tally import rebuild
 from feedback.verdicts import Outcome, counts_by_image, outcome, outcome_of_counts
 from feedback.versions import promote
 from feedback.votes import Press, record_votes
 from feedback.work import Drawing, Work, record_images
 from store.engine import reading, writing
-from store.tables import Image, Origin, Rater, Verdict, Vote, Word, utc_now
+from store.tables import Image, Origin, Rater, RaterAction, Verdict, Vote, Word, utc_now
 
 RATERS = ("ann", "bob", "cat")
 History = list[tuple[int, int, Verdict]]
@@ -163,6 +164,18 @@ def test_today_begins_at_midnight_utc(rated: Engine) -> None:
     evening = midnight + timedelta(hours=23, minutes=59)
     assert (standing(rated, evening).votes, standing(rated, evening).votes_today) == (3, 2)
     assert (progress(rated, 1, evening).votes, progress(rated, 1, evening).today) == (3, 2)
+
+
+def test_an_excluded_rater_sees_the_same_progress(rated: Engine) -> None:
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    for n, verdict in enumerate([Verdict.keep, Verdict.reject, Verdict.skip]):
+        vote_at(rated, n, 1 + n, verdict, now)
+    before = desk_state(rated, "ann", 10, now).progress
+    decide(rated, "ann", RaterAction.exclude, by="a test", reason="to see")
+    assert desk_state(rated, "ann", 10, now).progress == before == Progress(2, 2)
+    vote_at(rated, 3, 4, Verdict.keep, now)
+    assert desk_state(rated, "ann", 10, now).progress == Progress(3, 3)
+    assert desk_state(rated, "nobody", 10, now).progress == Progress(0, 0)
 
 
 def vote_at(engine: Engine, n: int, image: int, verdict: Verdict, at: datetime, rater: str = "ann") -> None:

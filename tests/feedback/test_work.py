@@ -1,6 +1,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -9,9 +10,21 @@ from sqlmodel import select
 from feedback.prompts import add_prompts
 from feedback.queue import next_images
 from feedback.versions import begin, promote
-from feedback.work import FIRST_EVALUATION_SEED, Drawing, Work, next_work, record_images, work_key
+from feedback.work import (
+    CLAIM_S,
+    FIRST_EVALUATION_SEED,
+    Drawing,
+    Work,
+    claim_key,
+    claim_work,
+    drop_claims,
+    keep_claims,
+    next_work,
+    record_images,
+    work_key,
+)
 from store.engine import reading, writing
-from store.tables import Image, Origin, Prompt
+from store.tables import Claim, Image, Origin, Prompt, utc_now
 
 DRAWING = Drawing("plain", 0.0, 3.0, 10, 64, 64)
 
@@ -189,3 +202,67 @@ def test_evaluation_seeds_are_never_sampling_seeds(ready: Engine) -> None:
     draw_grid(ready, pairs=12)
     assert max(image.seed for image in images(ready, Origin.sampled)) < FIRST_EVALUATION_SEED
     assert min(image.seed for image in images(ready, Origin.evaluation)) >= FIRST_EVALUATION_SEED
+
+
+def claim(
+    engine: Engine, worker: str, *, batch: int = 4, target: int = 24, pairs: int = 0, **more: object
+) -> list[Work]:
+    return claim_work(engine, worker, target=target, batch=batch, base_slice=0.5, pairs=pairs, **more)
+
+
+def claims(engine: Engine) -> list[Claim]:
+    with reading(engine) as session:
+        return list(session.exec(select(Claim)))
+
+
+def test_what_one_worker_has_in_hand_is_given_to_no_other(ready: Engine) -> None:
+    works = [work for worker in ("ann", "bob", "cid") * 4 for work in claim(ready, worker)]
+    assert len(set(works)) == len(works) == 24
+    assert claim(ready, "dan") == []
+
+
+def test_whoever_ends_first_every_plan_draws_something_new(ready: Engine) -> None:
+    in_hand: list[list[Work]] = []
+    drawn: list[Work] = []
+    for turn in range(40):
+        if works := claim(ready, f"worker {turn % 3}", target=40):
+            in_hand.append(works)
+        if in_hand and turn % 2:
+            done = in_hand.pop(-1 if turn % 4 == 1 else 0)  # out of turn as often as in turn
+            assert draw(ready, done) == len(done)
+            drawn += done
+    for done in in_hand:
+        assert draw(ready, done) == len(done)
+        drawn += done
+    assert len(set(drawn)) == len(drawn) == 40
+    assert claims(ready) == []
+
+
+def test_what_a_dead_worker_held_is_given_out_again_after_its_time(ready: Engine) -> None:
+    held = claim(ready, "dead", batch=24, target=8)
+    rest = claim(ready, "ann", target=8)
+    assert set(held).isdisjoint(rest)
+    later = utc_now() + timedelta(seconds=CLAIM_S + 1)
+    again = claim(ready, "ann", target=8, now=later)
+    assert again[0] == held[0]
+    assert {row.worker for row in claims(ready)} == {"ann"}
+
+
+def test_a_worker_that_says_it_is_still_at_it_keeps_what_it_holds(ready: Engine) -> None:
+    held = claim(ready, "slow", target=8)
+    keep_claims(ready, "slow", 3, 20)
+    assert {(row.step, row.steps) for row in claims(ready)} == {(3, 20)}
+    almost = utc_now() + timedelta(seconds=CLAIM_S - 5)
+    assert set(held).isdisjoint(claim(ready, "ann", target=8, now=almost))
+
+
+def test_a_worker_that_stops_gives_back_what_it_has_not_drawn(ready: Engine) -> None:
+    held = claim(ready, "ann")
+    drop_claims(ready, "ann")
+    assert claim(ready, "bob") == held
+
+
+def test_the_grid_is_shared_out_as_well(ready: Engine) -> None:
+    works = [work for worker in ("ann", "bob") for work in claim(ready, worker, batch=3, target=0, pairs=6)]
+    assert len(set(map(claim_key, works))) == len(works) == 6
+    assert {work.origin for work in works} == {Origin.evaluation}

@@ -6,6 +6,7 @@ A fork server that has imported torch once, and computed nothing with it, makes 
 import errno
 import multiprocessing
 import os
+import resource
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.context import ForkServerProcess
@@ -70,6 +71,32 @@ def retrain_that_fails_at_publish_step(settings: Settings, n: int, code: int) ->
     with suppress(OSError):
         retrain_child(settings)
     os._exit(OUR_ERROR)
+
+
+def retrain_together(settings: Settings, rank: int, processes: int, port: int) -> None:
+    """One process of a retrain of several, with the environment that `accelerate launch` and `torchrun` give."""
+    own = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
+    where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": "true"}
+    os.environ.update({name: str(value) for name, value in (own | where).items()})
+    torch.set_num_threads(1)
+    try:
+        retrain(settings)
+    except NaysayerError:
+        os._exit(OUR_ERROR)
+    os._exit(DONE)
+
+
+def retrain_in_a_small_memory(settings: Settings, more: int) -> None:
+    """A retrain in a process that may take so many bytes more than it has now."""
+    limit_memory(more)
+    retrain_child(settings)
+
+
+def limit_memory(more: int) -> None:
+    """From now on this process may take so many bytes more."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * os.sysconf("SC_PAGE_SIZE") + more
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def _when_publishing(n: int, act: Callable[[], None]) -> None:

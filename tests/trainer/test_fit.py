@@ -1,38 +1,16 @@
 import json
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 
-from feedback.manifest import freeze
 from store.errors import Interrupted, NonFiniteLoss
-from store.layout import layout_of
-from store.migrate import open_store
-from store.settings import Settings
 from store.tables import Split
-from trainer.batches import BatchDrawer, sureness
-from trainer.cache import Cache, null_prompt
-from trainer.fit import Watch, fit
-from trainer.model import load_base
-
-
-def fit_here(settings: Settings, folder: Path, watch: Watch | None = None):
-    engine, layout = open_store(settings), layout_of(settings)
-    base = load_base(settings)
-    cache = Cache(base, layout.blobs, layout.cache)
-    try:
-        return fit(base, cache, freeze(engine, base.sha256), settings, folder, watch or Watch())
-    finally:
-        engine.dispose()
-
-
-def drawer(settings: Settings, base) -> BatchDrawer:
-    engine, layout = open_store(settings), layout_of(settings)
-    manifest = freeze(engine, base.sha256)
-    engine.dispose()
-    return BatchDrawer(base, Cache(base, layout.blobs, layout.cache), manifest, settings)
+from tests.trainer.fitting import drawer, fit_here
+from trainer.batches import sureness
+from trainer.cache import null_prompt
+from trainer.fit import Watch
 
 
 def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:

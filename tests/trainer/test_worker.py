@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -8,15 +9,17 @@ import pytest
 from sqlmodel import select
 
 from feedback.pool import how_due
+from feedback.summary import InHand, standing
+from feedback.tasks import ask, take, task
 from feedback.versions import get_version, promote
-from feedback.work import record_images
+from feedback.work import keep_claims, record_images
 from store.engine import reading
-from store.errors import Busy
 from store.files import only_one
 from store.layout import layout_of
 from store.migrate import open_store
-from store.tables import Image, Origin
-from tests.trainer.conftest import rate_everything
+from store.settings import Settings
+from store.tables import Claim, Image, Origin, TaskKind, TaskStatus
+from tests.trainer.conftest import PICTURES, rate_everything
 from trainer.retrain import retrain
 from trainer.worker import Retrainer, draw_and_record, generate, plan, prepare
 
@@ -82,9 +85,60 @@ def test_grid_pictures_are_never_queued_nor_pooled(rated, engine):
     assert not [image for image in images(engine, origin=Origin.evaluation) if image.is_queued]
 
 
-def test_a_second_worker_on_the_same_store_gives_way(rated):
-    with only_one(layout_of(rated).root / "worker.lock", "held"), pytest.raises(Busy, match="another worker"):
-        generate(rated, once=True)
+def test_a_second_worker_draws_beside_the_first_and_leaves_the_rest_to_it(rated, engine):
+    more = rated.model_copy(update={"queue_target": PICTURES + 4})
+    with only_one(layout_of(rated).root / "worker.lock", "held"):
+        asked = ask(engine, TaskKind.draw, {"prompt": "a red star", "seed": 1, "versions": [0], "strength": None})
+        assert take(engine, TaskKind.draw) is not None  # the first worker is at it
+        assert generate(more, once=True) > 0
+        assert task(engine, asked).status is TaskStatus.running
+    generate(more, once=True)  # now it leads, so whoever was at it is dead
+    assert task(engine, asked).status is TaskStatus.failed
+
+
+@pytest.mark.slow
+def test_two_workers_at_once_draw_no_picture_twice(tmp_path):
+    environment = os.environ | {
+        "NAYSAYER_DATA_DIR": str(tmp_path),
+        "NAYSAYER_NUM_INFERENCE_STEPS": "2",
+        "NAYSAYER_QUEUE_TARGET": "32",
+        "NAYSAYER_SAMPLE_BATCH": "4",
+        "NAYSAYER_EVALUATION_PAIRS": "8",
+        "NAYSAYER_BASE_SLICE": "0.5",
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, "-m", "ui.commands", "generate", "--once"]
+    workers = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    told = [worker.communicate(timeout=300) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], told
+    drawn = [sum(map(int, re.findall(r"drew (\d+) pictures with v0", log))) for _, log in told]
+    recorded = [int(re.search(r"drew (\d+) pictures", said)[1]) for said, _ in told]
+    engine = open_store(Settings(data_dir=tmp_path, _env_file=None))
+    there = images(engine)
+    with reading(engine) as session:
+        assert list(session.exec(select(Claim))) == []
+    engine.dispose()
+    assert drawn == recorded
+    assert min(drawn) > 0
+    assert sum(drawn) == len(there) == 32 + 8
+
+
+def test_the_pictures_in_hand_are_shown_with_their_progress(rated, engine):
+    sampler = prepare(engine, layout_of(rated), rated)
+    more = rated.model_copy(update={"queue_target": PICTURES + 2})
+    work = plan(engine, more, 2, "a worker")
+    seen: list[tuple] = []
+
+    def look(step: int, steps: int) -> None:
+        keep_claims(engine, "a worker", step, steps)
+        seen.append(standing(engine).in_hand)
+
+    draw_and_record(engine, layout_of(rated), sampler, work, look)
+    assert seen == [(InHand(2, 0, 1, 2),), (InHand(2, 0, 2, 2),)]
+    assert standing(engine).in_hand == ()
 
 
 def test_a_failed_retrain_is_not_tried_again_until_new_rejects_come(rated, engine, monkeypatch):

@@ -3,21 +3,20 @@
 import io
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from urllib.error import URLError
-from urllib.request import urlopen
+from functools import partial
 
 import pytest
 from PIL import Image as Picture
 from PIL import ImageDraw
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
+from bench.browser import FLAGS, answers, find_chromium, free_port
 from feedback.prompts import add_prompts
 from feedback.versions import begin
 from feedback.work import Drawing, Work, record_images
@@ -25,21 +24,14 @@ from store.engine import reading
 from store.layout import layout_of
 from store.settings import Settings
 from store.tables import Origin, Prompt
-from tests.browser import find_chromium
+from ui import opened
 from ui.serve import pages_command
 
 BASE_SHA256 = "0" * 64
 DRAWING = Drawing("plain", 0.0, 3.0, 10, 64, 64)
 PROMPTS = ["a red square", "a green disc", "a blue triangle"]
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+PATIENCE_MS = 90_000  # a busy machine; what passes waits for no part of it
+expect.set_options(timeout=PATIENCE_MS)
 
 
 class Served:
@@ -56,23 +48,16 @@ class Served:
             "NAYSAYER_OVERLAP": str(self.settings.overlap),
         }
         self.process = subprocess.Popen(pages_command(self.settings), env=environment)
-        deadline = time.monotonic() + 60
-        while not self._answers():
+        deadline = time.monotonic() + 180
+        while not answers(self.url):
             assert self.process.poll() is None, "the page server ended by itself"
-            assert time.monotonic() < deadline, "the page server did not answer within 60 s"
+            assert time.monotonic() < deadline, "the page server did not answer within 180 s"
             time.sleep(0.1)
 
     def kill(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
-
-    def _answers(self) -> bool:
-        try:
-            with urlopen(f"{self.url}/_stcore/health", timeout=1) as answer:
-                return answer.status == 200
-        except (URLError, OSError):
-            return False
 
 
 @contextmanager
@@ -84,12 +69,6 @@ def serve(settings: Settings) -> Iterator[Served]:
         yield served
     finally:
         served.kill()
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def png_of(seed: int, side_px: int = 64) -> bytes:
@@ -110,32 +89,47 @@ def png_of(seed: int, side_px: int = 64) -> bytes:
     return file.getvalue()
 
 
+@pytest.fixture(autouse=True)
+def own_settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Pages called without a server are those of the test's own store."""
+    monkeypatch.setenv("NAYSAYER_DATA_DIR", str(settings.data_dir))
+    opened.settings.cache_clear()
+    yield
+    if opened.engine.cache_info().currsize:
+        opened.engine().dispose()
+    opened.engine.cache_clear()
+    opened.settings.cache_clear()
+
+
+def put_pictures(
+    settings: Settings,
+    engine: Engine,
+    count: int,
+    *,
+    version: int = 0,
+    prompts: list[str] = PROMPTS,
+    first_seed: int = 0,
+    origin: Origin = Origin.sampled,
+    side_px: int = 64,
+) -> None:
+    """Records real PNGs of a version, ready to be rated."""
+    begin(engine, "builtin", BASE_SHA256)
+    add_prompts(engine, prompts)
+    blobs = layout_of(settings).blobs
+    with reading(engine) as session:
+        rows = list(session.exec(select(Prompt).where(col(Prompt.text).in_(prompts)).order_by(col(Prompt.id))))
+    drawn = []
+    for seed in range(first_seed, first_seed + count):
+        prompt = rows[seed % len(rows)]
+        work = Work(prompt.id, prompt.text, seed, version, origin)
+        drawn.append((work, blobs.put(png_of(seed, side_px)), blobs.put(f"latent {seed}".encode())))
+    assert record_images(engine, drawn, DRAWING) == count
+
+
 @pytest.fixture
 def draw(settings: Settings, engine: Engine) -> Callable[..., None]:
-    """A function that records real PNGs of a version, ready to be rated."""
-
-    def draw(
-        count: int,
-        *,
-        version: int = 0,
-        prompts: list[str] = PROMPTS,
-        first_seed: int = 0,
-        origin: Origin = Origin.sampled,
-        side_px: int = 64,
-    ) -> None:
-        begin(engine, "builtin", BASE_SHA256)
-        add_prompts(engine, prompts)
-        blobs = layout_of(settings).blobs
-        with reading(engine) as session:
-            rows = list(session.exec(select(Prompt).where(col(Prompt.text).in_(prompts)).order_by(col(Prompt.id))))
-        drawn = []
-        for seed in range(first_seed, first_seed + count):
-            prompt = rows[seed % len(rows)]
-            work = Work(prompt.id, prompt.text, seed, version, origin)
-            drawn.append((work, blobs.put(png_of(seed, side_px)), blobs.put(f"latent {seed}".encode())))
-        assert record_images(engine, drawn, DRAWING) == count
-
-    return draw
+    """`put_pictures` into the store of this test."""
+    return partial(put_pictures, settings, engine)
 
 
 @pytest.fixture(name="serve")
@@ -152,7 +146,7 @@ def chromium() -> Iterator[Browser]:
         pytest.fail("no browser: run `python tests/browser.py`, or set NAYSAYER_CHROMIUM")
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+            browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         except Error as error:
             pytest.fail(f"{path} does not start: {error}")
         yield browser
@@ -163,6 +157,7 @@ def chromium() -> Iterator[Browser]:
 def page(chromium: Browser) -> Iterator[Page]:
     """An empty tab with storage of its own; the test fails when a script on it fails."""
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(PATIENCE_MS)
     tab = context.new_page()
     failed: list[str] = []
     tab.on("pageerror", lambda error: failed.append(str(error)))

@@ -73,7 +73,7 @@ def test_no_answer_tells_what_an_image_is(engine, session_of_a_rater):
     assert shapes == {("id", "url", "prompt", "width", "height")}
     assert len({tuple(answer["headers"]) for answer in answers if "headers" in answer}) == 1
     assert all(
-        re.fullmatch(r"/naysayer/image/[0-9a-f]{64}\.png", image["url"])
+        re.fullmatch(r"/naysayer/image/[0-9a-f]{64}-[0-9a-f]{32}", image["url"])
         for answer in answers
         for image in answer.get("images", [])
     )

@@ -228,7 +228,7 @@ def loads_in_a_plain_pipeline(path: Path, settings: Settings) -> None:
     import torch
     from diffusers import StableDiffusionXLPipeline
 
-    from trainer.model import BUILTIN_FOLDER
+    from trainer.weights import BUILTIN_FOLDER
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

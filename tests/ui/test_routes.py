@@ -1,10 +1,12 @@
 """The routes of the rating page, over a real store."""
 
+import io
 import json
 from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
+from PIL import Image as Picture
 from sqlalchemy import Engine
 from sqlmodel import select
 from starlette.applications import Starlette
@@ -17,6 +19,7 @@ from store.layout import layout_of
 from store.settings import Settings
 from store.tables import Image, Verdict, Vote
 from ui.guard import SameMachine
+from ui.pictures import image_path
 from ui.routes import MAX_BODY, routes
 
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "'; DROP TABLE vote; --", "{{7*7}} ${7*7}"]
@@ -30,6 +33,10 @@ def client(engine: Engine, settings: Settings) -> TestClient:
 
 def next_of(client: TestClient, rater: str = "ada", count: int = 8) -> dict:
     return client.post("/naysayer/next", json={"rater": rater, "count": count}).json()
+
+
+def sha256_in(url: str) -> str:
+    return url.removeprefix("/naysayer/image/")[:64]
 
 
 def press(image_id: int, verdict: str = "reject", request_id: str = "") -> dict:
@@ -189,26 +196,63 @@ def test_a_picture_is_sent_as_it_was_stored(client, engine, settings, draw):
     draw(1)
     image = next_of(client)["images"][0]
     response = client.get(image["url"])
-    assert response.content == layout_of(settings).blobs.get(image["url"].split("/")[-1][:64])
+    assert response.content == layout_of(settings).blobs.get(sha256_in(image["url"]))
     assert response.headers["content-type"] == "image/png"
     assert "immutable" in response.headers["cache-control"]
     assert response.headers["x-content-type-options"] == "nosniff"
 
 
-def test_latents_are_not_served(client, engine, draw):
+def test_a_large_picture_is_sent_as_webp_without_metadata_and_from_then_on_the_same(client, settings, draw):
+    draw(1, side_px=320)
+    url = next_of(client)["images"][0]["url"]
+    first, second = client.get(url), client.get(url)
+    assert first.headers["content-type"] == "image/webp"
+    assert first.content == second.content == layout_of(settings).display_copy(sha256_in(url)).read_bytes()
+    with Picture.open(io.BytesIO(first.content)) as shown:
+        assert (shown.size, shown.info.get("exif"), shown.info.get("icc_profile")) == ((320, 320), None, None)
+
+
+def test_latents_are_not_served_even_with_a_signature(client, engine, settings, draw):
     draw(1)
     with reading(engine) as session:
         latent = session.exec(select(Image.latent_sha256)).one()
-    assert client.get(f"/naysayer/image/{latent}.png").status_code == 404
+    assert client.get(image_path(settings, latent)).status_code == 404
+
+
+def test_a_picture_is_given_to_nobody_who_only_knows_its_hash(client, settings, draw, tmp_path):
+    draw(2)
+    urls = [image["url"] for image in next_of(client)["images"]]
+    sha256, signature = urls[0].removeprefix("/naysayer/image/").split("-")
+    elsewhere = Settings(data_dir=tmp_path / "another", _env_file=None)
+    for name in (
+        sha256,
+        f"{sha256}.png",
+        f"{sha256}-",
+        f"{sha256}-{signature[:-1]}",
+        f"{sha256}-{signature[:-1]}{'0' if signature[-1] != '0' else '1'}",
+        f"{sha256_in(urls[1])}-{signature}",
+        f"{sha256.upper()}-{signature}",
+    ):
+        assert client.get(f"/naysayer/image/{name}").status_code == 404
+    assert client.get(image_path(elsewhere, sha256)).status_code == 404
+    assert client.get(urls[0]).status_code == 200
+
+
+def test_an_address_stays_the_same_and_hangs_on_the_secret_where_there_is_one(settings):
+    mine, yours = (settings.model_copy(update={"secret": letter * 32}) for letter in "ab")
+    assert image_path(settings, "0" * 64) == image_path(settings, "0" * 64)
+    assert len({image_path(one, "0" * 64) for one in (settings, mine, yours)}) == 3
+    assert layout_of(settings).page_key.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(
     "name",
-    ["../../naysayer.db", "..%2f..%2fnaysayer.db", "%2e%2e%2fnaysayer", "A" * 64, "0" * 64, "0" * 63, "a/b", "x\x00y"],
+    ["../../naysayer.db", "..%2f..%2fnaysayer.db", "%2e%2e%2fnaysayer", "A" * 64, "0" * 64, "0" * 63, "a/b", "x%00y"],
 )
-def test_only_the_hash_of_a_picture_names_one(client, draw, name):
+def test_only_the_hash_of_a_picture_names_one(client, settings, draw, name):
     draw(1)
-    assert client.get(f"/naysayer/image/{name.replace(chr(0), '%00')}.png").status_code == 404
+    assert client.get(f"/naysayer/image/{name}").status_code == 404
+    assert client.get(image_path(settings, name)).status_code == 404
 
 
 def test_an_unexpected_failure_is_a_plain_sentence_and_logged(engine, settings, draw, caplog):

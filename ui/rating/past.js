@@ -34,8 +34,8 @@ class Past {
   change(entry, verdict) {
     post(this.desk.rater, entry.image, verdict, entry.verdict, { page: "history" });
     entry.verdict = verdict;
-    this.desk.aloud(`${entry.image.prompt}: ${WORDS[verdict].toLowerCase()}`);
-    this.desk.showCount();
+    this.desk.words.aloud(`${entry.image.prompt}: ${WORDS[verdict].toLowerCase()}`);
+    this.desk.words.showCount();
     this.desk.sender.send();
     this.open();
   }

@@ -26,12 +26,12 @@ class Sweep {
       remember(SIZE, select.value);
       select.blur();
       this.desk.show();
-      this.desk.refill();
+      this.desk.hand.refill();
     });
   }
 
   get images() {
-    return this.desk.queue.slice(0, this.size);
+    return this.desk.hand.queue.slice(0, this.size);
   }
 
   /** What was painted on screen, by the browser's own word, may be voted on. */
@@ -68,7 +68,7 @@ class Sweep {
     for (const { id } of images.slice(Math.min(from, place), Math.max(from, place) + 1))
       this.bad[isBad ? "add" : "delete"](id);
     [this.anchor, this.at] = [place, place];
-    this.desk.aloud(`${images[place].prompt}: ${isBad ? "rejected" : "kept"}`);
+    this.desk.words.aloud(`${images[place].prompt}: ${isBad ? "rejected" : "kept"}`);
     this.show();
   }
 
@@ -81,7 +81,7 @@ class Sweep {
     for (const { id } of seen) this.bad.delete(id);
     [this.at, this.anchor] = [0, null];
     this.desk.settle();
-    this.desk.aloud(`${rejected} rejected, ${seen.length - rejected} kept. ${this.images.length} more pictures.`);
+    this.desk.words.aloud(`${rejected} rejected, ${seen.length - rejected} kept. ${this.images.length} more pictures.`);
   }
 
   verdictOn(image) {

@@ -53,7 +53,7 @@ class Tools {
   toggle(reason) {
     if (!this.desk.current) return;
     if (!this.reasons.delete(reason)) this.reasons.add(reason);
-    this.desk.aloud(`${reason}: ${this.reasons.has(reason) ? "on" : "off"}`);
+    this.desk.words.aloud(`${reason}: ${this.reasons.has(reason) ? "on" : "off"}`);
     this.show();
   }
 
@@ -86,7 +86,7 @@ class Tools {
     this.isBlurring = !this.isBlurring;
     this.isVeiled = this.isBlurring;
     remember(BLUR, this.isBlurring ? "yes" : "no");
-    this.desk.aloud(this.isBlurring ? "Pictures are blurred until tapped" : "Pictures are not blurred");
+    this.desk.words.aloud(this.isBlurring ? "Pictures are blurred until tapped" : "Pictures are not blurred");
     this.show();
   }
 

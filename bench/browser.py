@@ -1,0 +1,75 @@
+"""A headless Chromium and a page server: what the measurements of the pages, and their tests, stand on."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from store.errors import NaysayerError
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+START_S = 60
+
+
+def find_chromium() -> str | None:
+    """Path of a Chromium: the one NAYSAYER_CHROMIUM names, a system one, else Playwright's own; None without any."""
+    if named := os.environ.get("NAYSAYER_CHROMIUM"):
+        return named
+    if found := next(filter(None, map(shutil.which, NAMES)), None):
+        return found
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+    return own if Path(own).exists() else None
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@contextmanager
+def serving(command: Sequence[str], port: int, environment: Mapping[str, str]) -> Iterator[str]:
+    """The address of a Streamlit server that `command` starts at that port; killed at the end.
+
+    Raises NaysayerError when it ends by itself or does not answer within a minute.
+    """
+    url = f"http://127.0.0.1:{port}"
+    process = subprocess.Popen(command, env=os.environ | dict(environment), stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + START_S
+        while not answers(url):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise NaysayerError(f"the page server at {url} did not start; what it said stands above")
+            time.sleep(0.1)
+        yield url
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def answers(url: str) -> bool:
+    """True when a Streamlit server at that address says that it is well."""
+    try:
+        with urlopen(f"{url}/_stcore/health", timeout=1) as answer:
+            return answer.status == 200
+    except (URLError, OSError):
+        return False

@@ -1,0 +1,245 @@
+"""What the sampling rules cost: one steered UNet call against plain guidance with as many rows, and pictures a second.
+
+Every round times every form once, one after the other, so that whatever else the machine does falls on all alike; a
+figure is the median over the rounds of a form's time relative to the plain form's in the same round. Overheads are
+ratios minus one: 0.03 is three percent. On a CPU the time is this process's processor time, on a GPU the wall clock's.
+"""
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from copy import deepcopy
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from diffusers import UNet2DConditionModel
+from torch import Tensor
+
+from store.settings import Settings
+from trainer.guidance import RULES, Steering
+from trainer.lora import TRAINED, add_fresh
+from trainer.model import Base, load_base, quiet_libraries
+from trainer.rows import Part, adapted_layers, forwards, merged_weight
+from trainer.sampler import decode, drawing_by, sample_latents
+
+STRENGTHS = {"negative-half": 1.5, "same-prompt": 4.0}
+PROMPT = "a big red star on a blue background"
+WIDE: dict[str, Any] = {
+    "block_out_channels": (80, 160, 320),
+    "attention_head_dim": (2, 4, 8),
+    "transformer_layers_per_block": (1, 2, 10),
+    "layers_per_block": 2,
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    "cross_attention_dim": 512,
+    "norm_num_groups": 16,
+    "use_linear_projection": True,
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 64,
+    "projection_class_embeddings_input_dim": 320 + 6 * 64,
+}
+"""SDXL's own blocks at a quarter of its width: 161 M parameters, random."""
+WIDE_BATCH, WIDE_SIDE = 2, 64
+Form = Callable[[], object]
+Call = dict[str, Any]
+
+
+class Network(NamedTuple):
+    """A UNet as it comes, and the same with an adapter on it that is switched off."""
+
+    stock: UNet2DConditionModel
+    adapted: UNet2DConditionModel
+
+
+def bench_sample(settings: Settings, batch: int, rounds: int, *, is_wide: bool, is_compiled: bool) -> dict[str, Any]:
+    """Overheads by rule and form, and pictures a second, for the model that the settings name."""
+    quiet_libraries()
+    base = load_base(settings)
+    network = adapted(base.pipe.unet, settings)
+    found: dict[str, Any] = {
+        "model": base.name,
+        "device": str(base.device),
+        "dtype": str(base.dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "load": os.getloadavg()[0],
+        "lora": f"rank {settings.lora_rank}, {settings.lora_layers}",
+        "batch": batch,
+        "rounds": rounds,
+    }
+    found |= overheads(network, batch, rounds, base.pipe.unet.config.sample_size)
+    found["images_per_s"] = pictures_a_second(base, network, batch, max(3, rounds // 5))
+    if is_compiled:
+        network.stock.compile()
+        network.adapted.compile()
+        found["compiled_images_per_s"] = pictures_a_second(base, network, batch, max(3, rounds // 5))
+    if is_wide:
+        wide = UNet2DConditionModel(**WIDE).requires_grad_(False).eval().to(base.device, base.dtype)
+        few = max(3, rounds // 6)
+        found["wide"] = {"batch": WIDE_BATCH, "latent_side": WIDE_SIDE, "rounds": few}
+        found["wide"] |= overheads(adapted(wide, settings), WIDE_BATCH, few, WIDE_SIDE)
+    return found
+
+
+def adapted(unet: UNet2DConditionModel, settings: Settings) -> Network:
+    """The UNet, and a copy with a random adapter of the settings' rank and layers."""
+    steered = deepcopy(unet)
+    random = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in add_fresh(steered, settings.lora_rank, settings.lora_layers, seed=0):
+            parameter.add_((torch.randn(parameter.shape, generator=random) * 0.02).to(parameter.device))
+            parameter.requires_grad_(False)
+    steered.disable_adapters()
+    return Network(unet, steered)
+
+
+def overheads(network: Network, batch: int, rounds: int, side: int) -> dict[str, float]:
+    """For both rules: the form in use, the low-rank form, and two passes with the weights swapped in between."""
+    found = {}
+    for rule, strength in STRENGTHS.items():
+        part = RULES[rule]
+        assert part is not None
+        in_use, low_rank = (Steering(network.adapted, TRAINED, rule, strength) for _ in range(2))
+        low_rank.forwards = forwards(network.adapted, TRAINED, part, 1.0, is_merged=False)
+        every, shown = (_inputs(network.stock, rows, side) for rows in (part.of * batch, 2 * batch))
+        times = interleaved(
+            {
+                "plain": partial(_predict, network.stock, every),
+                "overhead": partial(_predict, network.adapted, shown, in_use),
+                "low_rank_overhead": partial(_predict, network.adapted, shown, low_rank),
+                "two_passes_overhead": _two_passes(network.adapted, part, every),
+            },
+            rounds,
+            network.stock.device,
+        )
+        plain, name = times.pop("plain"), rule.replace("-", "_")
+        found[f"{name}_plain_s"] = statistics.median(plain)
+        for form, seconds in times.items():
+            found[f"{name}_{form}"] = statistics.median(a / b for a, b in zip(seconds, plain, strict=True)) - 1
+    return found
+
+
+def pictures_a_second(base: Base, network: Network, batch: int, rounds: int) -> dict[str, float]:
+    """Whole drawings, VAE included: the stock pipeline's plain guidance, then ours by rule."""
+
+    def stock() -> object:
+        base.pipe.unet = network.stock
+        plain, seeds = base.plain, [torch.Generator("cpu").manual_seed(seed) for seed in range(batch)]
+        return base.pipe(
+            [PROMPT] * batch,
+            generator=seeds,
+            guidance_scale=plain.guidance_scale,
+            num_inference_steps=plain.num_inference_steps,
+            width=plain.width,
+            height=plain.height,
+        )
+
+    def ours(rule: str, strength: float) -> Form:
+        drawing = drawing_by(base.plain, rule, strength, {})
+        steering = Steering(network.adapted, TRAINED, rule, strength)
+
+        def draw() -> object:
+            base.pipe.unet = network.adapted
+            return decode(base, sample_latents(base, [PROMPT] * batch, range(batch), drawing, steering=steering))
+
+        return draw
+
+    forms = {"stock": stock} | {rule: ours(rule, strength) for rule, strength in ({"plain": 0.0} | STRENGTHS).items()}
+    times = interleaved(forms, rounds, base.device)
+    return {rule: batch / statistics.median(seconds) for rule, seconds in times.items()}
+
+
+def interleaved(forms: dict[str, Form], rounds: int, device: torch.device) -> dict[str, list[float]]:
+    """Seconds of every form in every round, after one round that does not count."""
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
+    times: dict[str, list[float]] = {name: [] for name in forms}
+    with torch.inference_mode():
+        for number in range(rounds + 1):
+            for name, form in forms.items():
+                _wait_for(device)
+                begun = clock()
+                form()
+                _wait_for(device)
+                if number:
+                    times[name].append(clock() - begun)
+    return times
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _inputs(unet: UNet2DConditionModel, rows: int, side: int) -> Call:
+    random, how = torch.Generator().manual_seed(0), unet.config
+    pooled = how.projection_class_embeddings_input_dim - 6 * how.addition_time_embed_dim
+
+    def noise(*shape: int) -> Tensor:
+        return torch.randn((rows, *shape), generator=random).to(unet.device, unet.dtype)
+
+    return {
+        "sample": noise(how.in_channels, side, side),
+        "encoder_hidden_states": noise(77, how.cross_attention_dim),
+        "added_cond_kwargs": {"text_embeds": noise(pooled), "time_ids": torch.full_like(noise(6), 64.0)},
+    }
+
+
+def _predict(unet: UNet2DConditionModel, call: Call, steering: Steering | None = None) -> object:
+    rest = {name: value for name, value in call.items() if name != "sample"}
+    with steering.applied() if steering else nullcontext():
+        return unet(call["sample"], torch.tensor(601, device=unet.device), **rest, return_dict=False)
+
+
+def _two_passes(unet: UNet2DConditionModel, part: Part, call: Call) -> Form:
+    """As ComfyUI's hooks do it: the weights of the LoRA's rows are copied in, one call, copied back, the other call."""
+    layers = adapted_layers(unet, TRAINED)
+    weights = [layer.get_base_layer().weight for layer in layers]
+    own, merged = [weight.clone() for weight in weights], [merged_weight(layer, TRAINED, 1.0) for layer in layers]
+    start, end = part.bounds(len(call["sample"]))
+    adapted_rows, base_rows = (
+        _rows(call, slice(start, end)),
+        _rows(call, slice(end, None) if start == 0 else slice(start)),
+    )
+
+    def form() -> object:
+        for weight, other in zip(weights, merged, strict=True):
+            weight.copy_(other)
+        first = _predict(unet, adapted_rows)
+        for weight, other in zip(weights, own, strict=True):
+            weight.copy_(other)
+        return first, _predict(unet, base_rows)
+
+    return form
+
+
+def _rows(call: Call, part: slice) -> Call:
+    return {name: _rows(value, part) if isinstance(value, dict) else value[part] for name, value in call.items()}
+
+
+def words(found: dict[str, Any]) -> str:
+    """The figures as a table for people."""
+    lines = [
+        f"{found['model']}, {found['lora']}, {found['batch']} pictures at once, {found['device']} {found['dtype']}, "
+        f"{found['threads']} threads, {found['rounds']} rounds",
+        *_table(found),
+    ]
+    for name, title in (("images_per_s", "pictures a second"), ("compiled_images_per_s", "the same, compiled")):
+        if name in found:
+            lines.append(f"{title}: " + ", ".join(f"{rule} {value:.3g}" for rule, value in found[name].items()))
+    if wide := found.get("wide"):
+        lines.append(
+            f"SDXL at a quarter of its width, random, {wide['latent_side']} px latents, {wide['batch']} at once"
+        )
+        lines += _table(wide)
+    return "\n".join(lines)
+
+
+def _table(found: dict[str, Any]) -> list[str]:
+    lines = [f"{'over plain guidance, same rows':<32}{'in use':>10}{'low-rank':>10}{'two passes':>12}"]
+    for rule in STRENGTHS:
+        name = rule.replace("-", "_")
+        in_use, low_rank, two = (found[f"{name}_{form}overhead"] for form in ("", "low_rank_", "two_passes_"))
+        lines.append(f"{rule:<32}{in_use:>+10.1%}{low_rank:>+10.1%}{two:>+12.1%}")
+    return lines

@@ -1,0 +1,82 @@
+"""Display copies: what people see of a picture. The original stays as it was drawn; training reads that one.
+
+A small picture is shown as it is, a large one as WebP of good quality, far smaller on the wire. What is shown holds
+pixels alone, no metadata. Copies can be made anew at any time, so no backup carries them.
+"""
+
+import io
+import logging
+import struct
+from pathlib import Path
+
+from PIL import Image
+
+from store.files import make_folder, write_file
+from store.layout import Layout
+
+log = logging.getLogger(__name__)
+
+SMALL_PX = 256
+QUALITY = 90
+PNG = b"\x89PNG\r\n\x1a\n"
+PIXELS_ALONE = {b"IHDR", b"PLTE", b"tRNS", b"sRGB", b"gAMA", b"IDAT", b"IEND"}
+UNREADABLE = (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError)
+
+
+def put_picture(layout: Layout, png: bytes) -> str:
+    """The hash of a new picture, once it and its display copy are on disk."""
+    sha256 = layout.blobs.put(png)
+    shown_bytes(layout, sha256)
+    return sha256
+
+
+def shown_bytes(layout: Layout, sha256: str) -> bytes:
+    """What people see of a picture: its display copy, made now where there is none yet.
+
+    The original where it needs no copy or none can be made. Raises OSError where there is no such picture.
+    """
+    copy = layout.display_copy(sha256)
+    if copy.exists():
+        return copy.read_bytes()
+    original = layout.blobs.path(sha256).read_bytes()
+    try:
+        shown = displayed(original)
+        if shown is not original:
+            _keep(copy, shown)
+    except UNREADABLE as error:
+        log.warning("picture %s is shown as it was drawn, no display copy was made: %s", sha256, error)
+        return original
+    return shown
+
+
+def displayed(original: bytes) -> bytes:
+    """The bytes to show of a PNG: the very same for a small one without metadata. Raises one of UNREADABLE."""
+    if not original.startswith(PNG):
+        return original
+    is_small = max(struct.unpack_from(">II", original, 16)) <= SMALL_PX
+    if is_small and _chunks(original) <= PIXELS_ALONE:
+        return original
+    with Image.open(io.BytesIO(original)) as opened:
+        picture = opened.convert("RGBA" if opened.has_transparency_data else "RGB")
+    bare = Image.frombytes(picture.mode, picture.size, picture.tobytes())
+    file = io.BytesIO()
+    if is_small:
+        bare.save(file, "PNG")
+    else:
+        bare.save(file, "WEBP", quality=QUALITY)
+    return file.getvalue()
+
+
+def _chunks(png: bytes) -> set[bytes]:
+    """The kinds of chunks in a PNG; what follows the last one counts as another kind."""
+    names, place = set(), len(PNG)
+    while place + 12 <= len(png) and b"IEND" not in names:
+        length, name = struct.unpack_from(">I4s", png, place)
+        names.add(name)
+        place += 12 + length
+    return names if place == len(png) else {*names, b""}
+
+
+def _keep(path: Path, data: bytes) -> None:
+    make_folder(path.parent)
+    write_file(path, data)

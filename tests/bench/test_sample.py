@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench.sample import _inputs, _predict, _two_passes, adapted, bench_sample, interleaved, words
+from tests.trainer.conftest import quick_settings
+from trainer.guidance import RULES, Steering
+from trainer.lora import TRAINED
+from trainer.model import load_base
+
+
+def test_the_forms_take_turns_and_the_first_round_does_not_count():
+    turns: list[str] = []
+    times = interleaved({name: lambda name=name: turns.append(name) for name in "ab"}, 2, torch.device("cpu"))
+    assert turns == ["a", "b"] * 3
+    assert {name: len(seconds) for name, seconds in times.items()} == {"a": 2, "b": 2}
+
+
+@torch.inference_mode()
+def test_two_passes_with_swapped_weights_predict_what_one_call_does():
+    settings = quick_settings(Path("unused"))
+    network = adapted(load_base(settings).pipe.unet, settings)
+    call = _inputs(network.stock, 4, 16)
+    lora, base = (found[0] for found in _two_passes(network.adapted, RULES["negative-half"], call)())
+    together = _predict(network.adapted, call, Steering(network.adapted, TRAINED, "negative-half", 1.0))[0]
+    torch.testing.assert_close(torch.cat([lora, base]), together, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(_predict(network.adapted, call)[0], _predict(network.stock, call)[0])
+
+
+@pytest.mark.slow
+def test_the_bench_names_the_overheads_of_both_rules():
+    found = bench_sample(quick_settings(Path("unused")), 1, 1, is_wide=False, is_compiled=False)
+    assert {"negative_half_overhead", "same_prompt_overhead"} <= found.keys()
+    assert found["images_per_s"].keys() == {"stock", "plain", "negative-half", "same-prompt"}
+    assert "same-prompt" in words(found)
