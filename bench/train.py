@@ -190,13 +190,13 @@ def result_of(ended: Ended) -> dict[str, Any]:
 
 
 def _medians(runs: Sequence[dict[str, float]]) -> dict[str, float]:
-    return {name: round(median(run[name] for run in runs), 4) for name in runs[0]}
+    return {name: float(f"{median(run[name] for run in runs):.6g}") for name in runs[0]}
 
 
 def _ratios(ours: dict[str, float], theirs: dict[str, float]) -> dict[str, float]:
     """Ours over theirs: above 1 is more for the speeds, less than 1 is less memory, 1 the same loss."""
     names = ("images_per_s", "images_per_cpu_s", "steps_per_s", "peak_mb", "held_out_loss")
-    return {name: round(ours[name] / theirs[name], 3) for name in names}
+    return {name: float(f"{ours[name] / theirs[name]:.4g}") for name in names}
 
 
 def table(found: dict[str, Any]) -> str:
