@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -26,7 +27,7 @@ def bench_pool_size(sizes: Sequence[int], rounds: int, new: int = NEW) -> dict[s
 
 
 def _measured(folder: Path) -> dict[str, float]:
-    ended = _child("prepare", folder)
+    ended = _child("prepare", folder, time.monotonic())
     return result_of(ended) | {"peak_mb": ended.peak_mb}
 
 

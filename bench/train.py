@@ -108,7 +108,7 @@ class _Bench:
     def _ours(self, turn: int, base: str) -> dict[str, float]:
         ended = self._child("ours", [base, str(turn)])
         told = result_of(ended)
-        return self._row(ended, told["prepare_s"], told["fit_s"], told.get("device_peak_mb"))
+        return self._row(ended, told["fit_s"], told.get("device_peak_mb"))
 
     def _theirs(self, turn: int, base: str) -> dict[str, float]:
         output = self.folder / f"theirs-{turn}"
@@ -118,7 +118,7 @@ class _Bench:
         (output / "pytorch_lora_weights.safetensors").rename(self.folder / f"diffusers-{turn}.safetensors")
         hours, minutes, seconds = (int(part or 0) for part in LOOP.findall(ended.output)[-1])
         fit_s = max(1, 3600 * hours + 60 * minutes + seconds)
-        return self._row(ended, ended.wall_s - fit_s, fit_s, result_of(ended).get("device_peak_mb"))
+        return self._row(ended, fit_s, result_of(ended).get("device_peak_mb"))
 
     def _options(self, base: str, output: Path, turn: int) -> Iterator[str]:
         plan, precision = self.plan, {"fp32": "no"}.get(self.plan.dtype, self.plan.dtype)
@@ -143,13 +143,14 @@ class _Bench:
         if plan.checkpointing:
             yield "--gradient_checkpointing"
 
-    def _row(self, ended: Ended, prepare_s: float, fit_s: float, device_peak_mb: float | None) -> dict[str, float]:
+    def _row(self, ended: Ended, fit_s: float, device_peak_mb: float | None) -> dict[str, float]:
+        """`prepare_s` is all but the steps: loading, encoding ahead of them, writing and checking the file."""
         images = self.plan.batch * self.plan.steps
         return {
             "images_per_s": images / ended.wall_s,
             "images_per_cpu_s": images / ended.cpu_s,
             "steps_per_s": self.plan.steps / fit_s,
-            "prepare_s": prepare_s,
+            "prepare_s": ended.wall_s - fit_s,
             "wall_s": ended.wall_s,
             "cpu_s": ended.cpu_s,
             "peak_mb": ended.peak_mb if device_peak_mb is None else device_peak_mb,
@@ -190,18 +191,18 @@ def result_of(ended: Ended) -> dict[str, Any]:
 
 
 def _medians(runs: Sequence[dict[str, float]]) -> dict[str, float]:
-    return {name: round(median(run[name] for run in runs), 4) for name in runs[0]}
+    return {name: float(f"{median(run[name] for run in runs):.6g}") for name in runs[0]}
 
 
 def _ratios(ours: dict[str, float], theirs: dict[str, float]) -> dict[str, float]:
     """Ours over theirs: above 1 is more for the speeds, less than 1 is less memory, 1 the same loss."""
     names = ("images_per_s", "images_per_cpu_s", "steps_per_s", "peak_mb", "held_out_loss")
-    return {name: round(ours[name] / theirs[name], 3) for name in names}
+    return {name: float(f"{ours[name] / theirs[name]:.4g}") for name in names}
 
 
 def table(found: dict[str, Any]) -> str:
     """The figures for people: medians of the rounds."""
-    lines = ["                       images/s  per CPU second  steps/s  preparation  peak memory  held-out loss"]
+    lines = ["                       images/s  per CPU second  steps/s  the rest     peak memory  held-out loss"]
     rows = found["cpu"] or found["gpu"]
     for side in ("naysayer", "diffusers"):
         row = rows[side]

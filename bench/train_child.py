@@ -54,7 +54,6 @@ def make_pool(plan: Plan, folder: Path) -> dict[str, Any]:
 
 def ours(plan: Plan, folder: Path, base_folder: str, turn: str) -> dict[str, Any]:
     """A retrain from the store to the published file; all that `naysayer retrain` does but the sweep of strengths."""
-    began = time.monotonic()
     quiet_libraries()
     settings = _settings(plan, folder, base_folder, int(turn))
     engine, layout = open_store(settings), layout_of(settings)
@@ -76,7 +75,7 @@ def ours(plan: Plan, folder: Path, base_folder: str, turn: str) -> dict[str, Any
     assert version.sha256 is not None
     file = layout.version_folder(version.sha256) / DIFFUSERS_FILE
     file.rename(folder / f"naysayer-{turn}.safetensors")
-    return told | {"prepare_s": first[0] - per_step - began, "fit_s": per_step * plan.steps}
+    return told | {"fit_s": per_step * plan.steps}
 
 
 @torch.no_grad()

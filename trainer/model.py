@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,11 @@ class Base:
     revision: str = ""
     refiner: Refiner | None = None
 
-    @property
+    @cached_property
     def device(self) -> torch.device:
         return self.pipe.unet.device
 
-    @property
+    @cached_property
     def dtype(self) -> torch.dtype:
         return self.pipe.unet.dtype
 
@@ -191,13 +192,14 @@ def _hint(path: Path, settings: Settings) -> str:
 @contextmanager
 def placed(device: torch.device | str, *modules: nn.Module) -> Iterator[None]:
     """While it lasts, the modules are on that device; then where each was before."""
-    before = [next(module.parameters()).device for module in modules]
+    device = torch.device(device)
+    homes = {module: home for module in modules if (home := next(module.parameters()).device).type != device.type}
     try:
-        for module in modules:
+        for module in homes:
             module.to(device)
         yield
     finally:
-        for module, home in zip(modules, before, strict=True):
+        for module, home in homes.items():
             module.to(home)
 
 

@@ -195,13 +195,14 @@ def decode(base: Base, latents_BCHW: Tensor) -> list[Image.Image]:
 @contextmanager
 def safe_precision(vae: AutoencoderKL) -> Iterator[None]:
     """While it lasts, the VAE is in float32 where float16 would overflow it."""
-    stored = vae.dtype
-    if stored == torch.float16 and vae.config.force_upcast:
-        vae.to(torch.float32)
+    if vae.dtype != torch.float16 or not vae.config.force_upcast:
+        yield
+        return
+    vae.to(torch.float32)
     try:
         yield
     finally:
-        vae.to(stored)
+        vae.to(torch.float16)
 
 
 def from_model_scale(vae: AutoencoderKL, latents_BCHW: Tensor) -> Tensor:

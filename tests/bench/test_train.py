@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_our_half_runs_alone_and_the_record_has_its_keys():
 @pytest.mark.slow
 def test_a_retrain_of_a_known_pool_encodes_the_new_rejects_alone(tmp_path):
     fill(tmp_path, 30, 6)
-    first, again = prepare(tmp_path), prepare(tmp_path)
+    first, again = prepare(tmp_path, time.monotonic()), prepare(tmp_path, time.monotonic())
     assert first["encoded"] == again["encoded"] == 12  # six pictures and their six prompts
     row = first | {"pool": 30, "peak_mb": 600.0}
     assert "| 30 |" in pool_table({"rows": [row]})

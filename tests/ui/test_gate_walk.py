@@ -151,7 +151,9 @@ def test_versions_are_compared_refused_promoted_forced_rolled_back_and_downloade
 def look_at(page: Page, url: str, name: str) -> None:
     page.goto(f"{url}/versions")
     page.get_by_label("Look at").click(timeout=60_000)
-    page.get_by_role("option", name=name, exact=True).click()
+    page.wait_for_timeout(3000)
+    print("OPTIONS", page.get_by_role("option").all_inner_texts(), page.locator(".ns-table th[scope=row]").all_inner_texts())
+    page.get_by_role("option", name=name, exact=True).click(timeout=20_000)
 
 
 def compare(page: Page, url: str, bad: int, live: int) -> None:
