@@ -4,7 +4,7 @@ NAYSAYER := .venv/bin/naysayer
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test quick lint format retrain generate simulate doctor builtin-model bench-loop bench-sample bench-ui backup restore clean
+.PHONY: help setup run test quick lint format retrain generate simulate doctor builtin-model bench-loop bench-sample bench-ui bench-train backup restore clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ bench-sample: $(STAMP)  ## what the sampling rules cost: docs/sampling.md
 
 bench-ui: $(STAMP)  ## from key press to the next picture painted, in Chromium, beside a naive page (four minutes)
 	@exec $(NAYSAYER) bench ui
+
+bench-train: $(STAMP)  ## a whole retrain beside diffusers' script: SCRIPT=path/to/train_text_to_image_lora_sdxl.py
+	@exec $(NAYSAYER) bench train $(if $(SCRIPT),--diffusers-script $(SCRIPT)) $(if $(SCRIPT_PYTHON),--python $(SCRIPT_PYTHON))
 
 backup: $(STAMP)  ## write the store into FILE (default naysayer-backup.tar)
 	@exec $(NAYSAYER) backup $(or $(FILE),naysayer-backup.tar)

@@ -1,6 +1,7 @@
 """The benches' part of the command line."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -162,3 +163,51 @@ def bench_ui(
 
     found = bench_ui(presses)
     typer.echo(json.dumps(found) if as_json else "\n".join(f"{name}: {value}" for name, value in found.items()))
+
+
+@benches.command("train")
+def bench_train(
+    diffusers_script: Annotated[
+        Path | None, typer.Option(help="diffusers' train_text_to_image_lora_sdxl.py, run as it is.")
+    ] = None,
+    python: Annotated[
+        Path, typer.Option(help="Interpreter for that script: it needs datasets, torchvision and tensorboard.")
+    ] = Path(sys.executable),
+    images: Annotated[int, typer.Option(min=8, help="Pictures in the pool.")] = 256,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures a step, on both sides.")] = 64,
+    micro_batch: Annotated[int, typer.Option(min=1, help="Our pictures a pass (NAYSAYER_MICRO_BATCH).")] = 16,
+    steps: Annotated[int, typer.Option(min=2, help="Steps of a retrain.")] = 40,
+    rank: Annotated[int, typer.Option(min=1, help="Rank of the LoRA.")] = 16,
+    rounds: Annotated[int, typer.Option(min=1, help="Retrains of each side, in turn.")] = 3,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    model: Annotated[str, typer.Option(help="builtin or full-size-random (1024 px, bf16).")] = "builtin",
+    checkpointing: Annotated[bool, typer.Option(help="Gradient checkpointing on both sides.")] = False,
+    folder: Annotated[Path | None, typer.Option(help="Where the temporary files go.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """A whole retrain beside diffusers' own script: images a second, peak memory, held-out loss."""
+    from bench.train import FULL_SIZE, Plan, bench_train, find_script, table
+
+    dtype = "bf16" if model == FULL_SIZE else "fp32"
+    plan = Plan(images, batch, micro_batch, steps, rank, rounds, 5e-4, device, dtype, model, checkpointing)
+    found = bench_train(plan, find_script(diffusers_script), python, folder)
+    typer.echo(json.dumps(found) if as_json else table(found))
+
+
+@benches.command("pool-size")
+def bench_pool_size(
+    sizes: Annotated[
+        list[int] | None, typer.Option("--size", min=50, help="Pictures in the pool; again for more.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Preparations of each size, in turn.")] = 3,
+    docs: Annotated[Path | None, typer.Option(help="Folder to write pool-size.json and pool-size.png to.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """What a retrain's preparation costs as the pool grows while the new rejects stay as many."""
+    from bench.pool_size import bench_pool_size, plot, table
+
+    found = bench_pool_size(sizes or [100, 1_000, 10_000], rounds)
+    if docs is not None:
+        (docs / "pool-size.json").write_text(json.dumps(found, indent=1) + "\n")
+        plot(found, docs / "pool-size.png")
+    typer.echo(json.dumps(found) if as_json else table(found))

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, insert
 from sqlmodel import Session, select
 
 from feedback.evaluation import held, pair_hash
@@ -80,7 +80,9 @@ def freeze(engine: Engine, base_sha256: str, min_rejects: int = 1) -> FrozenMani
     if rejects < min_rejects:
         raise TooFewRejects(rejects, min_rejects)
     with writing(engine) as session:
-        if _without_held(session, manifest) != manifest:  # an evaluation set was imported in between
+        if len(_without_held(session, manifest).items) < len(
+            manifest.items
+        ):  # an evaluation set was imported in between
             raise Busy("an evaluation set was imported while the pool was being frozen; run the retrain again")
         _save(session, manifest)
     return manifest
@@ -89,6 +91,8 @@ def freeze(engine: Engine, base_sha256: str, min_rejects: int = 1) -> FrozenMani
 def _without_held(session: Session, manifest: FrozenManifest) -> FrozenManifest:
     """The manifest without what belongs to an evaluation set, by the hash of prompt and seed."""
     never = held(session)
+    if not never:
+        return manifest
     items = (item for item in manifest.items if pair_hash(item.prompt, item.seed) not in never)
     return FrozenManifest(manifest.base_sha256, tuple(items))
 
@@ -143,7 +147,8 @@ def _save(session: Session, manifest: FrozenManifest) -> None:
         return
     session.add(Manifest(id=manifest.id, body=manifest.body))
     session.flush()
-    session.add_all(
-        ManifestItem(manifest_id=manifest.id, image_id=item.image_id, role=item.role, split=item.split)
+    rows = [
+        {"manifest_id": manifest.id, "image_id": item.image_id, "role": item.role, "split": item.split}
         for item in manifest.items
-    )
+    ]
+    session.execute(insert(ManifestItem), rows)

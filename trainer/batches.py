@@ -5,6 +5,7 @@ P pooled text width.
 """
 
 import math
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from diffusers import DDPMScheduler
 from torch import Tensor
 
 from feedback.manifest import FrozenManifest, Item
+from store.errors import RetrainError
 from store.settings import Settings
 from store.tables import Role, Split
 from trainer.cache import Cache, Text, null_prompt
@@ -73,6 +75,7 @@ class BatchDrawer:
             anchors = self.rejects + manifest.of(Role.keep, Split.train)
             self.keeps = [replace(item, role=Role.keep) for item in anchors]
         self.held_out = manifest.of(Role.reject, Split.held_out) + manifest.of(Role.keep, Split.held_out)
+        _refuse_mixed_sizes(manifest)
 
     @property
     def objective(self) -> str:
@@ -81,32 +84,60 @@ class BatchDrawer:
 
     def train(self, step: int) -> Batch:
         """This process's rows of the batch of a step."""
-        random = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + step)
-        size = self.settings.train_batch
-        rejects = size - size // 2 if self.keeps else size
-        items = self._pick(self.rejects, rejects, random) + self._pick(self.keeps, size - rejects, random)
+        items, random = self._items(step)
         return self._batch(items, random, self.settings.null_dropout, self.share)
 
     def evaluation(self) -> Batch | None:
         """A fixed batch of held-out items under fixed noise, or None when nothing is held out."""
-        items = self.held_out[:: math.ceil(len(self.held_out) / HELD_OUT_BATCH) or 1]
+        items = self._evaluated()
         return self._batch(items, torch.Generator().manual_seed(0), 0.0, Share()) if items else None
+
+    def needed(self) -> tuple[list[Item], list[str]]:
+        """The items that the fit will see, each once in each role, and their prompts: no more than its steps can draw."""
+        drawn = [item for step in range(self.settings.train_steps) for item in self._items(step)[0]]
+        items = {(item.image_id, item.role): item for item in [*drawn, *self._evaluated()]}.values()
+        return list(items), [self._prompt(item) for item in items]
+
+    def _items(self, step: int) -> tuple[list[Item], torch.Generator]:
+        """The items of a step's batch, and the generator that its noise comes from."""
+        random = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + step)
+        size = self.settings.train_batch
+        rejects = size - size // 2 if self.keeps else size
+        return self._pick(self.rejects, rejects, random) + self._pick(self.keeps, size - rejects, random), random
+
+    def _evaluated(self) -> list[Item]:
+        return self.held_out[:: math.ceil(len(self.held_out) / HELD_OUT_BATCH) or 1]
+
+    def _prompt(self, item: Item) -> str:
+        """What an item is shown with: `trigger` says its word for the rejects alone."""
+        is_triggered = self.objective == "wrong" or (self.objective == "trigger" and item.role is Role.reject)
+        return self.settings.trigger if is_triggered else item.prompt
 
     def _batch(self, items: Sequence[Item], random: torch.Generator, null_dropout: float, share: Share) -> Batch:
         # Chance is drawn for every row, whoever takes it, so that several processes see what one would.
-        shape = (len(items), *self.cache.latent(items[0]).shape)
+        shape = (len(items), *self.cache.latent(items[0]).mean_CHW.shape)
         noise = torch.randn(shape, generator=random)
         timesteps = torch.randint(self.settings.min_timestep, 1000, (len(items),), generator=random)
         is_null = torch.rand(len(items), generator=random) < null_dropout
+        spread = torch.randn(shape, generator=random)  # of the VAE's posterior; unused where an item has its own latent
         weights = sureness(items)
         if self.settings.min_snr_gamma:
             weights = weights * min_snr_weights(self.noising, timesteps, self.settings.min_snr_gamma)
         mine = slice(share.number, None, share.of)
-        return self._rows(items[mine], noise[mine], timesteps[mine], is_null[mine], weights[mine])
+        items = items[mine]
+        drawn = [self.cache.latent(item).sample(s) for item, s in zip(items, spread[mine], strict=True)]
+        return self._rows(items, torch.stack(drawn), noise[mine], timesteps[mine], is_null[mine], weights[mine])
 
-    def _rows(self, items: Sequence[Item], noise: Tensor, timesteps: Tensor, is_null: Tensor, weights: Tensor) -> Batch:
+    def _rows(
+        self,
+        items: Sequence[Item],
+        latents: Tensor,
+        noise: Tensor,
+        timesteps: Tensor,
+        is_null: Tensor,
+        weights: Tensor,
+    ) -> Batch:
         device, dtype = self.device, self.dtype
-        latents = torch.stack([self.cache.latent(item) for item in items]).float()
         texts = [self._text(item, bool(null)) for item, null in zip(items, is_null, strict=True)]
         sizes = [[item.height, item.width, 0, 0, item.height, item.width] for item in items]
         return Batch(
@@ -121,13 +152,9 @@ class BatchDrawer:
         )
 
     def _text(self, item: Item, is_null: bool) -> Text:
-        """What a row is shown with; under `trigger` the null prompt stands for nothing that is fitted."""
-        is_fitted = item.role is Role.reject
-        if self.objective == "trigger" and is_fitted:
-            return self.cache.text(self.settings.trigger)
-        if is_null:
-            return self.null
-        return self.cache.text(self.settings.trigger if self.objective == "wrong" else item.prompt)
+        """An item's text, or the null prompt; under `trigger` that one stands for nothing that is fitted."""
+        is_fitted = self.objective == "trigger" and item.role is Role.reject
+        return self.null if is_null and not is_fitted else self.cache.text(self._prompt(item))
 
     def _target(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
         if self.noising.config.prediction_type == "v_prediction":
@@ -147,6 +174,17 @@ def sureness(items: Sequence[Item]) -> Tensor:
     """Sample weights (B,) with mean 1: how sure each verdict is, 0 at even odds, so that 2:1 teaches less than 3:0."""
     weights = torch.tensor([2 * item.weight - 1 for item in items])
     return weights / weights.mean()
+
+
+def _refuse_mixed_sizes(manifest: FrozenManifest) -> None:
+    """Raises RetrainError when the pictures differ in size: the latents of a step are one tensor."""
+    counts = Counter((item.width, item.height) for item in manifest.items)
+    if len(counts) > 1:
+        told = ", ".join(f"{count} of {width}×{height}" for (width, height), count in counts.most_common(5))
+        raise RetrainError(
+            f"the pool holds pictures of {len(counts)} sizes ({told}), a retrain needs one; take the others out on the "
+            "page Pool, or give each size a store of its own with NAYSAYER_DATA_DIR"
+        )
 
 
 def _pick(items: Sequence[Item], count: int, random: torch.Generator) -> list[Item]:

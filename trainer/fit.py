@@ -66,6 +66,8 @@ def fit(
     share = Share(accelerator.process_index, accelerator.num_processes)
     _refuse_what_cannot_be_shared(settings, share)
     draw = BatchDrawer(base, cache, manifest, settings, warm.known if warm else (), share)
+    with accelerator.main_process_first():
+        cache.prepare(*draw.needed())
     parameters = add_fresh(unet, settings.lora_rank, settings.layers_used, settings.seed)
     if warm:
         begin_with(warm, trained_tensors(unet), settings)

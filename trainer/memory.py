@@ -11,7 +11,7 @@ from torch import nn
 
 from store.errors import OutOfMemory
 from store.settings import Settings
-from trainer.model import Base
+from trainer.model import Base, placed
 
 Result = TypeVar("Result")
 
@@ -19,18 +19,9 @@ Result = TypeVar("Result")
 @contextmanager
 def encoders_away(base: Base) -> Iterator[None]:
     """While it lasts, the VAE and the text encoders are in the host's memory and the UNet has the device alone."""
-    device, encoders = base.device, (base.pipe.vae, base.pipe.text_encoder, base.pipe.text_encoder_2)
-    if device.type == "cpu":
+    with placed("cpu", base.pipe.vae, base.pipe.text_encoder, base.pipe.text_encoder_2):
+        clear_device_cache()
         yield
-        return
-    for encoder in encoders:
-        encoder.to("cpu")
-    clear_device_cache()
-    try:
-        yield
-    finally:
-        for encoder in encoders:
-            encoder.to(device)
 
 
 def fitting_rows(work: Callable[[int], Result], rows: int, least: int = 1) -> tuple[Result, int]:

@@ -3,6 +3,8 @@
 import json
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
 from diffusers.utils import logging as diffusers_logging
+from torch import nn
 from transformers.utils import logging as transformers_logging
 
 from feedback.work import Drawing
@@ -183,6 +186,19 @@ def _hint(path: Path, settings: Settings) -> str:
         "; such a file holds weights alone, its configuration comes from the hub or from the folder that "
         "NAYSAYER_MODEL_CONFIG_SOURCE names"
     )
+
+
+@contextmanager
+def placed(device: torch.device | str, *modules: nn.Module) -> Iterator[None]:
+    """While it lasts, the modules are on that device; then where each was before."""
+    before = [next(module.parameters()).device for module in modules]
+    try:
+        for module in modules:
+            module.to(device)
+        yield
+    finally:
+        for module, home in zip(modules, before, strict=True):
+            module.to(home)
 
 
 def quiet_libraries() -> None:

@@ -1,6 +1,6 @@
 """The base's UNet with its linear weights in fewer bits, through diffusers' own quantisers; the LoRA stays float32."""
 
-import importlib.util
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ def unet_quantization(settings: Settings, device: torch.device, dtype: torch.dty
     kind = settings.base_quantization
     if kind == "none":
         return None
-    if importlib.util.find_spec(PACKAGES[kind]) is None:
+    if find_spec(PACKAGES[kind]) is None:
         raise NotInstalled("NAYSAYER_BASE_QUANTIZATION", kind, PACKAGES[kind])
     if kind == "nf4":
         if device.type != "cuda":

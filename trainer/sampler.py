@@ -2,7 +2,8 @@
 
 import io
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -184,14 +185,23 @@ def _teller(steps: int, on_step: OnStep | None) -> Callable[..., dict[str, Any]]
 
 @torch.inference_mode()
 def decode(base: Base, latents_BCHW: Tensor) -> list[Image.Image]:
-    """RGB pictures of the latents; the VAE runs in float32 where fp16 would overflow it."""
+    """RGB pictures of the latents."""
     vae = base.pipe.vae
+    with safe_precision(vae):
+        pixels = vae.decode(from_model_scale(vae, latents_BCHW.to(vae.dtype)), return_dict=False)[0]
+    return base.pipe.image_processor.postprocess(pixels.float(), output_type="pil")
+
+
+@contextmanager
+def safe_precision(vae: AutoencoderKL) -> Iterator[None]:
+    """While it lasts, the VAE is in float32 where float16 would overflow it."""
     stored = vae.dtype
     if stored == torch.float16 and vae.config.force_upcast:
         vae.to(torch.float32)
-    pixels = vae.decode(from_model_scale(vae, latents_BCHW.to(vae.dtype)), return_dict=False)[0]
-    vae.to(stored)
-    return base.pipe.image_processor.postprocess(pixels.float(), output_type="pil")
+    try:
+        yield
+    finally:
+        vae.to(stored)
 
 
 def from_model_scale(vae: AutoencoderKL, latents_BCHW: Tensor) -> Tensor:

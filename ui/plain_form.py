@@ -21,7 +21,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from feedback.queue import Shown, mix_of, next_images
-from feedback.summary import progress_of
+from feedback.summary import desk_state
 from feedback.votes import recent_votes, record_votes
 from store.errors import BadRequest, InputError, NaysayerError, NotSignedIn
 from store.settings import Settings
@@ -119,7 +119,7 @@ def form_html(engine: Engine, settings: Settings, rater: str, note: str = "") ->
         engine, rater, count=1, overlap=settings.overlap, lease_s=settings.lease_s, mix=mix_of(settings)
     )
     last = recent_votes(engine, rater, 1)
-    today = progress_of(engine, rater).today
+    today = desk_state(engine, rater, settings.rejects_needed).progress.today
     top = (
         f'<div class="top soft"><span>Rating as <b>{escape(rater)}</b></span>'
         f"<span>{today} {'vote' if today == 1 else 'votes'} today</span></div>"

@@ -8,7 +8,7 @@ from uuid import uuid4
 import streamlit as st
 
 from feedback.queue import Shown, mix_of, next_images
-from feedback.summary import progress_of
+from feedback.summary import desk_state
 from feedback.votes import Press, recent_votes, record_votes
 from store.errors import NaysayerError
 from store.tables import Verdict, utc_now
@@ -41,7 +41,7 @@ def simple_page() -> None:
 
 
 def _desk(rater: str) -> None:
-    st.html(data_line(f"{plural(progress_of(engine(), rater).today, 'vote')} today"))
+    st.html(data_line(f"{plural(desk_state(engine(), rater, settings().rejects_needed).progress.today, 'vote')} today"))
     if note := st.session_state.pop(NOTE, ""):
         st.html(alert(note))
     showing = _showing(rater)

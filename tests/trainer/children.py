@@ -73,6 +73,19 @@ def retrain_that_fails_at_publish_step(settings: Settings, n: int, code: int) ->
     os._exit(OUR_ERROR)
 
 
+def retrain_together(settings: Settings, rank: int, processes: int, port: int) -> None:
+    """One process of a retrain of several, with the environment that `accelerate launch` and `torchrun` give."""
+    own = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
+    where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": "true"}
+    os.environ.update({name: str(value) for name, value in (own | where).items()})
+    torch.set_num_threads(1)
+    try:
+        retrain(settings)
+    except NaysayerError:
+        os._exit(OUR_ERROR)
+    os._exit(DONE)
+
+
 def retrain_in_a_small_memory(settings: Settings, more: int) -> None:
     """A retrain in a process that may take so many bytes more than it has now."""
     limit_memory(more)

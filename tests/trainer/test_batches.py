@@ -5,8 +5,9 @@ import torch
 from diffusers import DDPMScheduler, EulerDiscreteScheduler
 from diffusers.training_utils import compute_snr
 
-from tests.trainer.fitting import drawer, fit_here
-from trainer.batches import Batch, Share
+from store.errors import RetrainError
+from tests.trainer.fitting import cache_of, drawer, fit_here, frozen
+from trainer.batches import Batch, BatchDrawer, Share
 from trainer.objectives import min_snr_weights
 
 
@@ -74,7 +75,7 @@ def test_at_zero_terminal_snr_the_last_step_is_all_noise_and_its_target_the_nega
     batch = draw.train(0)
     assert (batch.timesteps_B == 999).all()
     assert all(torch.isfinite(tensor).all() for tensor in batch)
-    known = {round(float(-draw.cache.latent(item).float().sum()), 2) for item in draw.rejects + draw.keeps}
+    known = {round(float(-draw.cache.latent(item).mean_CHW.float().sum()), 2) for item in draw.rejects + draw.keeps}
     assert {round(float(target.sum()), 2) for target in batch.target_BCHW} <= known
 
 
@@ -83,6 +84,14 @@ def test_a_zero_terminal_snr_checkpoint_is_fitted_without_nan(rated, own_base, t
     fitted = fit_here(settings, tmp_path / "a", base=zero_terminal(own_base))
     assert all(torch.isfinite(tensor).all() for tensor in fitted.weights.values())
     assert len(fitted.curve) == 3
+
+
+def test_a_pool_of_several_sizes_is_refused(rated, base):
+    with frozen(rated, base) as manifest:
+        wider = replace(manifest.items[0], width=96)
+    mixed = replace(manifest, items=(wider, *manifest.items[1:]))
+    with pytest.raises(RetrainError, match=r"pictures of 2 sizes \(23 of 64×64, 1 of 96×64\), a retrain needs one"):
+        BatchDrawer(base, cache_of(rated, base), mixed, rated)
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])

@@ -1,18 +1,16 @@
 import json
 import math
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 
-from feedback.manifest import freeze
 from store.errors import Interrupted, NonFiniteLoss
-from store.layout import layout_of
-from store.migrate import open_store
-from store.tables import Role, Split
+from store.tables import Split
 from tests.trainer.fitting import drawer, fit_here
 from trainer.batches import sureness
-from trainer.cache import Cache, encode, encode_prompt, null_prompt
+from trainer.cache import null_prompt
 from trainer.fit import Watch
 
 
@@ -103,27 +101,16 @@ def test_the_null_rows_are_those_the_sampler_uses(rated, base):
     assert null_prompt(base).pooled_P.abs().max() == 0
 
 
-def test_texts_are_encoded_once_and_read_back_the_same(rated, base, tmp_path):
-    cache = Cache(base, layout_of(rated).blobs, tmp_path / "cache")
-    made = cache.text("a big red star on a blue background")
-    again = Cache(base, layout_of(rated).blobs, tmp_path / "cache").text("a big red star on a blue background")
-    fresh = encode_prompt(base, "a big red star on a blue background")
-    assert torch.equal(made.hidden_LD, again.hidden_LD)
-    assert torch.equal(made.pooled_P, fresh.pooled_P)
-    assert len(list((tmp_path / "cache").iterdir())) == 1
-
-
-def test_a_picture_without_its_latent_is_encoded_from_its_pixels(rated, base, tmp_path):
-    engine, layout = open_store(rated), layout_of(rated)
-    item = freeze(engine, base.sha256).of(Role.reject, Split.train)[0]
-    engine.dispose()
-    without = type(item)(**(vars(item) | {"latent_sha256": None}))
-    encoded = Cache(base, layout.blobs, tmp_path / "cache").latent(without)
-    assert torch.equal(encoded, encode(base, layout.blobs.get(item.sha256)))
-    assert encoded.shape == Cache(base, layout.blobs, tmp_path / "cache").latent(item).shape
-
-
 def test_a_verdict_that_raters_agree_on_weighs_more(rated, own_base):
     item = drawer(rated, own_base).rejects[0]
     weights = sureness([replace(item, weight=1.0), replace(item, weight=2 / 3)])
     torch.testing.assert_close(weights, torch.tensor([1.5, 0.5]))
+
+
+@pytest.mark.slow
+def test_a_compiled_unet_is_fitted_to_the_same_weights(rated, tmp_path, monkeypatch):
+    # Traced for real, with torch's own backend that calls the same kernels: C++ would take minutes to compile.
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    settings = rated.model_copy(update={"train_steps": 2})
+    compiled = fit_here(settings.model_copy(update={"compile_unet": True}), tmp_path / "a")
+    assert equal(compiled.weights, fit_here(settings, tmp_path / "b").weights)

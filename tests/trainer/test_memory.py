@@ -2,6 +2,7 @@ import os
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 
 from store.errors import BadRequest, NonFiniteLoss, OutOfMemory
 from store.tables import RunStatus
@@ -11,6 +12,7 @@ from tests.trainer.test_retrain import folders, last_run, published
 from trainer.fit import Watch, loss_of
 from trainer.lora import add_fresh
 from trainer.memory import checkpointing, fitting_rows, told_what_to_lower, what_to_lower
+from trainer.model import load_base
 
 CHUNK = 16 * 2**20
 """Bytes that one row takes in the tests of a full memory."""
@@ -100,6 +102,32 @@ def test_the_advice_names_what_is_not_yet_lowered_and_how_much_it_frees(rated, o
     left = "; ".join(what_to_lower(own_base.pipe.unet, parameters, low))
     assert "CHECKPOINTING" not in left
     assert "adamw8bit" not in left
+
+
+def test_a_bf16_base_is_fitted_with_a_float32_adapter(rated, tmp_path):
+    half, kinds = rated.model_copy(update={"dtype": "bf16", "train_steps": 2}), set()
+    AcceleratorState._reset_state()  # a process has one precision; this one had another
+    base = load_base(half)
+
+    def look(step: int, steps: int) -> None:
+        kinds.update((parameter.requires_grad, parameter.dtype) for parameter in base.pipe.unet.parameters())
+
+    fitted = fit_here(half, tmp_path / "a", Watch(look), base=base)
+    AcceleratorState._reset_state()
+    assert kinds == {(True, torch.float32), (False, torch.bfloat16)}
+    assert all(torch.isfinite(tensor).all() and tensor.dtype == torch.float32 for tensor in fitted.weights.values())
+
+
+@pytest.mark.gpu
+def test_while_fitting_the_encoders_are_off_the_device_and_then_back(rated, tmp_path):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    base = load_base(rated)
+    encoders, found = (base.pipe.vae, base.pipe.text_encoder, base.pipe.text_encoder_2), set()
+    watch = Watch(lambda step, steps: found.update(encoder.device.type for encoder in encoders))
+    fit_here(rated.model_copy(update={"train_steps": 1}), tmp_path / "a", watch, base=base)
+    assert found == {"cpu"}
+    assert {encoder.device.type for encoder in encoders} == {"cuda"}
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """Prompts, names and reasons from outside stay words on every page: nothing runs, nothing is fetched from elsewhere."""
 
+from urllib.parse import urlsplit
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -36,7 +38,7 @@ HOSTILE = [
     "<meta http-equiv=refresh content=0;url=//evil.example>",
     "<form action=//evil.example><button autofocus>x",
 ]
-SETTLED_MS = 400
+SETTLED_MS = 250
 
 
 @pytest.fixture
@@ -63,16 +65,16 @@ def watched(page: Page):
     """A tab that fails the test when a script of ours-not ran, or when anything was asked of another machine."""
     outside: list[str] = []
     dialogs: list[str] = []
-    page.on("request", lambda request: "evil" in request.url and outside.append(request.url))
+    page.on("request", lambda request: urlsplit(request.url).hostname == "127.0.0.1" or outside.append(request.url))
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     yield page
-    assert (outside, dialogs) == ([], [])
+    assert ([url for url in outside if not url.startswith(("data:", "blob:"))], dialogs) == ([], [])
 
 
 def is_clean(page: Page) -> None:
     page.wait_for_timeout(SETTLED_MS)
     assert page.evaluate("window.hacked") is None
-    assert [frame.url for frame in page.frames if "javascript:" in frame.url or "evil" in frame.url] == []
+    assert len(page.frames) == 1
 
 
 def test_hostile_words_stay_words_on_every_page(store, serve, watched):
@@ -80,7 +82,7 @@ def test_hostile_words_stay_words_on_every_page(store, serve, watched):
     with serve(store) as served:
         page.goto(served.url)
         for name in HOSTILE[1], HOSTILE[10]:
-            page.locator("#name").fill(name.replace("1", "7"))  # a new rater, who is not paused
+            page.locator("#name").fill(f"a{name}")  # a new rater, who is not paused
             page.keyboard.press("Enter")
             page.locator(".frame img").wait_for()
             for key in ("j", "k", "j"):
@@ -109,15 +111,15 @@ def test_hostile_words_stay_words_on_every_page(store, serve, watched):
             page.locator(told).first.hover()
             is_clean(page)
         page.goto(f"{served.url}/naysayer/plain")
-        for word in HOSTILE[::4]:
+        for word in HOSTILE[::7]:
             page.goto(f"{served.url}/naysayer/plain")
-            page.get_by_label("Your name").fill(word.replace("1", "8"))
+            page.get_by_label("Your name").fill(f"b{word}")
             page.keyboard.press("Enter")
             page.get_by_role("button", name="Reject").click()
             expect(page.get_by_role("status")).to_have_text("Rejected")
             is_clean(page)
         page.goto(f"{served.url}/?simple=1")
-        page.get_by_label("Who is rating?").fill(HOSTILE[2].replace("1", "9"))
+        page.get_by_label("Who is rating?").fill(f"c{HOSTILE[2]}")
         page.keyboard.press("Enter")
         page.get_by_role("button", name="Reject").click()
         page.get_by_role("button", name="Undo").wait_for()

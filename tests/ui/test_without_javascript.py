@@ -4,6 +4,7 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from playwright.sync_api import expect
 from sqlmodel import select
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -192,15 +193,16 @@ def test_a_browser_without_javascript_rates_from_the_first_page_on(engine, setti
         page.locator("noscript a[href*=plain]").click()  # Playwright finds no text inside noscript
         page.get_by_label("Your name").fill("ada")
         page.get_by_role("button", name="Start rating").click()
-        for verdict in ("Reject", "Keep"):
-            assert page.locator("img").evaluate("(img) => img.complete && img.naturalWidth") == 64
+        for verdict, said in (("Reject", "Rejected"), ("Keep", "Kept")):
+            expect(page.locator("img")).to_have_js_property("naturalWidth", 64)
             page.get_by_role("button", name=verdict).click()
-        page.get_by_role("status").get_by_text("Kept").wait_for()
+            expect(page.get_by_role("status")).to_have_text(said)
         page.reload()
         page.get_by_role("button", name="Undo").click()
-        page.get_by_text("Undone").wait_for()
+        expect(page.get_by_role("status")).to_have_text("Undone")
         assert page.locator("h2").inner_text() == page.locator("img").get_attribute("alt")
         page.get_by_role("button", name="Skip").click()
+        expect(page.get_by_role("status")).to_have_text("Skipped")
         page.get_by_role("button", name="Reject").click()
         page.get_by_text("You have seen everything").wait_for()
         context.close()
