@@ -93,9 +93,9 @@ class BatchDrawer:
         return self._batch(items, torch.Generator().manual_seed(0), 0.0, Share()) if items else None
 
     def needed(self) -> tuple[list[Item], list[str]]:
-        """The items that the fit will see, each once, and their prompts: never more than its steps can draw."""
+        """The items that the fit will see, once in each role, and their prompts: never more than its steps can draw."""
         drawn = [item for step in range(self.settings.train_steps) for item in self._items(step)[0]]
-        items = {item.image_id: item for item in [*drawn, *self._evaluated()]}.values()
+        items = {(item.image_id, item.role): item for item in [*drawn, *self._evaluated()]}.values()
         return list(items), [self._prompt(item) for item in items]
 
     def _items(self, step: int) -> tuple[list[Item], torch.Generator]:

@@ -150,10 +150,15 @@ def test_versions_are_compared_refused_promoted_forced_rolled_back_and_downloade
 
 def look_at(page: Page, url: str, name: str) -> None:
     page.goto(f"{url}/versions")
-    page.get_by_label("Look at").click(timeout=60_000)
-    page.wait_for_timeout(3000)
-    print("OPTIONS", page.get_by_role("option").all_inner_texts(), page.locator(".ns-table th[scope=row]").all_inner_texts())
-    page.get_by_role("option", name=name, exact=True).click(timeout=20_000)
+    option = page.get_by_role("option", name=name, exact=True)
+
+    def is_open() -> bool:
+        page.get_by_label("Look at").click(timeout=60_000)
+        page.wait_for_timeout(500)
+        return option.is_visible()
+
+    until(is_open, "the list of versions to stay open", 60)  # a page that is still being drawn closes it again
+    option.click()
 
 
 def compare(page: Page, url: str, bad: int, live: int) -> None:
