@@ -65,10 +65,14 @@ def plot(found: dict[str, Any], path: Path) -> None:
 
     rows = found["rows"]
     figure = Figure(figsize=(8, 3.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
     sizes = [row["pool"] for row in rows]
-    left.plot(sizes, [row["prepare_cpu_s"] for row in rows], "o-")
-    left.set(title="Preparation, processor seconds", xlabel="pictures in the pool", xscale="log", ylim=0)
-    right.plot(sizes, [row["peak_mb"] for row in rows], "o-")
-    right.set(title="Peak memory, MB", xlabel="pictures in the pool", xscale="log", ylim=0)
+    shown = {"prepare_cpu_s": "Preparation, processor seconds", "peak_mb": "Peak memory, MB"}
+    for axes, (name, title) in zip(figure.subplots(1, 2), shown.items(), strict=True):
+        values = [row[name] for row in rows]
+        axes.plot(sizes, values, "o-", color="#2563eb")
+        axes.set(title=title, xlabel="pictures in the pool", xscale="log", ylim=(0, 1.2 * max(values)))
+        axes.set_xticks(sizes, [f"{size:,.0f}" for size in sizes])
+        axes.minorticks_off()
+        axes.grid(axis="y", color="#e5e7eb")
+        axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
