@@ -26,7 +26,8 @@ def predicted(base: Base, rows: int, changed: list | None = None) -> Tensor:
     steering = Steering(base.pipe.unet, TRAINED, "plain", 0.0)
     steering.forwards = changed or []
     with steering.applied():
-        return base.pipe.unet(*in_dtype(args, base.dtype), **in_dtype(kwargs, base.dtype), return_dict=False)[0]
+        unet = base.pipe.unet
+        return unet(*in_dtype(args, unet.dtype), **in_dtype(kwargs, unet.dtype), return_dict=False)[0]
 
 
 @pytest.mark.parametrize("part", [Part(0, 2), Part(2, 3), Part(0, 1), Part(1, 3)])
