@@ -43,10 +43,14 @@ class Served:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        environment = os.environ | {
-            "NAYSAYER_DATA_DIR": str(self.settings.data_dir),
-            "NAYSAYER_OVERLAP": str(self.settings.overlap),
-        }
+        environment = (
+            {"NAYSAYER_REPEAT_SHARE": "0"}
+            | os.environ
+            | {  # every press is on another picture
+                "NAYSAYER_DATA_DIR": str(self.settings.data_dir),
+                "NAYSAYER_OVERLAP": str(self.settings.overlap),
+            }
+        )
         self.process = subprocess.Popen(pages_command(self.settings), env=environment)
         deadline = time.monotonic() + 180
         while not answers(self.url):
