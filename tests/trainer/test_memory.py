@@ -27,6 +27,7 @@ def halve_until_it_fits() -> None:
     os._exit(fitting_rows(fill, 32)[1])
 
 
+@pytest.mark.alone  # what a process before it left in memory decides what fits
 def test_rows_are_halved_until_a_real_allocation_fits(exit_code_of):
     assert exit_code_of(halve_until_it_fits) == 4
 
