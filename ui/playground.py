@@ -4,7 +4,7 @@ from html import escape
 
 import streamlit as st
 
-from feedback.summary import version_rows
+from feedback.summary import newest_width, version_rows
 from feedback.tasks import ask, task
 from feedback.versions import get_version
 from store.errors import NaysayerError
@@ -54,15 +54,17 @@ def _page() -> None:
 @st.fragment(run_every=0.5)
 def _show(number: int) -> None:
     found = task(engine(), number)
-    st.html(data_line("that drawing is gone; ask again") if found is None else drawn_html(found))
+    st.html(
+        data_line("that drawing is gone; ask again") if found is None else drawn_html(found, newest_width(engine()))
+    )
 
 
-def drawn_html(found: Task) -> str:
-    """Both pictures, or how far the worker is."""
+def drawn_html(found: Task, width: int) -> str:
+    """Both pictures, `width` px wide, or how far the worker is."""
     body, left_right = found.body, found.body["versions"]
     prompt, cells = body["prompt"], ""
     for n in left_right:
-        shown = picture(found.answer.get(str(n)), f"{prompt}, v{n}", PX)
+        shown = picture(found.answer.get(str(n)), f"{prompt}, v{n}", PX, width=width)
         cells += f"<figure>{shown}<figcaption>v{n}</figcaption></figure>"
     done, wanted = len(found.answer), len(set(left_right))
     said = {

@@ -115,8 +115,13 @@ def test_reasons_and_prompts_are_escaped(settings, engine, draw, publish_version
 
 
 def test_a_thumbnail_cannot_break_out_of_its_attributes():
-    html = picture("0" * 64, '" onerror="alert(1)')
+    html = picture("0" * 64, '" onerror="alert(1)', width=64)
     assert 'onerror="' not in html
+
+
+@pytest.mark.parametrize(("width", "is_sharp"), [(64, True), (1024, False)])
+def test_only_a_picture_shown_larger_than_it_is_keeps_its_pixels(width, is_sharp):
+    assert ('class="ns-thumb small"' in picture("0" * 64, "a cat", 96, width=width)) is is_sharp
 
 
 def test_the_table_has_a_row_a_version_newest_first(engine, draw, publish_version):
