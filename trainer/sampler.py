@@ -23,6 +23,7 @@ from trainer.guidance import Steering
 from trainer.lora import DIFFUSERS_FILE, attach_file, detach
 from trainer.memory import fitting_rows
 from trainer.model import Base
+from trainer.text import reading
 from trainer.weights import first_line
 
 log = logging.getLogger("naysayer.sampler")
@@ -146,9 +147,11 @@ def sample_latents(
     """
     steering = steering or Steering(base.pipe.unet, adapter_name, drawing.rule, drawing.strength)
     refiner = base.refiner
-    how: dict[str, Any] = {
+    words = {
         "prompt": list(prompts),
         "negative_prompt": [drawing.negative_prompt] * len(prompts) if drawing.negative_prompt else None,
+    }
+    how: dict[str, Any] = {
         "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
         "guidance_scale": drawing.guidance_scale,
         "num_inference_steps": drawing.num_inference_steps,
@@ -156,11 +159,12 @@ def sample_latents(
         "callback_on_step_end": _teller(drawing.num_inference_steps, on_step),
     }
     with torch.inference_mode():
-        with steering.applied():
+        read = reading(base.pipe, steering, words)
+        with steering.applied(read.third):
             size = {"width": drawing.width, "height": drawing.height}
-            latents = base.pipe(**how, **size, denoising_end=refiner.start if refiner else None).images
+            latents = base.pipe(**read.given, **how, **size, denoising_end=refiner.start if refiner else None).images
         if refiner:
-            latents = refiner.pipe(**how, image=latents, denoising_start=refiner.start).images
+            latents = refiner.pipe(**words, **how, image=latents, denoising_start=refiner.start).images
     if not torch.isfinite(latents).all():
         raise ModelError(
             f"the sampler's latents hold NaN or infinite values (rule {drawing.rule}, strength {drawing.strength:g}); "

@@ -162,13 +162,9 @@ def guidance_share(base: Base, cache: Cache, manifest: FrozenManifest, settings:
     batch = draw.evaluation()
     if batch is None:
         return 0.0
-    unet, rows = base.pipe.unet, len(batch.timesteps_B)
-    null = batch._replace(
-        text_BLD=draw.null.hidden_LD.expand(rows, -1, -1).to(batch.text_BLD),
-        pooled_BP=draw.null.pooled_P.expand(rows, -1).to(batch.pooled_BP),
-    )
+    unet, null = base.pipe.unet, draw.under(batch, None)
     adapted = batch if settings.rule == "same-prompt" else null
-    changed_BCHW = predict(unet, adapted)
+    changed_BCHW = predict(unet, draw.adapted(adapted))
     unet.disable_adapters()
     cond_BCHW, null_BCHW = predict(unet, batch), predict(unet, null)
     unet.enable_adapters()

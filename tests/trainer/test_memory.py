@@ -52,7 +52,8 @@ def test_kto_is_not_split(rated, tmp_path):
 
 def test_with_gradient_checkpointing_the_gradient_is_the_same_and_less_is_kept(rated, own_base):
     settings = rated.model_copy(update={"objective": "sft"})
-    batch, unet = drawer(settings, own_base).train(0), own_base.pipe.unet
+    draw, unet = drawer(settings, own_base), own_base.pipe.unet
+    batch = draw.train(0)
     parameters = add_fresh(unet, 2, "all", 0)
     kept, gradients = [], []
     for is_wanted in (False, True):
@@ -63,7 +64,7 @@ def test_with_gradient_checkpointing_the_gradient_is_the_same_and_less_is_kept(r
             return tensor
 
         with checkpointing(unet, is_wanted), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            loss = loss_of(unet, batch, "sft", settings)
+            loss = loss_of(unet, batch, draw)
             kept.append(sum(storages.values()))
         loss.backward()
         gradients.append([parameter.grad.clone() for parameter in parameters])
