@@ -18,6 +18,7 @@ from trainer.guidance import Steering, Text
 from trainer.lora import TRAINED, carriers, trained_tensors
 from trainer.rows import EVERY_ROW, forwards, in_force
 
+PREFIXES = ("text_encoder", "text_encoder_2")
 PROJECTIONS = ["q_proj", "k_proj", "v_proj", "out_proj"]
 EMBEDDINGS = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
 """What the pipeline's encoder gives, in its order and by the names under which the pipeline takes it."""
@@ -51,10 +52,20 @@ def add_fresh_text(pipe: StableDiffusionXLPipeline, rank: int, seed: int) -> lis
 def trained_text(pipe: StableDiffusionXLPipeline) -> dict[str, Tensor]:
     """The trained adapter of both encoders where it is, by the names of a diffusers file; empty where there is none."""
     found: dict[str, Tensor] = {}
-    for prefix, encoder in zip(("text_encoder", "text_encoder_2"), _encoders(pipe), strict=True):
+    for prefix, encoder in zip(PREFIXES, _encoders(pipe), strict=True):
         if encoder in carriers(pipe, TRAINED):
             found |= {f"{prefix}.{_nested(name)}": tensor for name, tensor in trained_tensors(encoder).items()}
     return found
+
+
+def text_layers(pipe: StableDiffusionXLPipeline) -> dict[str, nn.Linear]:
+    """The linear layers of both encoders' transformers, in our names without the adapter's ending."""
+    return {
+        f"{prefix}.{_nested(path)}": layer
+        for prefix, encoder in zip(PREFIXES, _encoders(pipe), strict=True)
+        for path, layer in encoder.named_modules()
+        if isinstance(layer, nn.Linear) and ".layers." in path
+    }
 
 
 def _nested(name: str) -> str:
