@@ -6,10 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import StableDiffusionXLPipeline
+from safetensors.torch import load_file
 from torch import Tensor
 
+from feedback.versions import get_version
 from store.errors import BadExport, BadRequest, Interrupted, RetrainError
 from store.layout import layout_of
+from store.migrate import open_store
+from tests.trainer.checkpoints import refiner_folder
 from tests.trainer.conftest import quick_settings
 from tests.trainer.fitting import drawer, fit_here
 from trainer.cache import encode_prompts, weights_sha256
@@ -32,8 +36,8 @@ from trainer.lora import (
 from trainer.model import Base, load_base
 from trainer.parent import Parent
 from trainer.publish import check_files, probe, training_settings
-from trainer.retrain import checkpoint_folder
-from trainer.sampler import sample_latents
+from trainer.retrain import checkpoint_folder, retrain
+from trainer.sampler import Sampler, sample_latents
 from trainer.text import adapted, add_fresh_text, encode_tokens, probe_text, reading, tokens_of, trained_text
 
 PROMPTS, SEEDS = ["a big red star on a blue background", "a small green hand"], [1, 2]
@@ -326,7 +330,7 @@ def test_a_picture_is_that_of_separate_passes_by_hand(taught, rule, strength, ne
     assert (sample_latents(taught, PROMPTS, SEEDS, text_alone, TRAINED) - wanted).abs().max() > 0.05
 
 
-def test_the_rule_says_who_reads_anew_and_the_refiner_never_does(taught):
+def test_the_rule_says_who_reads_anew(taught):
     words = {"prompt": PROMPTS, "negative_prompt": ["wrong", "wrong"]}
     plain = reading(taught.pipe, Steering(taught.pipe.unet, TRAINED, "plain", 0.0), words)
     assert plain.given == words
@@ -356,3 +360,37 @@ def test_an_attached_file_is_without_effect_until_a_rule_puts_it_in_force(taught
         torch.testing.assert_close(probe_text(fresh.pipe, f"v{number}"), probe_text(taught.pipe, TRAINED))
         detach(fresh.pipe, f"v{number}")
     assert torch.equal(probe_text(fresh.pipe), probe_text(base.pipe))
+
+
+@pytest.mark.slow
+def test_a_whole_retrain_with_text_encoders_publishes_a_version_that_the_sampler_draws_with(text_settings):
+    retrain(text_settings.model_copy(update={"learning_rate": 1e-2}))
+    engine, layout = open_store(text_settings), layout_of(text_settings)
+    version = get_version(engine, 1)
+    engine.dispose()
+    assert version.settings["lora_text_encoders"] is True
+    folder = layout.version_folder(version.sha256)
+    assert sum(name.startswith("lora_te2_") for name in load_file(folder / KOHYA_FILE)) == 3 * 4 * 3
+    sampler = Sampler(load_base(text_settings), layout)
+    drawn = [one.latent for one in sampler.draw(version, PROMPTS, SEEDS)]
+    plain = [one.latent for one in sampler.draw(version.model_copy(update={"rule": "plain"}), PROMPTS, SEEDS)]
+    (folder / DIFFUSERS_FILE).write_bytes(safetensors_bytes(unet_part(folder), {}))
+    without_text = [one.latent for one in Sampler(load_base(text_settings), layout).draw(version, PROMPTS, SEEDS)]
+    assert drawn not in (plain, without_text)
+
+
+def unet_part(folder: Path) -> dict[str, Tensor]:
+    return {n: tensor for n, tensor in load_file(folder / DIFFUSERS_FILE).items() if n.startswith("unet.")}
+
+
+def test_the_refiner_reads_the_bases_own_text(base, tmp_path):
+    folder = refiner_folder(base, tmp_path / "refiner")
+    refined = with_effect(load_base(quick_settings(tmp_path, refiner=str(folder), refiner_start=0.5)))
+    read = []
+    watch = refined.refiner.pipe.unet.register_forward_pre_hook(
+        lambda _unet, _args, given: read.append(given["encoder_hidden_states"]), with_kwargs=True
+    )
+    sample_latents(refined, PROMPTS, SEEDS, replace(refined.plain, rule="same-prompt", strength=KAPPA), TRAINED)
+    watch.remove()
+    plain, _, _, _ = refined.refiner.pipe.encode_prompt(PROMPTS)
+    assert torch.equal(read[0][2:], plain)
