@@ -128,9 +128,10 @@ def encode_tokens(pipe: StableDiffusionXLPipeline, tokens_BEL: Tensor) -> Text:
 def read_anew(pipe: StableDiffusionXLPipeline, tokens_BEL: Tensor, plain: Text) -> Text:
     """The texts as the trained adapter's encoders read them; those that are zeros and no text stay as they are."""
     is_text_B = tokens_BEL[:, 0, 0] >= 0
+    every_BEL = torch.where(tokens_BEL >= 0, tokens_BEL, -1 - tokens_BEL)
     with adapted(pipe, TRAINED):
-        # All rows, so that in every process a gradient comes to every parameter.
-        hidden_BLD, pooled_BP = encode_tokens(pipe, torch.where(is_text_B[:, None, None], tokens_BEL, -1 - tokens_BEL))
+        # Zeros are read too, so that in every process a gradient, if of zeros, comes to the same parameters.
+        hidden_BLD, pooled_BP = encode_tokens(pipe, every_BEL)
     return (
         torch.where(is_text_B[:, None, None], hidden_BLD, plain[0]),
         torch.where(is_text_B[:, None], pooled_BP, plain[1]),

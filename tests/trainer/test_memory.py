@@ -99,6 +99,10 @@ def test_the_advice_names_what_is_not_yet_lowered_and_how_much_it_frees(rated, o
     numbers = sum(parameter.numel() for parameter in parameters)
     assert f"NAYSAYER_OPTIMIZER=adamw8bit frees {6 * numbers / 1e6:.0f} MB" in told  # of 8 bytes each, 2 are left
     assert "NAYSAYER_BASE_QUANTIZATION=fp8 frees" in told
+    assert "NAYSAYER_LORA_TEXT_ENCODERS" not in told
+    with_text = large.model_copy(update={"lora_text_encoders": True})
+    advice = what_to_lower(own_base.pipe.unet, parameters, with_text)
+    assert "NAYSAYER_LORA_TEXT_ENCODERS=0 lets the text encoders leave the device" in advice
     assert "NAYSAYER_LORA_RANK=8" in told
     low = large.model_copy(update={"gradient_checkpointing": True, "optimizer": "adamw8bit", "lora_rank": 4})
     left = "; ".join(what_to_lower(own_base.pipe.unet, parameters, low))
