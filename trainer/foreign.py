@@ -52,7 +52,6 @@ def read_lora(path: Path, unet: UNet2DConditionModel, of_text: Mapping[str, nn.L
         raise BadLora(path, f"it is no sound safetensors file ({str(error).splitlines()[0][:200]})") from error
     parts, left_out = _by_module(path, tensors, unet, text_module_names(of_text))
     alphas = _peft_alphas(path, header)
-    text_modules = sum(module in of_text for module in parts)
     weights: dict[str, Tensor] = {}
     for module, own in sorted(parts.items()):
         layer = of_text[module] if module in of_text else unet.get_submodule(module)
@@ -66,10 +65,11 @@ def read_lora(path: Path, unet: UNet2DConditionModel, of_text: Mapping[str, nn.L
         "imported_ranks": ranks,
         "imported_modules": len(parts),
         "text_encoder_modules_left_out": left_out,
-    } | ({"lora_text_encoders": True} if text_modules else {})
-    return Foreign(
-        _filled(weights, of_text), about | {f"imported_{key}": header[key][:200] for key in TOLD if header.get(key)}
-    )
+    }
+    if not parts.keys().isdisjoint(of_text):
+        about["lora_text_encoders"] = True
+    about |= {f"imported_{key}": header[key][:200] for key in TOLD if header.get(key)}
+    return Foreign(_filled(weights, of_text), about)
 
 
 def _filled(weights: dict[str, Tensor], of_text: Mapping[str, nn.Linear]) -> dict[str, Tensor]:

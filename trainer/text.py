@@ -133,8 +133,8 @@ def read_anew(pipe: StableDiffusionXLPipeline, tokens_BEL: Tensor, plain: Text) 
         # Zeros are read too, so that in every process a gradient, if of zeros, comes to the same parameters.
         hidden_BLD, pooled_BP = encode_tokens(pipe, every_BEL)
     return (
-        torch.where(is_text_B[:, None, None], hidden_BLD, plain[0]),
-        torch.where(is_text_B[:, None], pooled_BP, plain[1]),
+        torch.where(is_text_B[:, None, None], hidden_BLD.to(plain[0]), plain[0]),
+        torch.where(is_text_B[:, None], pooled_BP.to(plain[1]), plain[1]),
     )
 
 
