@@ -20,7 +20,7 @@ def test_a_key_brings_the_next_picture_sooner_than_on_a_naive_page() -> None:
 
 
 def test_without_label_studio_the_bench_says_how_to_get_it() -> None:
-    with pytest.raises(NaysayerError, match="nowhere.*pip install label-studio"):
+    with pytest.raises(NaysayerError, match="pip install label-studio"):
         bench_ui(10, studio=Path("nowhere"))
 
 
