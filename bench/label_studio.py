@@ -21,17 +21,21 @@ PATIENCE_S = 300
 """It migrates its database at the first start."""
 
 
-@contextmanager
-def label_studio(program: Path, folder: Path, browser: Browser, pictures: Sequence[bytes]) -> Iterator[str]:
-    """The address of a labelling stream with these pictures, one task each; stopped at the end.
-
-    Raises NaysayerError when there is no such program, or it does not start or take the pictures.
-    """
+def require(program: Path) -> None:
+    """Raises NaysayerError when there is no such program."""
     if not program.is_file():
         raise NaysayerError(
             f"Label Studio's program was not found at {program}; install it into an environment of its own "
             "(pip install label-studio) and give the path of bin/label-studio"
         )
+
+
+@contextmanager
+def label_studio(program: Path, folder: Path, browser: Browser, pictures: Sequence[bytes]) -> Iterator[str]:
+    """The address of a labelling stream with these pictures, one task each; stopped at the end.
+
+    Raises NaysayerError when it does not start or does not take the pictures.
+    """
     folder.mkdir()
     (folder / "choices.xml").write_text(CHOICES, encoding="utf-8")
     port = free_port()

@@ -34,7 +34,7 @@ from sqlmodel import select
 
 from bench.browser import FLAGS, find_chromium, free_port, serving
 from bench.http_rater import HAND, HttpRater
-from bench.label_studio import SHOWN, SUBMIT, label_studio, sign_in
+from bench.label_studio import SHOWN, SUBMIT, label_studio, require, sign_in
 from feedback.prompts import add_prompts
 from feedback.summary import latest_run
 from feedback.versions import begin
@@ -75,6 +75,8 @@ def bench_ui(
 
     `studio` is Label Studio's program. Raises NaysayerError without a Chromium, or without that program.
     """
+    if studio is not None:
+        require(studio)
     with tempfile.TemporaryDirectory(prefix="naysayer-bench-") as name, _chromium() as browser:
         settings = Settings(data_dir=Path(name) / "data", port=free_port(), _env_file=None)
         if "retrain" in cases:
@@ -83,10 +85,9 @@ def bench_ui(
         _fill(settings, pictures, count=(OTHERS + 3) * (presses + PRACTICE + HAND))
         with serving(pages_command(settings), settings.port, _environment(settings)) as url:
             opened = _openings(browser, url, openings)
+            # The retrain comes first: it is to train on the built-in model's pictures alone.
             beside: dict[str, Callable[[], AbstractContextManager[object]]] = {
-                "retrain": lambda: _retraining(
-                    settings
-                ),  # first: it is to train on the built-in model's pictures alone
+                "retrain": lambda: _retraining(settings),
                 "one": nullcontext,
                 "twenty": lambda: _others(url),
             }

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,12 +24,13 @@ from trainer.guidance import Steering
 from trainer.lora import DIFFUSERS_FILE, attach_file, detach
 from trainer.memory import fitting_rows
 from trainer.model import Base
+from trainer.preview import Progress, heading_for
 from trainer.text import reading
 from trainer.weights import first_line
 
 log = logging.getLogger("naysayer.sampler")
 
-OnStep = Callable[[int, int], None]
+OnStep = Callable[[Progress], None]
 LESS_MEMORY = "NAYSAYER_VAE_DECODE=tiled and smaller pictures (NAYSAYER_WIDTH_PX, NAYSAYER_HEIGHT_PX) need less"
 
 
@@ -142,8 +144,8 @@ def sample_latents(
 ) -> Tensor:
     """Final latents (B, 4, H, W), in the scale the UNet works in.
 
-    `steering` is the drawing's rule prepared before; else it is prepared for `adapter_name`. `on_step` is told how many
-    steps of how many are done. Raises ModelError when the latents are not finite.
+    `steering` is the drawing's rule prepared before; else it is prepared for `adapter_name`. `on_step` is told after
+    every step. Raises ModelError when the latents are not finite.
     """
     steering = steering or Steering(base.pipe.unet, adapter_name, drawing.rule, drawing.strength)
     refiner = base.refiner
@@ -175,13 +177,14 @@ def sample_latents(
 
 def _teller(steps: int, on_step: OnStep | None) -> Callable[..., dict[str, Any]]:
     """What the pipelines call after each of their steps; base and refiner count on."""
-    done = 0
+    done, before = 0, None
 
-    def tell(_pipe: Any, _step: int, _timestep: Any, given: dict[str, Any]) -> dict[str, Any]:
-        nonlocal done
+    def tell(pipe: Any, _step: int, _timestep: Any, given: dict[str, Any]) -> dict[str, Any]:
+        nonlocal done, before
         done += 1
         if on_step:
-            on_step(done, steps)
+            on_step(Progress(done, steps, partial(heading_for, pipe.scheduler, before, given["latents"])))
+        before = given["latents"]
         return given
 
     return tell

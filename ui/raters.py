@@ -132,7 +132,7 @@ def _share(value: float | None) -> str:
 
 
 def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+    return "–" if value is None else f"{value:.2f}".replace("-", "−")
 
 
 def _decide(rows: Sequence[RaterFigures]) -> None:
