@@ -282,17 +282,16 @@ def test_a_process_that_ends_at_any_step_of_publishing_leaves_no_half_version(ra
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("code", "first"), list(zip(ERRORS, (1, 2), strict=True)))
-def test_a_failing_disk_at_any_step_of_publishing_leaves_no_half_version(rated, code, first):
-    """One error at the odd steps, the other at the even ones."""
+@pytest.mark.parametrize("code", ERRORS)
+def test_a_failing_disk_at_any_step_of_publishing_leaves_no_half_version(rated, code):
     ended = []
-    for n in range(first, 60, 2):
+    for n in range(1, 60):
         ended.append(run(retrain_that_fails_at_publish_step, rated, n, code))
         assert len(published(rated)) <= 1
         if published(rated):
             break
         assert last_run(rated).status is RunStatus.failed
-    assert ended.count(OUR_ERROR) >= 5
+    assert ended.count(OUR_ERROR) >= 10
     assert len(published(rated)) == 1
 
 
