@@ -140,7 +140,10 @@ def bench_sample(
     batch: Annotated[
         int | None, typer.Option(min=1, help="Pictures at once; NAYSAYER_SAMPLE_BATCH when empty.")
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 30,
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds in each process.")] = 12,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Processes that measure in turn; the figures are the medians over them.")
+    ] = 3,
     wide: Annotated[bool, typer.Option(help="Also a random SDXL at a quarter of its width.")] = True,
     compiled: Annotated[bool, typer.Option("--compiled", help="Also with torch.compile, which takes minutes.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
@@ -149,7 +152,8 @@ def bench_sample(
     from bench.sample import bench_sample, words
 
     settings = read_settings()
-    found = bench_sample(settings, batch or settings.sample_batch, rounds, is_wide=wide, is_compiled=compiled)
+    how = (batch or settings.sample_batch, rounds, processes)
+    found = bench_sample(settings, *how, is_wide=wide, is_compiled=compiled)
     typer.echo(json.dumps(found) if as_json else words(found))
 
 

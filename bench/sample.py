@@ -3,17 +3,20 @@
 Every round times every form once, one after the other in an order drawn anew, so that whatever else the machine does,
 and what the form before left in the caches, falls on all alike; a figure is the median over the rounds of a form's time
 relative to the plain form's in the same round. Overheads are ratios minus one: 0.03 is three percent. On a CPU the time
-is this process's processor time, on a GPU the wall clock's.
+is this process's processor time, on a GPU the wall clock's. Where a process's memory happens to lie shifts all its figures,
+so several processes measure one after the other, and what is reported is the median over them.
 """
 
 import os
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from copy import deepcopy
 from functools import partial
+from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 import torch
@@ -58,8 +61,37 @@ class Network(NamedTuple):
     adapted: UNet2DConditionModel
 
 
-def bench_sample(settings: Settings, batch: int, rounds: int, *, is_wide: bool, is_compiled: bool) -> dict[str, Any]:
-    """Overheads by rule and form, and pictures a second, for the model that the settings name."""
+def bench_sample(
+    settings: Settings, batch: int, rounds: int, processes: int, *, is_wide: bool, is_compiled: bool
+) -> dict[str, Any]:
+    """Overheads by rule and form, and pictures a second, for the model that the settings name: medians over processes.
+
+    `by_process` has what each of them found for the form in use.
+    """
+    measured = partial(measure, settings, batch, rounds, is_wide=is_wide, is_compiled=is_compiled)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        found = [pool.submit(measured).result() for _ in range(processes)]
+    names = [f"{rule.replace('-', '_')}_overhead" for rule in STRENGTHS]
+    return medians(found) | {"processes": processes, "by_process": {n: [one[n] for one in found] for n in names}}
+
+
+def medians(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The median of every number, also of those in dictionaries; what is no number is the first's.
+
+    >>> medians([{"a": 3.0, "of": {"b": 1}}, {"a": 1.0, "of": {"b": 2}}, {"a": 2.0, "of": {"b": 9}}])
+    {'a': 2.0, 'of': {'b': 2}}
+    """
+
+    def middle(values: Sequence[Any]) -> Any:
+        if isinstance(values[0], dict):
+            return medians(values)
+        return statistics.median(values) if isinstance(values[0], (int, float)) else values[0]
+
+    return {name: middle([one[name] for one in found]) for name in found[0]}
+
+
+def measure(settings: Settings, batch: int, rounds: int, *, is_wide: bool, is_compiled: bool) -> dict[str, Any]:
+    """What `bench_sample` reports, as this process sees it."""
     quiet_libraries()
     base = load_base(settings)
     network = adapted(base.pipe.unet, settings)
@@ -232,9 +264,11 @@ def words(found: dict[str, Any]) -> str:
     """The figures as a table for people."""
     lines = [
         f"{found['model']}, {found['lora']}, {found['batch']} pictures at once, {found['device']} {found['dtype']}, "
-        f"{found['threads']} threads, {found['rounds']} rounds",
+        f"{found['threads']} threads, {found['rounds']} rounds in each of {found['processes']} processes",
         *_table(found),
     ]
+    for name, values in found["by_process"].items():
+        lines.append(f"{name} by process: " + ", ".join(f"{value:+.1%}" for value in values))
     for name, title in (("images_per_s", "pictures a second"), ("compiled_images_per_s", "the same, compiled")):
         if name in found:
             lines.append(f"{title}: " + ", ".join(f"{rule} {value:.3g}" for rule, value in found[name].items()))

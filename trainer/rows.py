@@ -115,8 +115,8 @@ def _merged(layer: Any, name: str, part: Part, scale: float) -> Forward:
     base, merged = layer.get_base_layer(), merged_weight(layer, name, scale)
     if isinstance(base, nn.Conv2d):
         return _convolution(base, merged, part)
-    if part.of == 2 and base.weight.device.type == "cpu":
-        return _two_products_in_one(base, merged, part)
+    if part.of > 1 and base.weight.device.type == "cpu":
+        return _products_in_one(base, merged, part)
 
     def linear(x: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
         # Written into one output, which spares a copy of it.
@@ -133,16 +133,15 @@ def _merged(layer: Any, name: str, part: Part, scale: float) -> Forward:
     return linear
 
 
-def _two_products_in_one(base: nn.Linear, merged: Tensor, part: Part) -> Forward:
-    """Both halves in one batched product, on a CPU as fast as a single one; costs one more copy of the weights."""
-    halves = [merged, base.weight] if part.number == 0 else [base.weight, merged]
-    weights = torch.stack([weight.t() for weight in halves])
+def _products_in_one(base: nn.Linear, merged: Tensor, part: Part) -> Forward:
+    """All parts in one batched product, on a CPU as fast as a single one; costs a copy of the weights for each part."""
+    weights = torch.stack([(merged if n == part.number else base.weight).t() for n in range(part.of)])
 
     def linear(x: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
-        both = x.reshape(2, -1, x.shape[-1])
+        parts = x.reshape(part.of, -1, x.shape[-1])
         if base.bias is None:
-            return torch.bmm(both, weights).view(*x.shape[:-1], -1)
-        return torch.baddbmm(base.bias, both, weights).view(*x.shape[:-1], -1)
+            return torch.bmm(parts, weights).view(*x.shape[:-1], -1)
+        return torch.baddbmm(base.bias, parts, weights).view(*x.shape[:-1], -1)
 
     return linear
 
