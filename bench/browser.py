@@ -47,16 +47,24 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(command: Sequence[str], port: int, environment: Mapping[str, str]) -> Iterator[str]:
-    """The address of a Streamlit server that `command` starts at that port; killed at the end.
+def serving(
+    command: Sequence[str],
+    port: int,
+    environment: Mapping[str, str],
+    *,
+    health: str = "/_stcore/health",
+    patience_s: float = START_S,
+) -> Iterator[str]:
+    """The address of a server, Streamlit's unless `health` says where else to ask, that `command` starts at that port;
+    killed at the end.
 
-    Raises NaysayerError when it ends by itself or does not answer within a minute.
+    Raises NaysayerError when it ends by itself or does not answer in time.
     """
     url = f"http://127.0.0.1:{port}"
     process = subprocess.Popen(command, env=os.environ | dict(environment), stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + START_S
-        while not answers(url):
+        deadline = time.monotonic() + patience_s
+        while not answers(url, health):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise NaysayerError(f"the page server at {url} did not start; what it said stands above")
             time.sleep(0.1)
@@ -66,10 +74,10 @@ def serving(command: Sequence[str], port: int, environment: Mapping[str, str]) -
         process.wait(10)
 
 
-def answers(url: str) -> bool:
-    """True when a Streamlit server at that address says that it is well."""
+def answers(url: str, health: str = "/_stcore/health") -> bool:
+    """True when a server at that address says that it is well."""
     try:
-        with urlopen(f"{url}/_stcore/health", timeout=1) as answer:
+        with urlopen(f"{url}{health}", timeout=1) as answer:
             return answer.status == 200
     except (URLError, OSError):
         return False

@@ -156,12 +156,15 @@ def bench_sample(
 @benches.command("ui")
 def bench_ui(
     presses: Annotated[int, typer.Option(min=10, help="Timed key presses in each case.")] = 100,
+    label_studio: Annotated[
+        Path | None, typer.Option(help="Label Studio's program, to be measured as well: …/bin/label-studio.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """From key to next picture painted: one rater, twenty, beside a retrain, and a naive page; needs Chromium."""
     from bench.ui import bench_ui
 
-    found = bench_ui(presses)
+    found = bench_ui(presses, studio=label_studio)
     typer.echo(json.dumps(found) if as_json else "\n".join(f"{name}: {value}" for name, value in found.items()))
 
 

@@ -1,11 +1,13 @@
 """What the sampling rules cost: one steered UNet call against plain guidance with as many rows, and pictures a second.
 
-Every round times every form once, one after the other, so that whatever else the machine does falls on all alike; a
-figure is the median over the rounds of a form's time relative to the plain form's in the same round. Overheads are
-ratios minus one: 0.03 is three percent. On a CPU the time is this process's processor time, on a GPU the wall clock's.
+Every round times every form once, one after the other in an order drawn anew, so that whatever else the machine does,
+and what the form before left in the caches, falls on all alike; a figure is the median over the rounds of a form's time
+relative to the plain form's in the same round. Overheads are ratios minus one: 0.03 is three percent. On a CPU the time
+is this process's processor time, on a GPU the wall clock's.
 """
 
 import os
+import random
 import statistics
 import time
 from collections.abc import Callable
@@ -42,7 +44,7 @@ WIDE: dict[str, Any] = {
     "projection_class_embeddings_input_dim": 320 + 6 * 64,
 }
 """SDXL's own blocks at a quarter of its width: 161 M parameters, random."""
-WIDE_BATCH, WIDE_SIDE = 2, 64
+WIDE_BATCH, WIDE_SIDE = 2, 32
 STEPS = 5
 """UNet calls of a form in one round, as of a short drawing: a text's keys and values are computed at the first."""
 Form = Callable[[], object]
@@ -88,10 +90,10 @@ def bench_sample(settings: Settings, batch: int, rounds: int, *, is_wide: bool, 
 def adapted(unet: UNet2DConditionModel, settings: Settings) -> Network:
     """The UNet, and a copy with a random adapter of the settings' rank and layers."""
     steered = deepcopy(unet)
-    random = torch.Generator().manual_seed(0)
+    noise = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in add_fresh(steered, settings.lora_rank, settings.layers_used, seed=0):
-            parameter.add_((torch.randn(parameter.shape, generator=random) * 0.02).to(parameter.device))
+            parameter.add_((torch.randn(parameter.shape, generator=noise) * 0.02).to(parameter.device))
             parameter.requires_grad_(False)
     steered.disable_adapters()
     return Network(unet, steered)
@@ -157,12 +159,13 @@ def interleaved(forms: dict[str, Form], rounds: int, device: torch.device) -> di
     """Seconds of every form in every round, after one round that does not count."""
     clock = time.process_time if device.type == "cpu" else time.perf_counter
     times: dict[str, list[float]] = {name: [] for name in forms}
+    chance = random.Random(0)
     with torch.inference_mode():
         for number in range(rounds + 1):
-            for name, form in forms.items():
+            for name in chance.sample(list(forms), len(forms)):
                 _wait_for(device)
                 begun = clock()
-                form()
+                forms[name]()
                 _wait_for(device)
                 if number:
                     times[name].append(clock() - begun)
@@ -175,11 +178,11 @@ def _wait_for(device: torch.device) -> None:
 
 
 def _inputs(unet: UNet2DConditionModel, rows: int, side: int) -> Call:
-    random, how = torch.Generator().manual_seed(0), unet.config
+    chance, how = torch.Generator().manual_seed(0), unet.config
     pooled = how.projection_class_embeddings_input_dim - 6 * how.addition_time_embed_dim
 
     def noise(*shape: int) -> Tensor:
-        return torch.randn((rows, *shape), generator=random).to(unet.device, unet.dtype)
+        return torch.randn((rows, *shape), generator=chance).to(unet.device, unet.dtype)
 
     return {
         "sample": noise(how.in_channels, side, side),

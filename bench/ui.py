@@ -7,7 +7,8 @@ cache is off, so that every picture is fetched and decoded.
 
 `one` rater; one of `twenty`, of whom nineteen are HTTP clients that vote, ask for more and fetch pictures through the
 same routes, each about once a second (people take eight); one while a `retrain` of the built-in model runs; and the
-`naive` Streamlit page (`naive_page.py`). Presses follow a paint by 0.15 to 0.5 s.
+`naive` Streamlit page (`naive_page.py`); and `label_studio` where its program is given, where a key chooses and a
+second one submits: the second is timed. Presses follow a paint by 0.15 to 0.5 s.
 """
 
 import io
@@ -33,6 +34,7 @@ from sqlmodel import select
 
 from bench.browser import FLAGS, find_chromium, free_port, serving
 from bench.http_rater import HAND, HttpRater
+from bench.label_studio import SHOWN, SUBMIT, label_studio, require, sign_in
 from feedback.prompts import add_prompts
 from feedback.summary import latest_run
 from feedback.versions import begin
@@ -59,17 +61,22 @@ PATIENCE_MS = 60_000
 PAUSE_MS = (150, 500)
 PACE_S = 1.0
 CASES = ("one", "twenty", "retrain", "naive")
+SignIn = Callable[[Page, str], None]
 RATING, NAIVE = ".frame", "[data-testid=stMain]"
 PAINTED = Path(__file__).with_name("painted.js").read_text(encoding="utf-8")
 NAIVE_PAGE = Path(__file__).with_name("naive_page.py")
 
 
-def bench_ui(presses: int, cases: Sequence[str] = CASES, openings: int = 5) -> dict[str, Any]:
-    """Milliseconds from key to paint for each case, how many times the naive page takes, and the opening of the page:
+def bench_ui(
+    presses: int, cases: Sequence[str] = CASES, openings: int = 5, studio: Path | None = None
+) -> dict[str, Any]:
+    """Milliseconds from key to paint for each case, how many times the other pages take, and the opening of the page:
     seconds until the first picture is painted and megabytes fetched by then (medians, nothing cached).
 
-    Raises NaysayerError without a Chromium.
+    `studio` is Label Studio's program. Raises NaysayerError without a Chromium, or without that program.
     """
+    if studio is not None:
+        require(studio)
     with tempfile.TemporaryDirectory(prefix="naysayer-bench-") as name, _chromium() as browser:
         settings = Settings(data_dir=Path(name) / "data", port=free_port(), _env_file=None)
         if "retrain" in cases:
@@ -78,10 +85,9 @@ def bench_ui(presses: int, cases: Sequence[str] = CASES, openings: int = 5) -> d
         _fill(settings, pictures, count=(OTHERS + 3) * (presses + PRACTICE + HAND))
         with serving(pages_command(settings), settings.port, _environment(settings)) as url:
             opened = _openings(browser, url, openings)
+            # The retrain comes first: it is to train on the built-in model's pictures alone.
             beside: dict[str, Callable[[], AbstractContextManager[object]]] = {
-                "retrain": lambda: _retraining(
-                    settings
-                ),  # first: it is to train on the built-in model's pictures alone
+                "retrain": lambda: _retraining(settings),
                 "one": nullcontext,
                 "twenty": lambda: _others(url),
             }
@@ -92,7 +98,11 @@ def bench_ui(presses: int, cases: Sequence[str] = CASES, openings: int = 5) -> d
                         took[case] = _pressed(browser, url, RATING, presses)
         if "naive" in cases:
             took["naive"] = _naive(browser, Path(name), pictures, presses)
-    return _summary({case: took[case] for case in cases}) | opened
+        if studio is not None:
+            tasks = [pictures[number % DISTINCT] for number in range(presses + PRACTICE + 1)]
+            with label_studio(studio, Path(name) / "studio", browser, tasks) as url:
+                took["label_studio"] = _pressed(browser, url, SHOWN, presses, sign_in=sign_in, then=(SUBMIT,))
+    return _summary({case: took[case] for case in (*CASES, "label_studio") if case in took}) | opened
 
 
 def png_of(seed: int) -> bytes:
@@ -146,12 +156,14 @@ def _chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def _opened(browser: Browser, url: str, selector: str) -> Iterator[Page]:
+def _opened(browser: Browser, url: str, selector: str, sign_in: SignIn | None = None) -> Iterator[Page]:
     """A tab of its own, with nothing cached, on which the first picture is painted."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.add_init_script(f"({PAINTED})({json.dumps(selector)}); localStorage.setItem('naysayer.rater', 'Ada')")
     page = context.new_page()
     context.new_cdp_session(page).send("Network.setCacheDisabled", {"cacheDisabled": True})
+    if sign_in:
+        sign_in(page, url)
     page.goto(url)
     page.wait_for_function("window.opened", timeout=PATIENCE_MS)
     yield page
@@ -167,16 +179,28 @@ def _openings(browser: Browser, url: str, openings: int) -> dict[str, float]:
     return {"open_s": round(statistics.median(opened), 2), "transferred_mb": round(statistics.median(moved), 2)}
 
 
-def _pressed(browser: Browser, url: str, selector: str, presses: int) -> list[float]:
-    """Milliseconds from key to paint of so many presses, after a few that are not counted."""
+def _pressed(
+    browser: Browser,
+    url: str,
+    selector: str,
+    presses: int,
+    sign_in: SignIn | None = None,
+    then: Sequence[str] = (),
+) -> list[float]:
+    """Milliseconds from key to paint of so many presses, after a few that are not counted.
+
+    A page that needs more keys for a vote gets those of `then` as well; the last of them is timed.
+    """
     chance = random.Random(presses)
-    with _opened(browser, url, selector) as page:
+    downs = 1 + sum(len(keys.split("+")) for keys in then)
+    with _opened(browser, url, selector, sign_in) as page:
         page.wait_for_load_state("networkidle")
         for press in range(presses + PRACTICE):
-            page.keyboard.press(chance.choice("jk"))
-            page.wait_for_function(f"took.length > {press}", timeout=PATIENCE_MS)
+            for keys in (chance.choice("jk"), *then):
+                page.keyboard.press(keys)
+            page.wait_for_function(f"took.length >= {(press + 1) * downs}", timeout=PATIENCE_MS)
             page.wait_for_timeout(chance.uniform(*PAUSE_MS))
-        return page.evaluate("took")[PRACTICE:]
+        return page.evaluate("took")[downs - 1 :: downs][PRACTICE:]
 
 
 @contextmanager
@@ -229,7 +253,8 @@ def _summary(took: dict[str, list[float]]) -> dict[str, Any]:
     for case, times in took.items():
         ranked = statistics.quantiles(times, n=100, method="inclusive")
         found[case] = {"p50_ms": round(ranked[49], 1), "p95_ms": round(ranked[94], 1), "max_ms": round(max(times), 1)}
-    if {"one", "naive"} <= found.keys():
-        for share in ("p50", "p95"):
-            found[f"ratio_{share}"] = round(found["naive"][f"{share}_ms"] / found["one"][f"{share}_ms"], 1)
+    for other, name in (("naive", "ratio"), ("label_studio", "label_studio_ratio")):
+        if {"one", other} <= found.keys():
+            for share in ("p50", "p95"):
+                found[f"{name}_{share}"] = round(found[other][f"{share}_ms"] / found["one"][f"{share}_ms"], 1)
     return found

@@ -35,6 +35,7 @@ class ControlRow(NamedTuple):
 
     image_id: int
     sha256: str
+    width: int
     prompt: str
     answer: Verdict
     source: str
@@ -105,14 +106,16 @@ def control_rows(engine: Engine) -> list[ControlRow]:
             seen[image_id] += 1
             right[image_id] += is_right
         rows = session.exec(
-            select(Control, Image.sha256, Prompt.text)
+            select(Control, Image.sha256, Image.width, Prompt.text)
             .join(Image, col(Image.id) == Control.image_id)
             .join(Prompt, col(Prompt.id) == Image.prompt_id)
             .order_by(col(Control.image_id).desc())
         )
         return [
-            ControlRow(c.image_id, sha256, prompt, c.answer, c.source, c.is_active, seen[c.image_id], right[c.image_id])
-            for c, sha256, prompt in rows
+            ControlRow(
+                c.image_id, sha256, width, prompt, c.answer, c.source, c.is_active, seen[c.image_id], right[c.image_id]
+            )
+            for c, sha256, width, prompt in rows
         ]
 
 

@@ -48,6 +48,7 @@ class Thumb(NamedTuple):
 
     image_id: int
     sha256: str
+    width: int
     prompt: str
     version: int
     rejects: int
@@ -94,7 +95,7 @@ def _filtered(wanted: Filter) -> Select:
     rejects, keeps = counts.c.rejects, counts.c.keeps
     is_out = col(Image.id).in_(barred())
     rows = (
-        sa_select(col(Image.id), col(Image.sha256), col(Prompt.text), col(Image.version), rejects, keeps)
+        sa_select(*map(col, (Image.id, Image.sha256, Image.width, Prompt.text, Image.version)), rejects, keeps)
         .join(counts, counts.c.image_id == Image.id)
         .join(Prompt, col(Prompt.id) == Image.prompt_id)
         .where(col(Image.origin) == Origin.sampled, rejects + keeps > 0)

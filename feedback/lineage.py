@@ -18,6 +18,7 @@ class Trained(NamedTuple):
 
     image_id: int
     sha256: str
+    width: int
     prompt: str
     seed: int
     version: int
@@ -110,6 +111,7 @@ def _trained(session: Session, item: ManifestItem, image: Image, prompt: str, is
     return Trained(
         item.image_id,
         image.sha256,
+        image.width,
         prompt,
         image.seed,
         image.version,

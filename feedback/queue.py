@@ -69,7 +69,7 @@ def next_images(
     it, except as a repeat. A rater who was paused gets none.
     """
     now = now or utc_now()
-    with writing(engine) as session:
+    with writing(engine, is_durable=False) as session:
         row = rater_of(session, rater)
         if row.is_paused:
             return []

@@ -221,6 +221,12 @@ def latest_run(engine: Engine) -> Run | None:
         return session.exec(select(Run).order_by(col(Run.id).desc())).first()
 
 
+def newest_width(engine: Engine) -> int:
+    """Width in px of the newest picture; 0 without any."""
+    with reading(engine) as session:
+        return session.exec(select(Image.width).order_by(col(Image.id).desc()).limit(1)).first() or 0
+
+
 def newest_blobs(engine: Engine, limit: int) -> list[str]:
     """Hashes of the newest pictures and their latents."""
     with reading(engine) as session:

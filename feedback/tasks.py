@@ -10,6 +10,8 @@ from store.errors import BadRequest
 from store.tables import Task, TaskKind, TaskStatus, utc_now
 
 MAX_WAITING = 20
+COMING = "coming"
+"""In the answer to TaskKind.draw: "3" is the hash of v3's picture, "3 coming" a glimpse of it as a data URI."""
 
 
 def ask(engine: Engine, kind: TaskKind, body: dict[str, Any]) -> int:

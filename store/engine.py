@@ -74,7 +74,11 @@ def _open_sqlite(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def emit_begin(connection: Any) -> None:
-        kind = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+        options = connection.get_execution_options()
+        kind = options.get("sqlite_begin", "DEFERRED")
+        if kind == "IMMEDIATE":
+            is_flushed = options.get("is_durable", True) or is_unsafe
+            connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if is_flushed else 'NORMAL'}")
         connection.exec_driver_sql(f"BEGIN {kind}")
 
     return engine
@@ -89,17 +93,21 @@ def reading(engine: Engine) -> Iterator[Session]:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Session]:
-    """One transaction that holds the store's write lock from its first statement.
+def writing(engine: Engine, *, is_durable: bool = True) -> Iterator[Session]:
+    """One transaction that holds the store's write lock from its first statement, flushed to the disk at its end.
+
+    Without `is_durable` it does not wait for the disk: a power cut may undo it, and whatever was not durable after it,
+    but never a durable one, nor half of it. For what can be done anew, such as a reservation.
 
     SQLite: IMMEDIATE, because a deferred transaction that reads and then writes fails at once with
     "database is locked" when another writer came between, whatever the busy timeout.
     PostgreSQL: an advisory lock, so that both engines give the same guarantee.
     """
-    immediate = engine.execution_options(sqlite_begin="IMMEDIATE")
+    immediate = engine.execution_options(sqlite_begin="IMMEDIATE", is_durable=is_durable)
     with _turn(engine), Session(immediate, expire_on_commit=False) as session, session.begin():
         if not is_sqlite(engine):
-            session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
+            unflushed = "" if is_durable else ", set_config('synchronous_commit', 'off', true)"
+            session.execute(text(f"SELECT pg_advisory_xact_lock(:key){unflushed}"), {"key": WRITE_LOCK})
         yield session
 
 

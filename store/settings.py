@@ -121,6 +121,9 @@ class Settings(BaseSettings):
         description="attention projections alone; all: feed-forward and convolutions too; text: the keys and values "
         "of the text alone; empty: all, or text under the objective trigger",
     )
+    lora_text_encoders: bool = Field(
+        False, description="a LoRA on the attention of both text encoders too, trained together with the UNet's"
+    )
     train_steps: int = Field(600, ge=1, description="optimiser steps of a retrain")
     train_batch: int = Field(8, ge=1, description="latents a step, half rejects and half keeps")
     micro_batch: int | None = Field(

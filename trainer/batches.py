@@ -1,7 +1,7 @@
 """Batches by step number: what a fit sees is a function of manifest, settings and step, and of nothing else.
 
 Shape suffixes: B batch, C latent channels (4), H W latent height and width, L tokens (77), D text width,
-P pooled text width.
+P pooled text width, E text encoders (2).
 """
 
 import math
@@ -21,12 +21,16 @@ from store.tables import Role, Split
 from trainer.cache import Cache, Text, null_prompt
 from trainer.model import Base
 from trainer.objectives import NEEDS_KEEPS, min_snr_weights
+from trainer.text import read_anew, tokens_of
 
 HELD_OUT_BATCH = 64
 
 
 class Batch(NamedTuple):
-    """Everything one forward pass needs, on the device."""
+    """Everything one forward pass needs, on the device.
+
+    `tokens_BEL` says the text once more, for text encoders that are trained; else it is empty.
+    """
 
     noisy_BCHW: Tensor
     timesteps_B: Tensor
@@ -36,6 +40,7 @@ class Batch(NamedTuple):
     pooled_BP: Tensor
     time_ids_B6: Tensor
     weights_B: Tensor
+    tokens_BEL: Tensor
 
     def parts(self, rows: int) -> list["Batch"]:
         """The batch in pieces of at most so many rows."""
@@ -68,7 +73,9 @@ class BatchDrawer:
         self.cache, self.settings, self.known, self.share = cache, settings, frozenset(known), share
         self.device, self.dtype = base.device, base.dtype
         self.noising = DDPMScheduler.from_config(base.pipe.scheduler.config)
-        self.null = null_prompt(base)
+        self.pipe, self.null = base.pipe, null_prompt(base)
+        reads_zeros = base.pipe.config.force_zeros_for_empty_prompt and not base.plain.negative_prompt
+        self.null_words = None if reads_zeros else base.plain.negative_prompt
         self.rejects = manifest.of(Role.reject, Split.train)
         self.keeps = manifest.of(Role.keep, Split.train) if settings.objective in NEEDS_KEEPS else []
         if settings.objective == "trigger":  # whatever is shown without the trigger is to stay as it is, rejects too
@@ -91,6 +98,22 @@ class BatchDrawer:
         """A fixed batch of held-out items under fixed noise, or None when nothing is held out."""
         items = self._evaluated()
         return self._batch(items, torch.Generator().manual_seed(0), 0.0, Share()) if items else None
+
+    def under(self, batch: Batch, prompt: str | None) -> Batch:
+        """The batch with all of its rows shown with the prompt, or with the null prompt."""
+        rows, text = len(batch.timesteps_B), self._text(prompt)
+        return batch._replace(
+            text_BLD=text.hidden_LD.expand(rows, -1, -1).to(batch.text_BLD),
+            pooled_BP=text.pooled_P.expand(rows, -1).to(batch.pooled_BP),
+            tokens_BEL=self._tokens([prompt] * rows),
+        )
+
+    def adapted(self, batch: Batch) -> Batch:
+        """The batch as the adapted text encoders read it; as it is where they are not trained."""
+        if not self.settings.lora_text_encoders:
+            return batch
+        text_BLD, pooled_BP = read_anew(self.pipe, batch.tokens_BEL, (batch.text_BLD, batch.pooled_BP))
+        return batch._replace(text_BLD=text_BLD, pooled_BP=pooled_BP)
 
     def needed(self) -> tuple[list[Item], list[str]]:
         """The items that the fit will see, once in each role, and their prompts: never more than its steps can draw."""
@@ -138,7 +161,8 @@ class BatchDrawer:
         weights: Tensor,
     ) -> Batch:
         device, dtype = self.device, self.dtype
-        texts = [self._text(item, bool(null)) for item, null in zip(items, is_null, strict=True)]
+        prompts = [self._shown(item, bool(null)) for item, null in zip(items, is_null, strict=True)]
+        texts = [self._text(prompt) for prompt in prompts]
         sizes = [[item.height, item.width, 0, 0, item.height, item.width] for item in items]
         return Batch(
             self.noising.add_noise(latents, noise, timesteps).to(device, dtype),
@@ -149,12 +173,23 @@ class BatchDrawer:
             torch.stack([text.pooled_P for text in texts]).to(device, dtype),
             torch.tensor(sizes, device=device, dtype=dtype),
             weights.to(device),
+            self._tokens(prompts),
         )
 
-    def _text(self, item: Item, is_null: bool) -> Text:
-        """An item's text, or the null prompt; under `trigger` that one stands for nothing that is fitted."""
+    def _shown(self, item: Item, is_null: bool) -> str | None:
+        """An item's prompt, or None for the null prompt; under `trigger` that one stands for nothing that is fitted."""
         is_fitted = self.objective == "trigger" and item.role is Role.reject
-        return self.null if is_null and not is_fitted else self.cache.text(self._prompt(item))
+        return None if is_null and not is_fitted else self._prompt(item)
+
+    def _text(self, prompt: str | None) -> Text:
+        return self.null if prompt is None else self.cache.text(prompt)
+
+    def _tokens(self, prompts: Sequence[str | None]) -> Tensor:
+        """Tokens (B, E, L) of the prompts, None being the null prompt; without any where no text encoder is trained."""
+        if not self.settings.lora_text_encoders:
+            return torch.empty(len(prompts), 0)
+        words = [self.null_words if prompt is None else prompt for prompt in prompts]
+        return torch.stack([tokens_of(self.pipe, text) for text in words]).to(self.device)
 
     def _target(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
         if self.noising.config.prediction_type == "v_prediction":

@@ -126,11 +126,13 @@ def kept(path: Path, make: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tens
 
 
 def weights_sha256(*modules: nn.Module) -> str:
-    """Hex SHA-256 over the names, types and bytes of all the modules' tensors."""
+    """Hex SHA-256 over the names, types and bytes of all the modules' tensors, whatever adapters lie beside them."""
     digest = hashlib.sha256()
     for module in modules:
         for name, tensor in sorted(module.state_dict().items()):
-            digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}:".encode())
+            if ".lora_" in name:
+                continue
+            digest.update(f"{name.replace('.base_layer', '')}:{tensor.dtype}:{tuple(tensor.shape)}:".encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()
 

@@ -28,6 +28,7 @@ from trainer.memory import checkpointing, encoders_away, fitting_rows, reproduci
 from trainer.model import Base
 from trainer.objectives import NEEDS_BASE, anchored_loss, kto_loss, nft_loss, sft_loss
 from trainer.parent import Parent, begin_with, drift
+from trainer.text import add_fresh_text, trained_text
 
 
 class Fitted(NamedTuple):
@@ -65,14 +66,17 @@ def fit(
     unet, warm = base.pipe.unet, parent if settings.warm_start else None
     share = Share(accelerator.process_index, accelerator.num_processes)
     _refuse_what_cannot_be_shared(settings, share)
+    _refuse_text_without_prompts(settings)
     draw = BatchDrawer(base, cache, manifest, settings, warm.known if warm else (), share)
     with accelerator.main_process_first():
         cache.prepare(*draw.needed())
     parameters = add_fresh(unet, settings.lora_rank, settings.layers_used, settings.seed)
+    if settings.lora_text_encoders:
+        parameters += add_fresh_text(base.pipe, settings.lora_rank, settings.seed)
     if warm:
-        begin_with(warm, trained_tensors(unet), settings)
+        begin_with(warm, trained_tensors(unet) | trained_text(base.pipe), settings)
     with (
-        encoders_away(base),
+        encoders_away(base, settings),
         reproducible(settings.deterministic),
         checkpointing(unet, settings.gradient_checkpointing),
         told_what_to_lower(lambda: what_to_lower(unet, parameters, settings)),
@@ -81,7 +85,7 @@ def fit(
         curve = _Run(unet, draw, learner, folder, watch).to_the_end()
     learner.settle()
     round_to_half(parameters)
-    weights = weights_of(unet)
+    weights = weights_of(trained_tensors(unet) | trained_text(base.pipe))
     if parent:
         curve[-1]["drift"] = drift(weights, parent.weights)
     return Fitted(weights, curve)
@@ -151,7 +155,7 @@ class _Run:
 
     def _pass(self, part: Batch) -> Tensor:
         with self.accelerator.autocast():
-            loss = loss_of(self.network, part, self.draw.objective, self.settings)
+            loss = loss_of(self.network, part, self.draw)
         loss = loss * (len(part.timesteps_B) / self.settings.train_batch)
         self.accelerator.backward(loss)
         return loss.detach()
@@ -174,15 +178,16 @@ class _Run:
         save_checkpoint(self.folder, State(step, self.curve, self.learner.state()))
 
 
-def loss_of(unet: UNet2DConditionModel, batch: Batch, objective: str, settings: Settings) -> Tensor:
-    """Scalar float32 loss of one batch under the objective."""
+def loss_of(unet: UNet2DConditionModel, batch: Batch, draw: BatchDrawer) -> Tensor:
+    """Scalar float32 loss of one batch under the objective. The base predicts from its own text."""
+    objective, settings = draw.objective, draw.settings
     if objective not in NEEDS_BASE:
-        return sft_loss(predict(unet, batch), batch.target_BCHW, batch.weights_B)
+        return sft_loss(predict(unet, draw.adapted(batch)), batch.target_BCHW, batch.weights_B)
     unet.disable_adapters()
     with torch.no_grad():
         base_BCHW = predict(unet, batch)
     unet.enable_adapters()
-    known = (predict(unet, batch), base_BCHW, batch.target_BCHW, batch.is_reject_B, batch.weights_B)
+    known = (predict(unet, draw.adapted(batch)), base_BCHW, batch.target_BCHW, batch.is_reject_B, batch.weights_B)
     if objective == "nft":
         return nft_loss(*known, beta=settings.beta_used)
     return (
@@ -212,9 +217,17 @@ def held_out_losses(
     total, count = 0.0, len(batch.timesteps_B)
     for part in batch.parts(rows):
         with accelerator.autocast():
-            loss = loss_of(unet, part, draw.objective, draw.settings)
+            loss = loss_of(unet, part, draw)
         total += loss.item() * len(part.timesteps_B) / count
     return {"held_out": total}
+
+
+def _refuse_text_without_prompts(settings: Settings) -> None:
+    if settings.lora_text_encoders and settings.null_dropout == 1:
+        raise BadRequest(
+            "NAYSAYER_LORA_TEXT_ENCODERS is set and NAYSAYER_NULL_DROPOUT is 1, so no prompt is ever read; lower the "
+            "latter, or train the UNet alone"
+        )
 
 
 def _refuse_what_cannot_be_shared(settings: Settings, share: Share) -> None:

@@ -3,6 +3,8 @@
 import json
 import struct
 from collections import defaultdict
+from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,30 +13,35 @@ from diffusers import UNet2DConditionModel
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from store.errors import BadLora
 from store.files import sha256_of
-from trainer.names import module_names, split_name
+from trainer.lora import TEXT_ENCODERS
+from trainer.names import module_names, split_name, text_module_names
 
 MAX_BYTES = 4 * 2**30
 MAX_HEADER_BYTES = 32 * 2**20
 MOST_ALPHA = 1e6
-TEXT_ENCODERS = ("lora_te1_", "lora_te2_", "text_encoder.", "text_encoder_2.")
+OF_TEXT = ("lora_te1_", "lora_te2_", *TEXT_ENCODERS)
+NETWORKS = ("unet.", *TEXT_ENCODERS)
+NOTHING: Mapping[str, nn.Linear] = {}
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 FAMILIES = {768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 2048: "SDXL"}
 TOLD = ("ss_output_name", "ss_base_model_version", "ss_sd_model_name", "modelspec.title", "modelspec.architecture")
 
 
 class Foreign(NamedTuple):
-    """A LoRA in our names (`<module path>.lora_A.weight`), to be used at scale 1, and what is known of its origin."""
+    """A LoRA in our names (see `trainer.lora`), to be used at scale 1, and what is known of its origin."""
 
     weights: dict[str, Tensor]
     about: dict[str, Any]
 
 
-def read_lora(path: Path, unet: UNet2DConditionModel) -> Foreign:
-    """The UNet part of the file, fit for that UNet. The text encoders' part is left out and counted in `about`.
+def read_lora(path: Path, unet: UNet2DConditionModel, of_text: Mapping[str, nn.Linear] = NOTHING) -> Foreign:
+    """The file's LoRA, fit for that UNet and for the text encoders' modules `of_text`, which are in our names.
 
+    What else it has for text encoders is left out and counted in `about`.
     Raises BadLora with the reason when the file is damaged, of another base, or of a kind that is not understood.
     """
     data = _bytes_of(path)
@@ -43,11 +50,12 @@ def read_lora(path: Path, unet: UNet2DConditionModel) -> Foreign:
         tensors = load(data)
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
         raise BadLora(path, f"it is no sound safetensors file ({str(error).splitlines()[0][:200]})") from error
-    parts, left_out = _by_module(path, tensors, unet)
+    parts, left_out = _by_module(path, tensors, unet, text_module_names(of_text))
     alphas = _peft_alphas(path, header)
     weights: dict[str, Tensor] = {}
     for module, own in sorted(parts.items()):
-        down, up = _checked_pair(path, module, own, unet)
+        layer = of_text[module] if module in of_text else unet.get_submodule(module)
+        down, up = _checked_pair(path, module, own, layer)
         scale = float(own["alpha"]) / len(down) if "alpha" in own else _peft_scale(path, alphas, module, len(down))
         weights |= _folded(path, module, down, up, scale)
     ranks = sorted({len(tensor) for name, tensor in weights.items() if name.endswith("lora_A.weight")})
@@ -58,7 +66,32 @@ def read_lora(path: Path, unet: UNet2DConditionModel) -> Foreign:
         "imported_modules": len(parts),
         "text_encoder_modules_left_out": left_out,
     }
-    return Foreign(weights, about | {f"imported_{key}": header[key][:200] for key in TOLD if header.get(key)})
+    if not parts.keys().isdisjoint(of_text):
+        about["lora_text_encoders"] = True
+    about |= {f"imported_{key}": header[key][:200] for key in TOLD if header.get(key)}
+    return Foreign(_filled(weights, of_text), about)
+
+
+def _filled(weights: dict[str, Tensor], of_text: Mapping[str, nn.Linear]) -> dict[str, Tensor]:
+    """The same with every text encoder at one rank, and with an `out_proj`, by zeros that change nothing.
+
+    diffusers 0.42 loses the alphas of a kohya file's text encoder when they differ, and knows its spelling by
+    `out_proj`.
+    """
+    filled = dict(weights)
+    for encoder in TEXT_ENCODERS:
+        used = {name.rsplit(".lora_", 1)[0] for name in weights if name.startswith(encoder)}
+        if not used:
+            continue
+        rank = max(len(weights[f"{module}.lora_A.weight"]) for module in used)
+        used.add(next(module for module in of_text if module.startswith(encoder) and module.endswith("out_proj")))
+        for module in used:
+            wide, high = of_text[module].in_features, of_text[module].out_features
+            down = weights.get(f"{module}.lora_A.weight", torch.zeros(0, wide))
+            up = weights.get(f"{module}.lora_B.weight", torch.zeros(high, 0))
+            filled[f"{module}.lora_A.weight"] = pad(down, (0, 0, 0, rank - len(down)))
+            filled[f"{module}.lora_B.weight"] = pad(up, (0, rank - len(down)))
+    return filled
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -94,10 +127,10 @@ def _header(path: Path, data: bytes) -> dict[str, str]:
 
 
 def _by_module(
-    path: Path, tensors: dict[str, Tensor], unet: UNet2DConditionModel
+    path: Path, tensors: dict[str, Tensor], unet: UNet2DConditionModel, of_text: dict[str, str]
 ) -> tuple[dict[str, dict[str, Tensor]], int]:
-    """The tensors of every module of the UNet by part, and how many modules of text encoders there were."""
-    known = module_names(unet)
+    """The tensors of every module by part, and how many modules of text encoders are not among those that are known."""
+    known = module_names(unet) | of_text
     _refuse_other_family(path, tensors, unet)
     parts: dict[str, dict[str, Tensor]] = defaultdict(dict)
     text_modules = set()
@@ -107,7 +140,7 @@ def _by_module(
         if not torch.isfinite(tensor).all():
             raise BadLora(path, f"{name!r} holds NaN or infinite values")
         split = split_name(name)
-        if name.startswith(TEXT_ENCODERS):
+        if name.startswith(OF_TEXT) and (split is None or split[0] not in known):
             text_modules.add(split[0] if split else name)
         elif split is None or split[0] not in known:
             raise BadLora(path, f"it has the unknown key {name[:150]!r}: only LoRA on an SDXL UNet is read, no LoHa, "
@@ -116,7 +149,7 @@ def _by_module(
             raise BadLora(path, f"it names the module {known[split[0]]} twice, in two spellings")
         else:
             parts[known[split[0]]][split[1]] = tensor
-    if not parts:
+    if all(module.startswith(TEXT_ENCODERS) for module in parts):
         raise BadLora(path, "it has nothing for the UNet, so nothing that could steer the negative half")
     return parts, len(text_modules)
 
@@ -134,14 +167,13 @@ def _refuse_other_family(path: Path, tensors: dict[str, Tensor], unet: UNet2DCon
         raise BadLora(path, "it has keys for the one text encoder of Stable Diffusion 1.x or 2.x; SDXL was needed")
 
 
-def _checked_pair(path: Path, module: str, own: dict[str, Tensor], unet: UNet2DConditionModel) -> tuple[Tensor, Tensor]:
+def _checked_pair(path: Path, module: str, own: dict[str, Tensor], layer: nn.Module) -> tuple[Tensor, Tensor]:
     """Down and up in float32, in the shape the module takes."""
     if "down" not in own or "up" not in own:
         raise BadLora(path, f"{module} has {' and '.join(sorted(own))} alone, both down and up were needed")
     if "alpha" in own and own["alpha"].numel() != 1:
         raise BadLora(path, f"the alpha of {module} has {own['alpha'].numel()} numbers, one was needed")
     down, up, rank = own["down"].float(), own["up"].float(), own["down"].shape[0] if own["down"].dim() else 0
-    layer = unet.get_submodule(module)
     wanted: tuple[tuple[int, ...], tuple[int, ...]]
     if isinstance(layer, nn.Conv2d):
         wanted = ((rank, layer.in_channels, *layer.kernel_size), (layer.out_channels, rank, 1, 1))
@@ -161,21 +193,24 @@ def _peft_alphas(path: Path, header: dict[str, str]) -> dict[str, Any]:
     """peft's own settings, which diffusers writes beside its names when alpha is not the rank."""
     try:
         settings = json.loads(header.get("lora_adapter_metadata", "{}"))
-        found = {key.removeprefix("unet."): value for key, value in settings.items() if key.startswith("unet.")}
+        found = {key: value for key, value in settings.items() if key.startswith(NETWORKS)}
     except (ValueError, AttributeError, RecursionError) as error:
         raise BadLora(path, "its header key lora_adapter_metadata is no JSON object") from error
-    for trait in ("use_dora", "use_rslora"):
-        if found.get(trait):
+    for network, trait in product(NETWORKS, ("use_dora", "use_rslora")):
+        if found.get(network + trait):
             raise BadLora(path, f"it was trained with {trait}, which is not read")
     return found
 
 
 def _peft_scale(path: Path, settings: dict[str, Any], module: str, rank: int) -> float:
     """alpha over rank by peft's settings; 1 without them, as diffusers and InvokeAI take a missing alpha."""
-    pattern = settings.get("alpha_pattern") or {}
+    network = next((network for network in TEXT_ENCODERS if module.startswith(network)), "unet.")
+    pattern = settings.get(f"{network}alpha_pattern") or {}
     if not isinstance(pattern, dict):
         raise BadLora(path, "the alpha_pattern in its header is no JSON object")
-    alpha = pattern.get(module, settings.get("lora_alpha", rank))
+    inner = module.removeprefix(network)
+    own = pattern.get(inner, pattern.get(inner.removeprefix("text_model.")))
+    alpha = settings.get(f"{network}lora_alpha", rank) if own is None else own
     if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not -MOST_ALPHA <= alpha <= MOST_ALPHA:
         raise BadLora(path, f"the alpha of {module} in its header is no number that can be used")
     return float(alpha) / rank

@@ -11,9 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainer.rows import Forward, Kept, Part, forwards, once
+from trainer.rows import EVERY_ROW, Forward, Kept, Part, forwards, in_force, once
 
-RULES = {"plain": None, "negative-half": Part(0, 2), "same-prompt": Part(2, 3), "woolf": Part(0, 1)}
+Text = tuple[Tensor, Tensor]
+"""Hidden states (B, L, D) and pooled text (B, P)."""
+
+RULES = {"plain": None, "negative-half": Part(0, 2), "same-prompt": Part(2, 3), "woolf": EVERY_ROW}
 """Which rows of a call the LoRA acts on, by rule."""
 
 
@@ -30,21 +33,24 @@ class Steering:
         if rule not in RULES:
             raise ValueError(f"unknown sampling rule {rule!r}")
         part = RULES[rule] if strength else None
-        scale = 1.0 if rule == "same-prompt" else strength
-        self.unet, self.strength, self.has_third_row = unet, strength, rule == "same-prompt" and part is not None
+        self.scale = 1.0 if rule == "same-prompt" else strength
+        self.unet, self.adapter_name, self.rule, self.strength = unet, adapter_name, rule, strength
+        self.has_third_row = rule == "same-prompt" and part is not None
         self.kept: Kept = {}
-        self.forwards = forwards(unet, adapter_name, part, scale, self.kept) if part else []
+        self.forwards = forwards(unet, adapter_name, part, self.scale, self.kept) if part else []
 
     @contextmanager
-    def applied(self) -> Iterator[None]:
-        """While it lasts, every UNet call of the stock pipeline follows the rule, still one batched call a step."""
+    def applied(self, third: Text | None = None) -> Iterator[None]:
+        """While it lasts, every UNet call of the stock pipeline follows the rule, still one batched call a step.
+
+        `third` is the text of a third row where it is not the prompt's own.
+        """
         with ExitStack() as undo:
             undo.callback(self.kept.clear)
-            for layer, forward in self.forwards:
-                layer.__dict__["forward"] = forward  # found before the class's own, until it is gone again
-                undo.callback(layer.__dict__.pop, "forward")
+            undo.enter_context(in_force(self.forwards))
             if self.has_third_row:
-                three = _three_rows(once(_with_second_half_again, self.kept))
+                hidden, pooled = third or (None, None)
+                three = _three_rows(once(_with_third(hidden), self.kept), _with_third(pooled))
                 undo.callback(self.unet.register_forward_pre_hook(three, with_kwargs=True).remove)
                 undo.callback(self.unet.register_forward_hook(_fold_third_row(self.strength)).remove)
             yield
@@ -57,16 +63,15 @@ def steered(unet: nn.Module, adapter_name: str, rule: str, strength: float) -> I
         yield
 
 
-def _three_rows(of_the_text: Forward) -> Callable[..., tuple[Any, dict[str, Any]]]:
+def _three_rows(of_the_text: Forward, of_the_pooled: Forward) -> Callable[..., tuple[Any, dict[str, Any]]]:
     """2B rows become 3B: null, prompt, and the prompt once more for the LoRA."""
+    again = _with_third(None)
 
     def add_third_row(unet: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        added = {key: _with_second_half_again(value) for key, value in kwargs["added_cond_kwargs"].items()}
+        added = {key: again(value) for key, value in kwargs["added_cond_kwargs"].items() if key != "text_embeds"}
+        added["text_embeds"] = of_the_pooled(kwargs["added_cond_kwargs"]["text_embeds"])
         hidden = of_the_text(kwargs["encoder_hidden_states"])
-        return (_with_second_half_again(args[0]), *args[1:]), kwargs | {
-            "encoder_hidden_states": hidden,
-            "added_cond_kwargs": added,
-        }
+        return (again(args[0]), *args[1:]), kwargs | {"encoder_hidden_states": hidden, "added_cond_kwargs": added}
 
     return add_third_row
 
@@ -81,5 +86,6 @@ def _fold_third_row(kappa: float) -> Callable[..., tuple[Tensor]]:
     return fold
 
 
-def _with_second_half_again(rows: Tensor) -> Tensor:
-    return torch.cat([rows, rows[len(rows) // 2 :]])
+def _with_third(own: Tensor | None) -> Forward:
+    """Adds a third part to two halves: its own, or the second half once more."""
+    return lambda rows: torch.cat([rows, rows[len(rows) // 2 :] if own is None else own.to(rows)])

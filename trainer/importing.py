@@ -20,6 +20,7 @@ from trainer.lora import safetensors_bytes as file_of
 from trainer.model import Base, load_base, quiet_libraries
 from trainer.publish import Files, header_of, libraries, probe, sweep
 from trainer.retrain import code_commit
+from trainer.text import probe_text, text_layers
 from trainer.weights import pinned
 
 UNTRIED = 1.0
@@ -44,7 +45,7 @@ def import_lora(settings: Settings, path: Path, *, negative_prompt: str = "") ->
         quiet_libraries()
         sweep(engine, layout)
         base = load_base(pinned(engine, settings))
-        foreign = read_lora(path, base.pipe.unet)
+        foreign = read_lora(path, base.pipe.unet, text_layers(base.pipe))
         begin(engine, base.name, base.sha256, base.facts)
         return _publish(engine, layout, base, settings, path, foreign, negative_prompt)
 
@@ -114,10 +115,12 @@ def _check(base: Base, path: Path, folder: Path) -> None:
     for name in (DIFFUSERS_FILE, KOHYA_FILE):
         attach_file(base.pipe, folder / name, "check")
         base.pipe.unet.enable_adapters()
-        found = probe(base)
+        found, text = probe(base), probe_text(base.pipe, "check")
         detach(base.pipe, "check")
         if not torch.isfinite(found).all():
             raise BadLora(path, "with it the UNet predicts NaN or infinite values")
+        if not torch.isfinite(text).all():
+            raise BadLora(path, "with it the text encoders give NaN or infinite values")
         if torch.equal(found, plain):
             raise BadLora(path, "with it the UNet predicts what it predicts without, so there is nothing to compare")
 
@@ -125,8 +128,9 @@ def _check(base: Base, path: Path, folder: Path) -> None:
 def _sentence(version: Version) -> str:
     about = version.settings
     left_out = about["text_encoder_modules_left_out"]
-    note = f"; its {left_out} text-encoder modules were left out, only a UNet has a negative half" if left_out else ""
+    note = f"; {left_out} of its text-encoder modules were left out, the base has none like them" if left_out else ""
+    text = ", some of them the text encoders'" if about.get("lora_text_encoders") else ""
     return (
-        f"{about['imported_from']} is v{version.number} now, a challenger: {about['imported_modules']} modules, "
+        f"{about['imported_from']} is v{version.number} now, a challenger: {about['imported_modules']} modules{text}, "
         f"drawn with the rule {version.rule} at strength {version.strength:g}{note}"
     )

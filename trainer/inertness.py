@@ -9,7 +9,7 @@ from torch import Tensor
 from feedback.manifest import FrozenManifest
 from store.settings import Settings
 from trainer.batches import Batch, BatchDrawer
-from trainer.cache import Cache, Text
+from trainer.cache import Cache
 from trainer.fit import predict
 from trainer.model import Base
 
@@ -30,24 +30,16 @@ def trigger_change(base: Base, cache: Cache, manifest: FrozenManifest, settings:
     if batch is None:
         return {}
     asked = {
-        "change_with_trigger": _under(batch, cache.text(settings.trigger)),
+        "change_with_trigger": draw.under(batch, settings.trigger),
         "change_without_trigger": batch,
-        "change_without_prompt": _under(batch, draw.null),
+        "change_without_prompt": draw.under(batch, None),
     }
-    return {name: _change(base, rows) for name, rows in asked.items()}
+    return {name: _change(draw, rows) for name, rows in asked.items()}
 
 
-def _under(batch: Batch, text: Text) -> Batch:
-    rows = len(batch.timesteps_B)
-    return batch._replace(
-        text_BLD=text.hidden_LD.expand(rows, -1, -1).to(batch.text_BLD),
-        pooled_BP=text.pooled_P.expand(rows, -1).to(batch.pooled_BP),
-    )
-
-
-def _change(base: Base, batch: Batch) -> float:
-    unet = base.pipe.unet
-    changed_BCHW = predict(unet, batch)
+def _change(draw: BatchDrawer, batch: Batch) -> float:
+    unet = draw.pipe.unet
+    changed_BCHW = predict(unet, draw.adapted(batch))
     unet.disable_adapters()
     own_BCHW = predict(unet, batch)
     unet.enable_adapters()

@@ -1,9 +1,14 @@
-"""The negative LoRA as tensors: put on a UNet, taken off, written in the formats that other tools read."""
+"""The negative LoRA as tensors: put on a pipeline, taken off, written in the formats that other tools read.
+
+A tensor is named by its module in the UNet, as peft does: `<module path>.lora_A.weight`. Those of the text encoders
+begin with `text_encoder.` and `text_encoder_2.`, as in a diffusers file.
+"""
 
 import json
 import struct
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
@@ -14,6 +19,8 @@ from torch import Tensor, nn
 DIFFUSERS_FILE = "pytorch_lora_weights.safetensors"
 KOHYA_FILE = "naysayer_kohya.safetensors"
 TRAINED = "negative"
+TEXT_ENCODERS = ("text_encoder.", "text_encoder_2.")
+KOHYA_PREFIXES = {"unet": "lora_unet_", "text_encoder": "lora_te1_", "text_encoder_2": "lora_te2_"}
 
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
 FEED_FORWARD = ["ff.net.0.proj", "ff.net.2"]
@@ -42,32 +49,39 @@ def round_to_half(parameters: list[nn.Parameter]) -> None:
         parameter.copy_(parameter.half())
 
 
-def weights_of(unet: UNet2DConditionModel) -> dict[str, Tensor]:
-    """The trained adapter on the CPU, named as peft does: `<module path>.lora_A.weight`."""
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in trained_tensors(unet).items()}
+def weights_of(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The adapter's tensors on the CPU."""
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
-def trained_tensors(unet: UNet2DConditionModel) -> dict[str, Tensor]:
+def trained_tensors(network: nn.Module) -> dict[str, Tensor]:
     """The trained adapter where it is: what is written into these tensors is the adapter's."""
-    return get_peft_model_state_dict(unet, adapter_name=TRAINED)
+    return get_peft_model_state_dict(network, adapter_name=TRAINED)
 
 
 def attach_file(pipe: StableDiffusionXLPipeline, path: Path, name: str) -> None:
-    """Loads a LoRA file beside the base; it stays without effect until `trainer.guidance.steered` uses it."""
+    """Loads a LoRA file beside the base; it stays without effect until `trainer.sampler` or `steered` uses it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pipe.load_lora_weights(path.parent, weight_name=path.name, adapter_name=name, use_safetensors=True)
-    pipe.unet.disable_adapters()
+    for network in carriers(pipe, name):
+        network.disable_adapters()
 
 
 def detach(pipe: StableDiffusionXLPipeline, name: str) -> None:
-    """Takes an adapter off the UNet again."""
-    pipe.unet.delete_adapters(name)
+    """Takes an adapter off again, wherever it is."""
+    pipe.delete_adapters(name)
+
+
+def carriers(pipe: StableDiffusionXLPipeline, name: str) -> list[Any]:
+    """The networks of a pipeline that have the adapter `name`."""
+    networks = (pipe.unet, pipe.text_encoder, pipe.text_encoder_2)
+    return [network for network in networks if name in (getattr(network, "peft_config", None) or ())]
 
 
 def diffusers_layout(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Names that `StableDiffusionXLPipeline.load_lora_weights` reads; alpha is absent and so equals the rank."""
-    return {f"unet.{name}": tensor for name, tensor in weights.items()}
+    return {name if name.startswith(TEXT_ENCODERS) else f"unet.{name}": tensor for name, tensor in weights.items()}
 
 
 def kohya_layout(weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -75,11 +89,14 @@ def kohya_layout(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
     >>> sorted(kohya_layout({"mid.to_out.0.lora_A.weight": torch.zeros(4, 8)}))
     ['lora_unet_mid_to_out_0.alpha', 'lora_unet_mid_to_out_0.lora_down.weight']
+    >>> list(kohya_layout({"text_encoder.text_model.q_proj.lora_B.weight": torch.zeros(8, 4)}))
+    ['lora_te1_text_model_q_proj.lora_up.weight']
     """
     named = {}
     for name, tensor in weights.items():
         module, half = name.removesuffix(".weight").rsplit(".", 1)
-        prefix = "lora_unet_" + module.replace(".", "_")
+        encoder, _, rest = module.partition(".") if name.startswith(TEXT_ENCODERS) else ("unet", "", module)
+        prefix = KOHYA_PREFIXES[encoder] + rest.replace(".", "_")
         named[f"{prefix}.{'lora_down' if half == 'lora_A' else 'lora_up'}.weight"] = tensor
         if half == "lora_A":
             named[f"{prefix}.alpha"] = torch.tensor(float(tensor.shape[0]))

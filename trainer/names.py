@@ -1,14 +1,16 @@
-"""Module names of a UNet in the spellings that LoRA files use.
+"""Module names of a UNet and its text encoders in the spellings that LoRA files use.
 
 Sources: the original checkpoint's block numbers as InvokeAI maps them (`sdxl_lora_conversion_utils.py`), the accepted
 prefixes and suffixes as ComfyUI reads them (`comfy/lora.py`: `model_lora_keys_unet`, `load_lora`).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from diffusers import UNet2DConditionModel
 from torch import nn
+
+from trainer.lora import KOHYA_PREFIXES
 
 RESNET = {
     "in_layers_2": "conv1",
@@ -31,6 +33,8 @@ HALVES = {
     ".lora_B.weight": "up",
     ".lora.down.weight": "down",
     ".lora.up.weight": "up",
+    ".lora_linear_layer.down.weight": "down",
+    ".lora_linear_layer.up.weight": "up",
     "_lora.down.weight": "down",
     "_lora.up.weight": "up",
     ".alpha": "alpha",
@@ -66,6 +70,24 @@ def module_names(unet: UNet2DConditionModel) -> dict[str, str]:
             if inner == path or inner.startswith(path + "."):
                 rest = inner.removeprefix(path).replace(".", "_")
                 known[f"lora_unet_{blocks}{rest}"] = inner
+    return known
+
+
+def text_module_names(layers: Iterable[str]) -> dict[str, str]:
+    """From every spelling of a text encoder's module to our name of it, for modules in our names.
+
+    >>> set(text_module_names(["text_encoder.text_model.k_proj"]).values())
+    {'text_encoder.text_model.k_proj'}
+    >>> sorted(text_module_names(["text_encoder.text_model.k_proj"]))[:2]
+    ['lora_te1_text_model_k_proj', 'text_encoder.k_proj']
+    """
+    known = {}
+    for name in layers:
+        encoder, _, path = name.partition(".")
+        known[KOHYA_PREFIXES[encoder] + path.replace(".", "_")] = name
+        known[name] = name
+        known[f"{encoder}.{path.removeprefix('text_model.')}"] = name  # as a flat `CLIPTextModel` has it
+        known[re.sub(r"\.(q|k|v|out)_proj$", r".to_\1", name)] = name  # diffusers before 0.22
     return known
 
 

@@ -38,10 +38,11 @@ def begin_with(parent: Parent, fresh: dict[str, Tensor], settings: Settings) -> 
     """Copies the parent's weights into a fresh adapter. Raises RetrainError when they do not fit it."""
     own = {name: tuple(tensor.shape) for name, tensor in fresh.items()}
     if {name: tuple(tensor.shape) for name, tensor in parent.weights.items()} != own:
+        text = " and the text encoders" if settings.lora_text_encoders else ""
         raise RetrainError(
             f"v{parent.number} has other layers or another rank than a LoRA of rank {settings.lora_rank} on "
-            f"{settings.layers_used} layers, so a warm start cannot go on from it; set NAYSAYER_WARM_START=0, or "
-            "NAYSAYER_LORA_RANK and NAYSAYER_LORA_LAYERS as that version had them"
+            f"{settings.layers_used} layers{text}, so a warm start cannot go on from it; set NAYSAYER_WARM_START=0, or "
+            "NAYSAYER_LORA_RANK, NAYSAYER_LORA_LAYERS and NAYSAYER_LORA_TEXT_ENCODERS as that version had them"
         )
     for name, tensor in fresh.items():
         tensor.data.copy_(parent.weights[name])

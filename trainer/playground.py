@@ -4,13 +4,14 @@ import time
 
 from sqlalchemy import Engine
 
-from feedback.tasks import answer, take
+from feedback.tasks import COMING, answer, take
 from feedback.versions import PLAIN, get_version
 from store.display import put_picture
 from store.errors import NaysayerError
 from store.layout import Layout
 from store.tables import TaskKind, TaskStatus
-from trainer.sampler import OnStep, Sampler
+from trainer.preview import Progress, data_uri, shrunk
+from trainer.sampler import OnStep, Sampler, decode
 
 TELLS_EVERY_S = 0.5  # somebody waits for it
 
@@ -29,7 +30,7 @@ def draw_asked(engine: Engine, layout: Layout, sampler: Sampler) -> None:
             version = get_version(engine, number)
             if number != PLAIN and body["strength"] is not None:
                 version = version.model_copy(update={"strength": body["strength"]})
-            told = _teller(engine, asked.id, answers, number)
+            told = _teller(engine, sampler, asked.id, answers, number)
             [drawn] = sampler.draw(version, [body["prompt"]], [body["seed"]], told)
             answers[str(number)] = put_picture(layout, drawn.png)
             answer(engine, asked.id, TaskStatus.running, answers)
@@ -38,13 +39,17 @@ def draw_asked(engine: Engine, layout: Layout, sampler: Sampler) -> None:
         answer(engine, asked.id, TaskStatus.failed, answers, str(error))
 
 
-def _teller(engine: Engine, task: int, answers: dict[str, str], version: int) -> OnStep:
+def _teller(engine: Engine, sampler: Sampler, task: int, answers: dict[str, str], version: int) -> OnStep:
+    """Tells now and then how far the drawing is, with a glimpse of it."""
     last = time.monotonic()
 
-    def tell(step: int, steps: int) -> None:
+    def tell(now: Progress) -> None:
         nonlocal last
         if time.monotonic() - last >= TELLS_EVERY_S:
-            answer(engine, task, TaskStatus.running, answers, f"v{version}: step {step} of {steps}")
+            [glimpse] = decode(sampler.base, shrunk(now.glimpse()))
+            coming = {f"{version} {COMING}": data_uri(glimpse)}
+            message = f"v{version}: step {now.step} of {now.steps}"
+            answer(engine, task, TaskStatus.running, answers | coming, message)
             last = time.monotonic()
 
     return tell

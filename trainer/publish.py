@@ -35,6 +35,7 @@ from trainer.lora import (
 )
 from trainer.model import Base
 from trainer.strength import Choice
+from trainer.text import probe_text, reads_anew
 
 LIBRARIES = ("torch", "diffusers", "peft", "transformers", "accelerate", "safetensors", "naysayer")
 TRAINING = (
@@ -89,7 +90,9 @@ class Files(NamedTuple):
 
 def training_settings(settings: Settings) -> dict[str, Any]:
     """The settings that decide what a version becomes."""
-    used = {"lora_layers": settings.layers_used, "anchor": settings.anchor_used}
+    used: dict[str, Any] = {"lora_layers": settings.layers_used, "anchor": settings.anchor_used}
+    if settings.lora_text_encoders:  # said where it holds, so that all other files keep their bytes
+        used["lora_text_encoders"] = True
     return {name: getattr(settings, name) for name in TRAINING} | used
 
 
@@ -167,26 +170,35 @@ def publish_version(engine: Engine, layout: Layout, made: Made) -> Version:
 
 
 def check_files(base: Base, folder: Path) -> None:
-    """Reloads each file beside the base, without the trained adapter, and compares one UNet forward with it.
+    """Reloads each file beside the base, without the trained adapter, and compares what the networks then give.
 
-    Takes the trained adapter off the UNet. Raises BadExport.
+    One UNet forward, and one text where the text encoders were trained. Takes the trained adapter off.
+    Raises BadExport.
     """
-    wanted = probe(base)
+    has_text = reads_anew(base.pipe, TRAINED)
+    wanted = _probes(base, TRAINED, has_text)
     detach(base.pipe, TRAINED)
-    plain = probe(base)
-    # In half precision the forward itself is rough; what the file changes must still be the trained change.
-    most = 0.05 if base.dtype == torch.float32 else 0.5
-    for name in (DIFFUSERS_FILE, KOHYA_FILE):
-        attach_file(base.pipe, folder / name, "check")
+    plain = _probes(base, "", has_text)
+    for file in (DIFFUSERS_FILE, KOHYA_FILE):
+        attach_file(base.pipe, folder / file, "check")
         base.pipe.unet.enable_adapters()
-        error, strength = _compare(probe(base) - plain, wanted - plain)
+        found = _probes(base, "check", has_text)
         detach(base.pipe, "check")
-        if not (error <= most and abs(strength - 1) <= 0.1):
-            raise BadExport(
-                f"{name} reloads to another network than was trained (its change differs by {error:.0%}, at "
-                f"{strength:.0%} of the strength); no version was made; check the versions of diffusers and peft with "
-                "`naysayer doctor`"
-            )
+        for name in wanted:
+            # In half precision the UNet's forward is rough; what the file changes must still be the trained change.
+            most = 0.5 if name == "UNet" and base.dtype != torch.float32 else 0.05
+            error, strength = _compare(found[name] - plain[name], wanted[name] - plain[name])
+            if not (error <= most and abs(strength - 1) <= 0.1):
+                raise BadExport(
+                    f"{file} reloads to another network than was trained (its change of the {name} differs by "
+                    f"{error:.0%}, at {strength:.0%} of the strength); no version was made; check the versions of "
+                    "diffusers and peft with `naysayer doctor`"
+                )
+
+
+def _probes(base: Base, name: str, has_text: bool) -> dict[str, Tensor]:
+    """What the networks give as they are, the text encoders with the adapter `name`."""
+    return {"UNet": probe(base)} | ({"text encoders": probe_text(base.pipe, name)} if has_text else {})
 
 
 def _compare(found: Tensor, wanted: Tensor) -> tuple[float, float]:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,11 +24,13 @@ from trainer.guidance import Steering
 from trainer.lora import DIFFUSERS_FILE, attach_file, detach
 from trainer.memory import fitting_rows
 from trainer.model import Base
+from trainer.preview import Progress, heading_for
+from trainer.text import reading
 from trainer.weights import first_line
 
 log = logging.getLogger("naysayer.sampler")
 
-OnStep = Callable[[int, int], None]
+OnStep = Callable[[Progress], None]
 LESS_MEMORY = "NAYSAYER_VAE_DECODE=tiled and smaller pictures (NAYSAYER_WIDTH_PX, NAYSAYER_HEIGHT_PX) need less"
 
 
@@ -141,14 +144,16 @@ def sample_latents(
 ) -> Tensor:
     """Final latents (B, 4, H, W), in the scale the UNet works in.
 
-    `steering` is the drawing's rule prepared before; else it is prepared for `adapter_name`. `on_step` is told how many
-    steps of how many are done. Raises ModelError when the latents are not finite.
+    `steering` is the drawing's rule prepared before; else it is prepared for `adapter_name`. `on_step` is told after
+    every step. Raises ModelError when the latents are not finite.
     """
     steering = steering or Steering(base.pipe.unet, adapter_name, drawing.rule, drawing.strength)
     refiner = base.refiner
-    how: dict[str, Any] = {
+    words = {
         "prompt": list(prompts),
         "negative_prompt": [drawing.negative_prompt] * len(prompts) if drawing.negative_prompt else None,
+    }
+    how: dict[str, Any] = {
         "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
         "guidance_scale": drawing.guidance_scale,
         "num_inference_steps": drawing.num_inference_steps,
@@ -156,11 +161,12 @@ def sample_latents(
         "callback_on_step_end": _teller(drawing.num_inference_steps, on_step),
     }
     with torch.inference_mode():
-        with steering.applied():
+        read = reading(base.pipe, steering, words)
+        with steering.applied(read.third):
             size = {"width": drawing.width, "height": drawing.height}
-            latents = base.pipe(**how, **size, denoising_end=refiner.start if refiner else None).images
+            latents = base.pipe(**read.given, **how, **size, denoising_end=refiner.start if refiner else None).images
         if refiner:
-            latents = refiner.pipe(**how, image=latents, denoising_start=refiner.start).images
+            latents = refiner.pipe(**words, **how, image=latents, denoising_start=refiner.start).images
     if not torch.isfinite(latents).all():
         raise ModelError(
             f"the sampler's latents hold NaN or infinite values (rule {drawing.rule}, strength {drawing.strength:g}); "
@@ -171,13 +177,14 @@ def sample_latents(
 
 def _teller(steps: int, on_step: OnStep | None) -> Callable[..., dict[str, Any]]:
     """What the pipelines call after each of their steps; base and refiner count on."""
-    done = 0
+    done, before = 0, None
 
-    def tell(_pipe: Any, _step: int, _timestep: Any, given: dict[str, Any]) -> dict[str, Any]:
-        nonlocal done
+    def tell(pipe: Any, _step: int, _timestep: Any, given: dict[str, Any]) -> dict[str, Any]:
+        nonlocal done, before
         done += 1
         if on_step:
-            on_step(done, steps)
+            on_step(Progress(done, steps, partial(heading_for, pipe.scheduler, before, given["latents"])))
+        before = given["latents"]
         return given
 
     return tell

@@ -19,10 +19,11 @@ from feedback.manifest import FrozenManifest
 from feedback.statistics import Interval, wilson
 from store.settings import Settings
 from store.tables import Split
-from trainer.batches import BatchDrawer
+from trainer.batches import Batch, BatchDrawer
 from trainer.cache import Cache
 from trainer.fit import predict
 from trainer.lora import TRAINED
+from trainer.memory import fitting_rows
 from trainer.model import Base
 from trainer.sampler import decode, drawing_by, sample_latents
 
@@ -39,7 +40,6 @@ MOST_PUSH = 0.4
 """The push away from the rejects, relative to the pull towards the prompt."""
 DECIDED_FROM = 400
 """What a picture shows is decided at this timestep and above; below, the pull towards the prompt is hardly there."""
-DRAWN_AT_ONCE = 24
 TINY = 1e-6
 SEEDS_EACH = 2
 FRESH_SEED = 2**30
@@ -135,12 +135,16 @@ def looks_of(base: Base, jobs: Sequence[tuple[str, int]], settings: Settings, st
     """The looks of the pictures that these jobs give at a strength; 0 is the plain base."""
     rule = settings.rule if strength else "plain"
     drawing = drawing_by(base.plain, rule, strength, settings.model_dump())
-    parts = [jobs[start : start + DRAWN_AT_ONCE] for start in range(0, len(jobs), DRAWN_AT_ONCE)]
-    drawn = [
-        sample_latents(base, [prompt for prompt, _ in part], [seed for _, seed in part], drawing, TRAINED)
-        for part in parts
-    ]
-    pictures = [picture for latents in drawn for picture in decode(base, latents)]
+
+    def in_parts(rows: int) -> tuple[list[Tensor], list[Image.Image]]:
+        parts = [jobs[start : start + rows] for start in range(0, len(jobs), rows)]
+        latents = [
+            sample_latents(base, [prompt for prompt, _ in part], [seed for _, seed in part], drawing, TRAINED)
+            for part in parts
+        ]
+        return latents, [picture for part in latents for picture in decode(base, part)]
+
+    (drawn, pictures), _ = fitting_rows(in_parts, settings.sample_batch)
     by_prompt = torch.cat(drawn).float().unflatten(0, (-1, SEEDS_EACH))
     return Looks(float(by_prompt.std(dim=1).mean()), *_pixel_looks(pictures))
 
@@ -162,18 +166,24 @@ def guidance_share(base: Base, cache: Cache, manifest: FrozenManifest, settings:
     batch = draw.evaluation()
     if batch is None:
         return 0.0
-    unet, rows = base.pipe.unet, len(batch.timesteps_B)
-    null = batch._replace(
-        text_BLD=draw.null.hidden_LD.expand(rows, -1, -1).to(batch.text_BLD),
-        pooled_BP=draw.null.pooled_P.expand(rows, -1).to(batch.pooled_BP),
-    )
-    adapted = batch if settings.rule == "same-prompt" else null
-    changed_BCHW = predict(unet, adapted)
+
+    def in_parts(rows: int) -> Tensor:
+        return torch.cat([_shares(draw, part) for part in batch.parts(rows)])
+
+    shares_B, _ = fitting_rows(in_parts, settings.micro_batch or settings.train_batch)
+    return float(shares_B.mean())
+
+
+def _shares(draw: BatchDrawer, batch: Batch) -> Tensor:
+    """For each row of the batch (B,) what `guidance_share` is the mean of."""
+    unet, null = draw.pipe.unet, draw.under(batch, None)
+    adapted = batch if draw.settings.rule == "same-prompt" else null
+    changed_BCHW = predict(unet, draw.adapted(adapted))
     unet.disable_adapters()
     cond_BCHW, null_BCHW = predict(unet, batch), predict(unet, null)
     unet.enable_adapters()
     unchanged_BCHW = cond_BCHW if adapted is batch else null_BCHW
-    return float((_norms(changed_BCHW - unchanged_BCHW) / _norms(cond_BCHW - null_BCHW)).mean())
+    return _norms(changed_BCHW - unchanged_BCHW) / _norms(cond_BCHW - null_BCHW)
 
 
 def _norms(x_BCHW: Tensor) -> Tensor:

@@ -38,6 +38,7 @@ from store.settings import Settings
 from store.tables import TaskKind, TaskStatus
 from trainer.model import load_base, quiet_libraries
 from trainer.playground import draw_asked
+from trainer.preview import Progress
 from trainer.sampler import OnStep, Sampler
 from trainer.weights import pinned
 
@@ -185,10 +186,10 @@ def _teller(engine: Engine, worker: str) -> OnStep:
     """Writes into the worker's claims how far its drawing is, every few seconds and no more often."""
     last = 0.0
 
-    def tell(step: int, steps: int) -> None:
+    def tell(now: Progress) -> None:
         nonlocal last
         if time.monotonic() - last >= TELLS_EVERY_S:
-            keep_claims(engine, worker, step, steps)
+            keep_claims(engine, worker, now.step, now.steps)
             last = time.monotonic()
 
     return tell

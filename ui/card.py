@@ -61,13 +61,22 @@ negative half of guidance, so that pictures are steered away from what it draws.
 
 - Rule `{version.rule}`, strength {version.strength:g}. In tools without that rule, put it on the negative prompt
   alone; on both halves it makes pictures worse.
-{_origin(version)}{_trigger(version)}
+{_origin(version)}{_text_encoders(version)}{_trigger(version)}
 - Whether it helps is measured by blind votes on the same seeds: see the Versions page of the store it is from.
 
 | | |
 | --- | --- |
 {lines}
 """
+
+
+def _text_encoders(version: Version) -> str:
+    if not version.settings.get("lora_text_encoders"):
+        return ""
+    return (
+        "\n- It is on both text encoders too: what meets the LoRA reads its text with it, what does not meets the\n"
+        "  base's own. A tool that loads the UNet's part alone draws something else."
+    )
 
 
 def _trigger(version: Version) -> str:

@@ -9,7 +9,10 @@ Workflow = dict[str, dict[str, Any]]
 
 
 class Shown(NamedTuple):
-    """What a workflow is filled in with; the person changes it in ComfyUI."""
+    """What a workflow is filled in with; the person changes it in ComfyUI.
+
+    `reads_anew`: the LoRA is on the text encoders too.
+    """
 
     lora: str
     checkpoint: str
@@ -18,18 +21,26 @@ class Shown(NamedTuple):
     num_inference_steps: int
     width: int
     height: int
+    reads_anew: bool = False
 
 
 def negative_half(shown: Shown, strength: float, trigger: str = "") -> Workflow:
     """The LoRA on the negative conditioning alone, by a hook."""
-    nodes = _common(shown) | _null("null", trigger) | _hooked("negative", "null", strength, shown)
+    null = {} if shown.reads_anew and trigger else _null("null", trigger)
+    nodes = _common(shown) | null | _hooked("negative", "null", strength, shown, trigger)
     return nodes | _sampled(shown, "model", "positive", "negative")
 
 
 def with_trigger(shown: Shown, strength: float, trigger: str) -> Workflow:
     """The LoRA on every row, steered by its trigger word in the negative prompt: what A1111 and Forge do."""
-    loader = _node("LoraLoaderModelOnly", model=["model", 0], lora_name=shown.lora, strength_model=strength)
-    nodes = _common(shown) | _null("negative", trigger) | {"model with lora": loader}
+    how = {"model": ["model", 0], "lora_name": shown.lora, "strength_model": strength}
+    nodes = _common(shown) | _null("negative", trigger)
+    if shown.reads_anew:
+        nodes["model with lora"] = _node("LoraLoader", clip=["model", 1], strength_clip=strength, **how)
+        for text in ("positive", "negative"):
+            nodes[text]["inputs"]["clip"] = ["model with lora", 1]
+    else:
+        nodes["model with lora"] = _node("LoraLoaderModelOnly", **how)
     return nodes | _sampled(shown, "model with lora", "positive", "negative")
 
 
@@ -53,7 +64,7 @@ def same_prompt(shown: Shown, kappa: float) -> Workflow:
     return (
         _common(shown)
         | _null("null", "")
-        | _hooked("same prompt", "positive", 1.0, shown)
+        | _hooked("same prompt", "positive", 1.0, shown, shown.prompt)
         | {
             "guider": guider,
             "noise": _node("RandomNoise", noise_seed=1),
@@ -107,17 +118,20 @@ def _null(name: str, text: str) -> Workflow:
     return {name: _node("ConditioningZeroOut", conditioning=["positive", 0])}
 
 
-def _hooked(name: str, conditioning: str, strength: float, shown: Shown) -> Workflow:
-    return {
-        "hook": _node("CreateHookLoraModelOnly", lora_name=shown.lora, strength_model=strength),
-        name: _node(
-            "ConditioningSetProperties",
-            cond_NEW=[conditioning, 0],
-            strength=1.0,
-            set_cond_area="default",
-            opt_hooks=["hook", 0],
-        ),
-    }
+def _hooked(name: str, conditioning: str, strength: float, shown: Shown, text: str) -> Workflow:
+    """The conditioning with the LoRA hooked on; where that is on the text encoders too, they read its text anew."""
+    how = {"lora_name": shown.lora, "strength_model": strength}
+    set_up = {"hook": _node("CreateHookLoraModelOnly", **how)}
+    if shown.reads_anew and text:
+        conditioning = f"{name}, read with lora"
+        hooks = {"hooks": ["hook", 0], "apply_to_conds": False, "schedule_clip": False}
+        set_up = {
+            "hook": _node("CreateHookLora", strength_clip=strength, **how),
+            "clip with lora": _node("SetClipHooks", clip=["model", 1], **hooks),
+            conditioning: _node("CLIPTextEncode", clip=["clip with lora", 0], text=text),
+        }
+    properties = {"strength": 1.0, "set_cond_area": "default", "opt_hooks": ["hook", 0]}
+    return set_up | {name: _node("ConditioningSetProperties", cond_NEW=[conditioning, 0], **properties)}
 
 
 def _sampled(shown: Shown, model: str, positive: str, negative: str) -> Workflow:

@@ -99,12 +99,15 @@ def interval_bar(
     )
 
 
-def picture(sha256: str | None, alt: str, px: int = 96) -> str:
-    """A thumbnail through the image route; a hatched blank where nothing was drawn yet."""
+def picture(sha256: str | None, alt: str, px: int = 96, *, width: int) -> str:
+    """A thumbnail through the image route; a hatched blank where nothing was drawn yet.
+
+    A picture of `width` px that is shown larger than it is keeps its pixels sharp.
+    """
     if sha256 is None:
         return f'<span class="ns-blank" style="width:{px}px;height:{px}px" title="not drawn yet"></span>'
-    text = escape(alt, quote=True)
+    text, sharp = escape(alt, quote=True), " small" if width < px else ""
     return (
-        f'<img class="ns-thumb" src="{escape(image_url(sha256), quote=True)}" alt="{text}" title="{text}" '
+        f'<img class="ns-thumb{sharp}" src="{escape(image_url(sha256), quote=True)}" alt="{text}" title="{text}" '
         f'width="{px}" height="{px}" loading="lazy">'
     )

@@ -78,6 +78,7 @@ def workflows(settings: Settings, version: Version) -> dict[str, Workflow]:
         num_inference_steps=settings.num_inference_steps or 30,
         width=settings.width_px or 1024,
         height=settings.height_px or 1024,
+        reads_anew=version.settings.get("lora_text_encoders", False),
     )
     own = version.settings.get("negative_prompt", "")
     strength = version.strength if version.rule in ("negative-half", "woolf") else 1.0

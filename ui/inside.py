@@ -98,7 +98,7 @@ def trained_html(trained: Sequence[Trained], has_parent: bool = False) -> str:
     """Thumbnails with their votes; what a trained parent had not is marked."""
     cells = "".join(
         f'<figure class="{"new" if has_parent and one.is_new else ""}">'
-        f"{picture(one.sha256, f'{one.prompt}, seed {one.seed}, drawn by v{one.version}')}"
+        f"{picture(one.sha256, f'{one.prompt}, seed {one.seed}, drawn by v{one.version}', width=one.width)}"
         f"<figcaption>#{one.image_id} · {one.rejects}–{one.keeps}{' · new' if has_parent and one.is_new else ''}"
         f"{' · held out' if one.is_held_out else ''}</figcaption></figure>"
         for one in trained
@@ -115,7 +115,7 @@ def uses_html(engine: Engine, named: str) -> str:
     words = [f"v{use.version} as {use.role.value}{' (held out)' if use.split == 'held_out' else ''}" for use in uses]
     said = f"trained {', '.join(words)}" if words else "trained no version"
     facts = f"picture #{image.id}, drawn by v{image.version}, seed {image.seed}: {said}"
-    return f'<div class="ns-use">{picture(image.sha256, facts)}<p>{escape(facts)}</p></div>'
+    return f'<div class="ns-use">{picture(image.sha256, facts, width=image.width)}<p>{escape(facts)}</p></div>'
 
 
 def _guardrails_html(engine: Engine, number: int, champion: int) -> str:

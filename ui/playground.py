@@ -4,8 +4,8 @@ from html import escape
 
 import streamlit as st
 
-from feedback.summary import version_rows
-from feedback.tasks import ask, task
+from feedback.summary import newest_width, version_rows
+from feedback.tasks import COMING, ask, task
 from feedback.versions import get_version
 from store.errors import NaysayerError
 from store.tables import Task, TaskKind, TaskStatus
@@ -54,17 +54,20 @@ def _page() -> None:
 @st.fragment(run_every=0.5)
 def _show(number: int) -> None:
     found = task(engine(), number)
-    st.html(data_line("that drawing is gone; ask again") if found is None else drawn_html(found))
+    st.html(
+        data_line("that drawing is gone; ask again") if found is None else drawn_html(found, newest_width(engine()))
+    )
 
 
-def drawn_html(found: Task) -> str:
-    """Both pictures, or how far the worker is."""
+def drawn_html(found: Task, width: int) -> str:
+    """Both pictures, `width` px wide, or how far the worker is."""
     body, left_right = found.body, found.body["versions"]
     prompt, cells = body["prompt"], ""
     for n in left_right:
-        shown = picture(found.answer.get(str(n)), f"{prompt}, v{n}", PX)
+        shown = _glimpse(found, n) or picture(found.answer.get(str(n)), f"{prompt}, v{n}", PX, width=width)
         cells += f"<figure>{shown}<figcaption>v{n}</figcaption></figure>"
-    done, wanted = len(found.answer), len(set(left_right))
+    wanted = len(set(left_right))
+    done = sum(str(n) in found.answer for n in set(left_right))
     said = {
         TaskStatus.waiting: "waiting for the worker; it draws between two batches",
         TaskStatus.running: "; ".join(filter(None, [f"{done} of {wanted} drawn", found.message])),
@@ -72,3 +75,12 @@ def drawn_html(found: Task) -> str:
         TaskStatus.failed: f"not drawn: {found.message}",
     }[found.status]
     return f'<div class="ns-play">{cells}</div><p class="ns-data" role="status">{escape(said)}</p>'
+
+
+def _glimpse(found: Task, version: int) -> str:
+    """The picture that is being drawn, small and blurred; empty when none is."""
+    coming = found.answer.get(f"{version} {COMING}")
+    alt = f"v{version}, still being drawn"
+    return (
+        f'<img class="ns-thumb coming" src="{escape(coming)}" alt="{alt}" width="{PX}" height="{PX}">' if coming else ""
+    )

@@ -17,12 +17,13 @@ from feedback.summary import version_rows
 from store.display import SMALL_PX
 from store.errors import NaysayerError
 from store.tables import PoolAction, Reason, Role, Verdict
-from ui.draw import alert, data_line, head, moment, percent, plural
+from ui.draw import alert, data_line, head, moment, percent, picture, plural
 from ui.opened import engine, settings
 from ui.people import acting
 from ui.pictures import image_url
 
 SIZE = 60
+THUMB_PX = 112
 WORDS = {Verdict.reject: "rejected", Verdict.keep: "kept", Verdict.skip: "skipped", Verdict.undo: "took it back"}
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -126,11 +127,8 @@ def gallery_html(thumbs: Sequence[Thumb], params: dict[str, str]) -> str:
 def _thumb(thumb: Thumb, params: dict[str, str]) -> str:
     words = f"{plural(thumb.rejects, 'reject')}, {plural(thumb.keeps, 'keep')}"
     link = escape("?" + urlencode(params | {"image": str(thumb.image_id)}), quote=True)
-    text = escape(thumb.prompt, quote=True)
-    source = escape(image_url(thumb.sha256), quote=True)
     return (
-        f'<li><a href="{link}" target="_self" title="{text}">'
-        f'<img class="ns-thumb" loading="lazy" width="112" height="112" src="{source}" alt="{text}"></a>'
+        f'<li><a href="{link}" target="_self">{picture(thumb.sha256, thumb.prompt, THUMB_PX, width=thumb.width)}</a>'
         f'<small><span title="{words}"><b class="no">{thumb.rejects}</b> <b class="yes">{thumb.keeps}</b></span>'
         f"<span>v{thumb.version}</span></small></li>"
     )

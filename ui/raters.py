@@ -132,7 +132,7 @@ def _share(value: float | None) -> str:
 
 
 def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+    return "–" if value is None else f"{value:.2f}".replace("-", "−")
 
 
 def _decide(rows: Sequence[RaterFigures]) -> None:
@@ -216,7 +216,7 @@ def controls_html(rows: Sequence[ControlRow]) -> str:
     if not rows:
         return data_line("no controls yet; `naysayer controls draw` makes some for the built-in model")
     body = "".join(
-        f'<tr><td>{picture(row.sha256, row.prompt, 48)}</td><th scope="row">{row.image_id}</th>'
+        f'<tr><td>{picture(row.sha256, row.prompt, 48, width=row.width)}</td><th scope="row">{row.image_id}</th>'
         f"<td>{row.answer.value}</td><td>{row.right} of {row.seen}</td><td>{escape(row.source)}</td>"
         f'<td class="text">{escape(row.prompt)}{"" if row.is_active else " (retired)"}</td></tr>'
         for row in rows

@@ -1,8 +1,11 @@
 """The bench of the rating page, in short: real pages, a real browser, a few presses."""
 
+from pathlib import Path
+
 import pytest
 
-from bench.ui import bench_ui
+from bench.ui import _summary, bench_ui
+from store.errors import NaysayerError
 
 
 @pytest.mark.browser
@@ -14,3 +17,13 @@ def test_a_key_brings_the_next_picture_sooner_than_on_a_naive_page() -> None:
     assert found["ratio_p50"] > 1.5
     assert found["open_s"] > 0
     assert found["transferred_mb"] > 1
+
+
+def test_without_label_studio_the_bench_says_how_to_get_it() -> None:
+    with pytest.raises(NaysayerError, match="pip install label-studio"):
+        bench_ui(10, studio=Path("nowhere"))
+
+
+def test_other_pages_are_told_as_multiples_of_ours() -> None:
+    found = _summary({"one": [10.0] * 9, "naive": [50.0] * 9, "label_studio": [200.0] * 9})
+    assert (found["ratio_p50"], found["label_studio_ratio_p95"]) == (5.0, 20.0)

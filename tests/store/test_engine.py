@@ -46,6 +46,17 @@ def test_every_connection_is_durable_and_checked(pragma: str, value: int, engine
         assert {connection.execute(text(f"PRAGMA {pragma}")).scalar() for connection in (one, other)} == {value}
 
 
+def test_only_a_writer_that_says_so_does_not_wait_for_the_disk(any_engine: Engine) -> None:
+    question, durable, quick = ("PRAGMA synchronous", 2, 1)
+    if any_engine.dialect.name == "postgresql":
+        question, durable, quick = ("SHOW synchronous_commit", "on", "off")
+    found = []
+    for is_durable in (True, False, True):
+        with writing(any_engine, is_durable=is_durable) as session:
+            found.append(session.execute(text(question)).scalar())
+    assert found == [durable, quick, durable]
+
+
 def test_what_a_writer_raised_in_rolls_back(any_engine: Engine) -> None:
     for stop in (ValueError, KeyboardInterrupt, GeneratorExit):
         with pytest.raises(stop), writing(any_engine) as session:

@@ -5,6 +5,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+import torch
 from sqlalchemy import Engine
 
 from feedback.queue import next_images
@@ -12,7 +13,9 @@ from feedback.votes import Press, record_votes
 from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Verdict
+from trainer.lora import add_fresh
 from trainer.model import Base, load_base
+from trainer.text import add_fresh_text
 from trainer.worker import generate
 
 PICTURES = 24
@@ -74,3 +77,18 @@ def base() -> Base:
 def own_base() -> Base:
     """A base model that a test may change."""
     return load_base(quick_settings(Path("unused")))
+
+
+@pytest.fixture
+def taught(own_base: Base) -> Base:
+    """A base with an adapter on UNet and text encoders that has an effect, as after a fit."""
+    return with_effect(own_base)
+
+
+@torch.no_grad()
+def with_effect(base: Base) -> Base:
+    """The base, with such an adapter."""
+    random = torch.Generator().manual_seed(1)
+    for parameter in add_fresh(base.pipe.unet, 4, "all", 0) + add_fresh_text(base.pipe, 4, 0):
+        parameter.add_(torch.randn(parameter.shape, generator=random) * 0.05).copy_(parameter.half())
+    return base

@@ -23,12 +23,24 @@ def random_lora(unet: UNet2DConditionModel, layers: str, rank: int, seed: int = 
     return made
 
 
+def random_text_lora(layers: dict[str, nn.Linear], rank: int, seed: int = 1) -> dict[str, Tensor]:
+    """Down and up of every linear layer of the text encoders, in our names."""
+    random = torch.Generator().manual_seed(seed)
+    made: dict[str, Tensor] = {}
+    for path, layer in layers.items():
+        made[f"{path}.lora_A.weight"] = torch.randn((rank, layer.in_features), generator=random) * 0.1
+        made[f"{path}.lora_B.weight"] = torch.randn((layer.out_features, rank), generator=random) * 0.1
+    return made
+
+
 def kohya_names(weights: dict[str, Tensor], alpha: float) -> dict[str, Tensor]:
     """The same in kohya's names with an alpha of their own."""
     named: dict[str, Tensor] = {}
     for name, tensor in weights.items():
         module, half = name.removesuffix(".weight").rsplit(".", 1)
         prefix = f"lora_unet_{module.replace('.', '_')}"
+        for encoder, theirs in (("text_encoder_2_", "lora_te2_"), ("text_encoder_", "lora_te1_")):
+            prefix = prefix.replace(f"lora_unet_{encoder}", theirs)
         named[f"{prefix}.lora_{'down' if half == 'lora_A' else 'up'}.weight"] = tensor
         named[f"{prefix}.alpha"] = torch.tensor(alpha)
     return named

@@ -1,7 +1,9 @@
 import json
 import os
+import re
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,13 +11,15 @@ from diffusers import UNet2DConditionModel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from store.errors import BadLora
-from tests.trainer.foreign_files import kohya_names, random_lora, text_encoder_part
+from tests.trainer.foreign_files import kohya_names, random_lora, random_text_lora, text_encoder_part
 from trainer.foreign import read_lora
 from trainer.lora import kohya_layout
 from trainer.model import Base
 from trainer.names import module_names, original_blocks, split_name
+from trainer.text import text_layers
 
 RANK, ALPHA = 4, 1.0
 
@@ -23,6 +27,11 @@ RANK, ALPHA = 4, 1.0
 @pytest.fixture(scope="module")
 def unet(base: Base) -> UNet2DConditionModel:
     return base.pipe.unet
+
+
+@pytest.fixture(scope="module")
+def layers(base: Base) -> dict[str, torch.nn.Linear]:
+    return text_layers(base.pipe)
 
 
 def written(folder: Path, tensors: dict, metadata: dict | None = None, name: str = "theirs.safetensors") -> Path:
@@ -86,12 +95,81 @@ def test_the_alpha_that_diffusers_puts_in_the_header_counts(unet, tmp_path):
     torch.testing.assert_close(product(read.weights, other), product(theirs, other) * 8 / RANK)
 
 
-def test_the_text_encoders_part_is_left_out_and_counted(unet, tmp_path):
+def test_text_encoder_modules_that_the_base_does_not_have_are_left_out_and_counted(unet, layers, tmp_path):
     theirs = kohya_names(random_lora(unet, "attention", RANK), ALPHA) | text_encoder_part(RANK)
-    read = read_lora(written(tmp_path, theirs, {"ss_output_name": "wrong"}), unet)
+    theirs |= {name.replace("layers_0", "layers_31"): tensor for name, tensor in text_encoder_part(RANK).items()}
+    read = read_lora(written(tmp_path, theirs, {"ss_output_name": "wrong"}), unet, layers)
     assert read.about["text_encoder_modules_left_out"] == 2
     assert read.about["imported_ss_output_name"] == "wrong"
-    assert not [name for name in read.weights if "text" in name]
+    assert {name.split(".lora_")[0][-25:] for name in read.weights if "text" in name} == {
+        f"layers.0.self_attn.{one}_proj" [-25:] for one in ("q", "k", "out")
+    }  # fmt: skip
+
+
+def in_a_flat_encoder(weights: dict) -> dict:
+    return {name.replace("text_encoder.text_model.", "text_encoder."): tensor for name, tensor in weights.items()}
+
+
+def linear_layer_names(weights: dict) -> dict:
+    halves = {"lora_A": "lora_linear_layer.down", "lora_B": "lora_linear_layer.up"}
+    return {re.sub("lora_[AB]", lambda half: halves[half[0]], name): tensor for name, tensor in weights.items()}
+
+
+def old_text_processor_names(weights: dict) -> dict:
+    halves = {"A": "down", "B": "up"}
+    return {
+        re.sub(r"(q|k|v|out)_proj.lora_(A|B)", lambda found: f"to_{found[1]}_lora.{halves[found[2]]}", name): tensor
+        for name, tensor in weights.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "rename",
+    [
+        lambda weights: kohya_names(weights, float(RANK)),
+        lambda weights: weights,
+        in_a_flat_encoder,
+        linear_layer_names,
+        old_text_processor_names,
+    ],
+    ids=["kohya", "peft", "flat", "diffusers", "attention processors"],
+)
+def test_every_spelling_of_the_text_encoders_is_read(unet, layers, tmp_path, rename):
+    text = random_text_lora(layers, RANK)
+    of_unet = {f"unet.{name}": tensor for name, tensor in random_lora(unet, "attention", RANK).items()}
+    read = read_lora(written(tmp_path, of_unet | rename(text)), unet, layers)
+    assert read.about["text_encoder_modules_left_out"] == 0
+    torch.testing.assert_close({name: t for name, t in read.weights.items() if "text" in name}, text)
+
+
+def test_text_encoder_modules_of_other_ranks_come_to_one_rank_and_change_the_same(unet, layers, tmp_path):
+    small, large = (random_text_lora(layers, rank) for rank in (2, RANK))
+    mixed = {name: (small if "fc1" in name else large)[name] for name in large}
+    theirs = kohya_names(random_lora(unet, "attention", RANK) | mixed, ALPHA)
+    read = read_lora(written(tmp_path, theirs), unet, layers)
+    for path in layers:
+        rank = 2 if "fc1" in path else RANK
+        assert len(read.weights[f"{path}.lora_A.weight"]) == RANK
+        torch.testing.assert_close(product(read.weights, path), product(mixed, path) * ALPHA / rank)
+
+
+def test_the_alpha_that_diffusers_puts_in_the_header_counts_for_text_encoders(unet, layers, tmp_path):
+    text = random_text_lora(layers, RANK)
+    path = next(iter(layers))
+    header = {"text_encoder.lora_alpha": 8, "text_encoder.alpha_pattern": {path.removeprefix("text_encoder."): 2}}
+    tensors = {f"unet.{name}": t for name, t in random_lora(unet, "attention", RANK).items()} | text
+    read = read_lora(written(tmp_path, tensors, {"lora_adapter_metadata": json.dumps(header)}), unet, layers)
+    for module in layers:
+        alpha = RANK if module.startswith("text_encoder_2") else 2 if module == path else 8
+        torch.testing.assert_close(product(read.weights, module), product(text, module) * alpha / RANK)
+
+
+def test_a_text_encoder_module_of_another_shape_is_refused(unet, layers, tmp_path):
+    theirs = kohya_names(random_lora(unet, "attention", RANK), ALPHA) | text_encoder_part(RANK)
+    name = next(name for name in theirs if "lora_te1" in name and "down" in name)
+    theirs[name] = torch.ones(RANK, 63)
+    with pytest.raises(BadLora, match="the shapes of text_encoder"):
+        read_lora(written(tmp_path, theirs), unet, layers)
 
 
 FIRST = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
@@ -215,6 +293,15 @@ def real_unet() -> UNet2DConditionModel:
         return UNet2DConditionModel.from_config(config)
 
 
+def real_text_layers() -> dict[str, torch.nn.Linear]:
+    """Those of text encoders of the real configuration, without memory for their weights."""
+    folder = real_data() / "sdxl_config"
+    with torch.device("meta"):
+        first = CLIPTextModel(CLIPTextConfig.from_pretrained(folder / "text_encoder"))
+        second = CLIPTextModelWithProjection(CLIPTextConfig.from_pretrained(folder / "text_encoder_2"))
+    return text_layers(SimpleNamespace(text_encoder=first, text_encoder_2=second))
+
+
 def listed(name: str) -> dict[str, list[int]]:
     rows = json.loads((real_data() / "statedict_listings" / name).read_text())
     return {key: row["shape"] for key, row in rows.items()}
@@ -225,9 +312,10 @@ def test_a_published_kohya_file_is_read_whole(real_unet, tmp_path):
     shapes = listed("lora_sdxl_kohya_AlienStyle_rank32_te1te2unet.json")
     random = torch.Generator().manual_seed(0)
     tensors = {key: torch.randn(shape, generator=random).bfloat16() for key, shape in shapes.items()}
-    read = read_lora(written(tmp_path, tensors), real_unet)
-    assert (read.about["imported_modules"], read.about["imported_ranks"]) == (722, [32])
-    assert read.about["text_encoder_modules_left_out"] == (216 + 576) / 3
+    read = read_lora(written(tmp_path, tensors), real_unet, real_text_layers())
+    assert (read.about["imported_modules"], read.about["imported_ranks"]) == (722 + 264, [32])
+    assert read.about["text_encoder_modules_left_out"] == 0
+    assert len(read_lora(tmp_path / "theirs.safetensors", real_unet).weights) == 2 * 722
 
 
 @pytest.mark.slow

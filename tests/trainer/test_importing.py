@@ -14,11 +14,13 @@ from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Alias, AliasName, Version
 from tests.trainer.conftest import quick_settings
-from tests.trainer.foreign_files import kohya_names, random_lora, text_encoder_part
+from tests.trainer.foreign_files import kohya_names, random_lora, random_text_lora, text_encoder_part
 from trainer.importing import import_lora
+from trainer.lora import DIFFUSERS_FILE, KOHYA_FILE, attach_file, detach
 from trainer.model import Base
 from trainer.publish import probe
 from trainer.sampler import Sampler
+from trainer.text import probe_text, text_layers
 
 
 @pytest.fixture
@@ -48,7 +50,8 @@ def test_an_imported_file_is_the_challenger_and_says_where_it_came_from(settings
     made = import_lora(settings, theirs, negative_prompt="wrong")
     engine = open_store(settings)
     version = get_version(engine, made.number)
-    assert "2 text-encoder modules were left out" in made.sentence
+    assert "63 modules, some of them the text encoders'" in made.sentence
+    assert version.settings["lora_text_encoders"] is True
     assert version.settings["imported_from"] == "wrong.safetensors"
     assert version.settings["imported_ss_output_name"] == "wrong"
     assert (version.parent, version.manifest_id, version.rule) == (0, None, "same-prompt")
@@ -70,6 +73,22 @@ def test_it_predicts_what_the_library_makes_of_the_file_itself(settings, theirs,
     found = probe(own_base)
     assert (wanted - plain).norm() > 0.01 * plain.norm()  # or the test would compare nothing
     torch.testing.assert_close(found - plain, wanted - plain, atol=2e-3, rtol=2e-2)
+
+
+def test_its_text_encoders_give_what_the_library_makes_of_the_file_itself(settings, own_base, tmp_path):
+    layers = text_layers(own_base.pipe)
+    tensors = kohya_names(random_lora(own_base.pipe.unet, "all", 4) | random_text_lora(layers, 4), alpha=8.0)
+    (tmp_path / "wrong.safetensors").write_bytes(save(tensors))
+    version = get_version(open_store(settings), import_lora(settings, tmp_path / "wrong.safetensors").number)
+    plain = probe_text(own_base.pipe)
+    own_base.pipe.load_lora_weights(tensors, adapter_name="theirs")
+    wanted = probe_text(own_base.pipe)
+    own_base.pipe.delete_adapters("theirs")
+    assert (wanted - plain).norm() > 0.05 * plain.norm()  # or the test would compare nothing
+    for name in (DIFFUSERS_FILE, KOHYA_FILE):
+        attach_file(own_base.pipe, layout_of(settings).version_folder(version.sha256) / name, "ours")
+        torch.testing.assert_close(probe_text(own_base.pipe, "ours"), wanted, atol=2e-3, rtol=2e-2)
+        detach(own_base.pipe, "ours")
 
 
 def test_pictures_are_drawn_with_it_and_its_trigger_word(settings, theirs, own_base):

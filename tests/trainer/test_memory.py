@@ -52,7 +52,8 @@ def test_kto_is_not_split(rated, tmp_path):
 
 def test_with_gradient_checkpointing_the_gradient_is_the_same_and_less_is_kept(rated, own_base):
     settings = rated.model_copy(update={"objective": "sft"})
-    batch, unet = drawer(settings, own_base).train(0), own_base.pipe.unet
+    draw, unet = drawer(settings, own_base), own_base.pipe.unet
+    batch = draw.train(0)
     parameters = add_fresh(unet, 2, "all", 0)
     kept, gradients = [], []
     for is_wanted in (False, True):
@@ -63,7 +64,7 @@ def test_with_gradient_checkpointing_the_gradient_is_the_same_and_less_is_kept(r
             return tensor
 
         with checkpointing(unet, is_wanted), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            loss = loss_of(unet, batch, "sft", settings)
+            loss = loss_of(unet, batch, draw)
             kept.append(sum(storages.values()))
         loss.backward()
         gradients.append([parameter.grad.clone() for parameter in parameters])
@@ -98,6 +99,10 @@ def test_the_advice_names_what_is_not_yet_lowered_and_how_much_it_frees(rated, o
     numbers = sum(parameter.numel() for parameter in parameters)
     assert f"NAYSAYER_OPTIMIZER=adamw8bit frees {6 * numbers / 1e6:.0f} MB" in told  # of 8 bytes each, 2 are left
     assert "NAYSAYER_BASE_QUANTIZATION=fp8 frees" in told
+    assert "NAYSAYER_LORA_TEXT_ENCODERS" not in told
+    with_text = large.model_copy(update={"lora_text_encoders": True})
+    advice = what_to_lower(own_base.pipe.unet, parameters, with_text)
+    assert "NAYSAYER_LORA_TEXT_ENCODERS=0 lets the text encoders leave the device" in advice
     assert "NAYSAYER_LORA_RANK=8" in told
     low = large.model_copy(update={"gradient_checkpointing": True, "optimizer": "adamw8bit", "lora_rank": 4})
     left = "; ".join(what_to_lower(own_base.pipe.unet, parameters, low))

@@ -138,7 +138,9 @@ def test_a_refiner_takes_the_last_steps_of_the_same_drawing(base, tmp_path):
     for name, unet in (("base", refined.pipe.unet), ("refiner", refined.refiner.pipe.unet)):
         unet.register_forward_pre_hook(lambda *_, name=name: calls.append(name))
     told: list[tuple[int, int]] = []
-    latents = sample_latents(refined, PROMPTS, SEEDS, refined.plain, on_step=lambda *step: told.append(step))
+    latents = sample_latents(
+        refined, PROMPTS, SEEDS, refined.plain, on_step=lambda now: told.append((now.step, now.steps))
+    )
     assert calls == ["base"] * 3 + ["refiner"] * 2
     assert told == [(step, 5) for step in (1, 2, 3, 4, 5)]
     assert (latents - sample_latents(base, PROMPTS, SEEDS, refined.plain)).abs().max() > 0.01

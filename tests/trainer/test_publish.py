@@ -13,6 +13,7 @@ from trainer.lora import (
     diffusers_layout,
     kohya_layout,
     safetensors_bytes,
+    trained_tensors,
     weights_of,
 )
 from trainer.model import Base, load_base
@@ -33,7 +34,9 @@ def trained(request: pytest.FixtureRequest, tmp_path: Path) -> Base:
 def write(folder: Path, base: Base, diffusers: float = 1.0, kohya: float = 1.0) -> None:
     """Both files, with the up matrices multiplied."""
     for name, layout, factor in ((DIFFUSERS_FILE, diffusers_layout, diffusers), (KOHYA_FILE, kohya_layout, kohya)):
-        weights = {key: w * factor if "lora_B" in key else w for key, w in weights_of(base.pipe.unet).items()}
+        weights = {
+            key: w * factor if "lora_B" in key else w for key, w in weights_of(trained_tensors(base.pipe.unet)).items()
+        }
         (folder / name).write_bytes(safetensors_bytes(layout(weights), {}))
 
 

@@ -54,7 +54,7 @@ def test_non_finite_latents_are_an_error_not_a_black_picture(own_base):
 
 def test_every_step_of_a_drawing_is_told(base):
     told: list[tuple[int, int]] = []
-    sample_latents(base, PROMPTS[:1], SEEDS[:1], base.plain, on_step=lambda step, steps: told.append((step, steps)))
+    sample_latents(base, PROMPTS[:1], SEEDS[:1], base.plain, on_step=lambda now: told.append((now.step, now.steps)))
     assert told == [(1, 2), (2, 2)]
 
 

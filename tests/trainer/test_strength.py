@@ -49,6 +49,25 @@ def test_a_strength_set_by_hand_is_kept_and_measured(rated, frozen):
     assert [point["strength"] for point in choice.curve] == [2.5]
 
 
+def test_the_sweep_halves_its_pictures_until_they_fit_and_finds_the_same(rated, frozen, monkeypatch):
+    adapt(frozen[0], 0.05)
+    whole = choose_strength(*frozen, rated, {})
+    drawn = []
+
+    def crowded(base, prompts, *rest):
+        drawn.append(len(prompts))
+        if len(prompts) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
+        return sample_latents(base, prompts, *rest)
+
+    monkeypatch.setattr("trainer.strength.sample_latents", crowded)
+    split = choose_strength(*frozen, rated, {})
+    assert max(drawn) > 2 and min(drawn) == 2
+    assert split.strength == whole.strength
+    for one, other in zip(split.curve, whole.curve, strict=True):
+        assert one == pytest.approx(other, rel=1e-3)
+
+
 def test_the_sweep_leaves_the_adapter_active(rated, frozen):
     base = frozen[0]
     adapt(base, 0.1)

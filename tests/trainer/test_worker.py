@@ -20,6 +20,7 @@ from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Claim, Image, Origin, TaskKind, TaskStatus
 from tests.trainer.conftest import PICTURES, rate_everything
+from trainer.preview import Progress
 from trainer.retrain import retrain
 from trainer.worker import Retrainer, draw_and_record, generate, plan, prepare
 
@@ -132,8 +133,8 @@ def test_the_pictures_in_hand_are_shown_with_their_progress(rated, engine):
     work = plan(engine, more, 2, "a worker")
     seen: list[tuple] = []
 
-    def look(step: int, steps: int) -> None:
-        keep_claims(engine, "a worker", step, steps)
+    def look(now: Progress) -> None:
+        keep_claims(engine, "a worker", now.step, now.steps)
         seen.append(standing(engine).in_hand)
 
     draw_and_record(engine, layout_of(rated), sampler, work, look)

@@ -3,10 +3,12 @@ from pathlib import Path
 
 import pytest
 
+from store.engine import writing
 from store.errors import BadRequest, DamagedStore
 from store.files import sha256_of
 from store.layout import layout_of
 from store.settings import Settings
+from store.tables import Version
 from ui.comfyui import Shown, same_prompt
 from ui.export import Format, export_lora
 
@@ -19,7 +21,10 @@ OUTPUTS = {
     "ConditioningZeroOut": ["CONDITIONING"],
     "ConditioningSetProperties": ["CONDITIONING"],
     "CreateHookLoraModelOnly": ["HOOKS"],
+    "CreateHookLora": ["HOOKS"],
+    "SetClipHooks": ["CLIP"],
     "LoraLoaderModelOnly": ["MODEL"],
+    "LoraLoader": ["MODEL", "CLIP"],
     "EmptyLatentImage": ["LATENT"],
     "KSampler": ["LATENT"],
     "SamplerCustomAdvanced": ["LATENT", "LATENT"],
@@ -41,6 +46,7 @@ INPUTS = {
     "cond1": "CONDITIONING",
     "cond2": "CONDITIONING",
     "opt_hooks": "HOOKS",
+    "hooks": "HOOKS",
     "latent_image": "LATENT",
     "samples": "LATENT",
     "images": "IMAGE",
@@ -97,8 +103,19 @@ def one_of(workflow: dict[str, dict], kind: str) -> dict:
     return found
 
 
-def test_every_wire_of_a_workflow_joins_an_output_and_an_input_of_one_kind(published, tmp_path):
-    made = workflows_of(published, tmp_path)
+@pytest.fixture
+def with_text(published, engine) -> Settings:
+    """The same with a LoRA that is on the text encoders too, and a negative prompt of its own."""
+    with writing(engine) as session:
+        version = session.get_one(Version, 1)
+        version.settings = version.settings | {"lora_text_encoders": True, "negative_prompt": "wrong"}
+        session.add(version)
+    return published
+
+
+@pytest.mark.parametrize("store", ["published", "with_text"])
+def test_every_wire_of_a_workflow_joins_an_output_and_an_input_of_one_kind(store, request, tmp_path):
+    made = workflows_of(request.getfixturevalue(store), tmp_path)
     assert len(made) == 3
     for workflow in made.values():
         for node in workflow.values():
@@ -114,6 +131,32 @@ def test_in_the_negative_half_workflow_the_hook_reaches_the_negative_conditionin
     assert hook["inputs"]["lora_name"] == "naysayer-v1-kohya.safetensors"
     assert "opt_hooks" not in nodes[sampler["positive"][0]]["inputs"]
     assert nodes[sampler["model"][0]]["class_type"] == "CheckpointLoaderSimple"
+
+
+def test_where_the_lora_is_on_the_text_encoders_its_own_rows_alone_are_read_with_it(with_text, tmp_path):
+    made = workflows_of(with_text, tmp_path)
+    negative = made["workflow-negative-half.json"]
+    sampler = one_of(negative, "KSampler")["inputs"]
+    assert text_and_clip(negative, sampler["negative"]) == ("wrong", "SetClipHooks")
+    assert text_and_clip(negative, sampler["positive"])[1] == "CheckpointLoaderSimple"
+    same = made["workflow-same-prompt.json"]
+    guider = one_of(same, "DualCFGGuider")["inputs"]
+    prompt = text_and_clip(same, guider["cond1"])[0]
+    assert text_and_clip(same, guider["cond1"])[1] == "CheckpointLoaderSimple"
+    assert text_and_clip(same, guider["cond2"]) == (prompt, "SetClipHooks")
+    assert one_of(same, "CreateHookLora")["inputs"]["strength_clip"] == 1.0
+    both = made["workflow-trigger-word.json"]
+    sampler = one_of(both, "KSampler")["inputs"]
+    assert {text_and_clip(both, sampler[half])[1] for half in ("positive", "negative")} == {"LoraLoader"}
+    assert "both text encoders" in (tmp_path / "README.md").read_text()
+
+
+def text_and_clip(nodes: dict[str, dict], wire: list) -> tuple[str, str]:
+    """The text that a conditioning reads, and the kind of node its text encoders come from."""
+    node = nodes[wire[0]]
+    while node["class_type"] != "CLIPTextEncode":
+        node = nodes[node["inputs"]["cond_NEW"][0]]
+    return node["inputs"]["text"], nodes[node["inputs"]["clip"][0]]["class_type"]
 
 
 def test_the_same_prompt_workflow_computes_our_rule():

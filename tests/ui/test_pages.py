@@ -15,12 +15,13 @@ from feedback.versions import get_version, promote
 from feedback.votes import Press, record_votes
 from store.engine import writing
 from store.errors import BadRequest
-from store.tables import Origin, Run, RunStatus, Verdict, utc_now
+from store.tables import Origin, Run, RunStatus, Task, TaskKind, TaskStatus, Verdict, utc_now
 from ui.card import settings_html
 from ui.compare import grid_data
 from ui.draw import ago, alert, interval_bar, picture
 from ui.overview import effect_words, overview_html
 from ui.pictures import image_url
+from ui.playground import drawn_html
 from ui.serve import SERVER, pages_command
 from ui.versions import table_html
 
@@ -115,8 +116,22 @@ def test_reasons_and_prompts_are_escaped(settings, engine, draw, publish_version
 
 
 def test_a_thumbnail_cannot_break_out_of_its_attributes():
-    html = picture("0" * 64, '" onerror="alert(1)')
+    html = picture("0" * 64, '" onerror="alert(1)', width=64)
     assert 'onerror="' not in html
+
+
+def test_a_picture_that_is_still_drawn_is_shown_as_such_and_not_counted():
+    answer = {"0": "0" * 64, "1 coming": "data:image/webp;base64,AAAA"}
+    body = {"prompt": HOSTILE, "seed": 3, "versions": [0, 1], "strength": 4.0}
+    html = drawn_html(Task(kind=TaskKind.draw, status=TaskStatus.running, body=body, answer=answer), width=64)
+    assert 'src="data:image/webp;base64,AAAA" alt="v1, still being drawn"' in html
+    assert "1 of 2 drawn" in html
+    assert "<img src=x" not in html
+
+
+@pytest.mark.parametrize(("width", "is_sharp"), [(64, True), (1024, False)])
+def test_only_a_picture_shown_larger_than_it_is_keeps_its_pixels(width, is_sharp):
+    assert ('class="ns-thumb small"' in picture("0" * 64, "a cat", 96, width=width)) is is_sharp
 
 
 def test_the_table_has_a_row_a_version_newest_first(engine, draw, publish_version):

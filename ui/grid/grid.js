@@ -11,6 +11,9 @@ class Grid {
     root.querySelector(".more").addEventListener("click", () => { this.shown += STEP; this.draw(); });
     this.dialog.querySelector("[name=edge]").addEventListener("input", () => this.slide());
     this.dialog.querySelectorAll("select").forEach((one) => one.addEventListener("change", () => this.compare()));
+    // A picture that is shown larger than it is keeps its pixels sharp. `load` does not bubble.
+    root.addEventListener("load", ({ target: img }) =>
+      img.classList.toggle("small", img.naturalWidth < img.clientWidth), true);
     this.take(data);
   }
 

@@ -1,0 +1,52 @@
+"""A glimpse of a picture that is still being drawn, small and soon rather than exact.
+
+Shape suffixes: B pictures, C latent channels (4), H W latent height and width.
+"""
+
+import base64
+import io
+from collections.abc import Callable
+from typing import NamedTuple
+
+from diffusers import EulerDiscreteScheduler
+from diffusers.schedulers.scheduling_utils import SchedulerMixin
+from PIL.Image import Image
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+SIDE = 32
+"""Latents are shrunk to this many px before they are decoded: 256 px on SDXL, a sixteenth of a picture's work."""
+QUALITY = 80
+
+
+class Progress(NamedTuple):
+    """Steps done of how many, and what gives the latents (B, C, H, W) that the drawing is heading for."""
+
+    step: int
+    steps: int
+    glimpse: Callable[[], Tensor]
+
+
+def heading_for(scheduler: SchedulerMixin, before_BCHW: Tensor | None, after_BCHW: Tensor) -> Tensor:
+    """The clean latents that the last step points at; under another scheduler than Euler's, or after the first step,
+    the noisy ones as they are.
+
+    Source: x - sigma dx/dsigma, the denoised picture in Karras et al. 2022, eq. 3 and 4.
+    """
+    if before_BCHW is None or not isinstance(scheduler, EulerDiscreteScheduler) or not scheduler.step_index:
+        return after_BCHW
+    earlier, sigma = scheduler.sigmas[scheduler.step_index - 1 : scheduler.step_index + 1].tolist()
+    return after_BCHW - sigma * (after_BCHW - before_BCHW) / (sigma - earlier)
+
+
+def shrunk(latents_BCHW: Tensor) -> Tensor:
+    """The latents with at most SIDE px a side."""
+    share = SIDE / max(latents_BCHW.shape[-2:])
+    return interpolate(latents_BCHW, scale_factor=share, mode="area") if share < 1 else latents_BCHW
+
+
+def data_uri(picture: Image) -> str:
+    """A picture as an address that holds it: WebP, a few kilobytes."""
+    file = io.BytesIO()
+    picture.save(file, "WEBP", quality=QUALITY)
+    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
