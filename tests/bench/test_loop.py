@@ -26,7 +26,7 @@ def row(name: str, round_: int, faults: list[list[str]], replicate: int = 0) -> 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_one_round_of_the_default_method_beats_the_base_beyond_chance(tmp_path):
-    settings = Settings(_env_file=None, sweep_pictures=8)
+    settings = Settings(_env_file=None, sweep_pictures=8, train_steps=300)
     found = record(run(settings, tmp_path, PLAN, [5], 1), PLAN)["methods"]
     print(json.dumps(found, indent=1))
     assert found["base"]["n"] == found[DEFAULT]["n"] == 72
