@@ -11,6 +11,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from store.errors import BadRequest
 
 BUILTIN = "builtin"
+STEPS_A_PICTURE, MOST_STEPS = 3, 1800
+"""Steps of a fit: on few pictures more of them only learn those very pictures by heart."""
 
 
 class Settings(BaseSettings):
@@ -124,7 +126,9 @@ class Settings(BaseSettings):
     lora_text_encoders: bool = Field(
         False, description="a LoRA on the attention of both text encoders too, trained together with the UNet's"
     )
-    train_steps: int = Field(600, ge=1, description="optimiser steps of a retrain")
+    train_steps: int = Field(
+        0, ge=0, description="optimiser steps of a retrain; 0: three for each rated picture, 1,800 at most"
+    )
     train_batch: int = Field(8, ge=1, description="latents a step, half rejects and half keeps")
     micro_batch: int | None = Field(
         None,
@@ -251,6 +255,15 @@ class Settings(BaseSettings):
     @property
     def learning_rate_used(self) -> float:
         return self.learning_rate or (1.0 if self.optimizer == "prodigy" else 5e-4)
+
+    def with_steps_for(self, pictures: int) -> "Settings":
+        """Settings that say how many steps a retrain on so many rated pictures takes.
+
+        >>> [Settings(train_steps=n).with_steps_for(200).train_steps for n in (0, 40)]
+        [600, 40]
+        """
+        steps = self.train_steps or max(1, min(STEPS_A_PICTURE * pictures, MOST_STEPS))
+        return self.model_copy(update={"train_steps": steps})
 
     @property
     def rejects_needed(self) -> int:

@@ -80,6 +80,7 @@ def _train_and_publish(
     base = load_base(pinned(engine, settings))
     begin(engine, base.name, base.sha256, base.facts)
     manifest = _manifest(engine, unfinished, base.sha256)
+    settings = settings.with_steps_for(len(manifest.items))
     run = _start(engine, unfinished, manifest, settings)
     parent = find_parent(engine, layout)
     folder = checkpoint_folder(layout, manifest, settings, parent)
@@ -114,6 +115,7 @@ def _help_to_fit(settings: Settings) -> Outcome:
         return Outcome("the first process had nothing to fit")
     engine, layout = open_store(settings), layout_of(settings)
     base, manifest = load_base(pinned(engine, settings)), load_manifest(engine, order.manifest_id)
+    settings = settings.with_steps_for(len(manifest.items))
     parent = find_parent(engine, layout, order.parent)
     folder = checkpoint_folder(layout, manifest, settings, parent)
     with _stop_signals() as should_stop:

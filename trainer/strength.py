@@ -28,15 +28,16 @@ from trainer.model import Base
 from trainer.sampler import decode, drawing_by, sample_latents
 
 STRENGTHS = {
-    "same-prompt": (1.0, 2.0, 4.0, 6.0, 8.0),
+    "same-prompt": (1.0, 2.0, 4.0, 6.0),
     "negative-half": (0.5, 1.0, 2.0, 3.0, 4.0),
     "woolf": (0.25, 0.5, 0.75, 1.0),
 }
-DIVERSITY = Interval(0.7, float("inf"))
-"""Some of a prompt's spread are its mistakes, a wrong colour above all: mending them costs up to a quarter of it."""
+DIVERSITY = Interval(0.5, float("inf"))
+"""Much of a prompt's spread are its mistakes, a wrong colour above all, and mending them takes up to 0.45 of it; pictures
+that became one and the same would leave nothing."""
 CONTRAST = Interval(0.8, 1.25)
 SATURATION = Interval(0.8, 1.25)
-MOST_PUSH = 0.4
+MOST_PUSH = 0.5
 """The push away from the rejects, relative to the pull towards the prompt."""
 DECIDED_FROM = 400
 """What a picture shows is decided at this timestep and above; below, the pull towards the prompt is hardly there."""
@@ -98,7 +99,7 @@ def passes(point: dict[str, float], judged: dict[float, tuple[int, int]]) -> boo
 
     >>> passes({"strength": 2, "diversity": 1.0, "contrast": 1.1, "saturation": 1.0, "push": 0.3}, {})
     True
-    >>> passes({"strength": 8, "diversity": 0.7, "contrast": 1.1, "saturation": 1.0, "push": 0.3}, {})
+    >>> passes({"strength": 8, "diversity": 0.4, "contrast": 1.1, "saturation": 1.0, "push": 0.3}, {})
     False
     """
     within = (("diversity", DIVERSITY), ("contrast", CONTRAST), ("saturation", SATURATION))

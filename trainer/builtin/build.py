@@ -20,28 +20,45 @@ from trainer.builtin.running import device_for, rank, repeatable
 from trainer.builtin.text import new_text_encoders, new_tokenizers
 from trainer.builtin.unet import new_scheduler, new_unet, train_unet
 from trainer.builtin.vae import encode, train_vae
-from trainer.world.pictures import pictures
+from trainer.world.pictures import Pictures, pictures
 
 PICTURES = 20_000
 FAULTY = 0.45
 """Share of the training pictures drawn with a fault."""
+MORE_PICTURES = 40_000
+MORE_FAULTY = 0.55
+"""The same of the second course: as the model learns to write and count, what it still does wrong is what it was shown."""
 SAVE_EVERY = 1000
-DEFAULTS = {"guidance_scale": 1.75, "num_inference_steps": 20, "height": 64, "width": 64}
+DEFAULTS = {"guidance_scale": 2.0, "num_inference_steps": 20, "height": 64, "width": 64}
 
 
 @repeatable()
-def main(out: Path, seed: int = 0, vae_steps: int = 1600, unet_steps: int = 5000, vae: Path | None = None) -> None:
-    """Draws the data, trains the autoencoder (or takes the one in the folder `vae`), then the rest, into `out`.
+def main(
+    out: Path,
+    seed: int = 0,
+    vae_steps: int = 1600,
+    unet_steps: int = 5000,
+    more_steps: int = 9000,
+    begin_from: Path | None = None,
+) -> None:
+    """Draws the data, trains the autoencoder, then the rest in two courses, into `out`.
 
-    `out` is replaced as a whole, every SAVE_EVERY steps by a rough model and at the end; its README.md is kept.
+    `begin_from` is the folder of a model that has had the first course: only the second is done. `out` is replaced as a
+    whole, every SAVE_EVERY steps by a rough model and at the end; its README.md is kept.
     """
-    drawn = pictures(PICTURES, FAULTY, seed)
-    pixels = torch.from_numpy(drawn.pixels)
-    autoencoder = AutoencoderKL.from_pretrained(vae) if vae else train_vae(pixels, vae_steps, seed)
-    autoencoder = autoencoder.to(device_for()).eval()
-    pipe = new_pipeline(autoencoder, seed + 1)
-    latents = encode(autoencoder, pixels)
-    train_unet(pipe, latents, drawn.prompts, unet_steps, seed + 2, lambda rough: save(rough, out), SAVE_EVERY)
+    if begin_from:
+        pipe = StableDiffusionXLPipeline.from_pretrained(begin_from, use_safetensors=True).to(device_for(), torch.float32)
+    else:
+        drawn = pictures(PICTURES, FAULTY, seed)
+        autoencoder = train_vae(torch.from_numpy(drawn.pixels), vae_steps, seed).to(device_for()).eval()
+        pipe = new_pipeline(autoencoder, seed + 1)
+        _course(pipe, drawn, unet_steps, seed + 2, out)
+    _course(pipe, pictures(MORE_PICTURES, MORE_FAULTY, seed + 3), more_steps, seed + 4, out)
+
+
+def _course(pipe: StableDiffusionXLPipeline, drawn: Pictures, steps: int, seed: int, out: Path) -> None:
+    latents = encode(pipe.vae, torch.from_numpy(drawn.pixels))
+    train_unet(pipe, latents, drawn.prompts, steps, seed, lambda rough: save(rough, out), SAVE_EVERY)
     if rank() == 0:
         save(pipe, out)
 
@@ -97,7 +114,8 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--vae-steps", type=int, default=1600)
     parser.add_argument("--unet-steps", type=int, default=5000)
-    parser.add_argument("--vae", type=Path, help="a trained autoencoder to use instead of training one")
+    parser.add_argument("--more-steps", type=int, default=9000)
+    parser.add_argument("--begin-from", type=Path, help="a model that has had the first course: only the second is done")
     if torch.distributed.is_torchelastic_launched():
         torch.distributed.init_process_group("gloo")
     main(**vars(parser.parse_args()))
