@@ -106,7 +106,7 @@ def _prompts(size: int, random: np.random.Generator) -> Sequence[str]:
 
 
 def _settings(folder: Path) -> Settings:
-    return Settings(_env_file=None, data_dir=folder, objective="sft", device="cpu", dtype="fp32")
+    return Settings(_env_file=None, data_dir=folder, objective="sft", train_steps=600, device="cpu", dtype="fp32")
 
 
 if __name__ == "__main__":

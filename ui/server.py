@@ -8,6 +8,9 @@ from pathlib import Path
 
 import streamlit as st
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
 from streamlit import config
 
 from ui.entering import entering_routes
@@ -38,6 +41,11 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     yield
 
 
+async def to_the_first_page(_request: Request) -> RedirectResponse:
+    """The rating page has the address `/`; Streamlit knows no second one for it."""
+    return RedirectResponse("/")
+
+
 app = st.App(
     Path(__file__).with_name("pages.py"),
     routes=[
@@ -45,6 +53,7 @@ app = st.App(
         *plain_routes(engine, settings()),
         *entering_routes(engine, settings()),
         *metrics_routes(engine, settings()),
+        Route("/rate", to_the_first_page),
     ],
     middleware=[Middleware(SameMachine, hosts=settings().host_names)],
     lifespan=lifespan,

@@ -103,6 +103,14 @@ def test_pace_and_goal_are_told_and_the_end_of_the_queue_is_quiet(begin):
     expect(page.locator(".note")).to_have_text("")
 
 
+def test_the_rating_page_is_found_by_its_name_as_well(begin, served):
+    page = begin("eve")
+    page.goto(f"{served.url}/rate")
+    expect(page.locator(".frame img")).to_be_visible()
+    assert page.url.rstrip("/") == served.url.rstrip("/")
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+
+
 def test_a_screen_reader_is_told_what_is_shown_and_what_was_done(begin):
     page = begin("bob")
     prompt = page.locator(".prompt").inner_text()
