@@ -192,11 +192,11 @@ class Meter:
         """Guidance and LoRA scale that the judge itself likes best on prompts and seeds of their own."""
         from trainer.sampler import drawing_by
 
-        items = evaluation_items(self.stores.seed + TUNING_SEED, 24, 1)
+        items = evaluation_items(self.stores.seed + TUNING_SEED, 24, 2)
         tried = [
             replace(drawing_by(self.base.plain, "woolf", scale, version.settings), guidance_scale=w)
-            for w in (self.base.plain.guidance_scale, 3.0, 5.0)
-            for scale in (0.3, 1.0)
+            for w in (self.base.plain.guidance_scale, 4.0, 6.0)
+            for scale in (0.1, 0.3, 1.0)
         ]
 
         def wrong(drawing: Drawing) -> int:
