@@ -47,7 +47,9 @@ def main(
     whole, every SAVE_EVERY steps by a rough model and at the end; its README.md is kept.
     """
     if begin_from:
-        pipe = StableDiffusionXLPipeline.from_pretrained(begin_from, use_safetensors=True).to(device_for(), torch.float32)
+        pipe = StableDiffusionXLPipeline.from_pretrained(begin_from, use_safetensors=True).to(
+            device_for(), torch.float32
+        )
     else:
         drawn = pictures(PICTURES, FAULTY, seed)
         autoencoder = train_vae(torch.from_numpy(drawn.pixels), vae_steps, seed).to(device_for()).eval()
@@ -115,7 +117,9 @@ if __name__ == "__main__":
     parser.add_argument("--vae-steps", type=int, default=1600)
     parser.add_argument("--unet-steps", type=int, default=5000)
     parser.add_argument("--more-steps", type=int, default=9000)
-    parser.add_argument("--begin-from", type=Path, help="a model that has had the first course: only the second is done")
+    parser.add_argument(
+        "--begin-from", type=Path, help="a model that has had the first course: only the second is done"
+    )
     if torch.distributed.is_torchelastic_launched():
         torch.distributed.init_process_group("gloo")
     main(**vars(parser.parse_args()))
