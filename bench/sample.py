@@ -3,8 +3,8 @@
 Every round times every form once, one after the other in an order drawn anew, so that whatever else the machine does,
 and what the form before left in the caches, falls on all alike; a figure is the median over the rounds of a form's time
 relative to the plain form's in the same round. Overheads are ratios minus one: 0.03 is three percent. On a CPU the time
-is this process's processor time, on a GPU the wall clock's. Where a process's memory happens to lie shifts all its figures,
-so several processes measure one after the other, and what is reported is the median over them.
+is this process's processor time, on a GPU the wall clock's. Where a process's memory happens to lie shifts all its
+figures, so several processes measure one after the other, and what is reported is the median over them.
 """
 
 import os

@@ -33,8 +33,8 @@ STRENGTHS = {
     "woolf": (0.25, 0.5, 0.75, 1.0),
 }
 DIVERSITY = Interval(0.45, float("inf"))
-"""Much of a prompt's spread are its mistakes, a wrong colour above all, and mending them takes up to half of it; pictures
-that became one and the same would leave nothing."""
+"""Much of a prompt's spread are its mistakes, a wrong colour above all, and mending them takes up to half of it;
+pictures that became one and the same would leave nothing."""
 CONTRAST = Interval(0.8, 1.25)
 SATURATION = Interval(0.8, 1.25)
 MOST_PUSH = 0.6

@@ -27,7 +27,7 @@ FAULTY = 0.45
 """Share of the training pictures drawn with a fault."""
 MORE_PICTURES = 40_000
 MORE_FAULTY = 0.55
-"""The same of the second course: as the model learns to write and count, what it still does wrong is what it was shown."""
+"""The same of the second course, in which the model learns to write and count: what it then does wrong it was shown."""
 SAVE_EVERY = 1000
 DEFAULTS = {"guidance_scale": 2.0, "num_inference_steps": 20, "height": 64, "width": 64}
 
