@@ -32,12 +32,12 @@ STRENGTHS = {
     "negative-half": (0.5, 1.0, 2.0, 3.0, 4.0),
     "woolf": (0.25, 0.5, 0.75, 1.0),
 }
-DIVERSITY = Interval(0.45, float("inf"))
+DIVERSITY = Interval(0.5, float("inf"))
 """Much of a prompt's spread are its mistakes, a wrong colour above all, and mending them takes up to half of it;
 pictures that became one and the same would leave nothing."""
 CONTRAST = Interval(0.8, 1.25)
 SATURATION = Interval(0.8, 1.25)
-MOST_PUSH = 0.6
+MOST_PUSH = 0.5
 """The push away from the rejects, relative to the pull towards the prompt."""
 DECIDED_FROM = 400
 """What a picture shows is decided at this timestep and above; below, the pull towards the prompt is hardly there."""
