@@ -259,8 +259,10 @@ class Settings(BaseSettings):
     def with_steps_for(self, pictures: int) -> "Settings":
         """Settings that say how many steps a retrain on so many rated pictures takes.
 
-        >>> [Settings(train_steps=n).with_steps_for(200).train_steps for n in (0, 40)]
-        [600, 40]
+        >>> Settings().with_steps_for(200).train_steps, Settings().with_steps_for(9_000).train_steps
+        (600, 1800)
+        >>> Settings(train_steps=40).with_steps_for(200).train_steps
+        40
         """
         steps = self.train_steps or max(1, min(STEPS_A_PICTURE * pictures, MOST_STEPS))
         return self.model_copy(update={"train_steps": steps})

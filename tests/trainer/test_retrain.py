@@ -11,7 +11,7 @@ from sqlmodel import select
 
 from feedback.manifest import load_manifest
 from feedback.queue import next_images
-from feedback.versions import champion
+from feedback.versions import champion, get_version
 from feedback.votes import Press, record_votes
 from store.engine import reading
 from store.errors import Busy
@@ -99,6 +99,14 @@ def test_a_due_retrain_publishes_a_challenger_that_loads_and_draws(rated):
     assert version.parent == 0
     assert last_run(rated).status is RunStatus.done
     assert "not due: 0 new rejects" in retrain(rated).sentence
+
+
+def test_a_retrain_takes_by_itself_three_steps_for_each_rated_picture(rated):
+    number = retrain(rated.model_copy(update={"train_steps": 0}), force=True).version
+    engine = open_store(rated)
+    version = get_version(engine, number)
+    steps = 3 * len(load_manifest(engine, version.manifest_id).items)
+    assert version.curve[-1]["step"] == version.settings["train_steps"] == steps
 
 
 @pytest.mark.slow
