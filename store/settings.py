@@ -64,7 +64,7 @@ class Settings(BaseSettings):
         "whole", description="sliced: one picture after the other; tiled: large pictures in overlapping pieces"
     )
     queue_target: int = Field(24, ge=1, description="unrated pictures the worker keeps ready")
-    base_slice: float = Field(0.1, ge=0, le=1, description="share of the pictures drawn by the plain base")
+    base_slice: float = Field(0.5, ge=0, le=1, description="share of the pictures drawn by the plain base")
     evaluation_pairs: int | None = Field(
         None, ge=0, description="pairs of the default evaluation set; empty: 200, or 12 where promotion is auto"
     )
