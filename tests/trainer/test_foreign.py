@@ -339,8 +339,8 @@ def test_the_original_block_names_of_every_layer_lead_to_its_diffusers_path(real
     assert checked == len(layers) == 794
 
 
-def test_our_kohya_names_are_all_known_to_comfyui_and_all_in_one_spelling_for_invokeai(unet):
-    # ComfyUI looks modules up as `lora_unet_<diffusers path>`; InvokeAI refuses a file that mixes these with blocks.
+def test_our_kohya_names_are_diffusers_paths_throughout(unet):
+    # InvokeAI refuses a file that mixes these with the original's blocks.
     ours = kohya_layout(random_lora(unet, "all", RANK))
     modules = {name.split(".", 1)[0] for name in ours}
     assert {name.split(".", 1)[1] for name in ours} == {"lora_down.weight", "lora_up.weight", "alpha"}
