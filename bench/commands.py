@@ -48,7 +48,7 @@ def loop(
     replicates: Annotated[int, typer.Option(min=1, help="Independent repetitions, each with seeds of its own.")] = 3,
     first: Annotated[
         int, typer.Option(min=0, max=89, help="Seed of the first replicate; others served to choose the defaults.")
-    ] = 30,
+    ] = 40,
     votes: Annotated[int, typer.Option(min=10, help="Votes a round.")] = 200,
     rounds: Annotated[int, typer.Option(min=1, max=3, help="Rounds of the default method.")] = 3,
     processes: Annotated[int, typer.Option(min=1, help="Replicates at once, one thread each.")] = 2,

@@ -37,7 +37,7 @@ DIVERSITY = Interval(0.5, float("inf"))
 pictures that became one and the same would leave nothing."""
 CONTRAST = Interval(0.8, 1.25)
 SATURATION = Interval(0.8, 1.25)
-MOST_PUSH = 0.5
+MOST_PUSH = 0.6
 """The push away from the rejects, relative to the pull towards the prompt."""
 DECIDED_FROM = 400
 """What a picture shows is decided at this timestep and above; below, the pull towards the prompt is hardly there."""
