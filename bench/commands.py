@@ -143,7 +143,7 @@ def bench_sample(
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds in each process.")] = 12,
     processes: Annotated[
         int, typer.Option(min=1, help="Processes that measure in turn; the figures are the medians over them.")
-    ] = 3,
+    ] = 9,
     wide: Annotated[bool, typer.Option(help="Also a random SDXL at a quarter of its width.")] = True,
     compiled: Annotated[bool, typer.Option("--compiled", help="Also with torch.compile, which takes minutes.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,

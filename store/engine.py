@@ -4,6 +4,7 @@ import fcntl
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 # Any fixed number: one advisory lock for all writers of a PostgreSQL store.
 WRITE_LOCK = 0x6E617973
+BUSY_S = 30.0
+"""How long a connection to SQLite waits for another's lock."""
 
 
 def sqlite_module() -> ModuleType:
@@ -55,7 +58,7 @@ def _open_sqlite(url: str) -> Engine:
     database = make_url(url).database
     if database:
         make_folder(Path(database).parent)
-    engine = create_engine(url, module=module, connect_args={"timeout": 30}, pool_size=20, max_overflow=50)
+    engine = create_engine(url, module=module, connect_args={"timeout": BUSY_S}, pool_size=20, max_overflow=50)
     is_unsafe = has_wal_reset_bug(module.sqlite_version_info)
     if is_unsafe:
         log.warning("SQLite %s has the WAL-reset bug: using journal_mode=DELETE", module.sqlite_version)
@@ -63,8 +66,8 @@ def _open_sqlite(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver's own BEGIN is off, ours is below
+        _set_journal(connection, "DELETE" if is_unsafe else "WAL", module.OperationalError)
         for pragma in (
-            f"journal_mode={'DELETE' if is_unsafe else 'WAL'}",
             "synchronous=FULL",
             "foreign_keys=ON",
             "trusted_schema=OFF",
@@ -82,6 +85,19 @@ def _open_sqlite(url: str) -> Engine:
         connection.exec_driver_sql(f"BEGIN {kind}")
 
     return engine
+
+
+def _set_journal(connection: Any, mode: str, failed: type[Exception]) -> None:
+    """Waits where SQLite itself does not: it gives up at once when another process is about to write a new file."""
+    until = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute(f"PRAGMA journal_mode={mode}")
+            return
+        except failed as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 @contextmanager

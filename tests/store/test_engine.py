@@ -22,6 +22,14 @@ def test_engines_with_the_fix_do_not_have_the_wal_reset_bug(version: tuple[int, 
     assert not has_wal_reset_bug(version)
 
 
+def test_a_new_file_that_another_is_about_to_write_is_waited_for(tmp_path: Path) -> None:
+    other = sqlite_module().connect(tmp_path / "new.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")  # before the file is in WAL mode
+    threading.Timer(0.5, lambda: other.execute("COMMIT")).start()
+    with open_engine(f"sqlite:///{tmp_path / 'new.db'}").connect() as connection:
+        assert connection.execute(text("SELECT 1")).scalar() == 1
+
+
 def test_wal_is_used_exactly_where_it_is_safe(engine: Engine) -> None:
     is_affected = has_wal_reset_bug(sqlite_module().sqlite_version_info)
     with engine.connect() as connection:
