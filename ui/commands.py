@@ -94,7 +94,7 @@ def promote(
     reason: Annotated[str, typer.Option(help="Kept in the history.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Whatever speaks against it; needs a reason.")] = False,
 ) -> None:
-    """Make a version the champion: the next pictures come from it. Refused when its files or its votes say no."""
+    """Make a version the champion: it draws what the base does not. Refused when its files or its votes say no."""
     from feedback.actions import promote_by_hand
     from feedback.announce import announce
     from store.layout import layout_of

@@ -76,7 +76,7 @@ def _name(rows: Sequence[VersionRow], number: int) -> str:
 
 @st.dialog("Promote")
 def _confirm_promotion(number: int) -> None:
-    st.text(f"v{number} becomes the champion: the next pictures are drawn with it. It can be rolled back.")
+    st.text(f"v{number} becomes the champion: it draws what the plain base does not. It can be rolled back.")
     against, layout = objections(engine(), layout_of(settings()), number), layout_of(settings())
     is_forced = False
     if against:
@@ -92,7 +92,7 @@ def _confirm_promotion(number: int) -> None:
 
 @st.dialog("Roll back")
 def _confirm_rollback() -> None:
-    st.text("The champion before this one goes live again: the next pictures are drawn with it.")
+    st.text("The champion before this one goes live again: it draws what the plain base does not.")
     _confirm("Roll back", lambda reason: f"v{roll_back(engine(), reason)} is champion again")
 
 
