@@ -30,8 +30,8 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the raters' slips.")] = 0,
 ) -> None:
     """Let simulated raters vote on the built-in model's pictures through the real store and queue; print the rates."""
-    from bench.simulate import Habits, simulate
-    from feedback.summary import version_rows
+    from bench.loop.simulate import Habits, simulate
+    from feedback.figures.summary import version_rows
     from store.migrate import open_store
     from ui.words import version_table
 
@@ -57,9 +57,9 @@ def loop(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Does the loop lower the share of wrong pictures, and by which method? About an hour on two cores."""
-    from bench.evidence import grid, plot, record
-    from bench.evidence_page import page, table
-    from bench.loop import Plan, run
+    from bench.loop.evidence import grid, plot, record
+    from bench.loop.evidence_page import page, table
+    from bench.loop.loop import Plan, run
 
     settings, plan = read_settings(), Plan(votes=votes, rounds=rounds, is_short=short)
     found = record(run(settings, folder, plan, range(first, first + replicates), processes), plan)
@@ -79,7 +79,7 @@ def bench_queue(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """How long it takes to find a rater's next images in a large SQLite store."""
-    from bench.queue import measure
+    from bench.rate.queue import measure
 
     found = measure(images, votes, picks)
     if as_json:
@@ -99,7 +99,7 @@ def bench_ratings(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """What real raters do: agreement, slips and pace, from published ratings of generated images."""
-    from bench.ratings import figures
+    from bench.rate.ratings import figures
 
     found = figures(folder)
     if as_json:
@@ -166,7 +166,7 @@ def bench_ui(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """From key to next picture painted: one rater, twenty, beside a retrain, and a naive page; needs Chromium."""
-    from bench.ui import bench_ui
+    from bench.rate.latency import bench_ui
 
     found = bench_ui(presses, studio=label_studio)
     typer.echo(json.dumps(found) if as_json else "\n".join(f"{name}: {value}" for name, value in found.items()))
@@ -193,7 +193,7 @@ def bench_train(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """A whole retrain beside diffusers' own script: images a second, peak memory, held-out loss."""
-    from bench.train import FULL_SIZE, Plan, bench_train, find_script, table
+    from bench.retrain.train import FULL_SIZE, Plan, bench_train, find_script, table
 
     dtype = "bf16" if model == FULL_SIZE else "fp32"
     plan = Plan(images, batch, micro_batch, steps, rank, rounds, 5e-4, device, dtype, model, checkpointing)
@@ -211,7 +211,7 @@ def bench_pool_size(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """What a retrain's preparation costs as the pool grows while the new rejects stay as many."""
-    from bench.pool_size import bench_pool_size, plot, table
+    from bench.retrain.pool_size import bench_pool_size, plot, table
 
     found = bench_pool_size(sizes or [100, 1_000, 10_000], rounds)
     if docs is not None:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from feedback.gate import CAP, ENOUGH
+from feedback.gate.gate import CAP, ENOUGH
 from feedback.statistics import log_e_value
 
 DISCORDANT = 0.30

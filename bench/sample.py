@@ -24,11 +24,11 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor
 
 from store.settings import Settings
-from trainer.guidance import RULES, Steering
-from trainer.lora import TRAINED, add_fresh
-from trainer.model import Base, load_base, quiet_libraries
-from trainer.rows import Part, adapted_layers, forwards, merged_weight
-from trainer.sampler import decode, drawing_by, sample_latents
+from trainer.base.model import Base, load_base, quiet_libraries
+from trainer.lora.tensors import TRAINED, add_fresh
+from trainer.sample.guidance import RULES, Steering
+from trainer.sample.rows import Part, adapted_layers, forwards, merged_weight
+from trainer.sample.sampler import decode, drawing_by, sample_latents
 
 STRENGTHS = {"negative-half": 1.5, "same-prompt": 4.0}
 PROMPT = "a big red star on a blue background"

@@ -14,12 +14,12 @@ from sqlalchemy import Engine, text
 from sqlmodel import select
 from tqdm import tqdm
 
-from feedback.pool import how_due, pool
-from feedback.prompts import add_prompts
-from feedback.queue import next_images
-from feedback.tally import rebuild
+from feedback.pool.pool import how_due, pool
+from feedback.pool.tally import rebuild
+from feedback.rate.queue import next_images
+from feedback.rate.votes import Press, record_votes
+from feedback.sample.prompts import add_prompts
 from feedback.versions import begin, publish
-from feedback.votes import Press, record_votes
 from store.engine import reading, writing
 from store.migrate import open_store
 from store.settings import Settings
@@ -77,17 +77,17 @@ def measure(engine: Engine, settings: Settings) -> dict[str, Any]:
 
 def pages_of(engine: Engine, settings: Settings) -> dict[str, Callable[[], object]]:
     """What each page computes, by its name."""
-    from feedback.evidence import evidence_rows, guardrails
-    from feedback.history import days, growth
-    from feedback.lineage import find_image, trained_on, uses_of
-    from feedback.summary import desk_state, same_seed_grid, version_rows
+    from feedback.figures.summary import desk_state, same_seed_grid, version_rows
+    from feedback.figures.trend import days, growth
+    from feedback.gate.evidence import evidence_rows, guardrails
+    from feedback.rate.votes import recent_votes
+    from feedback.retrain.lineage import find_image, trained_on, uses_of
     from feedback.versions import champion, get_version
-    from feedback.votes import recent_votes
     from store.tables import Role
-    from ui.inside import uses_html
-    from ui.metrics import metrics_text
-    from ui.overview import overview_html
-    from ui.versions import table_html
+    from ui.dashboard.inside import uses_html
+    from ui.dashboard.overview import overview_html
+    from ui.dashboard.versions import table_html
+    from ui.web.metrics import metrics_text
 
     with reading(engine) as session:
         newest = max(session.exec(select(Version.number)))

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, func, update
 from sqlmodel import Session, col, select
 
-from feedback.tally import count_new_rejects
+from feedback.pool.tally import count_new_rejects
 from store.engine import reading, writing
 from store.errors import BadRequest, OtherBase, UnknownVersion
 from store.tables import Action, Alias, AliasEvent, AliasName, Image, Origin, Version, Vote

@@ -407,7 +407,7 @@ class ImageMeasure(SQLModel, table=True):
 class Word(SQLModel, table=True):
     """A rater's current word on an image: the newest vote, kept beside the votes so that counting them is cheap.
 
-    This table and the four after it follow from `vote` and can be made anew (`feedback.tally.rebuild`).
+    This table and the four after it follow from `vote` and can be made anew (`feedback.pool.tally.rebuild`).
     """
 
     __table_args__ = (Index("ix_word_rater", "rater_id", "vote_id"),)

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 
-from bench.browser import find_chromium
+from bench.rate.browser import find_chromium
 
 
 def ensure_chromium() -> str | None:

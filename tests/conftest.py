@@ -19,9 +19,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlmodel import SQLModel, select
 
-from feedback.prompts import add_prompts
+from feedback.sample.plan import Drawing, Work, record_images
+from feedback.sample.prompts import add_prompts
 from feedback.versions import begin, publish
-from feedback.work import Drawing, Work, record_images
 from store.engine import reading, writing
 from store.files import sha256_of
 from store.migrate import open_store

@@ -21,7 +21,7 @@ def generate(
     """Draw pictures: keep the queue of unrated pictures filled, until stopped."""
     import logging
 
-    from trainer.worker import generate
+    from trainer.sample.worker import generate
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -35,11 +35,11 @@ def retrain(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line on standard output, for monitoring.")] = False,
 ) -> None:
     """Fit a negative LoRA on the reject pool and publish it, when due; safe to call from cron every minute."""
-    from feedback.announce import announce
+    from feedback.webhook import announce
     from store.migrate import open_store
-    from trainer.processes import is_first_process
-    from trainer.retrain import retrain
-    from trainer.runlog import Told, logged
+    from trainer.retrain.processes import is_first_process
+    from trainer.retrain.retrain import retrain
+    from trainer.retrain.runlog import Told, logged
 
     settings = read_settings()
     if not is_first_process():
@@ -87,7 +87,7 @@ def import_lora(
     ] = "",
 ) -> None:
     """Register somebody else's negative LoRA as a version, to be compared by votes."""
-    from trainer.importing import import_lora
+    from trainer.retrain.importing import import_lora
 
     typer.echo(import_lora(read_settings(), file, negative_prompt=negative_prompt).sentence)
 
@@ -98,7 +98,7 @@ def draw_controls(
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other pictures.")] = 0,
 ) -> None:
     """Draw controls for the built-in model's prompts, without the model (and without torch)."""
-    from trainer.controls import draw_controls
+    from trainer.builtin.controls import draw_controls
 
     typer.echo(f"{draw_controls(read_settings(), count, seed)} new controls")
 
@@ -108,7 +108,7 @@ def agreed_controls(
     count: Annotated[int, typer.Option(min=1, help="How many at most, half rejects and half keeps.")] = 60,
 ) -> None:
     """Make controls from pictures on which at least three raters agree without exception."""
-    from feedback.controls import controls_from_agreed
+    from feedback.rate.controls import controls_from_agreed
     from store.migrate import open_store
 
     made = controls_from_agreed(open_store(read_settings()), count, by="command line")
@@ -121,7 +121,7 @@ def add_control(
     answer: Annotated[str, typer.Argument(help="reject or keep")],
 ) -> None:
     """Make a control of one picture by hand."""
-    from feedback.controls import make_control
+    from feedback.rate.controls import make_control
     from store.errors import BadRequest
     from store.migrate import open_store
     from store.tables import Verdict
@@ -135,7 +135,7 @@ def add_control(
 @controls.command("retire")
 def retire_control(image: Annotated[int, typer.Argument(help="The control's number, as in the list.")]) -> None:
     """Show a control to nobody any more, and count its answers no longer."""
-    from feedback.controls import retire_control
+    from feedback.rate.controls import retire_control
     from store.migrate import open_store
 
     retire_control(open_store(read_settings()), image)
@@ -145,7 +145,7 @@ def retire_control(image: Annotated[int, typer.Argument(help="The control's numb
 @controls.command("list")
 def list_controls() -> None:
     """Print the controls: number, answer, where it comes from, how many answers were right, prompt."""
-    from feedback.controls import control_rows
+    from feedback.rate.controls import control_rows
     from store.migrate import open_store
 
     for row in control_rows(open_store(read_settings())):

@@ -9,8 +9,8 @@ from packaging.requirements import Requirement
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from feedback.prompts import list_prompts
-from feedback.tally import differences
+from feedback.pool.tally import differences
+from feedback.sample.prompts import list_prompts
 from feedback.versions import PLAIN
 from store.engine import has_wal_reset_bug, is_sqlite, reading, sqlite_module
 from store.errors import NaysayerError, OtherBase
@@ -19,7 +19,7 @@ from store.layout import Layout, layout_of
 from store.migrate import check_integrity, open_store
 from store.settings import Settings
 from store.tables import Image, Run, RunStatus, Version
-from trainer.lora import DIFFUSERS_FILE, KOHYA_FILE
+from trainer.lora.tensors import DIFFUSERS_FILE, KOHYA_FILE
 
 MIN_FREE_BYTES = 2 * 10**9
 SAMPLED_BLOBS = 200
@@ -134,8 +134,8 @@ def _loop(engine: Engine, settings: Settings) -> Iterable[Finding]:
 
 
 def _model(settings: Settings, engine: Engine) -> Iterable[Finding]:
-    from trainer.model import load_base, quiet_libraries
-    from trainer.weights import pinned
+    from trainer.base.model import load_base, quiet_libraries
+    from trainer.base.weights import pinned
 
     quiet_libraries()
     base = load_base(pinned(engine, settings))

@@ -42,7 +42,7 @@ def main() -> None:
 @app.command()
 def run() -> None:
     """Start everything on this machine: the store, the sampling worker and the pages. Ctrl-C stops it all."""
-    from ui.supervisor import supervise
+    from ui.run.supervisor import supervise
 
     supervise(read_settings())
 
@@ -52,7 +52,7 @@ def pages() -> None:
     """Start the web pages alone."""
     import subprocess
 
-    from ui.serve import pages_command
+    from ui.run.serve import pages_command
 
     sys.exit(subprocess.call(pages_command(read_settings())))
 
@@ -60,7 +60,7 @@ def pages() -> None:
 @app.command()
 def versions() -> None:
     """List the versions with their thumbs-down rates."""
-    from feedback.summary import version_rows
+    from feedback.figures.summary import version_rows
     from store.migrate import open_store
     from ui.words import version_table
 
@@ -70,8 +70,8 @@ def versions() -> None:
 @app.command()
 def status() -> None:
     """Say where the loop stands, in a few lines."""
-    from feedback.pool import how_due
-    from feedback.summary import standing
+    from feedback.figures.summary import standing
+    from feedback.pool.pool import how_due
     from store.migrate import open_store
     from ui.words import standing_lines
 
@@ -95,8 +95,8 @@ def promote(
     force: Annotated[bool, typer.Option("--force", help="Whatever speaks against it; needs a reason.")] = False,
 ) -> None:
     """Make a version the champion: it draws what the base does not. Refused when its files or its votes say no."""
-    from feedback.actions import promote_by_hand
-    from feedback.announce import announce
+    from feedback.gate.actions import promote_by_hand
+    from feedback.webhook import announce
     from store.layout import layout_of
     from store.migrate import open_store
 
@@ -110,8 +110,8 @@ def promote(
 @app.command()
 def rollback(reason: Annotated[str, typer.Option(help="Kept in the history.")] = "") -> None:
     """Go back to the champion before this one."""
-    from feedback.announce import announce
     from feedback.versions import roll_back
+    from feedback.webhook import announce
     from store.migrate import open_store
 
     settings = read_settings()
@@ -135,7 +135,7 @@ def withdraw(
 @app.command()
 def stop(reason: Annotated[str, typer.Option(help="Kept in the history.")] = "") -> None:
     """Stop the running retrain after its step: it makes no version, and the next one starts anew."""
-    from feedback.actions import stop_retrain
+    from feedback.gate.actions import stop_retrain
     from store.migrate import open_store
 
     stop_retrain(open_store(read_settings()), reason)
@@ -145,7 +145,7 @@ def stop(reason: Annotated[str, typer.Option(help="Kept in the history.")] = "")
 @app.command()
 def recount() -> None:
     """Make the counters that the pages read anew from the votes."""
-    from feedback.tally import rebuild
+    from feedback.pool.tally import rebuild
     from store.engine import writing
     from store.migrate import open_store
 
@@ -157,7 +157,7 @@ def recount() -> None:
 @app.command()
 def schedule() -> None:
     """Print a cron line and a systemd timer that retrain when due."""
-    from ui.schedule import schedule_words
+    from ui.run.schedule import schedule_words
 
     typer.echo(schedule_words(read_settings()))
 
@@ -168,7 +168,7 @@ def import_evaluation(
     name: Annotated[str, typer.Option(help="What the set is called; empty: the file's name.")] = "",
 ) -> None:
     """Freeze the prompts and seeds of a file as the evaluation set in use; pairs that were trained on are refused."""
-    from feedback.evaluation import import_set, read_pairs
+    from feedback.sample.evaluation import import_set, read_pairs
     from store.migrate import open_store
     from ui.words import set_line
 
@@ -181,7 +181,7 @@ def new_evaluation(
     name: Annotated[str, typer.Option(help="What the set is called.")] = "fresh",
 ) -> None:
     """Freeze a set of fresh pairs, spread over the prompt list; it is in use from now on."""
-    from feedback.evaluation import new_set
+    from feedback.sample.evaluation import new_set
     from store.migrate import open_store
     from ui.words import set_line
 
@@ -191,7 +191,7 @@ def new_evaluation(
 @evaluation.command("list")
 def list_evaluation() -> None:
     """List the evaluation sets, newest first."""
-    from feedback.evaluation import list_sets
+    from feedback.sample.evaluation import list_sets
     from store.migrate import open_store
     from ui.words import set_line
 
@@ -225,8 +225,8 @@ def invite(
     revoke: Annotated[str, typer.Option(help="End every invitation of this name instead.")] = "",
 ) -> None:
     """Print a signed link that lets a person in without an account; without a name, list the invitations."""
-    from feedback.invitations import invitations, invite
-    from feedback.invitations import revoke as revoke_all
+    from feedback.people.invitations import invitations, invite
+    from feedback.people.invitations import revoke as revoke_all
     from store.errors import BadRequest
     from store.migrate import open_store
     from store.tables import PersonRole
@@ -256,7 +256,7 @@ def export_lora(
 ) -> None:
     """Write a version's LoRA with its model card for another program."""
     from store.errors import BadRequest
-    from ui.export import Format, export_lora
+    from ui.export.export import Format, export_lora
 
     if form not in list(Format):
         raise BadRequest(f"--format is diffusers, kohya or comfyui; {form[:40]!r} was given")
@@ -267,7 +267,7 @@ def export_lora(
 @prompts.command("add")
 def add_prompt(texts: Annotated[list[str], typer.Argument(help="One or more prompts, each in quotes.")]) -> None:
     """Add prompts to the list."""
-    from feedback.prompts import add_prompts
+    from feedback.sample.prompts import add_prompts
     from store.migrate import open_store
 
     typer.echo(f"{add_prompts(open_store(read_settings()), texts, source='command line')} new prompts")
@@ -276,7 +276,7 @@ def add_prompt(texts: Annotated[list[str], typer.Argument(help="One or more prom
 @prompts.command("import")
 def import_prompts(file: Annotated[Path, typer.Argument(help="Text (a prompt a line), TSV, or JSON lines.")]) -> None:
     """Add every prompt of a file: one a line, or the `prompt` column of a TSV or JSON-lines file."""
-    from feedback.prompts import add_prompts, read_prompt_file
+    from feedback.sample.prompts import add_prompts, read_prompt_file
     from store.migrate import open_store
 
     texts = read_prompt_file(file)
@@ -287,7 +287,7 @@ def import_prompts(file: Annotated[Path, typer.Argument(help="Text (a prompt a l
 @prompts.command("list")
 def list_prompts() -> None:
     """Print the prompts, one a line."""
-    from feedback.prompts import list_prompts
+    from feedback.sample.prompts import list_prompts
     from store.migrate import open_store
 
     for prompt in list_prompts(open_store(read_settings())):

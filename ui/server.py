@@ -13,13 +13,13 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 from streamlit import config
 
-from ui.entering import entering_routes
-from ui.guard import LOOPBACK, SameMachine
-from ui.metrics import metrics_routes
-from ui.oidc import write_oidc_secrets
-from ui.opened import engine, settings
-from ui.plain_form import plain_routes
-from ui.routes import routes
+from ui.rate.plain_form import plain_routes
+from ui.rate.routes import routes
+from ui.signin.invitation_link import entering_routes
+from ui.signin.oidc import write_oidc_secrets
+from ui.web.guard import LOOPBACK, SameMachine
+from ui.web.metrics import metrics_routes
+from ui.web.process import engine, settings
 
 
 @asynccontextmanager
@@ -29,7 +29,13 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     Streamlit collects everything after each rerun (a hidden option); without both a rerun takes 78 ms, not 13.
     """
     engine()
-    for pages in ("ui.overview", "ui.versions", "ui.pool", "ui.raters", "ui.playground"):
+    for pages in (
+        "ui.dashboard.overview",
+        "ui.dashboard.versions",
+        "ui.dashboard.pool",
+        "ui.dashboard.raters",
+        "ui.dashboard.playground",
+    ):
         import_module(pages)
     config.set_option("runner.postScriptGC", False)
     if settings().host_names:
@@ -47,7 +53,7 @@ async def to_the_first_page(_request: Request) -> RedirectResponse:
 
 
 app = st.App(
-    Path(__file__).with_name("pages.py"),
+    Path(__file__).with_name("app.py"),
     routes=[
         *routes(engine, settings()),
         *plain_routes(engine, settings()),

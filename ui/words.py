@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from feedback.evaluation import SetRow
-from feedback.pool import Due
-from feedback.summary import InHand, Standing, VersionRow
+from feedback.figures.summary import InHand, Standing, VersionRow
+from feedback.pool.pool import Due
+from feedback.sample.evaluation import SetRow
 from store.backup import BackupReport
 from store.settings import Settings
 from store.tables import Invitation, RunStatus

@@ -7,8 +7,8 @@ from sqlalchemy import event
 
 from bench.gate import bench_gate
 from bench.store import fill, pages_of
-from feedback.queue import next_images
-from feedback.votes import Press, record_votes
+from feedback.rate.queue import next_images
+from feedback.rate.votes import Press, record_votes
 from store.tables import Verdict
 
 

@@ -5,9 +5,9 @@ import torch
 
 from bench.sample import _inputs, _predict, _two_passes, adapted, bench_sample, interleaved, words
 from tests.trainer.conftest import quick_settings
-from trainer.guidance import RULES, Steering
-from trainer.lora import TRAINED
-from trainer.model import load_base
+from trainer.base.model import load_base
+from trainer.lora.tensors import TRAINED
+from trainer.sample.guidance import RULES, Steering
 
 
 def test_the_forms_take_turns_and_the_first_round_does_not_count():

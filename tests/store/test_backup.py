@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlmodel import select
 
-from feedback.queue import next_images
-from feedback.votes import Press, record_votes
+from feedback.rate.queue import next_images
+from feedback.rate.votes import Press, record_votes
 from store.backup import backup, restore
 from store.engine import reading
 from store.errors import BadRequest, DamagedStore, NewerStore

@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from trainer.model import Base
-from trainer.weights import BUILTIN_FOLDER
+from trainer.base.model import Base
+from trainer.base.weights import BUILTIN_FOLDER
 
 UNET = {
     "conv_in": "input_blocks.0.0",

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import torch
 
-import trainer.publish
+import trainer.retrain.publish
 from store.errors import Busy, NaysayerError
 from store.settings import Settings
-from trainer.retrain import retrain
+from trainer.retrain.retrain import retrain
 
 DONE, OUR_ERROR, BUSY, EXITED_AT_STEP = 0, 1, 75, 9
 
 _server = multiprocessing.get_context("forkserver")
-_server.set_forkserver_preload(["tests.trainer.children", "trainer.fit", "trainer.model", "trainer.cache"])
+_server.set_forkserver_preload(["tests.trainer.children", "trainer.fit.fit", "trainer.base.model", "trainer.fit.cache"])
 
 
 def start(function: Callable[..., None], *arguments: object) -> ForkServerProcess:
@@ -102,7 +102,7 @@ def limit_memory(more: int) -> None:
 def _when_publishing(n: int, act: Callable[[], None]) -> None:
     """Calls `act` instead of the n-th fsync, rename, replace, open for writing or COMMIT after publishing began."""
     counted = [0]
-    publish = trainer.publish.publish_version
+    publish = trainer.retrain.publish.publish_version
 
     def count() -> None:
         counted[0] += 1
@@ -126,7 +126,7 @@ def _when_publishing(n: int, act: Callable[[], None]) -> None:
         os._exit(DONE)  # every step was passed: n is beyond the last
         return version
 
-    trainer.publish.publish_version = publish_counting
+    trainer.retrain.publish.publish_version = publish_counting
 
 
 ERRORS = (errno.ENOSPC, errno.EIO)

@@ -8,15 +8,15 @@ import pytest
 import torch
 from sqlalchemy import Engine
 
-from feedback.queue import next_images
-from feedback.votes import Press, record_votes
+from feedback.rate.queue import next_images
+from feedback.rate.votes import Press, record_votes
 from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Verdict
-from trainer.lora import add_fresh
-from trainer.model import Base, load_base
-from trainer.text import add_fresh_text
-from trainer.worker import generate
+from trainer.base.model import Base, load_base
+from trainer.lora.tensors import add_fresh
+from trainer.sample.text import add_fresh_text
+from trainer.sample.worker import generate
 
 PICTURES = 24
 

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from feedback.manifest import FrozenManifest, freeze
+from feedback.retrain.manifest import FrozenManifest, freeze
 from store.layout import layout_of
 from store.migrate import open_store
 from store.settings import Settings
-from trainer.batches import BatchDrawer, Share
-from trainer.cache import Cache
-from trainer.fit import Fitted, Watch, fit
-from trainer.model import Base, load_base
-from trainer.parent import Parent
+from trainer.base.model import Base, load_base
+from trainer.fit.batches import BatchDrawer, Share
+from trainer.fit.cache import Cache
+from trainer.fit.fit import Fitted, Watch, fit
+from trainer.fit.parent import Parent
 
 
 def fit_here(

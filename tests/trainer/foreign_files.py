@@ -4,7 +4,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
-from trainer.lora import LAYERS
+from trainer.lora.tensors import LAYERS
 
 
 def random_lora(unet: UNet2DConditionModel, layers: str, rank: int, seed: int = 0) -> dict[str, Tensor]:

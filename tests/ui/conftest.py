@@ -16,16 +16,16 @@ from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from bench.browser import FLAGS, answers, find_chromium, free_port
-from feedback.prompts import add_prompts
+from bench.rate.browser import FLAGS, answers, find_chromium, free_port
+from feedback.sample.plan import Drawing, Work, record_images
+from feedback.sample.prompts import add_prompts
 from feedback.versions import begin
-from feedback.work import Drawing, Work, record_images
 from store.engine import reading
 from store.layout import layout_of
 from store.settings import Settings
 from store.tables import Origin, Prompt
-from ui import opened
-from ui.serve import pages_command
+from ui.run.serve import pages_command
+from ui.web import process as opened
 
 BASE_SHA256 = "0" * 64
 DRAWING = Drawing("plain", 0.0, 3.0, 10, 64, 64)

@@ -10,13 +10,13 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import Engine
 from sqlmodel import select
 
-from bench.simulate import Habits, simulate
-from feedback.evidence import evidence_of
-from feedback.gate import Verdict as Found
-from feedback.queue import next_images
-from feedback.tasks import ask, task
+from bench.loop.simulate import Habits, simulate
+from feedback.gate.evidence import evidence_of
+from feedback.gate.gate import Verdict as Found
+from feedback.rate.queue import next_images
+from feedback.rate.votes import Press, record_votes
+from feedback.sample.requests import ask, task
 from feedback.versions import champion, events, get_version
-from feedback.votes import Press, record_votes
 from store.engine import reading
 from store.files import sha256_of_file
 from store.layout import layout_of
@@ -83,7 +83,7 @@ def rate(engine: Engine, taste: Callable[[Image], Verdict]) -> int:
 
 def evaluate(settings: Settings, engine: Engine, sampler: object, taste: Callable[[Image], Verdict]) -> Action:
     """The worker's loop and a rater in turn, until the gate has decided."""
-    from trainer.worker import after_drawing, draw_and_record, plan
+    from trainer.sample.worker import after_drawing, draw_and_record, plan
 
     before = events(engine)[0].id
     for _ in range(80):
@@ -98,8 +98,8 @@ def evaluate(settings: Settings, engine: Engine, sampler: object, taste: Callabl
 def test_versions_are_compared_refused_promoted_forced_rolled_back_and_downloaded(
     store: tuple[Settings, Engine], serve: Callable, page: Page, tmp_path: Path
 ) -> None:
-    from trainer.retrain import retrain
-    from trainer.worker import draw_and_record, draw_asked, plan, prepare
+    from trainer.retrain.retrain import retrain
+    from trainer.sample.worker import draw_and_record, draw_asked, plan, prepare
 
     settings, engine = store
     live = champion(engine).number
@@ -235,7 +235,7 @@ def loads_in_a_plain_pipeline(path: Path, settings: Settings) -> None:
     import torch
     from diffusers import StableDiffusionXLPipeline
 
-    from trainer.weights import BUILTIN_FOLDER
+    from trainer.base.weights import BUILTIN_FOLDER
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

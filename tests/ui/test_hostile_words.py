@@ -5,12 +5,12 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from feedback.conduct import decide
-from feedback.controls import make_control
-from feedback.curation import curate
-from feedback.queue import next_images
+from feedback.people.decisions import decide
+from feedback.pool.curation import curate
+from feedback.rate.controls import make_control
+from feedback.rate.queue import next_images
+from feedback.rate.votes import Press, record_votes
 from feedback.versions import promote, roll_back
-from feedback.votes import Press, record_votes
 from store.tables import PoolAction, RaterAction, Verdict
 
 pytestmark = pytest.mark.browser

@@ -1,0 +1,1 @@
+"""Does the loop help? Simulated raters, controls, evidence."""

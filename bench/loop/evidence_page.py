@@ -1,0 +1,126 @@
+"""The record of the loop bench in words: a table for the terminal and the page `docs/evidence.md`."""
+
+from pathlib import Path
+from typing import Any
+
+from bench.loop.loop import HIGHER_GUIDANCE, NEGATIVE_PROMPT, WOOLFS_GUIDANCE
+
+Found = dict[str, Any]
+
+TEMPLATE = Path(__file__).with_name("evidence.md.in")
+COLUMNS = "| method | votes | wrong | 95 % | change, same seeds (95 %) | diversity | prompt followed | strength | fit |"
+
+
+def table(found: Found) -> str:
+    """The record as a Markdown table; the change is against the base, in percentage points."""
+    rows = [
+        _line(name, method)
+        for name, method in found["methods"].items()
+        if name != found["default"] and not name.startswith("held-out")
+    ]
+    return "\n".join([COLUMNS, "|" + " --- |" * 9, *rows])
+
+
+def _line(name: str, m: Found) -> str:
+    cells = [
+        name,
+        str(m["votes"] or ""),
+        f"{_percent(m['rate'])} of {m['n']}",
+        f"{_percent(m['low'])} – {_percent(m['high'])}",
+        "" if name == "base" else _change(m),
+        f"{m['diversity']:.2f}",
+        _percent(m["adherence"]),
+        ", ".join(f"{s:g}" for s in m["strengths"]) if any(m["strengths"]) else "",
+        f"{m['train_seconds']:.0f} s" if m["train_seconds"] else "",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def page(found: Found) -> str:
+    """The page of evidence; every number in it comes from the record."""
+    return TEMPLATE.read_text(encoding="utf-8").format(
+        **found | {"held_out": _held_out(found["held_out"])},
+        tried=", ".join(f"{strength:g}" for strength in found["strengths_tried"]),
+        headline=_headline(found),
+        table=table(found),
+        controls=_controls(found),
+        kinds=_kinds(found),
+        meaning=_meaning(found),
+        negative_prompt=NEGATIVE_PROMPT,
+        higher_guidance=HIGHER_GUIDANCE,
+        woolfs_guidance=WOOLFS_GUIDANCE,
+    )
+
+
+def _headline(found: Found) -> str:
+    base, last = found["methods"]["base"], found["methods"][found["default"]]
+    ratio = last["rate"] / base["rate"] if base["rate"] else 1.0
+    return (
+        f"After {found['rounds']} rounds of {found['votes_a_round']} votes (5 % of them wrong) the share of wrong "
+        f"pictures went from {_percent(base['rate'])} to {_percent(last['rate'])}, {ratio:.2f} of the base's: "
+        f"{_change(last)} percentage points on the same prompts and seeds."
+    )
+
+
+def _meaning(found: Found) -> str:
+    """What the intervals allow to say of the default method after its last round."""
+    last = found["methods"][found["default"]]
+    against = found["methods"].get("random-outputs", {}).get("default_against_it")
+    said = (
+        "fewer wrong pictures than the base, beyond chance"
+        if last["paired_high"] < 0
+        else "no clear gain over the base"
+    )
+    if against is None:
+        return f"The loop gives {said}."
+    is_beyond = "and" if against["paired_high"] < 0 else "but not clearly"
+    return f"The loop gives {said}, {is_beyond} more than a LoRA of random own outputs gives."
+
+
+def _controls(found: Found) -> str:
+    default, methods = found["default"], found["methods"]
+    return "\n".join(
+        f"- Against `{name}` the default method draws {first / m['rate']:.2f} times as many wrong pictures after one "
+        f"round, {methods[default]['rate'] / m['rate']:.2f} times after {found['rounds']}; paired change "
+        f"{_change(m['default_against_it'])} and {_change(m['last_default_against_it'])} points."
+        for first in [methods.get(f"{default}, round 1", {}).get("rate", 0.0)]
+        for name, m in methods.items()
+        if "default_against_it" in m and m["rate"]
+    )
+
+
+def _kinds(found: Found) -> str:
+    """Pictures with each kind of fault: base, more guidance alone, and the default method round by round."""
+    methods = {name: m for name, m in found["methods"].items() if name.startswith(("base", f"{found['default']},"))}
+    kinds = list(dict.fromkeys(kind for m in methods.values() for kind in m["faults"]))
+    lines = [[kind, *(str(m["faults"].get(kind, 0)) for m in methods.values())] for kind in kinds]
+    head = ["fault, pictures with it", *methods]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *lines))
+
+
+def _held_out(found: Found) -> str:
+    subject, fault = found["subject"], found["fault"]
+    lines = [
+        f"In a further run raters saw no {subject}, and they skipped pictures with no fault but `{fault}`:",
+        "",
+    ]
+    for what, words in (("subject", f"{subject} pictures judged wrong"), ("fault", f"stars with wrong {fault}")):
+        before, after = found[f"{what}, held-out base"], found[f"{what}, held-out"]
+        lines.append(f"- {words}: base {_rate(before)}, after one round {_rate(after)}")
+    return "\n".join(lines)
+
+
+def _rate(m: Found) -> str:
+    return f"{_percent(m['rate'])} ({_percent(m['low'])} – {_percent(m['high'])}, n {m['n']})"
+
+
+def _change(m: Found) -> str:
+    return f"{_points(m['paired'])} ({_points(m['paired_low'])} to {_points(m['paired_high'])})"
+
+
+def _points(difference: float) -> str:
+    return f"{100 * difference:+.1f}".replace("-", "−")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

@@ -1,0 +1,248 @@
+"""Does the loop lower the share of wrong pictures, and by which method?
+
+Simulated raters vote through the real store and queue; each method trains on the very same votes; every row of the
+table is judged from pixels on the same fresh prompts and seeds. Of several replicates each is one process with one
+thread. Finished rows are kept in a file, and a second call goes on where the first was stopped.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import combinations
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL.Image import Image as Picture
+
+from bench.loop.stores import HELD_OUT_SUBJECT, Stores, evaluation_items
+from feedback.sample.plan import Drawing
+from store.layout import layout_of
+from store.settings import Settings
+
+NEGATIVE_PROMPT = "wrong, extra fingers, missing fingers, missing part, wrong colour, misspelt word, washed out"
+WOOLFS_GUIDANCE = 13.0
+HIGHER_GUIDANCE = 4.0
+"""About where the default method's guidance ends up: what that alone does."""
+AT_ONCE = 24
+TUNING_SEED = 100
+"""Added to the replicate's seed for what is tuned with the judge's help: other prompts, other seeds."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured: votes a round, rounds of the default method, prompts and seeds a replicate is judged on."""
+
+    votes: int = 200
+    rounds: int = 3
+    prompts: int = 24
+    seeds: int = 3
+    error_rate: float = 0.05
+    is_short: bool = False
+    """The base and one round of the default method, nothing else."""
+
+
+class Row(NamedTuple):
+    """One line of the table: what was trained ("" is no LoRA), the rule that samples with it, the round."""
+
+    name: str
+    kind: str = ""
+    rule: str = "plain"
+    round: int = 0
+
+
+DEFAULT = "nft, same-prompt"
+PLAIN = [Row("base"), Row("base+negative-prompt"), Row("base+guidance"), Row("held-out base")]
+ROUNDS = [Row(DEFAULT, "nft", "same-prompt", n) for n in (1, 2, 3)]
+CONTROLS = [
+    Row("random-outputs", "random", "same-prompt", 1),
+    Row("woolf", "wrong", "woolf", 1),
+    Row("woolf-tuned", "wrong", "woolf", 1),
+    Row("wrong-votes-20", "noisy", "same-prompt", 1),
+    Row("held-out", "without", "same-prompt", 1),
+]
+OTHERS = [
+    *(Row(f"{kind}, same-prompt", kind, "same-prompt", 1) for kind in ("sft", "anchored", "kto")),
+    *(Row(f"{kind}, negative-half", kind, "negative-half", 1) for kind in ("nft", "sft", "anchored", "kto", "wrong")),
+    Row("random-outputs, negative-half", "random", "negative-half", 1),
+]
+
+
+class Judged(NamedTuple):
+    """The faults of every evaluation picture in turn, how far a prompt's pictures differ, and how they came about.
+
+    `spread`: root mean square distance of the latents of two pictures of one prompt; `right_spread`: of two that are
+    both right, because a mistake, above all a wrong colour, is a difference that nobody wants.
+    """
+
+    faults: list[list[str]]
+    spread: float
+    right_spread: float
+    strength: float
+    guidance_scale: float
+    train_s: float
+
+
+def run(
+    settings: Settings, folder: Path, plan: Plan, replicates: Sequence[int], processes: int
+) -> list[dict[str, Any]]:
+    """The finished rows of all replicates: {replicate, row, round, faults, …}. `folder` keeps stores and rows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        is_alone = min(processes, len(replicates)) == 1
+        running = [pool.submit(replicate, settings, folder, plan, seed, is_alone) for seed in replicates]
+        for done in as_completed(running):
+            done.result()
+    return [row for seed in replicates for row in finished(folder, seed)]
+
+
+def replicate(settings: Settings, folder: Path, plan: Plan, seed: int, is_alone: bool) -> None:
+    """Measures what one replicate lacks: its own prompts, votes, training seed and evaluation set."""
+    import torch
+
+    from trainer.base.model import load_base, quiet_libraries
+
+    if not is_alone:
+        torch.set_num_threads(1)
+    quiet_libraries()
+    wanted = [PLAIN[0], ROUNDS[0]] if plan.is_short else [*PLAIN, *ROUNDS[: plan.rounds], *CONTROLS, *OTHERS]
+    known = {(row["row"], row["round"]) for row in finished(folder, seed)}
+    stores = Stores(settings, folder / f"replicate-{seed}", seed, plan.votes, plan.error_rate)
+    meter = Meter(load_base(settings), stores, plan)
+    for row in wanted:
+        if (row.name, row.round) not in known:
+            _keep(folder, seed, row, meter.measure(row))
+
+
+class Meter:
+    """Judges rows on one replicate's evaluation set."""
+
+    def __init__(self, base: Any, stores: Stores, plan: Plan) -> None:
+        self.base, self.stores, self.plan = base, stores, plan
+
+    def measure(self, row: Row) -> Judged:
+        """The evaluation pictures of a row, judged from their pixels."""
+        subjects = {"subjects": (HELD_OUT_SUBJECT, "star")} if row.name.startswith("held-out") else {}
+        items = evaluation_items(self.stores.seed, self.plan.prompts, self.plan.seeds, **subjects)
+        with self.drawing_of(row) as (drawing, train_s):
+            pictures, latents = self._drawn(drawing, items)
+        faults, how = _faults(pictures, items), (drawing.strength, drawing.guidance_scale, train_s)
+        by_prompt = latents.reshape(self.plan.prompts, self.plan.seeds, -1)
+        is_right = np.array([not found for found in faults]).reshape(self.plan.prompts, self.plan.seeds)
+        return Judged(faults, _spread(by_prompt), _spread(by_prompt, is_right), *how)
+
+    def pictures(self, row: Row, items: Sequence[tuple[str, int]]) -> list[tuple[Picture, bool]]:
+        """A row's pictures for some prompts and seeds, each with whether it is wrong."""
+        with self.drawing_of(row) as (drawing, _):
+            pictures, _ = self._drawn(drawing, items)
+        return list(zip(pictures, map(bool, _faults(pictures, items)), strict=True))
+
+    @contextmanager
+    def drawing_of(self, row: Row) -> Iterator[tuple[Drawing, float]]:
+        """How a row is drawn, with its LoRA beside the base meanwhile, and the seconds its training took."""
+        from trainer.lora.tensors import DIFFUSERS_FILE, TRAINED, attach_file, detach
+
+        if not row.kind:
+            yield self._plain(row), 0.0
+            return
+        store, version = self.stores.trained(row.kind, row.round)
+        assert version.sha256 is not None
+        attach_file(self.base.pipe, layout_of(store).version_folder(version.sha256) / DIFFUSERS_FILE, TRAINED)
+        try:
+            yield self._steered(row, store, version), version.train_seconds
+        finally:
+            detach(self.base.pipe, TRAINED)
+
+    def _plain(self, row: Row) -> Drawing:
+        changes: dict[str, dict[str, Any]] = {
+            "base+negative-prompt": {"negative_prompt": NEGATIVE_PROMPT},
+            "base+guidance": {"guidance_scale": HIGHER_GUIDANCE},
+        }
+        return replace(self.base.plain, **changes.get(row.name, {}))
+
+    def _steered(self, row: Row, store: Settings, version: Any) -> Drawing:
+        """As the version says under its own rule; under another rule, the strength is chosen for it the same way."""
+        from trainer.sample.sampler import drawing_by
+
+        if row.name == "woolf":
+            return replace(drawing_by(self.base.plain, "woolf", 1.0, version.settings), guidance_scale=WOOLFS_GUIDANCE)
+        if row.name == "woolf-tuned":
+            return self._woolf_tuned(version)
+        strength = version.strength if row.rule == version.rule else self._chosen(row.rule, store, version)
+        return drawing_by(self.base.plain, row.rule, strength, version.settings)
+
+    def _chosen(self, rule: str, store: Settings, version: Any) -> float:
+        from feedback.retrain.manifest import load_manifest
+        from store.migrate import open_store
+        from trainer.fit.cache import Cache
+        from trainer.retrain.strength import choose_strength
+
+        layout = layout_of(store)
+        manifest = load_manifest(open_store(store), version.manifest_id)
+        self.base.pipe.unet.enable_adapters()
+        cache, changed = Cache(self.base, layout.blobs, layout.cache), store.model_copy(update={"rule": rule})
+        choice = choose_strength(self.base, cache, manifest, changed, {})
+        self.base.pipe.unet.disable_adapters()
+        return choice.strength
+
+    def _woolf_tuned(self, version: Any) -> Drawing:
+        """Guidance and LoRA scale that the judge itself likes best on prompts and seeds of their own."""
+        from trainer.sample.sampler import drawing_by
+
+        items = evaluation_items(self.stores.seed + TUNING_SEED, 24, 2)
+        tried = [
+            replace(drawing_by(self.base.plain, "woolf", scale, version.settings), guidance_scale=w)
+            for w in (self.base.plain.guidance_scale, 4.0, 6.0)
+            for scale in (0.1, 0.3, 1.0)
+        ]
+
+        def wrong(drawing: Drawing) -> int:
+            return sum(map(bool, _faults(self._drawn(drawing, items)[0], items)))
+
+        return min(tried, key=wrong)
+
+    def _drawn(self, drawing: Drawing, items: Sequence[tuple[str, int]]) -> tuple[list[Picture], np.ndarray]:
+        from trainer.lora.tensors import TRAINED
+        from trainer.sample.sampler import decode, sample_latents
+
+        pictures: list[Picture] = []
+        latents = []
+        for start in range(0, len(items), AT_ONCE):
+            part = items[start : start + AT_ONCE]
+            drawn = sample_latents(self.base, [p for p, _ in part], [s for _, s in part], drawing, TRAINED)
+            pictures += decode(self.base, drawn)
+            latents.append(drawn.float().numpy())
+        return pictures, np.concatenate(latents)
+
+
+def _faults(pictures: Sequence[Picture], items: Sequence[tuple[str, int]]) -> list[list[str]]:
+    from trainer.world.judging import judge
+
+    return [list(judge(picture, prompt)) for picture, (prompt, _) in zip(pictures, items, strict=True)]
+
+
+def _spread(by_prompt: np.ndarray, counted: np.ndarray | None = None) -> float:
+    """Root mean square distance of two pictures of a prompt, the mean over all such pairs that count."""
+    prompts, seeds, _ = by_prompt.shape
+    counted = np.ones((prompts, seeds), bool) if counted is None else counted
+    apart = [
+        float(np.sqrt(np.square(by_prompt[p, a] - by_prompt[p, b]).mean()))
+        for p in range(prompts)
+        for a, b in combinations(np.flatnonzero(counted[p]), 2)
+    ]
+    return float(np.mean(apart)) if apart else 0.0
+
+
+def finished(folder: Path, seed: int) -> list[dict[str, Any]]:
+    """The rows a replicate has measured so far."""
+    path = folder / f"rows-{seed}.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _keep(folder: Path, seed: int, row: Row, judged: Judged) -> None:
+    line = {"replicate": seed, "row": row.name, "round": row.round} | judged._asdict()
+    with (folder / f"rows-{seed}.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\n")

@@ -1,0 +1,137 @@
+"""Simulated raters: they see what a rater sees, the picture and its prompt, and vote through the page's functions."""
+
+import io
+import random
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import typer
+from PIL import Image
+from sqlalchemy import Engine
+from tqdm import tqdm
+
+from feedback.pool.pool import how_due
+from feedback.rate.queue import Shown, mix_of, next_images
+from feedback.rate.votes import Press, record_votes
+from feedback.versions import champion, promote
+from store.errors import BadRequest, Busy
+from store.files import only_one
+from store.layout import Layout, layout_of
+from store.migrate import open_store
+from store.settings import Settings
+from store.tables import Verdict, utc_now
+from trainer.world.judging import judge
+
+AT_ONCE = 4
+WAIT_S = 0.5
+
+# Of people, from published ratings of generated images; `naysayer bench ratings FOLDER` computes them anew.
+SLIP_RATE = 0.158
+"""ImagenHub, text to image, perceptual quality, 1,379 pictures by three raters each: two of them agree on 73.4 %, as if
+each gave the wrong one of two verdicts in 15.8 % (agreement = 1 - 2e(1 - e))."""
+PACE_S = 8.25
+"""GenEval, 2,000 pages: median 57.8 s for seven questions about a picture, so 8.25 s for one."""
+SPREAD = 0.853
+"""Sigma of the log-normal with the quartiles of those times."""
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How the raters behave: slips and skips as shares, median seconds a vote, and the seed of their chances.
+
+    With `blind_share` they do not look: that share of the pictures is rejected, whichever they are. A picture with
+    nothing wrong but `unseen_fault` is skipped.
+    """
+
+    error_rate: float = SLIP_RATE
+    skip_rate: float = 0.0
+    pace_s: float = 0.0
+    seed: int = 0
+    blind_share: float | None = None
+    unseen_fault: str = ""
+
+
+def simulate(settings: Settings, raters: int, votes: int, habits: Habits, *, retrain_when_due: bool = True) -> None:
+    """Gives `votes` votes by `raters` raters in turn, drawing pictures and retraining as the loop would.
+
+    Where a worker runs on this store already, that one draws. Raises BadRequest unless the model is the built-in one:
+    the judge knows its drawn world alone.
+    """
+    if not settings.is_builtin:
+        raise BadRequest(f"simulated raters can judge the built-in model alone, NAYSAYER_MODEL is {settings.model!r}")
+    engine, layout = open_store(settings), layout_of(settings)
+    chance = random.Random(habits.seed)
+    with ExitStack() as stack, tqdm(total=votes, desc="voting", unit="vote") as bar:
+        draw = _drawer(stack, engine, layout, settings)
+        given = 0
+        while given < votes:
+            name = f"simulated rater {given // AT_ONCE % raters + 1}"
+            shown = next_images(
+                engine,
+                name,
+                count=min(AT_ONCE, votes - given),
+                overlap=settings.overlap,
+                lease_s=settings.lease_s,
+                mix=mix_of(settings),
+            )
+            record_votes(
+                engine,
+                name,
+                [_press(layout, image, habits, chance) for image in shown],
+                overlap=settings.overlap,
+                lease_s=settings.lease_s,
+            )
+            given += len(shown)
+            bar.update(len(shown))
+            if retrain_when_due and how_due(engine, settings.rejects_needed).is_due:
+                _retrain_and_promote(engine, settings)
+            if not shown:
+                draw()
+
+
+def _press(layout: Layout, image: Shown, habits: Habits, chance: random.Random) -> Press:
+    shown_at = utc_now()
+    time.sleep(habits.pace_s * chance.lognormvariate(0, SPREAD))
+    with Image.open(io.BytesIO(layout.blobs.get(image.sha256))) as picture:
+        faults = judge(picture.convert("RGB"), image.prompt)
+    is_wrong = bool(faults) if habits.blind_share is None else chance.random() < habits.blind_share
+    if chance.random() < habits.error_rate:
+        is_wrong = not is_wrong
+    verdict = Verdict.reject if is_wrong else Verdict.keep
+    if chance.random() < habits.skip_rate or set(faults) == {habits.unseen_fault}:
+        verdict = Verdict.skip
+    return Press(uuid.uuid4().hex, image.image_id, verdict, "simulated", shown_at, utc_now())
+
+
+def _drawer(stack: ExitStack, engine: Engine, layout: Layout, settings: Settings) -> Callable[[], object]:
+    """A function that brings new pictures: by drawing them here, or by waiting for the worker that runs already."""
+    try:
+        stack.enter_context(only_one(layout.root / "worker.lock", "a worker runs"))
+    except Busy:
+        return lambda: time.sleep(WAIT_S)
+    from trainer.sample.worker import after_drawing, draw_and_record, plan, prepare
+
+    sampler = prepare(engine, layout, settings)
+
+    def draw() -> None:
+        draw_and_record(engine, layout, sampler, plan(engine, settings, settings.queue_target))
+        after_drawing(engine, layout, settings)
+
+    return draw
+
+
+def _retrain_and_promote(engine: Engine, settings: Settings) -> None:
+    from trainer.retrain.retrain import retrain
+
+    try:
+        outcome = retrain(settings)
+    except Busy:
+        time.sleep(WAIT_S)
+        return
+    typer.echo(outcome.sentence)
+    is_auto = settings.promotion_used == "auto"
+    if is_auto and outcome.version is not None and champion(engine).number != outcome.version:
+        promote(engine, outcome.version, "promoted by the simulation")

@@ -1,0 +1,128 @@
+"""The stores of one replicate: pictures are drawn once, voted on in several ways, and trained on by each objective."""
+
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from bench.loop.simulate import Habits, simulate
+from feedback.sample.plan import FIRST_EVALUATION_SEED
+from feedback.sample.prompts import add_prompts
+from feedback.versions import get_version, promote
+from store.migrate import open_store
+from store.settings import Settings
+from store.tables import Version
+from trainer.world.scenes import SUBJECTS, all_scenes, phrase
+
+RATERS = 2
+PROMPTS_A_SUBJECT = 33
+HELD_OUT_SUBJECT, HELD_OUT_FAULT = "cat", "points"
+HABITS: dict[str, Callable[[float], Habits]] = {
+    "votes": lambda rate: Habits(rate),
+    "random": lambda rate: Habits(0.0, blind_share=0.4),
+    "noisy": lambda rate: Habits(0.2),
+    "without": lambda rate: Habits(rate, unseen_fault=HELD_OUT_FAULT),
+}
+"""How raters vote: with few slips; at random, so that "rejects" are random own outputs; often wrongly; blind to a
+fault."""
+TRAINED_BY = {"random": "sft", "noisy": "nft", "without": "nft"}
+"""The objective that trains on those votes; the others are named after theirs."""
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Makes stores below `folder` when they are first asked for, each in one go; `seed` is the replicate's."""
+
+    settings: Settings
+    folder: Path
+    seed: int
+    votes: int
+    error_rate: float
+
+    def trained(self, kind: str, round_: int = 1) -> tuple[Settings, Version]:
+        """The store in which that objective (or TRAINED_BY's) was rated, trained and promoted so many times."""
+        settings = self._settings(f"{kind}-{round_}", kind)
+        self._built(settings, lambda: self._retrain(settings, kind, round_))
+        return settings, get_version(open_store(settings), round_)
+
+    def _retrain(self, settings: Settings, kind: str, round_: int) -> None:
+        from trainer.retrain.retrain import retrain
+
+        habits = kind if kind in HABITS else "votes"
+        before = self.trained(kind, round_ - 1)[0] if round_ > 1 else self._rated(habits)
+        shutil.copytree(before.data_dir, settings.data_dir)
+        if round_ > 1:
+            self._vote(settings, habits, round_)
+        number = retrain(settings, force=True).version
+        assert number == round_
+        promote(open_store(settings), number, "promoted by the bench")
+
+    def _rated(self, habits: str) -> Settings:
+        settings = self._settings(habits, habits)
+
+        def vote() -> None:
+            shutil.copytree(self._drawn(habits).data_dir, settings.data_dir)
+            self._vote(settings, habits, 1)
+
+        return self._built(settings, vote)
+
+    def _vote(self, settings: Settings, habits: str, round_: int) -> None:
+        how = replace(HABITS[habits](self.error_rate), seed=self.seed * 10 + round_)
+        simulate(settings, RATERS, self.votes, how, retrain_when_due=False)
+
+    def _drawn(self, habits: str) -> Settings:
+        is_whole = habits != "without"
+        settings = self._settings("drawn" if is_whole else "drawn-without", habits)
+        settings = settings.model_copy(update={"queue_target": self.votes})
+        subjects = [s for s in SUBJECTS if is_whole or s != HELD_OUT_SUBJECT]
+
+        def draw() -> None:
+            from trainer.sample.worker import generate
+
+            add_prompts(open_store(settings), rated_prompts(self.seed, subjects), source="bench")
+            generate(settings, once=True)
+
+        return self._built(settings, draw)
+
+    def _settings(self, name: str, kind: str) -> Settings:
+        objective = TRAINED_BY.get(kind, kind if kind not in HABITS else "nft")
+        changes = {"data_dir": self.folder / name / "data", "objective": objective, "seed": self.seed}
+        return self.settings.model_copy(update=changes | {"evaluation_pairs": 0, "auto_retrain": False})
+
+    def _built(self, settings: Settings, build: Callable[[], None]) -> Settings:
+        """The settings of a store that is built once; anew when an earlier attempt was stopped midway."""
+        place = settings.data_dir.parent
+        if not (place / "ready").exists():
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir(parents=True)
+            build()
+            (place / "ready").touch()
+        return settings
+
+
+def evaluation_items(seed: int, prompts: int, seeds: int, subjects: Sequence[str] = SUBJECTS) -> list[tuple[str, int]]:
+    """Prompts that the replicate does not rate, each under so many seeds that no picture of the loop is drawn with."""
+    asked = distinct_prompts(1000 + seed, prompts, subjects, rated_prompts(seed % 100))
+    first = FIRST_EVALUATION_SEED + 10_000 * (seed + 1)
+    return [(prompt, first + k * seeds + s) for k, prompt in enumerate(asked) for s in range(seeds)]
+
+
+def rated_prompts(seed: int, subjects: Sequence[str] = SUBJECTS) -> list[str]:
+    """The prompt list that a replicate's raters see pictures of."""
+    return distinct_prompts(seed, len(subjects) * PROMPTS_A_SUBJECT, subjects)
+
+
+def distinct_prompts(seed: int, count: int, subjects: Sequence[str], taken: Iterable[str] = ()) -> list[str]:
+    """Prompts of random scenes, the subjects in turn, none twice and none of `taken`."""
+    rng = np.random.default_rng(seed)
+    seen = set(taken)
+    found: list[str] = []
+    while len(found) < count:
+        scenes = all_scenes(subjects[len(found) % len(subjects)])
+        prompt = phrase(scenes[rng.integers(len(scenes))], rng)
+        if prompt not in seen:
+            seen.add(prompt)
+            found.append(prompt)
+    return found

@@ -1,0 +1,84 @@
+"""How long it takes to find a rater's next images in a large store: naysayer bench queue"""
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, text
+
+from feedback.rate.queue import Mix, next_images
+from feedback.rate.votes import Press, record_votes
+from feedback.sample.prompts import add_prompts
+from feedback.versions import begin
+from store.engine import writing
+from store.migrate import open_store
+from store.settings import Settings
+from store.tables import Verdict
+
+HAND = 24
+RATERS = 50
+
+
+def measure(images: int, votes: int, picks: int) -> dict[str, Any]:
+    """Milliseconds to pick the next images (one, and a hand of them) among `images` with `votes` votes, in SQLite."""
+    with tempfile.TemporaryDirectory() as folder:
+        engine = open_store(Settings(data_dir=Path(folder)))
+        _fill(engine, images, votes)
+        found: dict[str, Any] = {"images": images, "votes": votes}
+        for name, count, mix in (
+            ("one", 1, Mix(0.05, 0.02)),
+            ("hand", HAND, Mix(0.05, 0.02)),
+            ("uncertain_first", HAND, Mix(0.05, 0.02, True)),
+        ):
+            found[name] = _picked(engine, name, count, mix, picks)
+        engine.dispose()
+        return found
+
+
+def _picked(engine: Engine, name: str, count: int, mix: Mix, picks: int) -> dict[str, float]:
+    took = []
+    for pick in range(picks):
+        rater = f"rater {pick % RATERS + 1}"
+        began = time.perf_counter()
+        shown = next_images(engine, rater, count=count, overlap=3, lease_s=600, mix=mix)
+        took.append(1000 * (time.perf_counter() - began))
+        presses = [Press(f"{name}-{pick}-{image.image_id}", image.image_id, Verdict.keep) for image in shown]
+        record_votes(engine, rater, presses, overlap=3, lease_s=600)
+    ranked = statistics.quantiles(took, n=100)
+    return {"p50_ms": round(ranked[49], 2), "p95_ms": round(ranked[94], 2), "max_ms": round(max(took), 2)}
+
+
+def _fill(engine: Engine, images: int, votes: int) -> None:
+    """Images of one version, all still queued (they want four votes), each with three votes of three raters."""
+    begin(engine, "builtin", "0" * 64)
+    add_prompts(engine, [f"prompt {n}" for n in range(198)])
+    count = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :last) "
+    with writing(engine) as session:
+        run = session.connection().execute
+        run(text(count + "INSERT INTO rater (id, name, created_at) SELECT i, 'rater ' || i, '2026-01-01' FROM n"),
+            {"last": RATERS})  # fmt: skip
+        run(
+            text(
+                count + "INSERT INTO image (id, work_key, sha256, prompt_id, negative_prompt, seed, rule, strength, "
+                "guidance_scale, num_inference_steps, width, height, version, origin, is_queued, is_disputed, overlap, "
+                "shuffle, created_at) SELECT i, hex(randomblob(16)) || i, hex(randomblob(32)), i % 198 + 1, '', i, "
+                "'plain', 0, 3, 20, 64, 64, 0, 'sampled', 1, i % 10 = 0, 4, abs(random()) % 2147483648, '2026-01-01' "
+                "FROM n"
+            ),
+            {"last": images},
+        )
+        run(
+            text(
+                count + "INSERT INTO vote (id, request_id, rater_id, image_id, verdict, page, received_at) "
+                f"SELECT i, 'seed-' || i, (i / :images + i * 7) % {RATERS} + 1, (i - 1) % :images + 1, "
+                "CASE WHEN i % 3 = 0 THEN 'reject' ELSE 'keep' END, 'one', '2026-01-01' FROM n"
+            ),
+            {"last": votes, "images": images},
+        )
+        run(text(
+            "INSERT OR IGNORE INTO lease (image_id, rater_id, expires_at) SELECT image_id, rater_id, '2026-01-01' "
+            "FROM vote"
+        ))  # fmt: skip
+        run(text("ANALYZE"))

@@ -1,0 +1,80 @@
+"""Stores of rejects for the trainer's benches, filled without sampling and without waiting for the disk."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Engine
+from sqlmodel import select
+
+from feedback.pool.tally import rebuild
+from feedback.rate.raters import rater_id
+from feedback.sample.prompts import add_prompts
+from feedback.versions import begin
+from store.engine import writing
+from store.files import Blobs, sha256_of
+from store.layout import layout_of
+from store.settings import Settings
+from store.tables import Image, Origin, Prompt, Verdict, Vote
+from trainer.base.model import hash_of, locate
+
+
+class PoolPicture(NamedTuple):
+    """A reject: its PNG, its latent file where the sampler drew it, the prompt and seed, its side in pixels."""
+
+    png: bytes
+    latent: bytes | None
+    prompt: str
+    seed: int
+    side: int
+
+
+def fill_pool(engine: Engine, settings: Settings, added: Sequence[PoolPicture]) -> None:
+    """Adds pictures of the plain base, each rejected by one rater."""
+    begin(engine, settings.model, hash_of(locate(settings), settings))
+    add_prompts(engine, [picture.prompt for picture in added])
+    blobs = layout_of(settings).blobs
+    with writing(engine) as session:
+        prompts = {prompt.text: _known(prompt.id) for prompt in session.exec(select(Prompt))}
+        images = [_image(picture, prompts, blobs) for picture in added]
+        session.add_all(images)
+        session.flush()
+        rater = rater_id(session, "bench")
+        session.add_all(
+            Vote(request_id=image.work_key, rater_id=rater, image_id=_known(image.id), verdict=Verdict.reject)
+            for image in images
+        )
+        session.flush()
+        rebuild(session)
+
+
+def _known(id_: int | None) -> int:
+    """The id of a row that the store has given one."""
+    assert id_ is not None
+    return id_
+
+
+def _image(picture: PoolPicture, prompts: dict[str, int], blobs: Blobs) -> Image:
+    latent_sha256 = None if picture.latent is None else _put(blobs, picture.latent)
+    return Image(
+        work_key=sha256_of(f"{picture.prompt}:{picture.seed}".encode()),
+        sha256=_put(blobs, picture.png),
+        latent_sha256=latent_sha256,
+        prompt_id=prompts[picture.prompt],
+        seed=picture.seed,
+        rule="plain",
+        strength=0.0,
+        guidance_scale=1.75,
+        num_inference_steps=10,
+        width=picture.side,
+        height=picture.side,
+        version=0,
+        origin=Origin.sampled,
+    )
+
+
+def _put(blobs: Blobs, data: bytes) -> str:
+    sha256 = sha256_of(data)
+    path = blobs.path(sha256)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return sha256

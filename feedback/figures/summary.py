@@ -1,0 +1,315 @@
+"""Where the loop stands, in numbers: every figure a page shows is computed here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Engine, case, func
+from sqlmodel import Session, col, select
+
+from feedback.pool.pool import Due
+from feedback.pool.tally import new_rejects
+from feedback.pool.verdicts import outcome_of_counts
+from feedback.rate.raters import clean_name
+from feedback.rate.repeats import answered_repeats
+from feedback.retrain.lineage import lineage_counts
+from feedback.sample.evaluation import active_pairs
+from feedback.statistics import Interval, confidence_sequence, wilson
+from feedback.versions import withdrawn
+from store.engine import reading
+from store.tables import (
+    Alias,
+    Claim,
+    Image,
+    ImageTally,
+    Origin,
+    Prompt,
+    Rater,
+    Run,
+    Verdict,
+    Version,
+    VersionTally,
+    Vote,
+    VoteCount,
+    Word,
+    utc_now,
+)
+
+VOTES = col(VoteCount.rejects) + col(VoteCount.keeps)
+
+
+@dataclass(frozen=True)
+class VersionRow:
+    """One version in the table: `judged` images have a verdict, `rejected` of them are rejects.
+
+    It was trained on `trained_on` rejects, `trained_new` of which its parent was not. Of `vote_pairs` pairs of votes on
+    one image `agreeing` say the same.
+    """
+
+    number: int
+    aliases: tuple[str, ...]
+    rejected: int
+    judged: int
+    votes: int
+    raters: int
+    trained_on: int
+    created_at: datetime
+    trained_new: int = 0
+    vote_pairs: int = 0
+    agreeing: int = 0
+    is_withdrawn: bool = False
+    sha256: str | None = None
+
+    @property
+    def rate(self) -> float | None:
+        """Thumbs-down rate: share of judged images that are rejects; None before the first."""
+        return self.rejected / self.judged if self.judged else None
+
+    @property
+    def interval(self) -> Interval:
+        """95 % Wilson interval of the rate."""
+        return wilson(self.rejected, self.judged)
+
+    @property
+    def watched(self) -> Interval:
+        """An interval that may be watched as the votes come: a confidence sequence."""
+        return confidence_sequence(self.rejected, self.judged)
+
+    @property
+    def agreement(self) -> float | None:
+        """Share of the pairs of votes on one image that say the same; None while no image has two votes."""
+        return self.agreeing / self.vote_pairs if self.vote_pairs else None
+
+
+@dataclass(frozen=True)
+class InHand:
+    """What a worker draws at this instant: so many pictures of a version, `step` of `steps` done."""
+
+    pictures: int
+    version: int
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The loop at this instant; `judged` pictures have votes, those of evaluation sets included, the pool's not."""
+
+    waiting: int
+    images: int
+    votes: int
+    votes_today: int
+    raters: int
+    rejects: int
+    keeps: int
+    disputed: int
+    judged: int
+    prompts: int
+    run: Run | None
+    in_hand: tuple[InHand, ...] = ()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What one rater has done: current votes, all and of today; controls and repeats count as what they look like."""
+
+    votes: int
+    today: int
+
+
+class DeskState(NamedTuple):
+    """What a rater's page shows beside the pictures: own progress, the way to the next retrain, the newest run."""
+
+    progress: Progress
+    due: Due
+    run: Run | None
+
+
+@dataclass(frozen=True)
+class GridPair:
+    """One prompt and seed of the same-seed grid, with the picture of each version (SHA-256) and its verdict."""
+
+    prompt: str
+    seed: int
+    pictures: dict[int, str]
+    outcomes: dict[int, str] = field(default_factory=dict)
+
+
+def version_rows(engine: Engine) -> list[VersionRow]:
+    """All versions, newest first."""
+    with reading(engine) as session:
+        aliases: dict[int, list[str]] = {}
+        for alias in session.exec(select(Alias)):
+            aliases.setdefault(alias.version, []).append(alias.name.value)
+        tallies, votes = _tallies(session), _votes_by_version(session)
+        gone, versions = withdrawn(session), list(session.exec(select(Version).order_by(col(Version.number).desc())))
+        manifests = {version.number: version.manifest_id for version in versions}
+        rows = []
+        for version in versions:
+            tally = tallies.get(version.number, VersionTally(version=version.number, origin=Origin.sampled))
+            parent = manifests.get(-1 if version.parent is None else version.parent)
+            trained = lineage_counts(session, version.manifest_id, parent)
+            rows.append(
+                VersionRow(
+                    version.number,
+                    tuple(sorted(aliases.get(version.number, []))),
+                    tally.rejected,
+                    tally.rejected + tally.kept,
+                    *votes.get(version.number, (0, 0)),
+                    trained_on=trained[0],
+                    created_at=version.created_at,
+                    trained_new=trained[1],
+                    vote_pairs=tally.vote_pairs,
+                    agreeing=tally.agreeing,
+                    is_withdrawn=version.number in gone,
+                    sha256=version.sha256,
+                )
+            )
+        return rows
+
+
+def standing(engine: Engine, now: datetime | None = None) -> Standing:
+    """The counts of the overview page; `now` (UTC) says when today began."""
+    now = now or utc_now()
+    with reading(engine) as session:
+        sampled, evaluated = (_outcomes(session, origin) for origin in (Origin.sampled, Origin.evaluation))
+        rejects, keeps, disputed = sampled
+        votes, today, raters = _votes(session, now)
+        return Standing(
+            waiting=_waiting(session),
+            images=session.exec(select(func.count(col(Image.id))).where(Image.origin == Origin.sampled)).one(),
+            votes=votes,
+            votes_today=today,
+            raters=raters,
+            rejects=rejects,
+            keeps=keeps,
+            disputed=disputed,
+            judged=sum(sampled) + sum(evaluated),
+            prompts=session.exec(select(func.count(col(Prompt.id))).where(col(Prompt.is_active))).one(),
+            run=session.exec(select(Run).order_by(col(Run.id).desc())).first(),
+            in_hand=_in_hand(session, now),
+        )
+
+
+def _in_hand(session: Session, now: datetime) -> tuple[InHand, ...]:
+    figures = (func.count(), Claim.version, func.max(Claim.step), func.max(Claim.steps))
+    held = select(*figures).where(col(Claim.expires_at) > now).group_by(col(Claim.worker), col(Claim.version))
+    return tuple(InHand(*row) for row in session.exec(held.order_by(col(Claim.worker))))
+
+
+def progress(engine: Engine, rater_id: int, now: datetime | None = None) -> Progress:
+    """How many current votes a rater has, all and received today (UTC)."""
+    with reading(engine) as session:
+        return _progress(session, session.get(Rater, rater_id), now or utc_now())
+
+
+def desk_state(engine: Engine, rater: str, needed: int, now: datetime | None = None) -> DeskState:
+    """What the rating page is told with every answer; no progress for a name that never voted.
+
+    `needed`: new rejects that make a retrain due.
+    """
+    with reading(engine) as session:
+        row = session.exec(select(Rater).where(Rater.name == clean_name(rater))).first()
+        newest = session.exec(select(Run).order_by(col(Run.id).desc()).limit(1)).first()
+        return DeskState(_progress(session, row, now or utc_now()), Due(new_rejects(session), needed), newest)
+
+
+def latest_run(engine: Engine) -> Run | None:
+    """The newest attempt at a retrain, running or ended."""
+    with reading(engine) as session:
+        return session.exec(select(Run).order_by(col(Run.id).desc())).first()
+
+
+def newest_width(engine: Engine) -> int:
+    """Width in px of the newest picture; 0 without any."""
+    with reading(engine) as session:
+        return session.exec(select(Image.width).order_by(col(Image.id).desc()).limit(1)).first() or 0
+
+
+def newest_blobs(engine: Engine, limit: int) -> list[str]:
+    """Hashes of the newest pictures and their latents."""
+    with reading(engine) as session:
+        rows = session.exec(select(Image.sha256, Image.latent_sha256).order_by(col(Image.id).desc()).limit(limit))
+        return [sha256 for row in rows for sha256 in row if sha256]
+
+
+def same_seed_grid(engine: Engine, versions: Sequence[int] | None = None) -> list[GridPair]:
+    """Every evaluation pair with the pictures drawn for it so far, those of the set in use first."""
+    with reading(engine) as session:
+        wanted = list(session.exec(select(Version.number))) if versions is None else list(versions)
+        rows = session.exec(
+            select(Image, Prompt.text, ImageTally)
+            .join(Prompt, col(Prompt.id) == Image.prompt_id)
+            .join(ImageTally, col(ImageTally.image_id) == Image.id, isouter=True)
+            .where(col(Image.version).in_(wanted), Image.origin == Origin.evaluation)
+            .order_by(col(Image.seed), col(Image.id))
+        )
+        in_use = {(pair.prompt_id, pair.seed): pair.ordinal for pair in active_pairs(session)}
+        pairs: dict[tuple[int, int], GridPair] = {}
+        for image, text, tally in rows:
+            pair = pairs.setdefault((image.prompt_id, image.seed), GridPair(text, image.seed, {}, {}))
+            pair.pictures[image.version] = image.sha256
+            votes = (0, 0) if tally is None else (tally.rejects, tally.keeps)
+            pair.outcomes[image.version] = outcome_of_counts(*votes).value
+        order = sorted(pairs, key=lambda key: in_use.get(key, len(in_use)))
+        return [pairs[key] for key in order]
+
+
+def _tallies(session: Session) -> dict[int, VersionTally]:
+    rows = session.exec(select(VersionTally).where(VersionTally.origin == Origin.sampled))
+    return {row.version: row for row in rows}
+
+
+def _outcomes(session: Session, origin: Origin) -> tuple[int, int, int]:
+    rejected, kept, disputed = (
+        func.coalesce(func.sum(column), 0)
+        for column in (col(VersionTally.rejected), col(VersionTally.kept), col(VersionTally.disputed))
+    )
+    return session.exec(select(rejected, kept, disputed).where(VersionTally.origin == origin)).one()
+
+
+def _votes_by_version(session: Session) -> dict[int, tuple[int, int]]:
+    rows = session.exec(
+        select(VoteCount.version, func.sum(VOTES), func.count(col(VoteCount.rater_id).distinct()))
+        .where(VoteCount.origin == Origin.sampled, VOTES > 0)
+        .group_by(col(VoteCount.version))
+    )
+    return {version: (n, raters) for version, n, raters in rows}
+
+
+def _progress(session: Session, rater: Rater | None, now: datetime) -> Progress:
+    if rater is None or rater.id is None:
+        return Progress(0, 0)
+    votes, today = _own_words(session, rater.id, now) if rater.is_excluded else _own_votes(session, rater.id, now)
+    again, again_today = answered_repeats(session, rater.id, now)
+    return Progress(votes + again, today + again_today)
+
+
+def _own_votes(session: Session, rater_id: int, now: datetime) -> tuple[int, int]:
+    """A rater's current verdicts, all and of today, from the counters: a row for each day and version."""
+    today = func.coalesce(func.sum(case((col(VoteCount.day) >= now.date(), VOTES), else_=0)), 0)
+    return session.exec(select(func.coalesce(func.sum(VOTES), 0), today).where(VoteCount.rater_id == rater_id)).one()
+
+
+def _own_words(session: Session, rater_id: int, now: datetime) -> tuple[int, int]:
+    """The same of a rater whose votes are not counted, from every one of them; the page must not show that."""
+    return session.exec(
+        select(func.count(), func.coalesce(func.sum(case((col(Word.day) >= now.date(), 1), else_=0)), 0)).where(
+            Word.rater_id == rater_id, col(Word.verdict).in_([Verdict.reject, Verdict.keep])
+        )
+    ).one()
+
+
+def _votes(session: Session, now: datetime) -> tuple[int, int, int]:
+    counted = select(
+        func.coalesce(func.sum(VOTES), 0),
+        func.coalesce(func.sum(case((col(VoteCount.day) >= now.date(), VOTES), else_=0)), 0),
+        func.count(col(VoteCount.rater_id).distinct()),
+    ).where(VOTES > 0)
+    return session.exec(counted).one()
+
+
+def _waiting(session: Session) -> int:
+    untouched = ~select(Vote.id).where(Vote.image_id == Image.id).exists()
+    return session.exec(select(func.count(col(Image.id))).where(col(Image.is_queued), untouched)).one()

@@ -1,0 +1,160 @@
+"""What the store holds for and against a version: judged pairs, measured pictures, files; and the gate's turn."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import NamedTuple
+
+from sqlalchemy import Engine, func
+from sqlalchemy import select as rows_of
+from sqlmodel import Session, col, select
+
+from feedback.gate.gate import Decision, Evidence, Step, decide
+from feedback.gate.guardrails import Guardrail, Measures, compare
+from feedback.pool.verdicts import Outcome, outcome_of_counts
+from feedback.sample.evaluation import active_pairs
+from feedback.versions import PLAIN, conclude, pointed
+from store.engine import reading, writing
+from store.files import sha256_of_file
+from store.layout import Layout
+from store.tables import Action, AliasName, Image, ImageMeasure, ImageTally, Origin, Prompt, Verdict, Version, Word
+
+LORA_FILES = (("pytorch_lora_weights.safetensors", "sha256"), ("naysayer_kohya.safetensors", "kohya_sha256"))
+ACTIONS = {Step.promote: Action.promote, Step.refuse: Action.refuse, Step.no_difference: Action.no_difference}
+
+Key = tuple[int, int]
+
+
+class Side(NamedTuple):
+    """One evaluation picture: its verdict, and whether somebody skipped it."""
+
+    sha256: str
+    outcome: Outcome
+    is_skipped: bool
+
+
+class Sides(NamedTuple):
+    """The evaluation pictures of some versions, by version and by prompt and seed, and how many pairs the set has."""
+
+    pictures: dict[int, dict[Key, Side]]
+    pairs: int
+
+
+def sides(session: Session, versions: Iterable[int]) -> Sides:
+    """The pictures of the set in use; the newest where a version drew a pair twice."""
+    pairs = {(pair.prompt_id, pair.seed) for pair in active_pairs(session)}
+    pictures: dict[int, dict[Key, Side]] = {number: {} for number in versions}
+    skipped = select(func.count()).where(Word.image_id == Image.id, Word.verdict == Verdict.skip).scalar_subquery()
+    shown = (Image.version, Image.prompt_id, Image.seed, Image.sha256, ImageTally.rejects, ImageTally.keeps)
+    rows = session.execute(
+        rows_of(*(col(column) for column in shown), skipped)
+        .join(ImageTally, col(ImageTally.image_id) == Image.id, isouter=True)
+        .where(col(Image.version).in_(list(pictures)), col(Image.origin) == Origin.evaluation)
+        .order_by(col(Image.id))
+    )
+    for version, prompt_id, seed, sha256, rejects, keeps, skips in rows:
+        if (prompt_id, seed) in pairs:
+            outcome = outcome_of_counts(rejects or 0, keeps or 0)
+            pictures[version][prompt_id, seed] = Side(sha256, outcome, skips > 0)
+    return Sides(pictures, len(pairs))
+
+
+def weigh(found: Sides, challenger: int, champion: int) -> Evidence:
+    """The pairs of two versions, counted."""
+    new, old = found.pictures[challenger], found.pictures[champion]
+    counts = {"mended": 0, "spoilt": 0, "alike": 0, "closed": 0}
+    for key in new.keys() & old.keys():
+        a, b = new[key], old[key]
+        decided = {Outcome.reject, Outcome.keep}
+        if a.outcome in decided and b.outcome in decided:
+            counts["alike" if a.outcome is b.outcome else "mended" if a.outcome is Outcome.keep else "spoilt"] += 1
+        elif any(s.outcome is Outcome.disputed or (s.is_skipped and s.outcome not in decided) for s in (a, b)):
+            counts["closed"] += 1
+    return Evidence(**counts, pairs=found.pairs)
+
+
+def evidence_of(engine: Engine, number: int) -> Evidence | None:
+    """A version's pairs against the champion; None for the champion itself."""
+    return evidence_rows(engine, [number]).get(number)
+
+
+def evidence_rows(engine: Engine, numbers: Sequence[int]) -> dict[int, Evidence]:
+    """The pairs of each version against the champion."""
+    with reading(engine) as session:
+        live = pointed(session, AliasName.champion)
+        if live is None:
+            return {}
+        found = sides(session, {*numbers, live})
+    return {number: weigh(found, number, live) for number in numbers if number != live}
+
+
+def guardrails(engine: Engine, number: int, against: int) -> list[Guardrail]:
+    """Every guardrail of a version beside another, on the pairs that both have drawn."""
+    with reading(engine) as session:
+        return compare(_measures(session, number), _measures(session, against))
+
+
+def failed_checks(layout: Layout, version: Version) -> list[str]:
+    """What is wrong with a version's files, in sentences; they were loaded and compared when it was published."""
+    if version.number == PLAIN or version.sha256 is None:
+        return []
+    folder, wrong = layout.version_folder(version.sha256), []
+    for name, column in LORA_FILES:
+        path, wanted = folder / name, getattr(version, column)
+        if not path.is_file():
+            wrong.append(f"{name} is missing")
+        elif sha256_of_file(path) != wanted:
+            wrong.append(f"{name} is not the file that was published")
+    return wrong
+
+
+def run_gate(engine: Engine, layout: Layout) -> Decision | None:
+    """Lets the gate look once: it promotes, refuses, finds no difference, or waits (None: nobody challenges)."""
+    with reading(engine) as session:
+        live, challenger = (pointed(session, name) for name in (AliasName.champion, AliasName.challenger))
+        if live is None or challenger is None or live == challenger:
+            return None
+        evidence = weigh(sides(session, {live, challenger}), challenger, live)
+        version = session.get_one(Version, challenger)
+    decision = decide(evidence, guardrails(engine, challenger, live))
+    if decision.step is Step.promote:  # reading the files is left for the moment that needs it
+        decision = decide(evidence, guardrails(engine, challenger, live), failed_checks(layout, version))
+    if decision.step is not Step.wait and not conclude(
+        engine, ACTIONS[decision.step], challenger, live, decision.sentence
+    ):
+        return None
+    return decision
+
+
+def unmeasured(engine: Engine, limit: int) -> list[tuple[int, str, str]]:
+    """Evaluation pictures that were not measured yet: image id, hash, prompt."""
+    missing = ~select(ImageMeasure.image_id).where(ImageMeasure.image_id == Image.id).exists()
+    with reading(engine) as session:
+        versions = list(session.exec(select(Version.number)))
+        rows = session.exec(
+            select(Image.id, Image.sha256, Prompt.text)
+            .join(Prompt, col(Prompt.id) == Image.prompt_id)
+            .where(col(Image.version).in_(versions), Image.origin == Origin.evaluation, missing)
+            .limit(limit)
+        )
+        return [(image_id or 0, sha256, text) for image_id, sha256, text in rows]
+
+
+def record_measures(engine: Engine, measured: Sequence[tuple[int, Measures]]) -> None:
+    """Keeps what was measured."""
+    with writing(engine) as session:
+        for image_id, one in measured:
+            if session.get(ImageMeasure, image_id) is None:
+                session.add(ImageMeasure(image_id=image_id, **asdict(one)))
+
+
+def _measures(session: Session, number: int) -> dict[Key, Measures]:
+    rows = session.exec(
+        select(Image.prompt_id, Image.seed, ImageMeasure)
+        .join(ImageMeasure, col(ImageMeasure.image_id) == Image.id)
+        .where(Image.version == number, Image.origin == Origin.evaluation)
+        .order_by(col(Image.id))
+    )
+    return {
+        (prompt_id, seed): Measures(m.brightness, m.saturation, m.contrast, m.thumbnail, m.prompt_score)
+        for prompt_id, seed, m in rows
+    }

@@ -1,0 +1,159 @@
+"""Is the challenger better than the champion? Pure functions of counts; nothing here reads the store."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import exp, log
+
+from feedback.gate.guardrails import Guardrail
+from feedback.statistics import ALPHA, log_e_value
+
+ENOUGH = log(1 / ALPHA)
+CAP = 1000
+RULE = (
+    "A challenger is promoted when the evidence on discordant pairs reaches E ≥ 20 in its favour, no guardrail is "
+    f"wholly on the bad side, and its files pass every check; after {CAP:,} pairs without that, or when the "
+    "evaluation set is used up, no difference was found."
+)
+
+
+class Verdict(StrEnum):
+    """What the blind same-seed votes say of a version beside the champion."""
+
+    better = "better"
+    worse = "worse"
+    not_yet_known = "not yet known"
+    no_difference = "no difference found"
+
+
+class Step(StrEnum):
+    """What the gate does."""
+
+    promote = "promote"
+    refuse = "refuse"
+    no_difference = "no_difference"
+    wait = "wait"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Pairs of one prompt and seed, judged blind on both sides.
+
+    `mended`: the champion's picture was rejected and the challenger's kept; `spoilt`: the other way round; `alike`:
+    the same verdict. `pairs` is how many the evaluation set has; `closed` of them have a picture that was skipped or
+    disputed.
+    """
+
+    mended: int = 0
+    spoilt: int = 0
+    alike: int = 0
+    pairs: int = 0
+    closed: int = 0
+
+    @property
+    def judged(self) -> int:
+        return self.mended + self.spoilt + self.alike
+
+    @property
+    def difference(self) -> float | None:
+        """Challenger's rate less the champion's, on these pairs; None before the first."""
+        return (self.spoilt - self.mended) / self.judged if self.judged else None
+
+    @property
+    def log_e(self) -> float:
+        return log_e_value(self.mended, self.spoilt)
+
+    @property
+    def log_e_against(self) -> float:
+        return log_e_value(self.spoilt, self.mended)
+
+    @property
+    def is_used_up(self) -> bool:
+        return self.judged >= CAP or 0 < self.pairs <= self.judged + self.closed
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.log_e >= ENOUGH:
+            return Verdict.better
+        if self.log_e_against >= ENOUGH:
+            return Verdict.worse
+        return Verdict.no_difference if self.is_used_up else Verdict.not_yet_known
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A step of the gate, with the evidence in words."""
+
+    step: Step
+    sentence: str
+
+
+def decide(evidence: Evidence, guardrails: Sequence[Guardrail], failed_checks: Sequence[str] = ()) -> Decision:
+    """The promotion rule. A version that fails a guardrail or a check is refused, however good its votes."""
+    said, verdict = evidence_words(evidence), evidence.verdict
+    if verdict is Verdict.not_yet_known:
+        return Decision(Step.wait, said)
+    if verdict is Verdict.no_difference:
+        return Decision(Step.no_difference, said)
+    if verdict is Verdict.worse:
+        return Decision(Step.refuse, said)
+    broken = [guardrail.sentence for guardrail in guardrails if guardrail.is_broken]
+    if broken or failed_checks:
+        return Decision(Step.refuse, f"{said}; but {'; '.join([*broken, *failed_checks])}")
+    return Decision(Step.promote, said)
+
+
+def evidence_words(evidence: Evidence) -> str:
+    """The evidence in one line.
+
+    >>> evidence_words(Evidence(mended=12, spoilt=3, alike=45, pairs=200))
+    'not yet known: of 60 pairs, 12 mended, 3 spoilt, 45 alike (E = 10)'
+    """
+    log_e = max(evidence.log_e, evidence.log_e_against)
+    counts = f"{evidence.mended} mended, {evidence.spoilt} spoilt, {evidence.alike} alike"
+    return f"{evidence.verdict.value}: of {evidence.judged} pairs, {counts} (E = {_e_words(log_e)})"
+
+
+def what_follows(evidence: Evidence) -> str:
+    """What may be concluded from the pairs so far, and what not."""
+    share = f"{evidence.judged} of {evidence.pairs} pairs"
+    match evidence.verdict:
+        case Verdict.better | Verdict.worse as verdict:
+            fewer = "fewer" if verdict is Verdict.better else "more"
+            return (
+                f"It draws {fewer} rejects than the champion on the same prompts and seeds ({share}); a false alarm is "
+                "rarer than 1 in 20. By how much is another question: see the interval."
+            )
+        case Verdict.no_difference:
+            return (
+                f"The set is used up ({share}): a difference, if there is one, is too small for it to show. That is no "
+                "proof of equality."
+            )
+    if evidence.judged == 0:
+        return f"None of {evidence.pairs} pairs is judged on both sides yet, so nothing may be concluded."
+    more = pairs_to_go(evidence)
+    if more is None:
+        return f"Nothing may be concluded yet ({share}): pairs are mended and spoilt about equally often."
+    lead = "ahead" if evidence.mended > evidence.spoilt else "behind"
+    reach = "" if evidence.judged + more <= evidence.pairs else ", more than the evaluation set has"
+    noun = "pair" if more == 1 else "pairs"
+    rate = f"it is {lead}, and {more} more {noun} at this rate would decide{reach}"
+    return f"Nothing may be concluded yet ({share}): {rate}."
+
+
+def pairs_to_go(evidence: Evidence) -> int | None:
+    """How many more pairs would decide if they came as those before; None when no number up to the cap would."""
+    if evidence.judged == 0 or evidence.mended == evidence.spoilt:
+        return None
+    for more in range(0, CAP + 1):
+        grown = 1 + more / evidence.judged
+        log_e = log_e_value(*sorted((evidence.mended * grown, evidence.spoilt * grown), reverse=True))
+        if log_e >= ENOUGH:
+            return more
+    return None
+
+
+def _e_words(log_e: float) -> str:
+    if log_e > log(1e6):
+        return "more than a million"
+    return f"{exp(log_e):.2g}" if log_e < log(10) else f"{exp(log_e):,.0f}"

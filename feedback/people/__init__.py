@@ -1,0 +1,1 @@
+"""Invitations, agreement, reliability, and decisions about raters."""

@@ -1,0 +1,98 @@
+"""What is decided about a rater: paused, excluded, given a role. One event row and one change, in one transaction."""
+
+from sqlalchemy import Engine
+from sqlmodel import Session, col, select
+
+from feedback.pool.tally import rebuild
+from feedback.rate.queue import settle_all
+from feedback.rate.raters import clean_name, rater_of
+from store.engine import reading, writing
+from store.errors import BadRequest
+from store.tables import Alias, AliasName, Image, Origin, PersonRole, Rater, RaterAction, RaterEvent, Vote
+
+MAX_REASON = 200
+
+
+def decide(engine: Engine, rater: str, action: RaterAction, *, by: str, reason: str, overlap: int = 1) -> None:
+    """Pauses, resumes, excludes or includes a rater; each can be taken back by its opposite.
+
+    Votes of an excluded rater count nowhere, and the champion's pictures that lack a vote by it are queued again.
+    Raises BadRequest for a rater who never was here, without a reason, or when it is so already.
+    """
+    column, value = {
+        RaterAction.pause: ("is_paused", True),
+        RaterAction.resume: ("is_paused", False),
+        RaterAction.exclude: ("is_excluded", True),
+        RaterAction.include: ("is_excluded", False),
+    }[action]
+    with writing(engine) as session:
+        row = _known(session, rater)
+        if getattr(row, column) == value:
+            raise BadRequest(f"{row.name} is {_state(row)} already; nothing was changed")
+        setattr(row, column, value)
+        _record(session, row, action, by, reason)
+        if column == "is_excluded":
+            session.flush()
+            rebuild(session)
+            _settle_images(session, row, overlap)
+
+
+def give_role(engine: Engine, rater: str, role: PersonRole, *, by: str, reason: str = "") -> None:
+    """Makes a person a rater, a curator or an admin; the person is made when new."""
+    with writing(engine) as session:
+        row = rater_of(session, rater)
+        row.role = role
+        _record(session, row, RaterAction.role, by, reason or f"is {role.value} now")
+
+
+def role_of(engine: Engine, rater: str) -> PersonRole:
+    """The role of that name; `rater` for one who never was here."""
+    with reading(engine) as session:
+        row = session.exec(select(Rater).where(Rater.name == clean_name(rater))).first()
+        return row.role if row is not None else PersonRole.rater
+
+
+def rater_events(engine: Engine, limit: int = 50) -> list[tuple[str, RaterEvent]]:
+    """What was decided about raters, newest first, each with the rater's name."""
+    with reading(engine) as session:
+        return list(
+            session.exec(
+                select(Rater.name, RaterEvent)
+                .join(RaterEvent, col(RaterEvent.rater_id) == Rater.id)
+                .order_by(col(RaterEvent.id).desc())
+                .limit(limit)
+            )
+        )
+
+
+def _known(session: Session, name: str) -> Rater:
+    row = session.exec(select(Rater).where(Rater.name == clean_name(name))).first()
+    if row is None:
+        raise BadRequest(f"there is no rater {name[:80]!r}; the names stand on the page Raters")
+    return row
+
+
+def _state(row: Rater) -> str:
+    return ", ".join([*(["excluded"] if row.is_excluded else ["included"]), *(["paused"] if row.is_paused else [])])
+
+
+def _record(session: Session, row: Rater, action: RaterAction, by: str, reason: str) -> None:
+    reason = reason.strip()
+    if not 0 < len(reason) <= MAX_REASON:
+        raise BadRequest(f"say why, in 1 to {MAX_REASON} characters; nothing was changed")
+    session.add(row)
+    assert row.id is not None
+    session.add(RaterEvent(rater_id=row.id, action=action, by=by, reason=reason))
+
+
+def _settle_images(session: Session, row: Rater, overlap: int) -> None:
+    """Queues the champion's images anew by the votes that count now; older versions' are rated no more."""
+    live = session.get(Alias, AliasName.champion)
+    judged = select(Vote.image_id).where(Vote.rater_id == row.id)
+    settle_all(
+        session,
+        col(Image.id).in_(judged),
+        col(Image.origin) != Origin.control,
+        (col(Image.version) == (live.version if live is not None else 0)) | (Image.origin == Origin.evaluation),
+        overlap=overlap,
+    )

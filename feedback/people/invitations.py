@@ -1,0 +1,96 @@
+"""Invitation links: they let one named person in without an account, until they expire or are revoked.
+
+The link holds the invitation's number and an HMAC of it: who knows no secret can make none, and the store knows which
+were revoked.
+"""
+
+import hashlib
+import hmac
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine
+from sqlmodel import col, select
+
+from feedback.rate.raters import clean_name, rater_of
+from store.engine import reading, writing
+from store.errors import BadRequest, NotSignedIn
+from store.tables import Invitation, PersonRole, utc_now
+
+LONGEST_DAYS = 366
+MIN_SECRET = 32
+
+
+def invite(
+    engine: Engine,
+    name: str,
+    *,
+    days: float,
+    secret: str,
+    role: PersonRole = PersonRole.rater,
+    now: datetime | None = None,
+) -> str:
+    """The token of a new invitation, for the end of its link. An earlier one for that name stays good.
+
+    Raises BadRequest without a secret, or for a time that is none.
+    """
+    now = now or utc_now()
+    if not 0 < days <= LONGEST_DAYS:
+        raise BadRequest(f"an invitation is good for up to {LONGEST_DAYS} days; {days:g} were asked for")
+    _check(secret)
+    with writing(engine) as session:
+        row = Invitation(name=clean_name(name), role=role, created_at=now, expires_at=now + timedelta(days=days))
+        person = rater_of(session, name)
+        person.role = role
+        session.add_all([row, person])
+        session.flush()
+        return f"{row.id}.{_signature(row.id or 0, secret)}"
+
+
+def invited(engine: Engine, token: str, *, secret: str, now: datetime | None = None) -> Invitation:
+    """The invitation of a token. Raises NotSignedIn when it is forged, expired or revoked."""
+    now = now or utc_now()
+    _check(secret)
+    number, _, signature = token.partition(".")
+    row = None
+    if number.isascii() and number.isdigit() and len(number) < 10:
+        if not hmac.compare_digest(signature.encode(), _signature(int(number), secret).encode()):
+            raise NotSignedIn("this invitation link is not one of ours; ask for a new one")
+        with reading(engine) as session:
+            row = session.get(Invitation, int(number))
+    if row is None:
+        raise NotSignedIn("this invitation link is not one of ours; ask for a new one")
+    if row.revoked_at is not None:
+        raise NotSignedIn("this invitation was revoked; ask for a new one")
+    if row.expires_at.replace(tzinfo=UTC) <= now:
+        raise NotSignedIn("this invitation has expired; ask for a new one")
+    return row
+
+
+def revoke(engine: Engine, name: str, now: datetime | None = None) -> int:
+    """How many invitations of that name are good no more, from the next request on."""
+    with writing(engine) as session:
+        rows = session.exec(
+            select(Invitation).where(Invitation.name == clean_name(name), col(Invitation.revoked_at).is_(None))
+        ).all()
+        for row in rows:
+            row.revoked_at = now or utc_now()
+            session.add(row)
+        return len(rows)
+
+
+def invitations(engine: Engine) -> list[Invitation]:
+    """Every invitation, newest first."""
+    with reading(engine) as session:
+        return list(session.exec(select(Invitation).order_by(col(Invitation.id).desc())))
+
+
+def _signature(number: int, secret: str) -> str:
+    return hmac.new(secret.encode(), f"naysayer invitation {number}".encode(), hashlib.sha256).hexdigest()
+
+
+def _check(secret: str) -> None:
+    if len(secret) < MIN_SECRET:
+        raise BadRequest(
+            f"invitations are signed with NAYSAYER_SECRET, {MIN_SECRET} characters or more; it has {len(secret)}; "
+            "make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )

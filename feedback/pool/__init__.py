@@ -1,0 +1,1 @@
+"""When a picture counts as rejected, the counters, and the pool of rejects."""

@@ -1,0 +1,124 @@
+"""The pool by hand: take an image out, put it back; and everything that is known of one image."""
+
+from typing import NamedTuple
+
+from sqlalchemy import Engine
+from sqlmodel import Session, col, select
+
+from feedback.pool.tally import count_new_rejects
+from feedback.pool.verdicts import barred
+from store.engine import reading, writing
+from store.errors import BadRequest, UnknownImage
+from store.tables import (
+    Image,
+    ManifestItem,
+    Mark,
+    PoolAction,
+    PoolEvent,
+    Prompt,
+    Rater,
+    Role,
+    Verdict,
+    Version,
+    Vote,
+    VoteReason,
+)
+
+MAX_REASON = 200
+
+
+class SeenVote(NamedTuple):
+    """One press on an image; `is_current` unless the rater said something else later."""
+
+    rater: str
+    verdict: Verdict
+    is_current: bool
+    is_counted: bool
+    vote: Vote
+    reasons: tuple[str, ...]
+    marks: tuple[tuple[float, float], ...]
+
+
+class Opened(NamedTuple):
+    """One image with all that is known of it: votes newest first, the versions it trained, what was decided by hand."""
+
+    image: Image
+    prompt: str
+    votes: list[SeenVote]
+    trained: list[tuple[int, Role]]
+    events: list[PoolEvent]
+    is_barred: bool
+
+
+def curate(engine: Engine, image_id: int, action: PoolAction, *, by: str, reason: str) -> None:
+    """Takes an image out of the pool or puts it back; its votes stay.
+
+    Raises UnknownImage, or BadRequest without a reason or when it is so already.
+    """
+    reason = reason.strip()
+    if not 0 < len(reason) <= MAX_REASON:
+        raise BadRequest(f"say why, in 1 to {MAX_REASON} characters; nothing was changed")
+    with writing(engine) as session:
+        if session.get(Image, image_id) is None:
+            raise UnknownImage(f"there is no image {image_id}")
+        is_out = _is_barred(session, image_id)
+        if is_out == (action is PoolAction.exclude):
+            raise BadRequest(
+                f"image {image_id} is {'out of' if is_out else 'in'} the pool already; nothing was changed"
+            )
+        session.add(PoolEvent(image_id=image_id, action=action, by=by, reason=reason))
+        session.flush()
+        count_new_rejects(session)
+
+
+def open_image(engine: Engine, image_id: int) -> Opened:
+    """All that is known of an image. Raises UnknownImage."""
+    with reading(engine) as session:
+        image = session.get(Image, image_id if 0 < image_id < 2**31 else 0)
+        if image is None:
+            raise UnknownImage(f"there is no image {image_id}")
+        rows = session.exec(
+            select(Vote, Rater)
+            .join(Rater, col(Rater.id) == Vote.rater_id)
+            .where(Vote.image_id == image_id)
+            .order_by(col(Vote.id).desc())
+        ).all()
+        ids = [vote.id for vote, _ in rows]
+        reasons = list(session.exec(select(VoteReason).where(col(VoteReason.vote_id).in_(ids))))
+        marks = list(session.exec(select(Mark).where(col(Mark.vote_id).in_(ids))))
+        seen: set[int] = set()
+        votes = []
+        for vote, rater in rows:
+            votes.append(
+                SeenVote(
+                    rater.name,
+                    vote.verdict,
+                    vote.rater_id not in seen,
+                    not rater.is_excluded,
+                    vote,
+                    tuple(row.reason.value for row in reasons if row.vote_id == vote.id),
+                    tuple((row.x, row.y) for row in marks if row.vote_id == vote.id),
+                )
+            )
+            seen.add(vote.rater_id)
+        trained = session.exec(
+            select(Version.number, ManifestItem.role)
+            .join(ManifestItem, col(ManifestItem.manifest_id) == Version.manifest_id)
+            .where(ManifestItem.image_id == image_id)
+            .order_by(col(Version.number))
+        )
+        events = session.exec(
+            select(PoolEvent).where(PoolEvent.image_id == image_id).order_by(col(PoolEvent.id).desc())
+        )
+        return Opened(
+            image,
+            session.get_one(Prompt, image.prompt_id).text,
+            votes,
+            [(number, Role(role)) for number, role in trained],
+            list(events),
+            _is_barred(session, image_id),
+        )
+
+
+def _is_barred(session: Session, image_id: int) -> bool:
+    return session.execute(barred().where(col(PoolEvent.image_id) == image_id)).first() is not None

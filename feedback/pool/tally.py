@@ -1,0 +1,192 @@
+"""Counters kept beside the votes, in the vote's own transaction, so that no page counts millions of rows.
+
+They follow from the votes alone: `rebuild` makes them anew, `differences` says where they went wrong.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Engine, Select, case, delete, func, insert, text
+from sqlalchemy import select as rows_of
+from sqlmodel import Session, col, select
+
+from feedback.pool.counting import OUTCOMES
+from feedback.pool.verdicts import barred, is_counted
+from store.engine import is_sqlite, reading
+from store.tables import (
+    Image,
+    ImageTally,
+    ManifestItem,
+    NewRejects,
+    Origin,
+    Verdict,
+    Version,
+    VersionTally,
+    Vote,
+    VoteCount,
+    Word,
+)
+
+COUNTED = (Word, ImageTally, VersionTally, VoteCount, NewRejects)
+MANIFEST_MOST = 100_000  # images in a manifest
+
+
+def count_new_rejects(session: Session) -> None:
+    """Counts the new rejects from the start; for the transaction that publishes a version."""
+    session.exec(delete(NewRejects))
+    floor = _floor(session)
+    session.add(NewRejects(version=_newest(session), floor=floor, count=_new_rejects(session, floor)))
+    session.flush()
+
+
+def new_rejects(session: Session) -> int:
+    """Rejects in the pool that the newest version was not trained on; none that a person took out of it."""
+    row = session.get(NewRejects, 1)
+    return row.count if row is not None else 0
+
+
+def rebuild(session: Session) -> None:
+    """Makes every counter anew from the votes; for use inside a `writing` block."""
+    for table in COUNTED:
+        session.exec(delete(table))
+    session.exec(insert(Word).from_select(["image_id", "rater_id", "verdict", "vote_id", "day"], _words(session)))
+    session.exec(
+        insert(ImageTally).from_select(
+            ["image_id", "rejects", "keeps"],
+            rows_of(col(Word.image_id), _sum(Word.verdict == Verdict.reject), _sum(Word.verdict == Verdict.keep))
+            .where(is_counted(Word.rater_id))
+            .group_by(col(Word.image_id)),
+        )
+    )
+    session.exec(
+        insert(VersionTally).from_select(
+            ["version", "origin", *OUTCOMES],
+            _outcomes(),
+        )
+    )
+    session.exec(
+        insert(VoteCount).from_select(
+            ["version", "origin", "rater_id", "day", "rejects", "keeps"],
+            rows_of(
+                col(Image.version),
+                col(Image.origin),
+                col(Word.rater_id),
+                col(Word.day),
+                _sum(Word.verdict == Verdict.reject),
+                _sum(Word.verdict == Verdict.keep),
+            )
+            .join(Word, col(Word.image_id) == Image.id)
+            .where(is_counted(Word.rater_id))
+            .group_by(col(Image.version), col(Image.origin), col(Word.rater_id), col(Word.day)),
+        )
+    )
+    session.expire_all()
+    count_new_rejects(session)
+
+
+def differences(engine: Engine) -> list[str]:
+    """Where the counters differ from the votes they follow from, in sentences; empty when they agree."""
+    with reading(engine) as session:
+        votes = select(Vote.image_id, Vote.rater_id, Vote.verdict, Vote.id).where(
+            col(Vote.id).in_(select(func.max(col(Vote.id))).group_by(col(Vote.image_id), col(Vote.rater_id)))
+        )
+        words = select(Word.image_id, Word.rater_id, Word.verdict, Word.vote_id)
+        checks = {
+            "current words": (votes, words),
+            "votes by image": (
+                rows_of(col(Word.image_id), _sum(Word.verdict == Verdict.reject), _sum(Word.verdict == Verdict.keep))
+                .where(col(Word.verdict).in_([Verdict.reject, Verdict.keep]), is_counted(Word.rater_id))
+                .group_by(col(Word.image_id)),
+                rows_of(col(ImageTally.image_id), col(ImageTally.rejects), col(ImageTally.keeps)).where(
+                    col(ImageTally.rejects) + col(ImageTally.keeps) > 0
+                ),
+            ),
+        }
+        found = []
+        for name, (wanted, kept) in checks.items():
+            missing = session.exec(select(func.count()).select_from(wanted.except_(kept).subquery())).one()
+            extra = session.exec(select(func.count()).select_from(kept.except_(wanted).subquery())).one()
+            if missing or extra:
+                found.append(f"{missing + extra} rows of the counter of {name} differ from the votes")
+        if (row := new_rejects(session)) != (counted := _new_rejects(session, _floor(session))):
+            found.append(f"the counter of new rejects says {row}, the votes say {counted}")
+        return found + _version_differences(session)
+
+
+def _version_differences(session: Session) -> list[str]:
+    rows = session.execute(_outcomes())
+    wanted = {(version, origin): tuple(counts) for version, origin, *counts in rows if any(counts)}
+    kept = {
+        (row.version, row.origin): counts
+        for row in session.exec(select(VersionTally))
+        if any(counts := tuple(getattr(row, name) for name in OUTCOMES))
+    }
+    return [
+        f"the counter of v{version} ({origin.value}) says {kept.get((version, origin))}, "
+        f"the votes say {wanted.get((version, origin))}"
+        for version, origin in sorted(wanted.keys() | kept.keys())
+        if wanted.get((version, origin)) != kept.get((version, origin))
+    ]
+
+
+def _newest(session: Session) -> int | None:
+    return session.exec(select(func.max(Version.number))).one()
+
+
+def _floor(session: Session) -> int:
+    """The oldest image of a full manifest: those before it are too old to be trained on, so they are not new."""
+    newest = select(Version.manifest_id).order_by(col(Version.number).desc()).limit(1).scalar_subquery()
+    items, oldest = session.exec(
+        select(func.count(), func.min(ManifestItem.image_id)).where(ManifestItem.manifest_id == newest)
+    ).one()
+    return oldest if items >= MANIFEST_MOST else 0
+
+
+def _new_rejects(session: Session, floor: int) -> int:
+    trained = (
+        select(ManifestItem.image_id)
+        .join(Version, col(Version.manifest_id) == ManifestItem.manifest_id)
+        .where(Version.number == select(func.max(Version.number)).scalar_subquery())
+    )
+    return session.exec(
+        select(func.count(col(ImageTally.image_id)))
+        .join(Image, col(Image.id) == ImageTally.image_id)
+        .where(
+            Image.origin == Origin.sampled,
+            col(ImageTally.rejects) > col(ImageTally.keeps),
+            col(Image.id) >= floor,
+            col(Image.id).not_in(trained),
+            col(Image.id).not_in(barred()),
+        )
+    ).one()
+
+
+def _words(session: Session) -> Select:
+    """Rows: every rater's newest vote on every image."""
+    is_file = is_sqlite(session.get_bind())  # type: ignore[arg-type]
+    day: Any = text("date(received_at)") if is_file else text("(received_at AT TIME ZONE 'UTC')::date")
+    newest = rows_of(func.max(col(Vote.id))).group_by(col(Vote.image_id), col(Vote.rater_id))
+    return rows_of(col(Vote.image_id), col(Vote.rater_id), col(Vote.verdict), col(Vote.id), day).where(
+        col(Vote.id).in_(newest)
+    )
+
+
+def _outcomes() -> Select:
+    """Rows: the counters of `VersionTally`, OUTCOMES, for each version and origin."""
+    rejects, keeps = col(ImageTally.rejects), col(ImageTally.keeps)
+    return (
+        rows_of(
+            col(Image.version),
+            col(Image.origin),
+            _sum(rejects > keeps),
+            _sum(rejects < keeps),
+            _sum((rejects == keeps) & (keeps > 0)),
+            func.sum((rejects + keeps) * (rejects + keeps - 1) // 2),
+            func.sum((rejects * (rejects - 1) + keeps * (keeps - 1)) // 2),
+        )
+        .join(ImageTally, col(ImageTally.image_id) == Image.id)
+        .group_by(col(Image.version), col(Image.origin))
+    )
+
+
+def _sum(condition: Any) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)

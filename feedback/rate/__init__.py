@@ -1,0 +1,1 @@
+"""Who sees which picture, and what a key press does."""

@@ -1,0 +1,167 @@
+"""Controls: images whose answer is known, mixed into the queue to measure raters. They train and rate nothing."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, func, select
+
+from feedback.pool.verdicts import barred, counts_by_image
+from feedback.sample.plan import Drawing
+from store.engine import reading, writing
+from store.errors import BadRequest, UnknownImage
+from store.files import sha256_of
+from store.tables import Control, Image, Origin, Prompt, Verdict, Vote
+
+ANSWERS = (Verdict.reject, Verdict.keep)
+AGREED = 3
+"""Raters who must agree on an image, all of them, before it may become a control."""
+Twin = aliased(Image)
+
+
+class Drawn(NamedTuple):
+    """A picture drawn for a control: its prompt, seed, the hash of its PNG, and the answer."""
+
+    prompt_id: int
+    seed: int
+    sha256: str
+    answer: Verdict
+
+
+class ControlRow(NamedTuple):
+    """A control as the page shows it; of `seen` raters' answers, `right` were right."""
+
+    image_id: int
+    sha256: str
+    width: int
+    prompt: str
+    answer: Verdict
+    source: str
+    is_active: bool
+    seen: int
+    right: int
+
+
+def make_control(engine: Engine, image_id: int, answer: Verdict, *, by: str, source: str = "by hand") -> int:
+    """The id of a new control: a copy of an image, so that its votes stay what they are. The image leaves the queue.
+
+    Raises UnknownImage, or BadRequest when its picture is a control already or the answer is no verdict.
+    """
+    if answer not in ANSWERS:
+        raise BadRequest(f"the answer of a control is reject or keep; {answer.value} was given")
+    with writing(engine) as session:
+        image = session.get(Image, image_id)
+        if image is None:
+            raise UnknownImage(f"there is no image {image_id}; the page Pool shows the numbers")
+        if session.exec(select(Image.id).where(Image.sha256 == image.sha256, Image.origin == Origin.control)).first():
+            raise BadRequest(f"the picture of image {image_id} is a control already; nothing was changed")
+        return _copy(session, image, answer, by, source)
+
+
+def controls_from_agreed(engine: Engine, count: int, *, by: str) -> int:
+    """How many controls were made, up to `count`, half rejects and half keeps, from sampled images on which at least
+    AGREED raters agree without exception."""
+    made = 0
+    with writing(engine) as session:
+        for answer, share in zip(ANSWERS, (count // 2, count - count // 2), strict=True):
+            for image in _agreed(session, answer, share):
+                _copy(session, image, answer, by, "agreed")
+                made += 1
+    return made
+
+
+def record_drawn(engine: Engine, drawn: Sequence[Drawn], drawing: Drawing, *, by: str) -> int:
+    """How many drawn pictures became controls; those known already are passed over."""
+    made = 0
+    with writing(engine) as session:
+        known = set(session.exec(select(Image.sha256).where(Image.origin == Origin.control)))
+        for one in drawn:
+            if one.sha256 in known:
+                continue
+            known.add(one.sha256)
+            image = Image(prompt_id=one.prompt_id, seed=one.seed, sha256=one.sha256, version=0, **vars(drawing))
+            _add(session, image, one.answer, by, "drawn")
+            made += 1
+    return made
+
+
+def retire_control(engine: Engine, image_id: int) -> None:
+    """Shows a control to nobody any more; what was answered stays, but counts no longer."""
+    with writing(engine) as session:
+        control = session.get(Control, image_id)
+        if control is None or not control.is_active:
+            raise BadRequest(f"image {image_id} is no control in use; nothing was changed")
+        control.is_active = False
+        session.add(control)
+
+
+def control_rows(engine: Engine) -> list[ControlRow]:
+    """Every control, newest first."""
+    with reading(engine) as session:
+        seen: Counter[int] = Counter()
+        right: Counter[int] = Counter()
+        for _, image_id, is_right in control_answers(session):
+            seen[image_id] += 1
+            right[image_id] += is_right
+        rows = session.exec(
+            select(Control, Image.sha256, Image.width, Prompt.text)
+            .join(Image, col(Image.id) == Control.image_id)
+            .join(Prompt, col(Prompt.id) == Image.prompt_id)
+            .order_by(col(Control.image_id).desc())
+        )
+        return [
+            ControlRow(
+                c.image_id, sha256, width, prompt, c.answer, c.source, c.is_active, seen[c.image_id], right[c.image_id]
+            )
+            for c, sha256, width, prompt in rows
+        ]
+
+
+def control_answers(session: Session) -> list[tuple[int, int, bool]]:
+    """The newest word of each rater on each control in use: (rater, image, is it right), oldest first."""
+    newest = (
+        select(func.max(col(Vote.id)))
+        .where(col(Vote.image_id).in_(select(Control.image_id).where(col(Control.is_active))))
+        .group_by(col(Vote.image_id), col(Vote.rater_id))
+    )
+    rows = session.exec(
+        select(Vote.rater_id, Vote.image_id, Vote.verdict, Control.answer)
+        .join(Control, col(Control.image_id) == Vote.image_id)
+        .where(col(Vote.id).in_(newest), col(Vote.verdict).in_(ANSWERS))
+        .order_by(col(Vote.id))
+    )
+    return [(rater, image, verdict == answer) for rater, image, verdict, answer in rows]
+
+
+def _agreed(session: Session, answer: Verdict, count: int) -> list[Image]:
+    counts = counts_by_image().subquery()
+    yes, no = (counts.c.rejects, counts.c.keeps) if answer is Verdict.reject else (counts.c.keeps, counts.c.rejects)
+    known = select(Twin.id).where(Twin.sha256 == Image.sha256, Twin.origin == Origin.control).exists()
+    return list(
+        session.exec(
+            select(Image)
+            .join(counts, counts.c.image_id == Image.id)
+            .where(Image.origin == Origin.sampled, yes >= AGREED, no == 0, ~known, col(Image.id).not_in(barred()))
+            .order_by(yes.desc(), col(Image.shuffle))
+            .limit(count)
+        )
+    )
+
+
+def _copy(session: Session, image: Image, answer: Verdict, by: str, source: str) -> int:
+    image.is_queued = False
+    session.add(image)
+    own = {"id", "work_key", "shuffle", "origin", "is_queued", "is_disputed", "overlap", "created_at"}
+    return _add(session, Image(**image.model_dump(exclude=own)), answer, by, source)
+
+
+def _add(session: Session, image: Image, answer: Verdict, by: str, source: str) -> int:
+    image.work_key = sha256_of(f"control {image.sha256}".encode())
+    image.origin, image.is_queued = Origin.control, False
+    session.add(image)
+    session.flush()
+    assert image.id is not None
+    session.add(Control(image_id=image.id, answer=answer, source=source, by=by))
+    return image.id

@@ -1,0 +1,206 @@
+"""Which images a rater sees next: unrated, blind to the version, each reserved for one rater at a time.
+
+The order is shuffled, anew for every rater. Controls (answer known) and repeats (judged by the same rater before) are
+mixed in; nothing that a rater is told tells them apart.
+"""
+
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Engine, func, insert, update
+from sqlmodel import Session, col, select
+
+from feedback.rate import queue_sql as candidates
+from feedback.rate.queue_sql import current
+from feedback.rate.raters import rater_of
+from store.engine import writing
+from store.settings import Settings
+from store.tables import Image, Lease, Repeat, Verdict, Vote, utc_now
+
+PLACES = 2**31
+"""Images stand at places 0 to PLACES - 1 of the shuffled queue."""
+NEAR, FAR = 256, 5000
+"""How many queued images are looked at, second and at most, so that a long queue is never read to its end."""
+REPEAT_AFTER, REPEAT_REACH = 30, 40
+"""A repeat was judged at least REPEAT_AFTER of the rater's votes ago, at most 2 REPEAT_AFTER + REPEAT_REACH."""
+
+
+class Shown(NamedTuple):
+    """All that a rater may know of an image."""
+
+    image_id: int
+    sha256: str
+    prompt: str
+    width: int
+    height: int
+
+
+class Mix(NamedTuple):
+    """What a hand of images is made of: shares of controls and repeats; whether disputed images come first, and the
+    share of the queue that is rated without regard to that."""
+
+    controls: float = 0.0
+    repeats: float = 0.0
+    is_uncertain_first: bool = False
+    slice_share: float = 0.2
+
+
+def mix_of(settings: Settings) -> Mix:
+    """The mix that the settings ask for."""
+    is_uncertain_first = settings.queue_order == "uncertain-first"
+    return Mix(settings.control_share, settings.repeat_share, is_uncertain_first, settings.unbiased_share)
+
+
+def next_images(
+    engine: Engine,
+    rater: str,
+    *,
+    count: int,
+    overlap: int,
+    lease_s: float,
+    now: datetime | None = None,
+    mix: Mix = Mix(),
+) -> list[Shown]:
+    """Up to `count` images for this rater, reserved for `lease_s` seconds; those reserved before come first.
+
+    An image goes to at most `overlap` raters (or to its own number), and never again to one who has judged or skipped
+    it, except as a repeat. A rater who was paused gets none.
+    """
+    now = now or utc_now()
+    with writing(engine, is_durable=False) as session:
+        row = rater_of(session, rater)
+        if row.is_paused:
+            return []
+        assert row.id is not None
+        desk = _Desk(session, row.id, overlap, now)
+        held = desk.held(count)
+        hand = (held + desk.mixed(desk.fresh(count - len(held), held, mix), mix))[:count]
+        desk.reserve(hand, now + timedelta(seconds=lease_s))
+        return hand
+
+
+def settle_all(session: Session, *images: Any, overlap: int) -> None:
+    """Queues the images that meet the conditions, or takes them out, by their current votes; no controls among them.
+
+    The same rule as for one vote (`feedback.pool.counting`), for use inside a `writing` block.
+    """
+    rejects, keeps = (
+        select(func.count(col(Vote.id))).where(*current(Image.id), Vote.verdict == verdict).scalar_subquery()
+        for verdict in (Verdict.reject, Verdict.keep)
+    )
+    session.exec(
+        update(Image)
+        .where(*images)
+        .values(
+            is_queued=rejects + keeps < func.coalesce(Image.overlap, overlap),
+            is_disputed=(rejects == keeps) & (keeps > 0),
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def in_slice(share: float) -> ColumnElement[bool]:
+    """Condition: the image is of the random slice whose order nothing decides, for a rate without bias."""
+    return col(Image.shuffle) < int(share * PLACES)
+
+
+class _Desk:
+    """The queries of one rater at one instant. A class, because each of them needs the same four values."""
+
+    def __init__(self, session: Session, me: int, overlap: int, now: datetime) -> None:
+        self.session, self.me = session, me
+        self.values: dict[str, Any] = {"me": me, "overlap": overlap, "now": now}
+        newest = session.exec(select(func.max(Vote.id)).where(Vote.rater_id == me)).one()
+        # The same state gives the same answer; the next vote, or another rater, gives another.
+        self.chance = random.Random(f"{me} {newest}")
+        self.repeated: dict[int, int] = {}  # image to the vote it repeats
+
+    def held(self, count: int) -> list[Shown]:
+        """The images that are reserved for this rater already, in the order they were."""
+        return self._shown(candidates.held(), count=count)
+
+    def fresh(self, count: int, held: Sequence[Shown], mix: Mix) -> list[Shown]:
+        """Images that are open to this rater and not in hand, in an order of their own for each rater."""
+        if not mix.is_uncertain_first:
+            return self._open(count, held)
+        edge = int(mix.slice_share * PLACES)
+        images = self._open(sum(self.chance.random() < mix.slice_share for _ in range(count)), held, "slice", edge)
+        for part in ("disputed", "rest", "slice"):
+            images += self._open(count - len(images), [*held, *images], part, edge)
+        self.chance.shuffle(images)
+        return images
+
+    def mixed(self, images: Sequence[Shown], mix: Mix) -> list[Shown]:
+        """The images with controls and repeats put between them, by a chance that hangs on rater and image alone."""
+        hand: list[Shown] = []
+        for image in images:
+            drawn = random.Random(f"{self.me} {image.image_id}").random()
+            extra = None
+            if drawn < mix.controls:
+                extra = self._control(hand)
+            elif drawn < mix.controls + mix.repeats:
+                extra = self._repeat(hand)
+            hand += [image] if extra is None else [extra, image]
+        return hand
+
+    def reserve(self, hand: Sequence[Shown], until: datetime) -> None:
+        """Reserves the images for this rater until then, and records which of them are repeats."""
+        ids = [image.image_id for image in hand]
+        mine = (col(Lease.rater_id) == self.me, col(Lease.image_id).in_(ids))
+        known = set(self.session.exec(select(Lease.image_id).where(*mine)))
+        if known:
+            self.session.exec(update(Lease).where(*mine).values(expires_at=until))
+        new = [{"image_id": image, "rater_id": self.me, "expires_at": until} for image in ids if image not in known]
+        if new:
+            self.session.execute(insert(Lease), new)
+        self.session.add_all(
+            Repeat(rater_id=self.me, image_id=image, first_vote_id=self.repeated[image])
+            for image in ids
+            if image in self.repeated
+        )
+
+    def _open(self, count: int, without: Sequence[Shown], part: str = "all", edge: int = 0) -> list[Shown]:
+        found: list[Shown] = []
+        start = self.chance.randrange(PLACES)
+        for window in (count + 8, NEAR, FAR):
+            for is_before in (False, True):
+                if len(found) >= count:
+                    return found
+                found += self._shown(
+                    candidates.fresh(is_before, part),
+                    count=count - len(found),
+                    without=[image.image_id for image in (*without, *found)],
+                    start=start,
+                    edge=edge,
+                    window=window,
+                )
+        return found
+
+    def _control(self, hand: Sequence[Shown]) -> Shown | None:
+        first, last = self.session.execute(candidates.control_ids()).one()
+        if first is None:
+            return None
+        without, start = [image.image_id for image in hand], self.chance.randint(first, last)
+        for is_before in (False, True):
+            if found := self._shown(candidates.control(is_before), without=without, start=start):
+                return found[0]
+        return None
+
+    def _repeat(self, hand: Sequence[Shown]) -> Shown | None:
+        values = {
+            "without": [image.image_id for image in hand],
+            "since": self.chance.randrange(REPEAT_AFTER, 2 * REPEAT_AFTER),
+            "reach": REPEAT_REACH,
+        }
+        row = self.session.execute(candidates.repeat(), self.values | values).first()
+        if row is None:
+            return None
+        *shown, vote_id = row
+        image = Shown(*shown)
+        self.repeated[image.image_id] = vote_id
+        return image
+
+    def _shown(self, statement: Any, **values: Any) -> list[Shown]:
+        return [Shown(*row) for row in self.session.execute(statement, self.values | values)]

@@ -1,0 +1,184 @@
+"""The statements behind the queue. Each is made once and run with its values: making them cost more than running them.
+
+Values: `me` the rater's id, `now`, `overlap` the setting, `count` rows at most, `without` images in hand already.
+"""
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Exists,
+    Integer,
+    Select,
+    bindparam,
+    func,
+    or_,
+    select,
+)
+from sqlalchemy.orm import aliased
+from sqlmodel import col
+from sqlmodel import select as select_one
+from sqlmodel.sql.expression import SelectOfScalar
+
+from feedback.pool.verdicts import is_counted
+from store.tables import Control, Image, Lease, Origin, Prompt, Repeat, Verdict, Vote
+
+LaterVote = aliased(Vote)  # made once: making it is a quarter of the cost of recording a vote
+OtherLease = aliased(Lease)
+TwinImage = aliased(Image)
+
+ME, COUNT = bindparam("me", type_=Integer), bindparam("count", type_=Integer)
+NOW = bindparam("now", type_=DateTime(timezone=True))
+OVERLAP, WITHOUT = bindparam("overlap", type_=Integer), bindparam("without", expanding=True, type_=Integer)
+SHOWN = (col(Image.id), col(Image.sha256), col(Prompt.text), col(Image.width), col(Image.height))
+
+
+def judgements(image: object, besides: object = 0) -> SelectOfScalar[int]:
+    """Query: the number of current reject and keep votes that count on an image, without those of `besides`."""
+    return select_one(func.count(col(Vote.id))).where(*current(image, besides))
+
+
+def current(image: object, besides: object = 0) -> list[Any]:
+    """Conditions on `Vote`: a current reject or keep on the image that counts, not by the rater `besides`."""
+    superseded = (
+        select_one(LaterVote.id)
+        .where(LaterVote.image_id == Vote.image_id, LaterVote.rater_id == Vote.rater_id, col(LaterVote.id) > Vote.id)
+        .exists()
+    )
+    return [
+        Vote.image_id == image,
+        Vote.rater_id != besides,
+        col(Vote.verdict).in_([Verdict.reject, Verdict.keep]),
+        is_counted(Vote.rater_id),
+        ~superseded,
+    ]
+
+
+@cache
+def held() -> Select:
+    """The images that are reserved for this rater already, in the order they were, as `Shown`."""
+    again = (
+        select_one(Repeat.id)
+        .where(Repeat.image_id == Image.id, Repeat.rater_id == ME)
+        .where(~_voted_after(Repeat.first_vote_id, Repeat.image_id))
+        .exists()
+    )
+    is_open = or_(col(Image.is_queued) & _has_room(), col(Image.origin) == Origin.control) & _has_no_word()
+    return (
+        _shown()
+        .join(Lease, col(Lease.image_id) == Image.id)
+        .where(col(Lease.rater_id) == ME, col(Lease.expires_at) > NOW, or_(is_open, again))
+        .order_by(col(Lease.id))
+        .limit(COUNT)
+    )
+
+
+@cache
+def fresh(is_before: bool, part: str) -> Select:
+    """Images open to this rater, in the order of the shuffled queue, among the nearest `window` queued ones.
+
+    From the place `start` on, or before it; `part`: all, the random slice (below the place `edge`), the rest, or the
+    disputed of the rest.
+    """
+    place, start, edge = col(Image.shuffle), bindparam("start", type_=Integer), bindparam("edge", type_=Integer)
+    parts: dict[str, list[Any]] = {
+        "all": [],
+        "slice": [place < edge],
+        "rest": [place >= edge],
+        "disputed": [col(Image.is_disputed), place >= edge],
+    }
+    near = (
+        select(col(Image.id))
+        .where(col(Image.is_queued), place < start if is_before else place >= start, *parts[part])
+        .order_by(place)
+        .limit(bindparam("window", type_=Integer))
+        .correlate(None)
+    )
+    return (
+        _shown()
+        .where(col(Image.id).in_(near), col(Image.id).not_in(WITHOUT), _has_no_word(), _has_room())
+        .order_by(place)
+        .limit(COUNT)
+    )
+
+
+@cache
+def control(is_before: bool) -> Select:
+    """A control in use that this rater never saw, nor the picture it was made from; ids from `start` on, or before."""
+    seen = (
+        select_one(OtherLease.id)
+        .join(TwinImage, col(TwinImage.id) == OtherLease.image_id)
+        .where(TwinImage.sha256 == Image.sha256, OtherLease.rater_id == ME)
+        .exists()
+    )
+    number, start = col(Control.image_id), bindparam("start", type_=Integer)
+    return (
+        _shown()
+        .join(Control, number == Image.id)
+        .where(number < start if is_before else number >= start)
+        .where(col(Control.is_active), ~seen, number.not_in(WITHOUT))
+        .order_by(number)
+        .limit(1)
+    )
+
+
+@cache
+def control_ids() -> Select:
+    """The first and the last id of a control."""
+    return select(func.min(Control.image_id), func.max(Control.image_id))
+
+
+@cache
+def repeat() -> Select:
+    """An image this rater judged, once, between `since` and `since` + `reach` votes ago, and the id of that vote."""
+    a_while_ago = (
+        select(col(Vote.id))
+        .where(col(Vote.rater_id) == ME)
+        .order_by(col(Vote.id).desc())
+        .offset(bindparam("since", type_=Integer))
+        .limit(bindparam("reach", type_=Integer))
+        .correlate(None)
+    )
+    again = select_one(Repeat.id).where(Repeat.rater_id == ME, Repeat.image_id == Vote.image_id).exists()
+    return (
+        _shown()
+        .add_columns(col(Vote.id))
+        .join(Vote, col(Vote.image_id) == Image.id)
+        .where(col(Vote.id).in_(a_while_ago), col(Vote.image_id).not_in(WITHOUT))
+        .where(col(Vote.verdict).in_([Verdict.reject, Verdict.keep]), col(Image.origin) != Origin.control, ~again)
+        .where(~_voted_after(Vote.id, Vote.image_id))
+        .order_by(col(Vote.id).desc())
+        .limit(1)
+    )
+
+
+def _shown() -> Select:
+    return select(*SHOWN).join(Prompt, col(Prompt.id) == Image.prompt_id)
+
+
+def _voted_after(vote_id: Any, image_id: Any) -> Exists:
+    later = select_one(LaterVote.id).where(LaterVote.image_id == image_id, LaterVote.rater_id == ME)
+    return later.where(col(LaterVote.id) > vote_id).exists()
+
+
+def _has_no_word() -> ColumnElement[bool]:
+    word = (
+        select_one(Vote.verdict)
+        .where(Vote.image_id == Image.id, Vote.rater_id == ME)
+        .order_by(col(Vote.id).desc())
+        .limit(1)
+        .correlate(Image)
+        .scalar_subquery()
+    )
+    return func.coalesce(word, Verdict.undo) == Verdict.undo
+
+
+def _has_room() -> ColumnElement[bool]:
+    taken = (
+        select_one(func.count(col(OtherLease.id)))
+        .where(OtherLease.image_id == Image.id, OtherLease.rater_id != ME, OtherLease.expires_at > NOW)
+        .scalar_subquery()
+    )
+    return judgements(Image.id, ME).scalar_subquery() + taken < func.coalesce(Image.overlap, OVERLAP)

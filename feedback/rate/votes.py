@@ -1,0 +1,132 @@
+"""Votes: one row a key press, never changed; undo is a row of its own."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import Engine, Row, insert
+from sqlalchemy import select as select_rows
+from sqlmodel import Session, col
+
+from feedback.pool.counting import Change, before_vote, changes_of, write_changes
+from feedback.rate.queue import Shown
+from feedback.rate.queue_sql import SHOWN
+from feedback.rate.raters import clean_name, rater_id
+from store.engine import reading, writing
+from store.errors import BadRequest, InputError, RequestConflict, UnknownImage
+from store.tables import Image, Lease, Mark, Prompt, Rater, Reason, Verdict, Vote, VoteReason, Word, utc_now
+
+MAX_REQUEST_ID = 64
+PRESSED = ("request_id", "image_id", "verdict", "page", "shown_at", "decided_at")
+NEW_VOTE = insert(Vote)
+
+
+class Point(NamedTuple):
+    """Where a defect is: shares of the picture's width and height, 0 to 1."""
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Press:
+    """One key press as the rating page sends it; `image_id` is the image that was on screen.
+
+    `reasons` and `marks` belong to this vote: a later vote of the same rater, undo included, leaves them behind.
+    """
+
+    request_id: str
+    image_id: int
+    verdict: Verdict
+    page: str = ""
+    shown_at: datetime | None = None
+    decided_at: datetime | None = None
+    reasons: frozenset[Reason] = frozenset()
+    marks: tuple[Point, ...] = ()
+
+
+class Receipt(NamedTuple):
+    """The answer to one press, given after commit; `refused` says why it was not recorded."""
+
+    request_id: str
+    refused: str = ""
+
+
+def record_votes(
+    engine: Engine,
+    rater: str,
+    presses: Sequence[Press],
+    *,
+    overlap: int,
+    lease_s: float,
+    now: Callable[[], datetime] = utc_now,
+) -> list[Receipt]:
+    """A receipt for every press, all committed in one transaction.
+
+    A request id that was seen before counts once, however often it arrives. A refused press leaves no row and
+    does not hold up the others.
+    """
+    with writing(engine) as session:
+        me = rater_id(session, rater)
+        return [_record(session, me, press, overlap, now() + timedelta(seconds=lease_s), now()) for press in presses]
+
+
+def recent_votes(engine: Engine, rater: str, limit: int = 20) -> list[tuple[Shown, Verdict]]:
+    """The images this rater has a current word on, latest first, with that word."""
+    # Not a join with the raters: PostgreSQL would read every word there is.
+    me = select_rows(col(Rater.id)).where(col(Rater.name) == clean_name(rater)).scalar_subquery()
+    with reading(engine) as session:
+        rows = session.execute(
+            select_rows(*SHOWN, col(Word.verdict))
+            .join(Prompt, col(Prompt.id) == Image.prompt_id)
+            .join(Word, col(Word.image_id) == Image.id)
+            .where(col(Word.rater_id) == me, col(Word.verdict) != Verdict.undo)
+            .order_by(col(Word.vote_id).desc())
+            .limit(limit)
+        )
+        return [(Shown(*shown), verdict) for *shown, verdict in rows]
+
+
+def _record(session: Session, me: int, press: Press, overlap: int, leased_until: datetime, now: datetime) -> Receipt:
+    image_id = press.image_id if 0 < press.image_id < 2**31 else 0  # no row has 0; the database takes no larger number
+    try:
+        _check_request_id(press.request_id)
+        before = before_vote(session, me, image_id, press.request_id)
+        if _is_repeated(before, me, press):
+            return Receipt(press.request_id)
+        if before.version is None or before.lease_id is None:
+            raise UnknownImage("this image was never shown to this rater; reload the page and vote on what it shows")
+    except InputError as error:
+        return Receipt(press.request_id, str(error))
+    vote_id = _write(session, me, press, now)
+    word = {"image_id": image_id, "rater_id": me, "verdict": press.verdict, "vote_id": vote_id, "day": now.date()}
+    until = leased_until if press.verdict is Verdict.undo else now
+    lease = Change(Lease, {"id": before.lease_id}, put={"expires_at": until}, is_known=True)
+    write_changes(session, [lease, *changes_of(before, word, overlap)])
+    return Receipt(press.request_id)
+
+
+def _write(session: Session, me: int, press: Press, now: datetime) -> int:
+    columns = {name: getattr(press, name) for name in PRESSED}
+    row = session.connection().execute(NEW_VOTE, columns | {"rater_id": me, "received_at": now})
+    assert row.inserted_primary_key is not None
+    vote_id: int = row.inserted_primary_key[0]
+    session.add_all(VoteReason(vote_id=vote_id, reason=reason) for reason in sorted(press.reasons))
+    session.add_all(Mark(vote_id=vote_id, x=x, y=y) for x, y in press.marks)
+    return vote_id
+
+
+def _check_request_id(name: str) -> None:
+    if not 0 < len(name) <= MAX_REQUEST_ID or not (name.isascii() and name.isprintable()):
+        raise BadRequest(f"a request id has 1 to {MAX_REQUEST_ID} printable ASCII characters; {name[:80]!r} was given")
+
+
+def _is_repeated(before: Row[Any], me: int, press: Press) -> bool:
+    if before.known_rater is None:
+        return False
+    if (before.known_rater, before.known_image, before.known_verdict) != (me, press.image_id, press.verdict):
+        raise RequestConflict(
+            f"request {press.request_id} was already used for another vote; send every vote with an id of its own"
+        )
+    return True

@@ -1,0 +1,1 @@
+"""What is drawn next: prompts, evaluation sets, the plan of the worker, requests of pages."""

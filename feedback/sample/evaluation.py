@@ -1,0 +1,205 @@
+"""Evaluation sets: frozen lists of prompts and seeds that are never trained on. The newest is in use."""
+
+import csv
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import Engine, func
+from sqlmodel import Session, col, select
+
+from feedback.sample.prompts import clean_prompt
+from store.engine import reading, writing
+from store.errors import BadRequest
+from store.files import sha256_of
+from store.tables import EvaluationPair, EvaluationSet, Image, ManifestItem, Origin, Prompt
+
+# Seeds of the default set lie from here on, those of sampling below; an imported pair may have any seed.
+FIRST_EVALUATION_SEED = 2**31
+MAX_PAIRS = 100_000
+DEFAULT = "default"
+
+
+class Pair(NamedTuple):
+    prompt: str
+    seed: int
+
+
+class SetRow(NamedTuple):
+    """One evaluation set, as it is listed."""
+
+    number: int
+    name: str
+    sha256: str
+    pairs: int
+    prompts: int
+    is_active: bool
+
+
+def pair_hash(prompt: str, seed: int) -> str:
+    """SHA-256 that names a prompt and a seed, whatever drew them."""
+    return sha256_of(f"{prompt}\n{seed}".encode())
+
+
+def active_set(session: Session) -> EvaluationSet | None:
+    """The newest set."""
+    return session.exec(select(EvaluationSet).order_by(col(EvaluationSet.id).desc()).limit(1)).first()
+
+
+def active_pairs(session: Session) -> list[EvaluationPair]:
+    """The pairs of the newest set, in its order."""
+    newest = select(func.max(col(EvaluationSet.id))).scalar_subquery()
+    return list(
+        session.exec(
+            select(EvaluationPair).where(EvaluationPair.set_id == newest).order_by(col(EvaluationPair.ordinal))
+        )
+    )
+
+
+def held(session: Session) -> set[str]:
+    """The hashes of every pair of every set: never to be trained on, never to be sampled."""
+    return set(session.exec(select(EvaluationPair.pair_hash)))
+
+
+def ensure_default(engine: Engine, pairs: int) -> None:
+    """Makes the default set when there is none, or a longer one that begins with it; imported sets are left alone.
+
+    Pictures drawn before there were sets give the first pairs, so that the versions stay comparable.
+    """
+    with reading(engine) as session:
+        if not _wants_default(session, pairs):
+            return
+    with writing(engine) as session:
+        if _wants_default(session, pairs):
+            _save(session, DEFAULT, _default_pairs(session, pairs))
+
+
+def new_set(engine: Engine, name: str, pairs: int) -> SetRow:
+    """Freezes a set of `pairs` fresh pairs, spread over the active prompts; it is in use from now on.
+
+    Raises BadRequest without a prompt.
+    """
+    with writing(engine) as session:
+        highest = session.exec(select(func.max(EvaluationPair.seed))).one() or 0
+        drawn = session.exec(select(func.max(Image.seed)).where(Image.origin == Origin.evaluation)).one() or 0
+        first = max(FIRST_EVALUATION_SEED, highest + 1, drawn + 1)
+        if not 0 < pairs <= MAX_PAIRS:
+            raise BadRequest(f"a set has 1 to {MAX_PAIRS:,} pairs; {pairs} were asked for")
+        chosen = _spread(session, pairs, first)
+        if not chosen:
+            raise BadRequest("the prompt list is empty; `naysayer prompts import FILE` first")
+        _save(session, name, chosen)
+    return list_sets(engine)[0]
+
+
+def import_set(engine: Engine, name: str, pairs: Sequence[Pair]) -> SetRow:
+    """Freezes a set of these pairs; it is in use from now on. Prompts that are new are not sampled from.
+
+    Raises BadRequest when a pair has been trained on, is given twice, or the set was imported before.
+    """
+    if not 0 < len(pairs) <= MAX_PAIRS:
+        raise BadRequest(f"a set has 1 to {MAX_PAIRS:,} pairs; {len(pairs)} were given; nothing was imported")
+    pairs = [Pair(clean_prompt(prompt), seed) for prompt, seed in pairs]
+    if len(set(pairs)) < len(pairs):
+        raise BadRequest("a pair of prompt and seed is given twice; nothing was imported")
+    if wrong := next((pair for pair in pairs if not 0 <= pair.seed < 2**63), None):
+        raise BadRequest(f"the seed {wrong.seed} is not from 0 to 2^63 - 1; nothing was imported")
+    with writing(engine) as session:
+        known = {prompt.text: prompt for prompt in session.exec(select(Prompt))}
+        for text in dict.fromkeys(pair.prompt for pair in pairs if pair.prompt not in known):
+            known[text] = Prompt(text=text, source=f"evaluation set {name}", is_active=False)
+            session.add(known[text])
+        session.flush()
+        chosen = [(known[pair.prompt], pair.seed) for pair in pairs]
+        if trained := _trained(session, chosen):
+            raise BadRequest(
+                f"{len(trained)} of the pairs were trained on before ({trained[0].prompt[:60]!r}, seed "
+                f"{trained[0].seed}), so they cannot evaluate; take them out; nothing was imported"
+            )
+        _save(session, name, chosen)
+    return list_sets(engine)[0]
+
+
+def list_sets(engine: Engine) -> list[SetRow]:
+    """Every set, newest first."""
+    with reading(engine) as session:
+        rows = session.exec(
+            select(EvaluationSet, func.count(), func.count(col(EvaluationPair.prompt_id).distinct()))
+            .join(EvaluationPair, col(EvaluationPair.set_id) == EvaluationSet.id)
+            .group_by(col(EvaluationSet.id))
+            .order_by(col(EvaluationSet.id).desc())
+        ).all()
+    return [
+        SetRow(row.id or 0, row.name, row.sha256, pairs, prompts, place == 0)
+        for place, (row, pairs, prompts) in enumerate(rows)
+    ]
+
+
+def read_pairs(path: Path) -> list[Pair]:
+    """The columns `prompt` and `seed` of a TSV, CSV or JSON-lines file. Raises BadRequest."""
+    try:
+        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        if path.suffix.lower() == ".jsonl":
+            rows = [json.loads(line) for line in lines]
+        else:
+            rows = list(csv.DictReader(lines, delimiter="," if path.suffix.lower() == ".csv" else "\t"))
+        return [Pair(str(row["prompt"]), int(row["seed"])) for row in rows]
+    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, RecursionError, csv.Error) as error:
+        raise BadRequest(
+            f"{path} has no `prompt` and whole-number `seed` in every row ({type(error).__name__}: {error}); give TSV, "
+            "CSV or JSON lines with both; nothing was imported"
+        ) from error
+
+
+def _wants_default(session: Session, pairs: int) -> bool:
+    newest = active_set(session)
+    if newest is None:
+        return pairs > 0 and session.exec(select(Prompt.id).where(col(Prompt.is_active)).limit(1)).first() is not None
+    count = session.exec(select(func.count()).select_from(EvaluationPair).where(EvaluationPair.set_id == newest.id))
+    return newest.name == DEFAULT and count.one() < pairs
+
+
+def _default_pairs(session: Session, pairs: int) -> list[tuple[Prompt, int]]:
+    known = [(pair.prompt_id, pair.seed) for pair in active_pairs(session)]
+    if not known:
+        drawn = select(Image.prompt_id, Image.seed).where(Image.origin == Origin.evaluation).distinct()
+        known = sorted(session.exec(drawn), key=lambda pair: pair[1])[:pairs]
+    fresh = _spread(session, pairs, FIRST_EVALUATION_SEED)[len(known) :]
+    return [(session.get_one(Prompt, prompt_id), seed) for prompt_id, seed in known] + fresh
+
+
+def _spread(session: Session, pairs: int, first_seed: int) -> list[tuple[Prompt, int]]:
+    prompts = list(session.exec(select(Prompt).where(col(Prompt.is_active))))
+    by_hash = sorted(prompts, key=lambda prompt: hashlib.sha256(prompt.text.encode()).digest())
+    return [(by_hash[i % len(by_hash)], first_seed + i) for i in range(pairs)] if by_hash else []
+
+
+def _save(session: Session, name: str, pairs: Sequence[tuple[Prompt, int]]) -> None:
+    hashes = [pair_hash(prompt.text, seed) for prompt, seed in pairs]
+    row = EvaluationSet(name=" ".join(name.split())[:80] or DEFAULT, sha256=sha256_of("\n".join(hashes).encode()))
+    if session.exec(select(EvaluationSet).where(EvaluationSet.sha256 == row.sha256)).first() is not None:
+        raise BadRequest("a set of the very same pairs exists (`naysayer evaluation list`); nothing was changed")
+    session.add(row)
+    session.flush()
+    assert row.id is not None
+    session.add_all(
+        EvaluationPair(set_id=row.id, pair_hash=name_of, ordinal=place, prompt_id=prompt.id or 0, seed=seed)
+        for place, (name_of, (prompt, seed)) in enumerate(zip(hashes, pairs, strict=True))
+    )
+
+
+def _trained(session: Session, pairs: Sequence[tuple[Prompt, int]]) -> list[Pair]:
+    """Those of the pairs that any manifest holds."""
+    return [
+        Pair(prompt.text, seed)
+        for prompt, seed in pairs
+        if session.exec(
+            select(ManifestItem.image_id)
+            .join(Image, col(Image.id) == ManifestItem.image_id)
+            .where(Image.prompt_id == prompt.id, Image.seed == seed)
+            .limit(1)
+        ).first()
+        is not None
+    ]

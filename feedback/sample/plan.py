@@ -1,0 +1,286 @@
+"""What the sampler should draw next, and the record of what it drew."""
+
+import random
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from itertools import count, islice, takewhile
+from typing import Any
+
+from sqlalchemy import Engine, delete, func, update
+from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
+
+from feedback.sample.evaluation import FIRST_EVALUATION_SEED, active_pairs, ensure_default, held, pair_hash
+from feedback.versions import PLAIN, pointed
+from store.engine import reading, writing
+from store.files import sha256_of
+from store.tables import AliasName, Claim, EvaluationPair, Image, Lease, Origin, Prompt, Version, Vote, utc_now
+
+CLAIM_S = 300  # a worker says more often than this that it is still at it
+RECENT = 1000  # images among which a plan looks for pictures that were drawn out of turn
+GRID = 12  # pairs that every version draws, for the eye; those that are compared by votes draw the whole set
+
+
+@dataclass(frozen=True)
+class Work:
+    """One picture to draw."""
+
+    prompt_id: int
+    prompt: str
+    seed: int
+    version: int
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How a picture was drawn; with prompt, seed and version it names the picture."""
+
+    rule: str
+    strength: float
+    guidance_scale: float
+    num_inference_steps: int
+    width: int
+    height: int
+    negative_prompt: str = ""
+
+
+def next_work(
+    engine: Engine,
+    *,
+    target: int,
+    batch: int,
+    base_slice: float,
+    pairs: int,
+    evaluation_share: float = 0.0,
+    now: datetime | None = None,
+) -> list[Work]:
+    """Up to `batch` pictures: for the queue while fewer than `target` are free, then for the same-seed grids.
+
+    While there is a challenger, `evaluation_share` of the queue are its pictures and the champion's, of the evaluation
+    set; `release` puts them there. Empty when nothing is missing, or no prompt is active.
+    """
+    ensure_default(engine, pairs)
+    with reading(engine) as session:
+        return _plan(
+            session,
+            target=target,
+            batch=batch,
+            base_slice=base_slice,
+            evaluation_share=evaluation_share,
+            now=now or utc_now(),
+        )
+
+
+def claim_work(engine: Engine, worker: str, *, pairs: int, now: datetime | None = None, **wanted: Any) -> list[Work]:
+    """What `next_work` gives, reserved for `worker`: no other is given the same while the claim lasts."""
+    if not next_work(engine, pairs=pairs, now=now, **wanted):
+        return []  # an idle worker asks often, and need not wait for the store's only writer
+    now = now or utc_now()
+    with writing(engine) as session:
+        session.exec(delete(Claim).where(col(Claim.expires_at) <= now))
+        works = _plan(session, now=now, **({"evaluation_share": 0.0} | wanted))
+        until = now + timedelta(seconds=CLAIM_S)
+        session.add_all(
+            Claim(key=claim_key(work), worker=worker, version=work.version, origin=work.origin, expires_at=until)
+            for work in works
+        )
+        return works
+
+
+def keep_claims(engine: Engine, worker: str, step: int, steps: int) -> None:
+    """Renews what `worker` holds, and tells how far its drawing is."""
+    until = utc_now() + timedelta(seconds=CLAIM_S)
+    with writing(engine) as session:
+        mine = update(Claim).where(col(Claim.worker) == worker)
+        session.exec(mine.values(step=step, steps=steps, expires_at=until))
+
+
+def drop_claims(engine: Engine, worker: str) -> None:
+    """Gives back what `worker` holds and has not drawn."""
+    with writing(engine) as session:
+        session.exec(delete(Claim).where(col(Claim.worker) == worker))
+
+
+def _plan(
+    session: Session, *, target: int, batch: int, base_slice: float, evaluation_share: float, now: datetime
+) -> list[Work]:
+    live, challenger = (pointed(session, name) for name in (AliasName.champion, AliasName.challenger))
+    prompts = list(session.exec(select(Prompt).where(col(Prompt.is_active)).order_by(col(Prompt.id))))
+    if live is None or not prompts:
+        return []
+    claims = list(session.exec(select(Claim).where(col(Claim.expires_at) > now)))
+    taken = {claim.key for claim in claims}
+    coming = sum(claim.origin is Origin.sampled for claim in claims)
+    missing = target - _free(session, [live, PLAIN], now) - coming
+    if missing > 0:
+        if challenger is not None and _compared(session, target, evaluation_share) > 0:
+            compared = _lacking(session, [challenger, live], challenger, taken=taken)
+            if compared:
+                return list(takewhile(lambda work: work.version == compared[0].version, compared))[:batch]
+        planned = list(islice(_in_turn(session, prompts, live, base_slice, taken), min(missing, batch)))
+        # The leading run of one version: what is left out must come next, or it would never be drawn.
+        return list(takewhile(lambda work: work.version == planned[0].version, planned))
+    return _grid_work(session, live, challenger, taken)[:batch]
+
+
+def _in_turn(
+    session: Session, prompts: Sequence[Prompt], live: int, base_slice: float, taken: Collection[str]
+) -> Iterator[Work]:
+    """What the queue's next pictures are, without end, but for those that a worker draws or drew before its turn."""
+    newest, never = session.exec(select(func.max(Image.id))).one() or 0, held(session)
+    recent = select(Image.prompt_id, Image.seed, Image.version).where(col(Image.id) > newest - RECENT)
+    drawn = set(session.exec(recent.where(Image.origin == Origin.sampled)))
+    for ordinal in count(newest):
+        work = _planned(ordinal, prompts, live, base_slice, never)
+        if claim_key(work) not in taken and (work.prompt_id, work.seed, work.version) not in drawn:
+            yield work
+
+
+def release(engine: Engine, target: int, evaluation_share: float, now: datetime | None = None) -> int:
+    """How many evaluation pictures of the challenger and the champion were put into the queue, blind and shuffled.
+
+    So that pairs are split across time, a few wait at a time: `evaluation_share` of `target`.
+    """
+    with reading(engine) as session:
+        if _compared(session, target, evaluation_share) <= 0 or not _unreleased(session):
+            return 0
+    with writing(engine) as session:
+        room = _compared(session, target, evaluation_share)
+        chosen = _unreleased(session)[: max(0, room)]
+        for image in chosen:
+            image.is_queued = True
+            session.add(image)
+        return len(chosen)
+
+
+def work_key(work: Work, drawing: Drawing) -> str:
+    """SHA-256 that names a picture: the same work is never recorded twice."""
+    return sha256_of(repr(sorted((asdict(work) | asdict(drawing)).items())).encode())
+
+
+def claim_key(work: Work) -> str:
+    """SHA-256 that names a piece of work, however it is drawn."""
+    return sha256_of(repr((work.prompt_id, work.seed, work.version, work.origin.value)).encode())
+
+
+def record_images(engine: Engine, drawn: Sequence[tuple[Work, str, str]], drawing: Drawing) -> int:
+    """How many of the drawn pictures (work, image hash, latent hash) were new; sampled ones join the queue.
+
+    Their claims are gone with it.
+    """
+    with writing(engine) as session:
+        done = [claim_key(work) for work, _, _ in drawn]
+        session.exec(delete(Claim).where(col(Claim.key).in_(done)))
+        rows = [_row(work, drawing, image, latent) for work, image, latent in drawn]
+        keys = {row.work_key: row for row in rows}
+        known = set(session.exec(select(Image.work_key).where(col(Image.work_key).in_(list(keys)))))
+        new = [row for key, row in keys.items() if key not in known]
+        session.add_all(new)
+    return len(new)
+
+
+def _row(work: Work, drawing: Drawing, sha256: str, latent_sha256: str) -> Image:
+    return Image(
+        work_key=work_key(work, drawing),
+        sha256=sha256,
+        latent_sha256=latent_sha256,
+        prompt_id=work.prompt_id,
+        seed=work.seed,
+        version=work.version,
+        origin=work.origin,
+        is_queued=work.origin is Origin.sampled,
+        **asdict(drawing),
+    )
+
+
+def _free(session: Session, versions: Sequence[int], now: datetime) -> int:
+    """Queued images that nobody has judged or holds: sampled ones of these versions, and all evaluation images."""
+    return session.exec(
+        select(func.count(col(Image.id))).where(
+            col(Image.is_queued),
+            col(Image.version).in_(versions) | (Image.origin == Origin.evaluation),
+            ~select(Vote.id).where(Vote.image_id == Image.id).exists(),
+            ~select(Lease.id).where(Lease.image_id == Image.id, Lease.expires_at > now).exists(),
+        )
+    ).one()
+
+
+def _compared(session: Session, target: int, share: float) -> int:
+    """How many evaluation pictures the queue has room for; none without a challenger."""
+    if share <= 0 or pointed(session, AliasName.challenger) is None:
+        return 0
+    untouched = ~select(Vote.id).where(Vote.image_id == Image.id).exists()
+    waiting = select(func.count(col(Image.id))).where(
+        col(Image.is_queued), Image.origin == Origin.evaluation, untouched
+    )
+    return max(1, round(share * target)) - session.exec(waiting).one()
+
+
+def _unreleased(session: Session) -> list[Image]:
+    """Evaluation pictures of champion and challenger that never waited, in an order that tells nothing."""
+    live, challenger = (pointed(session, name) for name in (AliasName.champion, AliasName.challenger))
+    wanted = {(pair.prompt_id, pair.seed) for pair in active_pairs(session)}
+    drawn = session.exec(
+        select(Image).where(
+            col(Image.version).in_([live, challenger]),
+            Image.origin == Origin.evaluation,
+            ~col(Image.is_queued),
+            ~select(Vote.id).where(Vote.image_id == Image.id).exists(),
+        )
+    )
+    found = [image for image in drawn if (image.prompt_id, image.seed) in wanted]
+    return sorted(found, key=lambda image: sha256_of(f"{challenger} {image.work_key}".encode()))
+
+
+def _planned(ordinal: int, prompts: Sequence[Prompt], champion: int, base_slice: float, never: set[str]) -> Work:
+    """The ordinal-th picture: every prompt once in random order, then every prompt again; never an evaluation pair."""
+    lap, place = divmod(ordinal, len(prompts))
+    prompt = random.Random(lap).sample(list(prompts), len(prompts))[place]
+    chance = random.Random(f"{ordinal}")
+    version = PLAIN if chance.random() < base_slice else champion
+    seed = chance.randrange(FIRST_EVALUATION_SEED)
+    while pair_hash(prompt.text, seed) in never:
+        seed = chance.randrange(FIRST_EVALUATION_SEED)
+    return _work(prompt, seed, version, Origin.sampled)
+
+
+def _grid_work(session: Session, live: int, challenger: int | None, taken: Collection[str]) -> list[Work]:
+    """What the evaluation set still lacks, for the first version that lacks anything (newest first)."""
+    for version in session.exec(select(Version.number).order_by(col(Version.number).desc())):
+        whole = version in (live, challenger, PLAIN)
+        if lacking := _lacking(session, [version], version, None if whole else GRID, taken):
+            return lacking
+    return []
+
+
+def _lacking(
+    session: Session, versions: Sequence[int], shuffle: int, first: int | None = None, taken: Collection[str] = ()
+) -> list[Work]:
+    """The pairs that these versions have not drawn and no worker draws, in an order that splits each across time."""
+    pairs = active_pairs(session)[:first]
+    if not pairs:
+        return []
+    texts = {prompt.id: prompt for prompt in session.exec(_prompts_of(pairs))}
+    lacking = []
+    for version in versions:
+        is_evaluation = (Image.version == version, Image.origin == Origin.evaluation)
+        drawn = set(session.exec(select(Image.prompt_id, Image.seed).where(*is_evaluation)))
+        lacking += [
+            _work(texts[pair.prompt_id], pair.seed, version, Origin.evaluation)
+            for pair in pairs
+            if (pair.prompt_id, pair.seed) not in drawn
+        ]
+    free = [work for work in lacking if claim_key(work) not in taken]
+    return sorted(free, key=lambda work: sha256_of(f"{shuffle} {work.version} {work.seed} {work.prompt_id}".encode()))
+
+
+def _prompts_of(pairs: Sequence[EvaluationPair]) -> SelectOfScalar[Prompt]:
+    ids = {pair.prompt_id for pair in pairs}
+    return select(Prompt).where(col(Prompt.id).in_(ids))
+
+
+def _work(prompt: Prompt, seed: int, version: int, origin: Origin) -> Work:
+    assert prompt.id is not None
+    return Work(prompt.id, prompt.text, seed, version, origin)

@@ -1,0 +1,228 @@
+"""What is known of a rater, and what an admin decides."""
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import pytest
+from sqlalchemy import Engine
+from sqlmodel import select
+
+from feedback.figures.summary import standing, version_rows
+from feedback.people.decisions import decide, give_role, rater_events, role_of
+from feedback.people.reliability import Share, flags_of, rater_figures
+from feedback.pool.curation import curate
+from feedback.pool.pool import how_due, pool
+from feedback.rate.controls import control_rows, controls_from_agreed, make_control, retire_control
+from feedback.rate.queue import Mix, next_images
+from feedback.rate.votes import Press, record_votes
+from feedback.retrain.manifest import freeze
+from store.engine import reading
+from store.errors import BadRequest
+from store.tables import Image, Origin, PersonRole, PoolAction, RaterAction, Role, Verdict
+
+REQUEST = count()
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+REJECT, KEEP = Verdict.reject, Verdict.keep
+
+
+def rate(engine: Engine, rater: str, verdicts: dict[int, Verdict], seconds: float = 2.0, mix: Mix = Mix()) -> None:
+    next_images(engine, rater, count=500, overlap=9, lease_s=600, mix=mix)
+    presses = [
+        Press(f"request {next(REQUEST)}", image, verdict, "one", NOON, NOON + timedelta(seconds=seconds))
+        for image, verdict in verdicts.items()
+    ]
+    receipts = record_votes(engine, rater, presses, overlap=9, lease_s=600, now=lambda: NOON)
+    assert not any(receipt.refused for receipt in receipts)
+
+
+def figures_of(engine: Engine, rater: str):
+    return next(row for row in rater_figures(engine, NOON) if row.name == rater)
+
+
+@pytest.mark.parametrize(("slips", "most", "least"), [(0.5, 20, 19), (0.1, 1, 0)])
+def test_random_votes_are_flagged_within_fifty_controls_and_honest_slips_are_not(slips, most, least):
+    flagged = 0
+    for seed in range(20):
+        chance, right, raised = random.Random(seed), 0, False
+        for seen in range(1, 51):
+            right += chance.random() >= slips
+            raised |= bool(flags_of(Share(right, seen), Share(0, 0), Share(0, 0), Share(0, 0)))
+        flagged += raised
+    assert least <= flagged <= most
+
+
+def test_a_random_rater_is_flagged_through_the_real_queue_and_an_honest_one_is_not(engine: Engine, fill: Callable):
+    images = fill(engine, images=160)
+    for image in images[:50]:
+        make_control(engine, image, REJECT if image % 2 else KEEP, by="root")
+    chance = random.Random(5)
+    with reading(engine) as session:
+        answers = {row.image_id: row.answer for row in control_rows(engine)}
+        assert set(session.exec(select(Image.origin).where(Image.id.in_(answers)))) == {Origin.control}
+    for rater, slips in (("random", 0.5), ("honest", 0.1)):
+        shown = next_images(engine, rater, count=200, overlap=9, lease_s=600, mix=Mix(controls=0.5))
+        verdicts = {}
+        for image in shown:
+            truth = answers.get(image.image_id, REJECT if image.image_id % 2 else KEEP)
+            verdicts[image.image_id] = truth if chance.random() >= slips else {REJECT: KEEP, KEEP: REJECT}[truth]
+        rate(engine, rater, verdicts)
+    wrong, fine = figures_of(engine, "random"), figures_of(engine, "honest")
+    assert wrong.controls.whole >= 30 and fine.controls.whole >= 30
+    assert "controls right" in wrong.flags[0]
+    assert fine.flags == []
+
+
+def test_controls_enter_no_pool_no_rate_and_no_count(engine: Engine, fill: Callable):
+    images = fill(engine, images=80)
+    control = make_control(engine, images[0], REJECT, by="root")
+    shown = [image.image_id for image in next_images(engine, "ann", count=80, overlap=1, lease_s=9, mix=Mix(0.5))]
+    assert control in shown
+    assert images[0] not in shown
+    rate(engine, "ann", {control: REJECT, images[1] if images[1] in shown else shown[0]: KEEP})
+    now = standing(engine, NOON)
+    assert (now.rejects, now.keeps) == (0, 1)
+    assert [item.image.id == control for item in _pool(engine)] == [False]
+    assert how_due(engine, 1).new_rejects == 0
+    assert [(row.rejected, row.judged) for row in version_rows(engine)] == [(0, 1)]
+
+
+def test_agreed_images_become_controls_half_of_each_kind(engine: Engine, fill: Callable):
+    images = fill(engine, images=12)
+    for rater in ("ann", "bob", "cat"):
+        rate(engine, rater, {image: REJECT if image <= 6 else KEEP for image in images})
+    rate(engine, "dan", {images[0]: KEEP})
+    assert controls_from_agreed(engine, 4, by="root") == 4
+    rows = control_rows(engine)
+    assert sorted(row.answer for row in rows) == [KEEP, KEEP, REJECT, REJECT]
+    with reading(engine) as session:
+        disputed = session.get_one(Image, images[0]).sha256
+    assert disputed not in {row.sha256 for row in rows}
+    assert controls_from_agreed(engine, 100, by="root") == 7  # what is left; none twice
+    assert len(pool_ids(engine)) == 12
+
+
+def test_a_rater_never_gets_a_control_made_from_a_picture_already_judged(engine: Engine, fill: Callable):
+    images = fill(engine, images=40)
+    rate(engine, "ann", {images[0]: REJECT})
+    control = make_control(engine, images[0], REJECT, by="root")
+    fill(engine, images=40)
+    for rater, is_given in (("ann", False), ("bob", True)):
+        shown = next_images(engine, rater, count=100, overlap=9, lease_s=9, mix=Mix(controls=0.5))
+        assert (control in [image.image_id for image in shown]) is is_given
+
+
+def test_a_retired_control_is_shown_and_counted_no_more(engine: Engine, fill: Callable):
+    images = fill(engine, images=60)
+    control = make_control(engine, images[0], REJECT, by="root")
+    rate(engine, "ann", {control: KEEP}, mix=Mix(controls=0.5))
+    assert figures_of(engine, "ann").controls == Share(0, 1)
+    retire_control(engine, control)
+    assert figures_of(engine, "ann").controls == Share(0, 0)
+    with pytest.raises(BadRequest):
+        retire_control(engine, control)
+
+
+def test_consistency_is_the_share_of_repeats_judged_alike(engine: Engine, fill: Callable):
+    fill(engine, images=400)
+    mix, chance = Mix(repeats=0.4), random.Random(0)
+    first: dict[int, Verdict] = {}
+    same = again = 0
+    while shown := next_images(engine, "ann", count=20, overlap=1, lease_s=600, mix=mix):
+        for image in shown:
+            verdict = REJECT if chance.random() < 0.5 else KEEP
+            if image.image_id in first:
+                again += 1
+                same += first[image.image_id] is verdict
+            first.setdefault(image.image_id, verdict)
+            rate_one(engine, image.image_id, verdict)
+    assert again > 50
+    assert figures_of(engine, "ann").repeats == Share(same, again)
+
+
+def rate_one(engine: Engine, image: int, verdict: Verdict) -> None:
+    record_votes(engine, "ann", [Press(f"request {next(REQUEST)}", image, verdict)], overlap=1, lease_s=600)
+
+
+def test_pace_and_haste_come_from_what_the_page_sent(engine: Engine, fill: Callable):
+    images = fill(engine, images=60)
+    rate(engine, "ann", dict.fromkeys(images, KEEP), seconds=0.3)
+    rate(engine, "bob", dict.fromkeys(images, KEEP), seconds=1.5)
+    ann, bob = figures_of(engine, "ann"), figures_of(engine, "bob")
+    assert (ann.seconds, ann.fast, ann.today, ann.a_day) == (0.3, Share(60, 60), 60, 60)
+    assert "half a second" in ann.flags[0]
+    assert (bob.seconds, bob.fast.part, bob.flags) == (1.5, 0, [])
+    assert (ann.agreement, ann.pairs) == (1.0, 60)
+
+
+def test_an_excluded_raters_votes_count_nowhere_until_included_again(any_engine: Engine, fill: Callable):
+    images = fill(any_engine, images=3)
+    rate(any_engine, "ann", dict.fromkeys(images, REJECT))
+    before = (pool_ids(any_engine), how_due(any_engine, 1), version_rows(any_engine))
+    decide(any_engine, "ann", RaterAction.exclude, by="root", reason="random votes", overlap=1)
+    assert pool_ids(any_engine) == []
+    assert how_due(any_engine, 1).new_rejects == 0
+    assert version_rows(any_engine)[0].judged == 0
+    assert len(next_images(any_engine, "bob", count=9, overlap=1, lease_s=1)) == 3  # they need a vote again
+    with pytest.raises(BadRequest, match="excluded already"):
+        decide(any_engine, "ann", RaterAction.exclude, by="root", reason="again")
+    decide(any_engine, "ann", RaterAction.include, by="root", reason="a mix-up", overlap=1)
+    assert (pool_ids(any_engine), how_due(any_engine, 1), version_rows(any_engine)) == before
+    assert [(name, event.action) for name, event in rater_events(any_engine)] == [
+        ("ann", RaterAction.include),
+        ("ann", RaterAction.exclude),
+    ]
+
+
+def test_a_decision_needs_a_reason_and_a_rater(engine: Engine, fill: Callable):
+    rate(engine, "ann", {fill(engine, images=1)[0]: KEEP})
+    for rater, reason in (("ann", " "), ("nobody", "why not")):
+        with pytest.raises(BadRequest):
+            decide(engine, rater, RaterAction.pause, by="root", reason=reason)
+    assert rater_events(engine) == []
+
+
+def test_roles_are_given_and_recorded(engine: Engine):
+    assert role_of(engine, "eve") is PersonRole.rater
+    give_role(engine, "eve", PersonRole.curator, by="root")
+    assert role_of(engine, "eve") is PersonRole.curator
+    assert rater_events(engine)[0][1].reason == "is curator now"
+
+
+def test_what_a_person_takes_out_of_the_pool_stays_out_until_restored(any_engine: Engine, fill: Callable):
+    images = fill(any_engine, images=3)
+    rate(any_engine, "ann", dict.fromkeys(images, REJECT))
+    curate(any_engine, images[1], PoolAction.exclude, by="root", reason="a duplicate")
+    assert pool_ids(any_engine) == [images[0], images[2]]
+    assert how_due(any_engine, 1).new_rejects == 2
+    assert [item.image_id for item in freeze(any_engine, "0" * 64, 0).items] == [images[0], images[2]]
+    assert version_rows(any_engine)[0].rejected == 3  # a rate is of all that was judged
+    with pytest.raises(BadRequest):
+        curate(any_engine, images[1], PoolAction.exclude, by="root", reason="again")
+    curate(any_engine, images[1], PoolAction.restore, by="root", reason="it was none")
+    assert pool_ids(any_engine) == images
+
+
+def test_weights_say_how_sure_a_verdict_is_and_dawid_skene_may_dispute_it(engine: Engine, fill: Callable):
+    images = fill(engine, images=60)
+    truth = {image: REJECT if image % 2 else KEEP for image in images}
+    wrong = {image: KEEP if image % 2 else REJECT for image in images}
+    for rater in ("ann", "bob", "cat"):
+        rate(engine, rater, truth if rater != "cat" else truth | {images[0]: wrong[images[0]]})
+    noise = {image: random.Random(f"{image}").choice([REJECT, KEEP]) for image in images}
+    rate(engine, "dan", noise)
+    items = {item.image.id: item for item in _pool(engine)}
+    assert all(0.5 < item.weight <= 1 for item in items.values())
+    assert items[images[7]].weight > 0.95
+    assert (items[images[1]].role, items[images[2]].role) == (Role.keep if images[1] % 2 == 0 else Role.reject,
+                                                             Role.reject if images[2] % 2 else Role.keep)  # fmt: skip
+
+
+def _pool(engine: Engine):
+    with reading(engine) as session:
+        return pool(session)
+
+
+def pool_ids(engine: Engine) -> list[int]:
+    return [item.image.id for item in _pool(engine)]

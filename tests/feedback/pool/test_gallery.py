@@ -1,0 +1,97 @@
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import pytest
+from sqlalchemy import Engine
+from sqlmodel import select
+
+from feedback.pool.curation import curate, open_image
+from feedback.pool.gallery import Accord, Filter, Which, gallery, slice_rate
+from feedback.rate.queue import in_slice, next_images
+from feedback.rate.votes import Press, record_votes
+from store.engine import reading, writing
+from store.errors import UnknownImage
+from store.tables import Image, Mark, PoolAction, Reason, Verdict, Vote, VoteReason
+
+REQUEST = count()
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+REJECT, KEEP = Verdict.reject, Verdict.keep
+
+
+def rate(engine: Engine, rater: str, verdicts: dict[int, Verdict], now: datetime = NOON) -> None:
+    next_images(engine, rater, count=500, overlap=9, lease_s=600, now=now)
+    presses = [Press(f"request {next(REQUEST)}", image, verdict) for image, verdict in verdicts.items()]
+    record_votes(engine, rater, presses, overlap=9, lease_s=600, now=lambda: now)
+
+
+def shown(engine: Engine, **wanted: object) -> list[int]:
+    thumbs, total = gallery(engine, Filter(**wanted))
+    assert total == len(thumbs)
+    return [thumb.image_id for thumb in thumbs]
+
+
+@pytest.fixture
+def rated(any_engine: Engine, fill: Callable, publish_version: Callable) -> Engine:
+    """Images 1 to 3 of v0 and 4 to 6 of v1; ann rejects 1, 2, 4; bob rejects 1 and keeps 2 and 5, a day later."""
+    publish_version(any_engine, 1)
+    fill(any_engine, images=3)
+    fill(any_engine, images=3, version=1)
+    rate(any_engine, "ann", {1: REJECT, 2: REJECT, 4: REJECT})
+    rate(any_engine, "bob", {1: REJECT, 2: KEEP, 5: KEEP}, NOON + timedelta(days=1))
+    with writing(any_engine) as session:
+        vote = session.exec(select(Vote).where(Vote.image_id == 4)).one()
+        session.add_all([VoteReason(vote_id=vote.id, reason=Reason.hands), Mark(vote_id=vote.id, x=0.25, y=0.5)])
+    return any_engine
+
+
+def test_each_filter_shows_what_it_says(rated: Engine):
+    assert shown(rated) == [4, 1]
+    assert shown(rated, which=Which.keeps) == [5]
+    assert shown(rated, which=Which.disputed) == [2]
+    assert shown(rated, version=1) == [4]
+    assert shown(rated, prompt="RED") == [4, 1]
+    assert shown(rated, prompt="%") == []
+    assert shown(rated, rater="bob") == [1]
+    assert shown(rated, reason=Reason.hands) == [4]
+    assert shown(rated, reason=Reason.text) == []
+    assert shown(rated, accord=Accord.divided) == []
+    assert shown(rated, accord=Accord.unanimous) == [4, 1]
+    assert shown(rated, since=(NOON + timedelta(days=1)).date()) == [1]
+    assert shown(rated, until=NOON.date()) == [4, 1]
+    assert shown(rated, until=(NOON - timedelta(days=1)).date()) == []
+
+
+def test_what_was_taken_out_is_shown_apart(rated: Engine):
+    curate(rated, 1, PoolAction.exclude, by="root", reason="blurred")
+    assert (shown(rated), shown(rated, which=Which.taken_out)) == ([4], [1])
+
+
+def test_pages_hold_every_picture_once(engine: Engine, fill: Callable):
+    images = fill(engine, images=25)
+    rate(engine, "ann", dict.fromkeys(images, REJECT))
+    pages = [gallery(engine, Filter(), page=page, size=10) for page in range(4)]
+    assert [len(thumbs) for thumbs, _ in pages] == [10, 10, 5, 0]
+    assert [thumb.image_id for thumbs, _ in pages for thumb in thumbs] == images[::-1]
+    assert {total for _, total in pages} == {25}
+
+
+def test_an_opened_image_tells_votes_reasons_marks_and_decisions(rated: Engine):
+    rate(rated, "ann", {4: KEEP}, NOON + timedelta(days=2))
+    curate(rated, 4, PoolAction.exclude, by="root", reason="unclear")
+    opened = open_image(rated, 4)
+    assert [(v.rater, v.verdict, v.is_current) for v in opened.votes] == [("ann", KEEP, True), ("ann", REJECT, False)]
+    assert (opened.votes[1].reasons, opened.votes[1].marks) == (("hands",), ((0.25, 0.5),))
+    assert ([event.reason for event in opened.events], opened.is_barred) == (["unclear"], True)
+    with pytest.raises(UnknownImage):
+        open_image(rated, 10**12)
+
+
+def test_the_slice_has_a_rate_of_its_own(engine: Engine, fill: Callable):
+    images = fill(engine, images=60)
+    with reading(engine) as session:
+        sliced = set(session.exec(select(Image.id).where(in_slice(0.3))))
+    rate(engine, "ann", {image: REJECT if image in sliced else KEEP for image in images})
+    rate_of_slice = slice_rate(engine, 0.3)
+    assert (rate_of_slice.rejected, rate_of_slice.judged) == (len(sliced), len(sliced))
+    assert 8 <= len(sliced) <= 30

@@ -1,0 +1,261 @@
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import pytest
+from sqlalchemy import Engine, func, update
+from sqlmodel import select
+
+from feedback.people.decisions import decide
+from feedback.rate.queue import REPEAT_AFTER, Mix, Shown, in_slice, next_images
+from feedback.rate.votes import Press, record_votes
+from feedback.versions import promote
+from store.engine import reading, writing
+from store.errors import BadRequest
+from store.tables import Control, Image, Lease, Origin, RaterAction, Verdict
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+REQUEST = count()
+
+
+def queue(
+    engine: Engine, rater: str, images: int = 99, *, overlap: int = 1, now: datetime = NOON, lease_s: float = 600
+) -> list[int]:
+    shown = next_images(engine, rater, count=images, overlap=overlap, lease_s=lease_s, now=now)
+    return [image.image_id for image in shown]
+
+
+def hand_of(engine: Engine, rater: str, images: int, mix: Mix) -> list[Shown]:
+    return next_images(engine, rater, count=images, overlap=1, lease_s=600, now=NOON, mix=mix)
+
+
+def change(engine: Engine, images: list[int], **columns: object) -> None:
+    with writing(engine) as session:
+        session.exec(update(Image).where(Image.id.in_(images)).values(**columns))
+
+
+def controls_of(engine: Engine, images: list[int]) -> set[int]:
+    with writing(engine) as session:
+        session.add_all(Control(image_id=image, answer=Verdict.reject, source="by hand") for image in images)
+    return set(images)
+
+
+def vote(engine: Engine, rater: str, image: int, verdict: Verdict, *, overlap: int = 1, now: datetime = NOON) -> None:
+    press = Press(f"request {next(REQUEST)}", image, verdict)
+    [receipt] = record_votes(engine, rater, [press], overlap=overlap, lease_s=600, now=lambda: now)
+    assert not receipt.refused
+
+
+def test_a_rater_is_told_nothing_of_the_version(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine, images=1)
+    [shown] = next_images(any_engine, "ann", count=1, overlap=1, lease_s=600)
+    assert shown._fields == ("image_id", "sha256", "prompt", "width", "height")
+    assert (shown.image_id, shown.prompt, shown.width, shown.height) == (1, "a red star", 64, 64)
+
+
+def test_asking_again_gives_the_same_images_first(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    first = queue(any_engine, "ann", 3)
+    assert queue(any_engine, "ann", 3) == first
+    everything = queue(any_engine, "ann")
+    assert everything[:3] == first
+    assert sorted(everything) == [1, 2, 3, 4, 5, 6]
+    with reading(any_engine) as session:
+        assert session.exec(select(func.count()).select_from(Lease)).one() == 6
+
+
+@pytest.mark.parametrize("verdict", [Verdict.reject, Verdict.keep, Verdict.skip])
+def test_no_image_comes_twice_to_one_rater(verdict: Verdict, any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    seen: list[int] = []
+    while images := queue(any_engine, "ann", 2, overlap=3):
+        seen += images
+        for image in images:
+            vote(any_engine, "ann", image, verdict, overlap=3)
+    assert sorted(seen) == [1, 2, 3, 4, 5, 6]
+    assert queue(any_engine, "ann", overlap=3, now=NOON + timedelta(days=400)) == []
+
+
+def test_with_overlap_one_no_two_raters_get_the_same_image(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    anns, bobs = queue(any_engine, "ann", 2), queue(any_engine, "bob", 2)
+    vote(any_engine, "ann", anns[0], Verdict.keep)
+    vote(any_engine, "bob", bobs[0], Verdict.reject)
+    assert sorted(anns + bobs + queue(any_engine, "cat")) == [1, 2, 3, 4, 5, 6]
+    assert queue(any_engine, "dan") == []
+
+
+def test_with_overlap_two_each_image_gets_two_raters(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine, images=2)
+    assert set(queue(any_engine, "ann", overlap=2)) == set(queue(any_engine, "bob", overlap=2)) == {1, 2}
+    assert queue(any_engine, "cat", overlap=2) == []
+    vote(any_engine, "ann", 1, Verdict.keep, overlap=2)
+    assert queue(any_engine, "cat", overlap=2) == []
+    vote(any_engine, "bob", 1, Verdict.reject, overlap=2)
+    later = NOON + timedelta(hours=1)
+    assert queue(any_engine, "cat", overlap=2, now=later) == [2]
+
+
+def test_a_lease_that_ran_out_frees_the_image(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine, images=1)
+    assert queue(any_engine, "ann", lease_s=60) == [1]
+    assert queue(any_engine, "bob", now=NOON + timedelta(seconds=59)) == []
+    assert queue(any_engine, "bob", now=NOON + timedelta(seconds=60)) == [1]
+    assert queue(any_engine, "ann", now=NOON + timedelta(seconds=61)) == []
+
+
+def test_a_late_vote_still_counts(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine, images=1)
+    queue(any_engine, "ann", lease_s=60)
+    vote(any_engine, "ann", 1, Verdict.keep, now=NOON + timedelta(days=1))
+    assert queue(any_engine, "bob", now=NOON + timedelta(days=1)) == []
+
+
+def test_after_undo_the_image_comes_back_to_that_rater_first(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    images = queue(any_engine, "ann", 3)
+    for image in images:
+        vote(any_engine, "ann", image, Verdict.reject)
+    vote(any_engine, "ann", images[1], Verdict.undo)
+    bobs = queue(any_engine, "bob", 2)
+    assert not set(bobs) & set(images)
+    assert queue(any_engine, "ann", 1) == [images[1]]
+    assert sorted(images + bobs + queue(any_engine, "ann")[1:]) == [1, 2, 3, 4, 5, 6]
+
+
+def test_after_undo_and_a_long_absence_others_get_the_image(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine, images=1)
+    queue(any_engine, "ann")
+    vote(any_engine, "ann", 1, Verdict.reject)
+    vote(any_engine, "ann", 1, Verdict.undo)
+    assert queue(any_engine, "bob", now=NOON + timedelta(seconds=601)) == [1]
+
+
+def test_a_skipped_image_goes_to_others_at_once(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine, images=2)
+    queue(any_engine, "ann")
+    vote(any_engine, "ann", 1, Verdict.skip)
+    assert queue(any_engine, "bob") == [1]
+    assert queue(any_engine, "ann") == [2]
+
+
+def test_a_skip_taken_back_shows_the_image_again(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine, images=1)
+    queue(any_engine, "ann")
+    vote(any_engine, "ann", 1, Verdict.skip)
+    vote(any_engine, "ann", 1, Verdict.undo)
+    assert queue(any_engine, "ann") == [1]
+
+
+def test_evaluation_images_are_shown_once_they_are_queued(any_engine: Engine, fill: Callable) -> None:
+    pair = fill(any_engine, images=2, origin=Origin.evaluation)
+    assert queue(any_engine, "ann") == []
+    change(any_engine, pair, is_queued=True, overlap=3)
+    for rater in ("ann", "bob", "cat"):
+        assert set(queue(any_engine, rater)) == set(pair)
+    assert queue(any_engine, "dan") == []
+
+
+def test_after_a_promotion_only_images_of_the_champion_are_waiting(
+    any_engine: Engine, fill: Callable, publish_version: Callable
+) -> None:
+    publish_version(any_engine, 1)
+    promote(any_engine, 1)
+    base, old = fill(any_engine, images=2), fill(any_engine, images=2, version=1)
+    assert sorted(queue(any_engine, "ann")) == [*base, *old]
+    publish_version(any_engine, 2)
+    new = fill(any_engine, images=2, version=2)
+    promote(any_engine, 2)
+    assert set(queue(any_engine, "bob")) == set(queue(any_engine, "ann", overlap=2)) == set(new)
+    vote(any_engine, "ann", old[0], Verdict.reject)  # was on her screen
+
+
+def test_a_name_that_cannot_be_one_reserves_nothing(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    with pytest.raises(BadRequest):
+        queue(any_engine, "\n")
+    assert len(queue(any_engine, "ann")) == 6
+
+
+def test_an_image_with_an_overlap_of_its_own_waits_for_that_many_raters(any_engine: Engine, fill: Callable) -> None:
+    [image] = fill(any_engine, images=1)
+    change(any_engine, [image], overlap=2)
+    for rater in ("ann", "bob"):
+        assert queue(any_engine, rater) == [image]
+        vote(any_engine, rater, image, Verdict.reject)
+    assert queue(any_engine, "cat") == []
+
+
+def test_two_raters_do_not_march_in_step(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine, images=60)
+    orders = [queue(any_engine, rater, overlap=5) for rater in ("ann", "bob", "cat")]
+    assert all(sorted(order) == list(range(1, 61)) for order in orders)
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        in_step = sum(a == b for a, b in zip(orders[first], orders[second], strict=True))
+        assert in_step < 12
+    assert orders[0] != sorted(orders[0])
+
+
+def test_the_versions_are_mixed(any_engine: Engine, fill: Callable, publish_version: Callable) -> None:
+    publish_version(any_engine, 1)
+    base, new = set(fill(any_engine, images=30)), set(fill(any_engine, images=30, version=1))
+    order = queue(any_engine, "ann")
+    for part in (order[:20], order[20:40], order[40:]):
+        assert set(part) & base and set(part) & new
+
+
+def test_a_paused_rater_gets_nothing_and_loses_no_vote(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    held = queue(any_engine, "ann")
+    decide(any_engine, "ann", RaterAction.pause, by="root", reason="away")
+    assert queue(any_engine, "ann") == []
+    vote(any_engine, "ann", held[0], Verdict.reject)  # was on the screen
+    decide(any_engine, "ann", RaterAction.resume, by="root", reason="back")
+    assert set(queue(any_engine, "ann")) == set(held[1:])
+
+
+def test_controls_and_repeats_are_mixed_in_at_their_share(engine: Engine, fill: Callable) -> None:
+    images = set(fill(engine, images=600))
+    controls = controls_of(engine, fill(engine, images=100, origin=Origin.control))
+    seen: list[int] = []
+    mix = Mix(controls=0.08, repeats=0.05)
+    while hand := [shown.image_id for shown in hand_of(engine, "ann", 10, mix)]:
+        seen += hand
+        for image in hand:
+            vote(engine, "ann", image, Verdict.reject)
+    assert images <= set(seen)
+    again = [image for image, times in Counter(seen).items() if times > 1]
+    assert set(again) <= images
+    assert max(Counter(seen).values()) == 2
+    assert 0.05 < len(set(seen) & controls) / len(images) < 0.12
+    assert 0.03 < len(again) / len(images) < 0.08
+    gaps = [second - seen.index(image) for image in again for second in [len(seen) - 1 - seen[::-1].index(image)]]
+    assert min(gaps) >= REPEAT_AFTER
+
+
+def test_a_control_never_waits_alone_and_never_enters_the_queue(any_engine: Engine, fill: Callable) -> None:
+    [control] = controls_of(any_engine, fill(any_engine, images=1, origin=Origin.control))
+    assert hand_of(any_engine, "ann", 5, Mix(controls=0.5)) == []
+    fill(any_engine, images=60)
+    assert control in [shown.image_id for shown in hand_of(any_engine, "ann", 64, Mix(controls=0.5))]
+    vote(any_engine, "ann", control, Verdict.keep, overlap=3)
+    with reading(any_engine) as session:
+        assert not session.get_one(Image, control).is_queued
+
+
+def test_disputed_images_come_first_but_for_the_random_slice(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine, images=80)
+    change(any_engine, list(range(1, 81)), overlap=3)
+    disputed = [image for image in queue(any_engine, "ann") if image % 4 == 0]
+    queue(any_engine, "bob")
+    for image in disputed:
+        vote(any_engine, "ann", image, Verdict.keep)
+        vote(any_engine, "bob", image, Verdict.reject)
+    mix = Mix(is_uncertain_first=True, slice_share=0.25)
+    with reading(any_engine) as session:
+        sliced = set(session.exec(select(Image.id).where(in_slice(0.25))))
+    hand = [shown.image_id for shown in hand_of(any_engine, "cat", 12, mix)]
+    assert 0 < len(sliced & set(hand)) < 8
+    assert set(hand) - sliced <= set(disputed)
+    assert sorted(shown.image_id for shown in hand_of(any_engine, "cat", 99, mix)) == list(range(1, 81))

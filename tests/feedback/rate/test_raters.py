@@ -1,0 +1,30 @@
+import pytest
+from sqlalchemy import Engine, func
+from sqlmodel import select
+
+from feedback.rate.raters import MAX_NAME, clean_name, rater_id
+from store.engine import reading, writing
+from store.errors import BadRequest
+from store.tables import Rater
+
+
+def test_a_name_is_one_rater_however_it_is_spaced(any_engine: Engine) -> None:
+    with writing(any_engine) as session:
+        assert rater_id(session, "Ann Lee") == rater_id(session, "  Ann \t Lee ")
+        assert rater_id(session, "Bob") != rater_id(session, "Ann Lee")
+    with reading(any_engine) as session:
+        assert session.exec(select(func.count()).select_from(Rater)).one() == 2
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * (MAX_NAME + 1), "a\0b", "a\x1bb", "\u202eann", "\ud800"])
+def test_a_name_that_cannot_be_one_is_refused(name: str) -> None:
+    with pytest.raises(BadRequest, match=f"1 to {MAX_NAME} printable characters"):
+        clean_name(name)
+
+
+@pytest.mark.parametrize("name", ["x" * MAX_NAME, "星", "O'Brien; DROP TABLE rater", "<b>ann</b>", "../ann"])
+def test_a_name_is_kept_as_it_was_given(name: str, any_engine: Engine) -> None:
+    with writing(any_engine) as session:
+        rater_id(session, name)
+    with reading(any_engine) as session:
+        assert session.exec(select(Rater.name)).one() == name

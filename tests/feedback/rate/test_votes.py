@@ -1,0 +1,187 @@
+import multiprocessing
+from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import count
+from multiprocessing.synchronize import Barrier
+
+import pytest
+from sqlalchemy import Engine, func
+from sqlmodel import select
+
+from feedback.rate.queue import next_images
+from feedback.rate.votes import Press, Receipt, recent_votes, record_votes
+from store.engine import reading
+from store.errors import BadRequest
+from store.migrate import open_store
+from store.settings import Settings
+from store.tables import Verdict, Vote
+
+REQUEST = count()
+
+
+def show(engine: Engine, rater: str, images: int = 6) -> list[int]:
+    return [image.image_id for image in next_images(engine, rater, count=images, overlap=2, lease_s=600)]
+
+
+def vote(
+    engine: Engine, rater: str, image: int, verdict: Verdict = Verdict.reject, request: str | None = None
+) -> Receipt:
+    press = Press(request or f"request {next(REQUEST)}", image, verdict)
+    [receipt] = record_votes(engine, rater, [press], overlap=2, lease_s=600)
+    return receipt
+
+
+def rows(engine: Engine) -> list[tuple[int, Verdict]]:
+    with reading(engine) as session:
+        return [tuple(row) for row in session.exec(select(Vote.image_id, Vote.verdict).order_by(Vote.id))]
+
+
+def words(engine: Engine, rater: str) -> list[tuple[int, Verdict]]:
+    return [(image.image_id, verdict) for image, verdict in recent_votes(engine, rater)]
+
+
+def test_a_vote_is_one_row_with_what_the_page_sent(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    show(any_engine, "ann")
+    at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    press = Press("r1", 1, Verdict.keep, "sweep", at, at)
+    assert record_votes(any_engine, "ann", [press], overlap=1, lease_s=9, now=lambda: at) == [Receipt("r1")]
+    with reading(any_engine) as session:
+        row = session.exec(select(Vote)).one()
+    assert (row.request_id, row.image_id, row.verdict, row.page) == ("r1", 1, Verdict.keep, "sweep")
+    assert (row.shown_at, row.decided_at, row.received_at) == (at, at, at)
+
+
+def test_a_repeated_request_id_is_one_vote(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    show(any_engine, "ann")
+    assert {vote(any_engine, "ann", 1, request="r1") for _ in range(10)} == {Receipt("r1")}
+    twice = [Press("r2", 2, Verdict.keep)] * 2
+    assert record_votes(any_engine, "ann", twice, overlap=1, lease_s=9) == [Receipt("r2")] * 2
+    assert rows(any_engine) == [(1, Verdict.reject), (2, Verdict.keep)]
+
+
+def send_again_and_again(settings: Settings, start: Barrier) -> None:
+    engine = open_store(settings)
+    start.wait(60)
+    for _ in range(13):  # 104 in all
+        assert not vote(engine, "ann", 1, request="r1").refused
+    engine.dispose()
+
+
+def test_the_same_request_from_eight_processes_is_one_vote(any_settings: Settings, fill: Callable) -> None:
+    engine = open_store(any_settings)
+    fill(engine)
+    show(engine, "ann")
+    engine.dispose()  # no connection may live across the fork
+    context = multiprocessing.get_context("fork")
+    start = context.Barrier(8)
+    processes = [context.Process(target=send_again_and_again, args=(any_settings, start)) for _ in range(8)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0] * 8
+    assert rows(engine) == [(1, Verdict.reject)]
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("rater", "image", "verdict"), [("ann", 2, Verdict.reject), ("ann", 1, Verdict.keep), ("bob", 1, Verdict.reject)]
+)
+def test_a_request_id_used_for_something_else_is_refused(
+    rater: str, image: int, verdict: Verdict, any_engine: Engine, fill: Callable
+) -> None:
+    fill(any_engine)
+    show(any_engine, "ann")
+    show(any_engine, "bob")
+    vote(any_engine, "ann", 1, request="r1")
+    assert "already used for another vote" in vote(any_engine, rater, image, verdict, "r1").refused
+    assert rows(any_engine) == [(1, Verdict.reject)]
+
+
+@pytest.mark.parametrize("image", [2, 999, 0, -1, 2**31, 2**63, 2**80])
+def test_an_image_the_rater_was_never_shown_is_refused(image: int, any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    own = show(any_engine, "ann", images=1)
+    show(any_engine, "bob", images=6)
+    image = 6 if image == 2 and own == [2] else image
+    assert "never shown to this rater" in vote(any_engine, "ann", image).refused
+    assert rows(any_engine) == []
+
+
+@pytest.mark.parametrize("request_id", ["", "x" * 65, "a\0b", "a\nb", "\ud800"])
+def test_a_malformed_request_id_is_refused(request_id: str, any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    show(any_engine, "ann")
+    [receipt] = record_votes(any_engine, "ann", [Press(request_id, 1, Verdict.keep)], overlap=1, lease_s=9)
+    assert "1 to 64 printable ASCII characters" in receipt.refused
+    assert rows(any_engine) == []
+
+
+def test_a_refused_press_does_not_hold_up_the_others(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    first, second, third = show(any_engine, "ann", images=3)
+    presses = [
+        Press("a", first, Verdict.keep),
+        Press("b", 999, Verdict.keep),
+        Press("x" * 99, second, Verdict.keep),
+        Press("a", second, Verdict.keep),
+        Press("c", third, Verdict.reject),
+    ]
+    receipts = record_votes(any_engine, "ann", presses, overlap=1, lease_s=9)
+    assert [bool(receipt.refused) for receipt in receipts] == [False, True, True, True, False]
+    assert [receipt.request_id for receipt in receipts] == [press.request_id for press in presses]
+    assert rows(any_engine) == [(first, Verdict.keep), (third, Verdict.reject)]
+
+
+def test_undo_is_a_row_of_its_own_and_takes_the_last_word_back(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    show(any_engine, "ann")
+    vote(any_engine, "ann", 1, Verdict.reject)
+    vote(any_engine, "ann", 1, Verdict.undo)
+    assert (rows(any_engine), words(any_engine, "ann")) == ([(1, Verdict.reject), (1, Verdict.undo)], [])
+    vote(any_engine, "ann", 1, Verdict.keep)
+    assert words(any_engine, "ann") == [(1, Verdict.keep)]
+    assert len(rows(any_engine)) == 3
+
+
+def test_a_changed_mind_is_a_new_row_and_the_newest_counts(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    show(any_engine, "ann")
+    for verdict in (Verdict.keep, Verdict.reject, Verdict.skip):
+        vote(any_engine, "ann", 1, verdict)
+        assert words(any_engine, "ann") == [(1, verdict)]
+    assert len(rows(any_engine)) == 3
+
+
+def test_the_history_is_latest_first_and_of_this_rater_alone(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    show(any_engine, "ann")
+    show(any_engine, "bob")
+    for image in (1, 3, 2):
+        vote(any_engine, "ann", image)
+    vote(any_engine, "bob", 4, Verdict.keep)
+    assert [image for image, _ in words(any_engine, "ann")] == [2, 3, 1]
+    assert [image.image_id for image, _ in recent_votes(any_engine, "ann", limit=2)] == [2, 3]
+    assert words(any_engine, "nobody") == []
+
+
+def test_a_reload_finds_the_votes_and_the_place(any_settings: Settings, fill: Callable) -> None:
+    engine = open_store(any_settings)
+    fill(engine)
+    first, *others = show(engine, "ann", images=3)
+    vote(engine, "ann", first)
+    engine.dispose()
+    again = open_store(any_settings)
+    assert words(again, "ann") == [(first, Verdict.reject)]
+    assert show(again, "ann", images=2) == others
+    again.dispose()
+
+
+def test_a_bad_name_records_nothing(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    with pytest.raises(BadRequest):
+        vote(any_engine, "  ", 1)
+    with reading(any_engine) as session:
+        assert session.exec(select(func.count()).select_from(Vote)).one() == 0

@@ -1,0 +1,224 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine
+from sqlmodel import select
+
+import feedback.retrain.manifest
+from feedback.pool.pool import Due, how_due
+from feedback.rate.queue import next_images
+from feedback.rate.votes import Press, record_votes
+from feedback.retrain.manifest import FrozenManifest, Item, freeze, load_manifest, split_of, trained_images
+from store.engine import reading, writing
+from store.errors import TooFewRejects
+from store.files import sha256_of
+from store.tables import Image, Manifest, ManifestItem, Origin, Role, Split, Verdict
+
+REQUEST = count()
+BASE = "0" * 64
+
+
+def item(image_id: int, role: Role = Role.reject, split: Split = Split.train) -> Item:
+    return Item(image_id, f"{image_id:064x}", None, "ein roter Stern — ★", 7, 64, 64, role, split, 1, 0)
+
+
+def vote(engine: Engine, image: int, verdict: Verdict = Verdict.reject, rater: str = "ann") -> None:
+    vote_on(engine, {image: verdict}, rater)
+
+
+def vote_on(engine: Engine, verdicts: dict[int, Verdict], rater: str = "ann") -> None:
+    next_images(engine, rater, count=99, overlap=9, lease_s=600)
+    presses = [Press(f"request {next(REQUEST)}", image, verdict) for image, verdict in verdicts.items()]
+    assert not any(receipt.refused for receipt in record_votes(engine, rater, presses, overlap=9, lease_s=600))
+
+
+def lineage(engine: Engine, manifest_id: str) -> list[tuple[int, str, str]]:
+    with reading(engine) as session:
+        rows = session.exec(select(ManifestItem).where(ManifestItem.manifest_id == manifest_id))
+        return sorted((row.image_id, row.role.value, row.split.value) for row in rows)
+
+
+def test_the_id_is_the_hash_of_canonical_json() -> None:
+    manifest = FrozenManifest(BASE, (item(1), item(2, Role.keep)))
+    assert manifest.id == sha256_of(manifest.body.encode()) == FrozenManifest(BASE, manifest.items).id
+    again = json.dumps(json.loads(manifest.body), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    assert again == manifest.body
+    assert manifest.body.isascii()
+
+
+def test_the_id_of_a_known_manifest_never_changes() -> None:
+    assert FrozenManifest(BASE, (item(1), item(2, Role.keep, Split.held_out))).id == KNOWN_ID
+
+
+KNOWN_ID = "8060ad4b3254a15e1623e02f11fa427453b2648a9b66e21af956ce71da1b2f4d"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"role": Role.keep},
+        {"split": Split.held_out},
+        {"rejects": 2},
+        {"seed": 8},
+        {"prompt": "x"},
+        {"sha256": "f" * 64},
+    ],
+)
+def test_any_difference_gives_another_id(changed: dict) -> None:
+    assert FrozenManifest(BASE, (replace(item(1), **changed),)).id != FrozenManifest(BASE, (item(1),)).id
+    assert FrozenManifest("1" * 64, (item(1),)).id != FrozenManifest(BASE, (item(1),)).id
+
+
+@given(prompt=st.text(), seed=st.integers(0, 2**62))
+def test_the_split_depends_on_prompt_and_seed_alone(prompt: str, seed: int) -> None:
+    assert split_of(prompt, seed) is split_of(prompt, seed)
+
+
+def test_the_split_of_known_images_never_changes() -> None:
+    held_out = [seed for seed in range(60) if split_of("a red star", seed) is Split.held_out]
+    assert held_out == KNOWN_SPLIT
+
+
+KNOWN_SPLIT = [6, 31, 44, 57]
+
+
+def test_about_a_tenth_is_held_out() -> None:
+    held_out = sum(split_of(f"prompt {n % 97}", n) is Split.held_out for n in range(20_000))
+    assert 0.09 <= held_out / 20_000 <= 0.11
+
+
+def test_a_manifest_holds_the_pool_with_the_votes_behind_it(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    for image, verdict in [(1, Verdict.reject), (2, Verdict.keep), (3, Verdict.reject), (4, Verdict.skip)]:
+        vote(any_engine, image, verdict)
+    vote(any_engine, 1, Verdict.reject, "bob")
+    vote(any_engine, 3, Verdict.keep, "bob")
+    manifest = freeze(any_engine, BASE)
+    assert [(i.image_id, i.role, i.rejects, i.keeps) for i in manifest.items] == [
+        (1, Role.reject, 2, 0),
+        (2, Role.keep, 0, 1),
+    ]
+    assert [(i.prompt, i.seed, i.split) for i in manifest.items] == [
+        ("a red star", 0, split_of("a red star", 0)),
+        ("a blue hand", 1, split_of("a blue hand", 1)),
+    ]
+
+
+def test_the_lineage_rows_equal_the_snapshot_and_it_loads_the_same(any_engine: Engine, fill: Callable) -> None:
+    images = fill(any_engine, images=40)
+    vote_on(any_engine, {image: Verdict.keep if image % 3 else Verdict.reject for image in images})
+    manifest = freeze(any_engine, BASE)
+    assert {i.split for i in manifest.items} == {Split.train, Split.held_out}
+    assert lineage(any_engine, manifest.id) == [(i.image_id, i.role.value, i.split.value) for i in manifest.items]
+    loaded = load_manifest(any_engine, manifest.id)
+    assert (loaded, loaded.id, loaded.body) == (manifest, manifest.id, manifest.body)
+    by_kind = [i for role in Role for split in Split for i in loaded.of(role, split)]
+    assert sorted(by_kind, key=lambda i: i.image_id) == list(manifest.items)
+
+
+def test_freezing_the_same_pool_twice_is_one_manifest(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    vote(any_engine, 1)
+    assert freeze(any_engine, BASE) == freeze(any_engine, BASE)
+    with reading(any_engine) as session:
+        assert len(session.exec(select(Manifest)).all()) == 1
+
+
+def test_votes_after_the_freeze_do_not_change_it(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    vote(any_engine, 1)
+    vote(any_engine, 2, Verdict.keep)
+    manifest = freeze(any_engine, BASE)
+    before = lineage(any_engine, manifest.id)
+    vote(any_engine, 1, Verdict.undo)
+    vote(any_engine, 2, Verdict.reject)
+    vote(any_engine, 3)
+    assert load_manifest(any_engine, manifest.id) == manifest
+    assert lineage(any_engine, manifest.id) == before
+    assert freeze(any_engine, BASE).id != manifest.id
+
+
+def test_votes_during_the_freeze_are_all_in_or_all_out(
+    any_engine: Engine, fill: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(any_engine)
+    vote(any_engine, 1)
+    read_pool = feedback.retrain.manifest.pool
+
+    def pool_with_votes_around(session: object) -> list:
+        vote(any_engine, 2)
+        rows = read_pool(session)
+        vote(any_engine, 3)
+        return rows
+
+    monkeypatch.setattr(feedback.retrain.manifest, "pool", pool_with_votes_around)
+    manifest = freeze(any_engine, BASE)
+    assert [i.image_id for i in manifest.items] == [1]
+    assert lineage(any_engine, manifest.id) == [(1, "reject", "train")]
+
+
+def test_evaluation_images_never_enter(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine, images=2)
+    [grid] = fill(any_engine, images=1, origin=Origin.evaluation)
+    with writing(any_engine) as session:
+        session.get_one(Image, grid).is_queued = True
+    vote_on(any_engine, {1: Verdict.reject, grid: Verdict.reject})
+    assert [i.image_id for i in freeze(any_engine, BASE).items] == [1]
+    assert how_due(any_engine, 1).new_rejects == 1
+
+
+def test_too_few_rejects_are_refused_and_nothing_is_recorded(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    vote(any_engine, 1)
+    vote(any_engine, 2, Verdict.keep)
+    with pytest.raises(TooFewRejects) as caught:
+        freeze(any_engine, BASE, min_rejects=2)
+    assert (caught.value.found, caught.value.needed) == (1, 2)
+    with reading(any_engine) as session:
+        assert session.exec(select(Manifest)).all() == []
+
+
+def test_the_images_of_a_role_come_newest_first(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    for image, verdict in [(1, Verdict.reject), (3, Verdict.reject), (2, Verdict.keep)]:
+        vote(any_engine, image, verdict)
+    manifest_id = freeze(any_engine, BASE).id
+    assert [image.id for image in trained_images(any_engine, manifest_id, Role.reject)] == [3, 1]
+    assert [image.id for image in trained_images(any_engine, manifest_id, Role.keep)] == [2]
+
+
+def test_only_rejects_the_newest_version_was_not_trained_on_are_new(
+    any_engine: Engine, fill: Callable, publish_version: Callable
+) -> None:
+    fill(any_engine)
+    vote(any_engine, 1)
+    vote(any_engine, 2)
+    assert how_due(any_engine, 2) == Due(2, 2)
+    publish_version(any_engine, 1, manifest_id=freeze(any_engine, BASE).id)
+    assert how_due(any_engine, 2) == Due(0, 2)
+    vote(any_engine, 3)
+    vote(any_engine, 1, Verdict.undo)
+    assert how_due(any_engine, 2) == Due(1, 2)
+
+
+def test_the_sentence_says_how_many_are_missing() -> None:
+    assert (Due(3, 5).is_due, Due(5, 5).is_due, Due(6, 5).is_due) == (False, True, True)
+    assert "2 more to go" in Due(3, 5).sentence
+    assert "a retrain is due" in Due(5, 5).sentence
+
+
+def test_a_picture_keeps_its_side_when_its_verdict_flips(any_engine: Engine, fill: Callable) -> None:
+    images = fill(any_engine, images=30)
+    vote_on(any_engine, dict.fromkeys(images, Verdict.reject))
+    sides = {i.image_id: i.split for i in freeze(any_engine, BASE).items}
+    vote_on(any_engine, dict.fromkeys(images, Verdict.keep))
+    vote(any_engine, 30, Verdict.undo)
+    later = freeze(any_engine, BASE, min_rejects=0).items
+    assert {i.image_id: i.split for i in later} == {n: side for n, side in sides.items() if n != 30}
+    with reading(any_engine) as session:
+        assert len(session.exec(select(Image)).all()) == 30

@@ -1,0 +1,185 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from sqlalchemy import Engine, delete
+from sqlmodel import select
+
+from feedback.pool.tally import COUNTED, rebuild
+from feedback.rate.queue import next_images
+from feedback.rate.votes import Press, record_votes
+from feedback.retrain.manifest import freeze
+from feedback.sample.evaluation import Pair, ensure_default, held, import_set, list_sets, new_set, pair_hash, read_pairs
+from feedback.sample.plan import Drawing, next_work, record_images
+from feedback.sample.prompts import add_prompts
+from feedback.versions import begin
+from store.engine import reading, writing
+from store.errors import BadRequest, TooFewRejects
+from store.tables import EvaluationPair, EvaluationSet, Image, Lease, Manifest, ManifestItem, Prompt, Verdict, Vote
+
+DRAWING = Drawing("plain", 0.0, 3.0, 10, 64, 64)
+TEXTS = ["a red star", "a blue hand", "a green word"]
+
+
+def reject_all(engine: Engine) -> None:
+    images = next_images(engine, "ann", count=999, overlap=1, lease_s=60)
+    presses = [Press(f"r-{shown.image_id}", shown.image_id, Verdict.reject) for shown in images]
+    assert not any(r.refused for r in record_votes(engine, "ann", presses, overlap=1, lease_s=60))
+
+
+def hashes(engine: Engine) -> set[str]:
+    with reading(engine) as session:
+        return held(session)
+
+
+def empty(engine: Engine) -> None:
+    with writing(engine) as session:
+        for table in (*COUNTED, ManifestItem, Manifest, Lease, Vote, Image, EvaluationPair, EvaluationSet):
+            session.exec(delete(table))
+        rebuild(session)
+
+
+@examples(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    sampled=st.lists(st.tuples(st.sampled_from(TEXTS), st.integers(0, 12)), min_size=1, max_size=25, unique=True),
+    evaluated=st.lists(st.tuples(st.sampled_from(TEXTS), st.integers(0, 12)), min_size=1, max_size=25, unique=True),
+    is_imported_first=st.booleans(),
+)
+def test_a_manifest_and_an_evaluation_set_never_meet(
+    engine: Engine, sampled: list[tuple[str, int]], evaluated: list[tuple[str, int]], is_imported_first: bool
+) -> None:
+    from feedback.sample.plan import Work
+    from store.tables import Origin
+
+    empty(engine)
+    begin(engine, "builtin", "0" * 64)
+    add_prompts(engine, TEXTS)
+    with reading(engine) as session:
+        ids = {prompt.text: prompt.id or 0 for prompt in session.exec(select(Prompt))}
+    works = [Work(ids[text], text, seed, 0, Origin.sampled) for text, seed in sampled]
+    record_images(engine, [(w, f"{n:064x}", f"{n:064x}") for n, w in enumerate(works)], DRAWING)
+    pairs = [Pair(text, seed) for text, seed in evaluated]
+    if is_imported_first:
+        import_set(engine, "mine", pairs)
+    reject_all(engine)
+    try:
+        trained = {pair_hash(item.prompt, item.seed) for item in freeze(engine, "0" * 64).items}
+    except TooFewRejects:
+        trained = set()
+    if not is_imported_first:
+        meets = trained & {pair_hash(*pair) for pair in pairs}
+        if meets:
+            with pytest.raises(BadRequest, match=f"{len(meets)} of the pairs were trained on"):
+                import_set(engine, "mine", pairs)
+        else:
+            import_set(engine, "mine", pairs)
+    assert trained & hashes(engine) == set()
+
+
+def test_the_sampler_never_draws_an_imported_pair(engine: Engine) -> None:
+    begin(engine, "builtin", "0" * 64)
+    add_prompts(engine, ["a red star"])
+    plan = {"target": 50, "batch": 50, "base_slice": 0.5, "pairs": 0}
+    likely = [Pair(work.prompt, work.seed) for work in next_work(engine, **plan)]
+    import_set(engine, "likely", likely)
+    planned = next_work(engine, **plan)
+    assert planned
+    assert not {pair_hash(work.prompt, work.seed) for work in planned} & hashes(engine)
+
+
+def test_the_default_set_spreads_over_the_prompts_and_is_made_once(any_engine: Engine) -> None:
+    begin(any_engine, "builtin", "0" * 64)
+    ensure_default(any_engine, 12)
+    assert list_sets(any_engine) == []
+    add_prompts(any_engine, TEXTS)
+    for _ in range(2):
+        ensure_default(any_engine, 12)
+    [row] = list_sets(any_engine)
+    assert (row.pairs, row.prompts, row.is_active) == (12, 3, True)
+    ensure_default(any_engine, 5)
+    assert list_sets(any_engine) == [row]
+
+
+def test_a_longer_default_begins_with_the_shorter_and_leaves_it_as_it_was(any_engine: Engine) -> None:
+    add_prompts(any_engine, TEXTS)
+    ensure_default(any_engine, 6)
+    with reading(any_engine) as session:
+        before = [pair.model_dump() for pair in session.exec(select(EvaluationPair).order_by(EvaluationPair.ordinal))]
+    ensure_default(any_engine, 9)
+    with reading(any_engine) as session:
+        first, second = (
+            [
+                pair.model_dump()
+                for pair in session.exec(
+                    select(EvaluationPair).where(EvaluationPair.set_id == n).order_by(EvaluationPair.ordinal)
+                )
+            ]
+            for n in (1, 2)
+        )
+    assert first == before
+    assert {row["pair_hash"] for row in first} < {row["pair_hash"] for row in second}
+
+
+def test_an_imported_set_is_in_use_and_its_new_prompts_are_not_sampled(any_engine: Engine) -> None:
+    add_prompts(any_engine, TEXTS)
+    ensure_default(any_engine, 6)
+    row = import_set(any_engine, "mine", [Pair("a red star", 3), Pair("a purple moon", 3)])
+    assert (row.number, row.name, row.pairs, row.is_active) == (2, "mine", 2, True)
+    ensure_default(any_engine, 12)
+    assert [row.name for row in list_sets(any_engine)] == ["mine", "default"]
+    with reading(any_engine) as session:
+        assert not session.exec(select(Prompt).where(Prompt.text == "a purple moon")).one().is_active
+
+
+def test_fresh_sets_share_no_pair(any_engine: Engine) -> None:
+    add_prompts(any_engine, TEXTS)
+    new_set(any_engine, "one", 5)
+    new_set(any_engine, "two", 5)
+    assert len(hashes(any_engine)) == 10
+
+
+@pytest.mark.parametrize(
+    ("pairs", "why"),
+    [
+        ([], "1 to 100,000"),
+        ([Pair("a", 1), Pair(" a ", 1)], "given twice"),
+        ([Pair("a", -1)], "the seed -1"),
+        ([Pair("a", 2**63)], "the seed"),
+        ([Pair("a\x00b", 1)], "control characters"),
+    ],
+)
+def test_a_set_that_will_not_do_is_refused_whole(pairs: list[Pair], why: str, engine: Engine) -> None:
+    with pytest.raises(BadRequest, match=why):
+        import_set(engine, "mine", pairs)
+    assert list_sets(engine) == []
+    with reading(engine) as session:
+        assert session.exec(select(Prompt)).all() == []
+
+
+def test_the_same_pairs_are_no_second_set(engine: Engine, fill: Callable) -> None:
+    import_set(engine, "mine", [Pair("a", 1)])
+    with pytest.raises(BadRequest, match="very same pairs"):
+        import_set(engine, "again", [Pair("a", 1)])
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("pairs.tsv", "prompt\tseed\na red star\t3\n"),
+        ("pairs.csv", 'seed,prompt\n3,"a red star"\n'),
+        ("pairs.jsonl", '{"prompt": "a red star", "seed": 3}\n'),
+    ],
+)
+def test_pairs_are_read_from_tables_and_json_lines(name: str, body: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(body)
+    assert read_pairs(tmp_path / name) == [Pair("a red star", 3)]
+
+
+@pytest.mark.parametrize("body", ["prompt\na red star\n", "prompt\tseed\na\tseven\n", "\xff"])
+def test_a_file_without_seeds_is_refused(body: str, tmp_path: Path) -> None:
+    (tmp_path / "pairs.tsv").write_bytes(body.encode("latin-1"))
+    with pytest.raises(BadRequest, match="whole-number `seed`"):
+        read_pairs(tmp_path / "pairs.tsv")

@@ -1,0 +1,37 @@
+import pytest
+import torch
+
+from store.errors import ModelError, NotInstalled
+from trainer.base import quantization
+from trainer.base.model import load_base
+from trainer.base.quantization import unet_quantization
+from trainer.retrain.publish import probe
+
+CPU = torch.device("cpu")
+
+
+def quantised(settings, kind: str):
+    return settings.model_copy(update={"base_quantization": kind})
+
+
+def test_a_missing_package_is_named(settings, monkeypatch):
+    monkeypatch.setattr(quantization, "find_spec", lambda name: None)
+    assert unet_quantization(settings, CPU, torch.float32) is None
+    with pytest.raises(NotInstalled, match="NAYSAYER_BASE_QUANTIZATION is fp8, which needs the package torchao"):
+        load_base(quantised(settings, "fp8"))
+
+
+def test_nf4_is_refused_without_cuda(settings, monkeypatch):
+    monkeypatch.setattr(quantization, "find_spec", lambda name: "found")
+    with pytest.raises(ModelError, match="needs a CUDA device, and this one is cpu; use fp8 or int8"):
+        unet_quantization(quantised(settings, "nf4"), CPU, torch.float32)
+
+
+@pytest.mark.parametrize("kind", ["fp8", "int8"])
+def test_a_quantised_base_predicts_nearly_the_same_in_less_memory(kind, settings, base):
+    pytest.importorskip("torchao", reason="torchao is not installed")
+    small = load_base(quantised(settings, kind))
+    weight = small.pipe.unet.down_blocks[1].attentions[0].transformer_blocks[0].attn1.to_q.weight
+    assert weight.qdata.nbytes + weight.scale.nbytes < 1.2 * weight.numel()  # a byte a number, and the scales
+    wanted = probe(base)
+    assert (probe(small) - wanted).norm() < 0.05 * wanted.norm()

@@ -1,0 +1,116 @@
+import json
+import math
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+
+from store.errors import Interrupted, NonFiniteLoss
+from store.tables import Split
+from tests.trainer.fitting import drawer, fit_here
+from trainer.fit.batches import sureness
+from trainer.fit.cache import null_prompt
+from trainer.fit.fit import Watch
+
+
+def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_same_manifest_and_seed_give_the_same_bytes(rated, tmp_path):
+    first, second = fit_here(rated, tmp_path / "a"), fit_here(rated, tmp_path / "b")
+    assert equal(first.weights, second.weights)
+    assert json.dumps(first.curve) == json.dumps(second.curve)
+    assert any(tensor.abs().max() > 0 for name, tensor in first.weights.items() if "lora_B" in name)
+
+
+@pytest.mark.slow
+def test_another_seed_gives_another_adapter(rated, tmp_path):
+    other = rated.model_copy(update={"seed": 1})
+    assert not equal(fit_here(rated, tmp_path / "a").weights, fit_here(other, tmp_path / "b").weights)
+
+
+@pytest.mark.slow
+def test_a_stopped_fit_goes_on_to_the_weights_of_an_unbroken_one(rated, tmp_path):
+    told: list[int] = []
+    stopping = Watch(lambda step, _: told.append(step), lambda: len(told) >= 2)
+    with pytest.raises(Interrupted, match="stopped at step 3 of 6"):
+        fit_here(rated, tmp_path / "a", stopping)
+    resumed = fit_here(rated, tmp_path / "a", Watch(lambda step, _: told.append(step)))
+    assert told == [1, 2, 3, 4, 5, 6]
+    unbroken = fit_here(rated, tmp_path / "b")
+    assert equal(resumed.weights, unbroken.weights)
+    assert resumed.curve == unbroken.curve
+
+
+def test_a_non_finite_loss_stops_before_the_step(rated, tmp_path, monkeypatch):
+    losses = iter([0.5, 0.5, math.nan])
+    import trainer.fit.fit
+
+    real = trainer.fit.fit.loss_of
+    monkeypatch.setattr(trainer.fit.fit, "loss_of", lambda *args: real(*args) * 0 + next(losses))
+    told: list[int] = []
+    with pytest.raises(NonFiniteLoss, match="nan at step 3"):
+        fit_here(rated.model_copy(update={"checkpoint_every": 100}), tmp_path / "a", Watch(lambda n, _: told.append(n)))
+    assert told == [1, 2]
+    assert not (tmp_path / "a").exists()
+
+
+def test_the_curve_is_kept_and_so_is_the_newest_checkpoint_alone(rated, tmp_path):
+    curve = fit_here(rated, tmp_path / "a").curve
+    assert [point["step"] for point in curve] == [1, 2, 3, 4, 5, 6]
+    assert all(point["loss"] > 0 and point["gradient_norm"] > 0 for point in curve)
+    assert [("held_out" in point) for point in curve] == [False, True, False, True, False, True]
+    assert [folder.name for folder in (tmp_path / "a").iterdir()] == ["step-000006"]
+
+
+def test_batches_are_half_rejects_and_of_the_noisier_timesteps(rated, base):
+    draw = drawer(rated.model_copy(update={"train_batch": 8}), base)
+    for step in range(20):
+        batch = draw.train(step)
+        assert batch.is_reject_B.sum() == 4
+        assert (batch.timesteps_B >= rated.min_timestep).all()
+        assert batch.time_ids_B6.tolist() == [[64, 64, 0, 0, 64, 64]] * 8
+
+
+def test_a_step_has_the_same_batch_however_often_it_is_drawn(rated, base):
+    draw = drawer(rated, base)
+    for first, again in zip(draw.train(3), draw.train(3), strict=True):
+        assert torch.equal(first, again)
+    assert not torch.equal(draw.train(3).noisy_BCHW, draw.train(4).noisy_BCHW)
+
+
+def test_without_keeps_the_objective_is_sft(rated, base):
+    draw = drawer(rated, base)
+    assert draw.objective == "nft"
+    draw.keeps = []
+    assert draw.objective == "sft"
+    assert draw.train(0).is_reject_B.all()
+
+
+def test_held_out_items_never_come_into_a_training_batch(rated, base, monkeypatch):
+    draw = drawer(rated, base)
+    assert {item.split for item in draw.rejects + draw.keeps} == {Split.train}
+    assert {item.split for item in draw.held_out} == {Split.held_out}
+
+
+def test_the_null_rows_are_those_the_sampler_uses(rated, base):
+    draw = drawer(rated.model_copy(update={"null_dropout": 1.0}), base)
+    assert draw.train(0).text_BLD.abs().max() == 0  # SDXL's zeros for an empty negative prompt
+    assert null_prompt(base).pooled_P.abs().max() == 0
+
+
+def test_a_verdict_that_raters_agree_on_weighs_more(rated, own_base):
+    item = drawer(rated, own_base).rejects[0]
+    weights = sureness([replace(item, weight=1.0), replace(item, weight=2 / 3)])
+    torch.testing.assert_close(weights, torch.tensor([1.5, 0.5]))
+
+
+@pytest.mark.slow
+def test_a_compiled_unet_is_fitted_to_the_same_weights(rated, tmp_path, monkeypatch):
+    # Traced for real, with torch's own backend that calls the same kernels: C++ would take minutes to compile.
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    settings = rated.model_copy(update={"train_steps": 2})
+    compiled = fit_here(settings.model_copy(update={"compile_unet": True}), tmp_path / "a")
+    assert equal(compiled.weights, fit_here(settings, tmp_path / "b").weights)

@@ -1,0 +1,333 @@
+import os
+import random
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from sqlmodel import select
+
+from feedback.rate.queue import next_images
+from feedback.rate.votes import Press, record_votes
+from feedback.retrain.manifest import load_manifest
+from feedback.versions import champion, get_version
+from store.engine import reading
+from store.errors import Busy
+from store.files import only_one, sha256_of_file
+from store.layout import layout_of
+from store.migrate import check_integrity, open_store
+from store.settings import Settings
+from store.tables import Alias, ManifestItem, Run, RunStatus, Verdict, Version
+from tests.trainer.children import (
+    BUSY,
+    DONE,
+    ERRORS,
+    EXITED_AT_STEP,
+    OUR_ERROR,
+    retrain_child,
+    retrain_that_exits_at_publish_step,
+    retrain_that_fails_at_publish_step,
+    run,
+    start,
+)
+from tests.trainer.conftest import quick_settings
+from trainer.base.model import load_base
+from trainer.lora.tensors import DIFFUSERS_FILE, KOHYA_FILE
+from trainer.retrain.retrain import retrain
+from trainer.sample.sampler import Sampler
+from trainer.sample.worker import generate
+
+
+def published(settings: Settings) -> list[Version]:
+    """Every version but v0, after checking what must hold for each of them and for the champion."""
+    engine, layout = open_store(settings), layout_of(settings)
+    assert check_integrity(engine) == []
+    with reading(engine) as session:
+        versions = list(session.exec(select(Version).where(Version.number > 0)))
+        items = list(session.exec(select(ManifestItem.manifest_id)))
+        known = set(session.exec(select(Version.number)))
+        assert {alias.version for alias in session.exec(select(Alias))} <= known
+    assert champion(engine).number in known
+    for version in versions:
+        folder = layout.version_folder(version.sha256)
+        assert sha256_of_file(folder / DIFFUSERS_FILE) == version.sha256
+        assert sha256_of_file(folder / KOHYA_FILE) == version.kohya_sha256
+        assert version.manifest_id in items
+    engine.dispose()
+    return versions
+
+
+def last_run(settings: Settings) -> Run:
+    engine = open_store(settings)
+    with reading(engine) as session:
+        run = session.exec(select(Run).order_by(Run.id.desc())).first()
+    engine.dispose()
+    assert run is not None
+    return run
+
+
+def folders(settings: Settings) -> set[str]:
+    versions = layout_of(settings).versions
+    return {folder.name for folder in versions.iterdir()} if versions.exists() else set()
+
+
+def test_too_few_new_rejects_is_not_due_and_says_how_many_are_missing(rated):
+    outcome = retrain(rated.model_copy(update={"retrain_after": 1000}))
+    assert outcome.version is None
+    assert "12 new rejects, 1000 needed; 988 more to go" in outcome.sentence
+    assert published(rated) == []
+
+
+def test_a_due_retrain_publishes_a_challenger_that_loads_and_draws(rated):
+    assert retrain(rated).version == 1
+    (version,) = published(rated)
+    assert folders(rated) == {version.sha256}
+    assert not layout_of(rated).checkpoints.exists()
+    engine = open_store(rated)
+    assert champion(engine).number == 0
+    drawn = Sampler(load_base(rated), layout_of(rated)).draw(version, ["a red star"], [3])
+    assert drawn[0].png.startswith(b"\x89PNG")
+    with reading(engine) as session:
+        aliases = {alias.name.value: alias.version for alias in session.exec(select(Alias))}
+    engine.dispose()
+    assert aliases == {"champion": 0, "challenger": 1}
+    assert version.curve[-1]["step"] == rated.train_steps
+    assert version.libraries["torch"] == torch.__version__
+    assert version.settings["lora_rank"] == rated.lora_rank
+    assert version.parent == 0
+    assert last_run(rated).status is RunStatus.done
+    assert "not due: 0 new rejects" in retrain(rated).sentence
+
+
+def test_a_retrain_takes_by_itself_three_steps_for_each_rated_picture(rated):
+    number = retrain(rated.model_copy(update={"train_steps": 0}), force=True).version
+    engine = open_store(rated)
+    version = get_version(engine, number)
+    steps = 3 * len(load_manifest(engine, version.manifest_id).items)
+    assert version.curve[-1]["step"] == version.settings["train_steps"] == steps
+
+
+@pytest.mark.slow
+def test_with_auto_retrain_the_version_is_promoted(rated):
+    settings = rated.model_copy(update={"auto_retrain": True})
+    retrain(settings)
+    engine = open_store(settings)
+    assert champion(engine).number == 1
+    engine.dispose()
+
+
+@pytest.mark.slow
+def test_both_published_files_load_into_a_fresh_pipeline_and_agree(rated):
+    retrain(rated)
+    (version,) = published(rated)
+    outputs = []
+    for name in (DIFFUSERS_FILE, KOHYA_FILE):
+        pipe = load_base(rated).pipe
+        pipe.load_lora_weights(layout_of(rated).version_folder(version.sha256), weight_name=name)
+        outputs.append(
+            pipe(
+                "a red star", num_inference_steps=2, generator=torch.Generator().manual_seed(0), output_type="pt"
+            ).images
+        )
+    plain = load_base(rated).pipe(
+        "a red star", num_inference_steps=2, generator=torch.Generator().manual_seed(0), output_type="pt"
+    )
+    torch.testing.assert_close(outputs[0], outputs[1], atol=1e-4, rtol=1e-3)
+    assert not torch.equal(outputs[0], plain.images)
+
+
+@pytest.mark.slow
+def test_votes_during_a_retrain_do_not_change_what_it_trains_on(rated, monkeypatch):
+    engine = open_store(rated)
+    generate(rated, once=True)
+    more = next_images(engine, "bob", count=8, overlap=1, lease_s=60)
+    import trainer.fit.fit
+
+    real = trainer.fit.fit.fit
+
+    def vote_then_fit(*args):
+        presses = [Press(f"late-{image.image_id}", image.image_id, Verdict.reject) for image in more]
+        record_votes(engine, "bob", presses, overlap=1, lease_s=60)
+        return real(*args)
+
+    monkeypatch.setattr(trainer.fit.fit, "fit", vote_then_fit)
+    retrain(rated)
+    (version,) = published(rated)
+    manifest = load_manifest(engine, version.manifest_id)
+    with reading(engine) as session:
+        lineage = set(
+            session.exec(select(ManifestItem.image_id).where(ManifestItem.manifest_id == version.manifest_id))
+        )
+    engine.dispose()
+    assert lineage == {item.image_id for item in manifest.items}
+    assert len(lineage) == 24
+    assert not lineage & {image.image_id for image in more}
+
+
+@pytest.mark.slow
+def test_a_failed_retrain_says_why_and_leaves_no_version(rated, monkeypatch):
+    import trainer.fit.fit
+
+    real = trainer.fit.fit.loss_of
+    monkeypatch.setattr(trainer.fit.fit, "loss_of", lambda *args: real(*args) * float("nan"))
+    with pytest.raises(Exception, match="the loss became nan at step 1"):
+        retrain(rated)
+    assert published(rated) == []
+    assert folders(rated) == set()
+    assert last_run(rated).status is RunStatus.failed
+    assert "the loss became nan" in last_run(rated).message
+    monkeypatch.undo()
+    assert retrain(rated).version == 1
+
+
+def test_while_one_retrain_runs_another_gives_way_at_once(rated):
+    started = time.monotonic()
+    with only_one(layout_of(rated).retrain_lock, "held by the test"), pytest.raises(Busy, match="another retrain runs"):
+        retrain(rated)
+    assert time.monotonic() - started < 1
+
+
+@pytest.mark.slow
+def test_the_same_pool_and_settings_give_the_same_file_in_another_store(rated, rated_template, tmp_path):
+    shutil.copytree(rated_template, tmp_path / "other")
+    other = rated.model_copy(update={"data_dir": tmp_path / "other"})
+    retrain(rated)
+    retrain(other)
+    assert published(rated)[0].sha256 == published(other)[0].sha256
+
+
+@pytest.mark.slow
+def test_what_an_interrupted_publish_left_is_swept(rated):
+    left = layout_of(rated).versions / ".staging-7"
+    left.mkdir(parents=True)
+    (left / DIFFUSERS_FILE).write_bytes(b"half")
+    retrain(rated)
+    assert folders(rated) == {published(rated)[0].sha256}
+
+
+@pytest.mark.slow
+def test_ten_retrains_at_once_make_one_version_and_nine_give_way(rated):
+    slow = rated.model_copy(update={"train_steps": 60})
+    children = [start(retrain_child, slow) for _ in range(10)]
+    for child in children:
+        child.join(120)
+    assert sorted(child.exitcode for child in children) == [DONE] + [BUSY] * 9
+    assert len(published(rated)) == 1
+
+
+@pytest.mark.slow
+def test_after_the_holder_of_the_lock_is_killed_the_next_retrain_runs(rated):
+    child = start(retrain_child, rated.model_copy(update={"train_steps": 10_000}))
+    wait_for_step(rated, 1)
+    child.kill()
+    child.join()
+    assert run(retrain_child, rated) == DONE
+    assert len(published(rated)) == 1
+
+
+@pytest.mark.slow
+def test_sigterm_saves_a_checkpoint_and_the_next_run_goes_on_to_the_same_bytes(rated, rated_template, tmp_path):
+    shutil.copytree(rated_template, tmp_path / "unbroken")
+    settings = rated.model_copy(update={"train_steps": 40, "checkpoint_every": 7})
+    unbroken = settings.model_copy(update={"data_dir": tmp_path / "unbroken"})
+    child = start(retrain_child, settings)
+    wait_for_step(settings, 5)
+    os.kill(child.pid, signal.SIGTERM)
+    child.join(60)
+    assert child.exitcode == OUR_ERROR
+    assert last_run(settings).status is RunStatus.interrupted
+    assert published(settings) == []
+    for each in (settings, unbroken):
+        assert run(retrain_child, each) == DONE
+    assert published(settings)[0].sha256 == published(unbroken)[0].sha256
+    assert get_run_count(settings) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_twenty_kills_at_random_times_leave_the_store_whole_and_the_bytes_the_same(rated_template, tmp_path):
+    def fresh_store(name: str) -> Settings:
+        shutil.copytree(rated_template, tmp_path / name)
+        return quick_settings(tmp_path / name, train_steps=10, checkpoint_every=3)
+
+    unbroken, started = fresh_store("unbroken"), time.monotonic()
+    assert run(retrain_child, unbroken) == DONE
+    whole = time.monotonic() - started
+    wanted = published(unbroken)[0].sha256
+    chance, kills, stores = random.Random(0), 0, [fresh_store("0")]
+    while kills < 20:
+        child = start(retrain_child, stores[-1])
+        child.join(chance.uniform(0.1, 0.8) * whole)
+        child.kill()
+        child.join()
+        kills += child.exitcode == -signal.SIGKILL
+        if published(stores[-1]):
+            stores.append(fresh_store(str(len(stores))))
+    assert run(retrain_child, stores[-1]) == DONE
+    for store in stores:
+        assert [version.sha256 for version in published(store)] == [wanted]
+        assert folders(store) == {wanted}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_process_that_ends_at_any_step_of_publishing_leaves_no_half_version(rated):
+    ended = []
+    for n in range(1, 60):
+        code = run(retrain_that_exits_at_publish_step, rated, n)
+        ended.append(code)
+        assert len(published(rated)) <= 1
+        if code == DONE or published(rated):
+            break
+    assert ended.count(EXITED_AT_STEP) >= 10
+    if not published(rated):
+        assert run(retrain_child, rated) == DONE
+    assert len(published(rated)) == 1
+    assert folders(rated) == {published(rated)[0].sha256}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("code", ERRORS)
+def test_a_failing_disk_at_any_step_of_publishing_leaves_no_half_version(rated, code):
+    ended = []
+    for n in range(1, 60):
+        ended.append(run(retrain_that_fails_at_publish_step, rated, n, code))
+        assert len(published(rated)) <= 1
+        if published(rated):
+            break
+        assert last_run(rated).status is RunStatus.failed
+    assert ended.count(OUR_ERROR) >= 10
+    assert len(published(rated)) == 1
+
+
+def wait_for_step(settings: Settings, step: int) -> None:
+    """Until the running retrain reports that step."""
+    engine = open_store(settings)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with reading(engine) as session:
+            found = session.exec(select(Run).order_by(Run.id.desc())).first()
+        if found is not None and found.step >= step:
+            engine.dispose()
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"no retrain reached step {step}")
+
+
+def get_run_count(settings: Settings) -> int:
+    engine = open_store(settings)
+    with reading(engine) as session:
+        count = len(list(session.exec(select(Run.id))))
+    engine.dispose()
+    return count
+
+
+def test_the_checkout_is_named_by_its_commit():
+    from trainer.retrain.retrain import code_commit
+
+    told = code_commit()
+    assert told == "" or len(told.rstrip("+")) == 40
+    assert Path("trainer").exists()

@@ -1,0 +1,111 @@
+import pytest
+import torch
+
+from feedback.retrain.manifest import freeze
+from store.layout import layout_of
+from store.migrate import open_store
+from store.tables import Split
+from trainer.fit.cache import Cache
+from trainer.lora.tensors import TRAINED, add_fresh
+from trainer.retrain.strength import STRENGTHS, choose_strength, held_out_jobs, is_rejected_more
+from trainer.sample.sampler import drawing_by, sample_latents
+
+
+@pytest.fixture
+def frozen(rated, own_base):
+    """Base, cache and manifest of a small rated store."""
+    engine, layout = open_store(rated), layout_of(rated)
+    manifest = freeze(engine, own_base.sha256)
+    engine.dispose()
+    return own_base, Cache(own_base, layout.blobs, layout.cache), manifest
+
+
+def adapt(base, size: float) -> None:
+    """An active adapter with a random effect of that size."""
+    with torch.no_grad():
+        for parameter in add_fresh(base.pipe.unet, 4, "all", seed=0):
+            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)) * size)
+
+
+def test_an_adapter_without_effect_may_be_used_at_any_strength(rated, frozen):
+    adapt(frozen[0], 0.0)
+    choice = choose_strength(*frozen, rated.model_copy(update={"guidance_gain": 0.0}), {})
+    assert choice.strength == max(STRENGTHS["same-prompt"])
+    assert [point["strength"] for point in choice.curve] == list(STRENGTHS["same-prompt"])
+    assert all(point["diversity"] == pytest.approx(1.0) and point["push"] == 0 for point in choice.curve)
+
+
+def test_an_adapter_that_spoils_pictures_gets_the_least_strength_and_the_curve_says_why(rated, frozen):
+    adapt(frozen[0], 0.3)
+    choice = choose_strength(*frozen, rated, {})
+    assert choice.strength == min(STRENGTHS["same-prompt"])
+    assert choice.curve[-1]["passes"] == 0
+
+
+def test_a_strength_set_by_hand_is_kept_and_measured(rated, frozen):
+    adapt(frozen[0], 0.0)
+    choice = choose_strength(*frozen, rated.model_copy(update={"strength": 2.5}), {})
+    assert choice.strength == 2.5
+    assert [point["strength"] for point in choice.curve] == [2.5]
+
+
+def test_the_sweep_halves_its_pictures_until_they_fit_and_finds_the_same(rated, frozen, monkeypatch):
+    adapt(frozen[0], 0.05)
+    whole = choose_strength(*frozen, rated, {})
+    drawn = []
+
+    def crowded(base, prompts, *rest):
+        drawn.append(len(prompts))
+        if len(prompts) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
+        return sample_latents(base, prompts, *rest)
+
+    monkeypatch.setattr("trainer.retrain.strength.sample_latents", crowded)
+    split = choose_strength(*frozen, rated, {})
+    assert max(drawn) > 2 and min(drawn) == 2
+    assert split.strength == whole.strength
+    for one, other in zip(split.curve, whole.curve, strict=True):
+        assert one == pytest.approx(other, rel=1e-3)
+
+
+def test_the_sweep_leaves_the_adapter_active(rated, frozen):
+    base = frozen[0]
+    adapt(base, 0.1)
+    choose_strength(*frozen, rated, {})
+    assert base.pipe.unet.active_adapters() == [TRAINED]
+
+
+def test_strengths_that_raters_rejected_significantly_more_are_left_out(rated, frozen):
+    adapt(frozen[0], 0.0)
+    judged = {2.0: (5, 100), 8.0: (60, 100), 6.0: (55, 100)}
+    assert choose_strength(*frozen, rated.model_copy(update={"guidance_gain": 0.0}), judged).strength == 4.0
+    assert not is_rejected_more(8.0, {2.0: (1, 10), 8.0: (9, 10)})  # too few to count
+
+
+def test_the_sweep_draws_on_held_out_prompts_and_seeds_first_each_prompt_under_two_seeds(frozen):
+    manifest = frozen[2]
+    held_out = {(item.prompt, item.seed) for item in manifest.items if item.split is Split.held_out}
+    trained = {(item.prompt, item.seed) for item in manifest.items if item.split is Split.train}
+    jobs = held_out_jobs(manifest, 12)
+    assert len(set(jobs)) == 12
+    assert [prompt for prompt, _ in jobs[::2]] == [prompt for prompt, _ in jobs[1::2]]
+    assert held_out and held_out <= set(jobs)
+    assert not set(jobs) & trained
+
+
+def test_under_woolf_the_lora_acts_on_every_row_and_the_trigger_is_the_negative_prompt(own_base):
+    adapt(own_base, 0.05)
+    unet = own_base.pipe.unet
+    drawing = drawing_by(own_base.plain, "woolf", 1.0, {"trigger": "wrong"})
+    assert drawing.negative_prompt == "wrong"
+    unet.disable_adapters()
+    ours = sample_latents(own_base, ["a big red star"], [1], drawing, TRAINED)
+    unet.enable_adapters()
+    pefts = sample_latents(own_base, ["a big red star"], [1], drawing_by(drawing, "plain", 0.0, {}), TRAINED)
+    torch.testing.assert_close(ours, pefts, rtol=1e-3, atol=1e-3)
+
+
+def test_under_same_prompt_the_guidance_scale_grows_with_the_strength(base):
+    how = {"guidance_gain": 0.5}
+    assert drawing_by(base.plain, "same-prompt", 4.0, how).guidance_scale == base.plain.guidance_scale + 2.0
+    assert drawing_by(base.plain, "negative-half", 4.0, how).guidance_scale == base.plain.guidance_scale

@@ -1,0 +1,196 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from sqlmodel import select
+
+from feedback.figures.summary import InHand, standing
+from feedback.pool.pool import how_due
+from feedback.sample.plan import keep_claims, record_images
+from feedback.sample.requests import ask, take, task
+from feedback.versions import get_version, promote
+from store.engine import reading
+from store.files import only_one
+from store.layout import layout_of
+from store.migrate import open_store
+from store.settings import Settings
+from store.tables import Claim, Image, Origin, TaskKind, TaskStatus
+from tests.trainer.conftest import PICTURES, rate_everything
+from trainer.retrain.retrain import retrain
+from trainer.sample.preview import Progress
+from trainer.sample.worker import Retrainer, draw_and_record, generate, plan, prepare
+
+
+@pytest.fixture
+def engine(rated):
+    engine = open_store(rated)
+    yield engine
+    engine.dispose()
+
+
+def images(engine, **where) -> list[Image]:
+    with reading(engine) as session:
+        return list(session.exec(select(Image).filter_by(**where).order_by(Image.id)))
+
+
+def test_a_filled_queue_needs_no_work(rated, engine):
+    generate(rated, once=True)
+    assert generate(rated, once=True) == 0
+
+
+def test_every_picture_keeps_its_png_and_its_latent(rated, engine):
+    blobs = layout_of(rated).blobs
+    for image in images(engine):
+        assert blobs.get(image.sha256).startswith(b"\x89PNG")
+        assert blobs.get(image.latent_sha256)
+
+
+def test_work_that_is_drawn_again_is_recorded_once(rated, engine):
+    sampler = prepare(engine, layout_of(rated), rated)
+    work = plan(engine, rated, 2)
+    assert draw_and_record(engine, layout_of(rated), sampler, work) == 2
+    assert draw_and_record(engine, layout_of(rated), sampler, work) == 0
+
+
+@pytest.mark.slow
+def test_after_a_promotion_the_next_pictures_are_the_new_champions(rated, engine):
+    retrain(rated)
+    generate(rated, once=True)
+    old = {image.id for image in images(engine)}
+    promote(engine, 1, "test")
+    assert images(engine, is_queued=True) == []
+    generate(rated.model_copy(update={"base_slice": 0.0, "queue_target": 40}), once=True)
+    new = [image for image in images(engine, origin=Origin.sampled) if image.id not in old]
+    assert {image.version for image in new} == {1}
+    assert {image.rule for image in new} == {"same-prompt"}
+    assert get_version(engine, 1).strength == new[0].strength
+
+
+@pytest.mark.slow
+def test_the_same_seed_grid_has_the_same_pairs_for_every_version(rated, engine):
+    retrain(rated)
+    generate(rated, once=True)
+    pairs = [
+        {(image.prompt_id, image.seed) for image in images(engine, version=number, origin=Origin.evaluation)}
+        for number in (0, 1)
+    ]
+    assert pairs[0] == pairs[1]
+    assert len(pairs[0]) == rated.evaluation_pairs
+
+
+def test_grid_pictures_are_never_queued_nor_pooled(rated, engine):
+    assert not [image for image in images(engine, origin=Origin.evaluation) if image.is_queued]
+
+
+def test_a_second_worker_draws_beside_the_first_and_leaves_the_rest_to_it(rated, engine):
+    more = rated.model_copy(update={"queue_target": PICTURES + 4})
+    with only_one(layout_of(rated).root / "worker.lock", "held"):
+        asked = ask(engine, TaskKind.draw, {"prompt": "a red star", "seed": 1, "versions": [0], "strength": None})
+        assert take(engine, TaskKind.draw) is not None  # the first worker is at it
+        assert generate(more, once=True) > 0
+        assert task(engine, asked).status is TaskStatus.running
+    generate(more, once=True)  # now it leads, so whoever was at it is dead
+    assert task(engine, asked).status is TaskStatus.failed
+
+
+@pytest.mark.slow
+def test_two_workers_at_once_draw_no_picture_twice(tmp_path):
+    environment = os.environ | {
+        "NAYSAYER_DATA_DIR": str(tmp_path),
+        "NAYSAYER_NUM_INFERENCE_STEPS": "2",
+        "NAYSAYER_QUEUE_TARGET": "32",
+        "NAYSAYER_SAMPLE_BATCH": "4",
+        "NAYSAYER_EVALUATION_PAIRS": "8",
+        "NAYSAYER_BASE_SLICE": "0.5",
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, "-m", "ui.commands", "generate", "--once"]
+    workers = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    told = [worker.communicate(timeout=300) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], told
+    drawn = [sum(map(int, re.findall(r"drew (\d+) pictures with v0", log))) for _, log in told]
+    recorded = [int(re.search(r"drew (\d+) pictures", said)[1]) for said, _ in told]
+    engine = open_store(Settings(data_dir=tmp_path, _env_file=None))
+    there = images(engine)
+    with reading(engine) as session:
+        assert list(session.exec(select(Claim))) == []
+    engine.dispose()
+    assert drawn == recorded
+    assert min(drawn) > 0
+    assert sum(drawn) == len(there) == 32 + 8
+
+
+def test_the_pictures_in_hand_are_shown_with_their_progress(rated, engine):
+    sampler = prepare(engine, layout_of(rated), rated)
+    more = rated.model_copy(update={"queue_target": PICTURES + 2})
+    work = plan(engine, more, 2, "a worker")
+    seen: list[tuple] = []
+
+    def look(now: Progress) -> None:
+        keep_claims(engine, "a worker", now.step, now.steps)
+        seen.append(standing(engine).in_hand)
+
+    draw_and_record(engine, layout_of(rated), sampler, work, look)
+    assert seen == [(InHand(2, 0, 1, 2),), (InHand(2, 0, 2, 2),)]
+    assert standing(engine).in_hand == ()
+
+
+def test_a_failed_retrain_is_not_tried_again_until_new_rejects_come(rated, engine, monkeypatch):
+    started, popen = [], subprocess.Popen
+
+    def start_one_that_fails(command):
+        started.append(command)
+        return popen(["false"])
+
+    monkeypatch.setattr(subprocess, "Popen", start_one_that_fails)
+    retrainer = Retrainer(engine, rated.model_copy(update={"auto_retrain": True}))
+    for _ in range(2):
+        retrainer.look()
+        assert retrainer.process.wait() == 1
+    assert len(started) == 1
+    generate(rated, once=True)
+    assert rate_everything(engine, rated) > 0
+    retrainer.look()
+    assert retrainer.process.wait() == 1
+    assert len(started) == 2
+
+
+def test_without_auto_retrain_the_worker_never_starts_one(rated, engine):
+    retrainer = Retrainer(engine, rated)
+    retrainer.look()
+    assert how_due(engine, rated.rejects_needed).is_due
+    assert retrainer.process is None
+
+
+@pytest.mark.slow
+def test_sigterm_stops_the_worker_cleanly_after_its_batch(tmp_path):
+    environment = os.environ | {
+        "NAYSAYER_DATA_DIR": str(tmp_path),
+        "NAYSAYER_NUM_INFERENCE_STEPS": "2",
+        "NAYSAYER_QUEUE_TARGET": "4",
+    }
+    worker = subprocess.Popen([sys.executable, "-m", "ui.commands", "generate"], env=environment)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("blobs/*/*")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(30) == 0
+
+
+def test_a_picture_is_named_by_all_that_decides_it(rated, engine):
+    from dataclasses import replace
+
+    sampler = prepare(engine, layout_of(rated), rated)
+    work = plan(engine, rated, 1)[0]
+    drawing = sampler.drawing_of(get_version(engine, 0))
+    assert record_images(engine, [(work, "0" * 64, "1" * 64)], drawing) == 1
+    for change in ({"guidance_scale": 9.0}, {"num_inference_steps": 9}, {"negative_prompt": "ugly"}, {"strength": 9.0}):
+        assert record_images(engine, [(work, "0" * 64, "1" * 64)], replace(drawing, **change)) == 1
+    assert record_images(engine, [(replace(work, seed=work.seed + 1), "0" * 64, "1" * 64)], drawing) == 1

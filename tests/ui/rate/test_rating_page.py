@@ -1,0 +1,238 @@
+"""The rating and versions pages in a real browser, on the real server."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+from sqlalchemy import Engine
+from sqlmodel import select
+
+from feedback.pool.verdicts import current_votes
+from feedback.versions import champion, events
+from store.engine import reading
+from store.tables import Image, Prompt, Verdict, Vote
+from tests.ui.conftest import Served, serve
+
+pytestmark = pytest.mark.browser
+
+IMAGE = ".frame img"
+FIRE_AT_ONCE = """count => {
+  for (let i = 0; i < count; i++) window.dispatchEvent(new KeyboardEvent("keydown", { key: "j", bubbles: true }));
+}"""
+HELD = """() => {
+  for (let i = 0; i < 12; i++)
+    window.dispatchEvent(new KeyboardEvent("keydown", { key: "j", repeat: i > 0, bubbles: true }));
+}"""
+FETCHED = 'performance.getEntriesByType("resource").filter((entry) => entry.name.includes("/naysayer/image/")).length'
+OUTBOX = 'Object.keys(localStorage).filter((key) => key.startsWith("naysayer.vote.")).length'
+
+
+@pytest.fixture
+def served(settings, engine) -> Iterator[Served]:
+    with serve(settings) as served:
+        yield served
+
+
+def begin_rating(page: Page, served: Served, name: str = "Ada") -> None:
+    page.goto(served.url)
+    page.fill("#name", name)
+    page.press("#name", "Enter")
+    expect(page.locator(IMAGE)).to_be_visible(timeout=30_000)
+
+
+def all_sent(page: Page) -> None:
+    page.wait_for_function(f"{OUTBOX} === 0", timeout=60_000)
+
+
+def words(engine: Engine) -> Counter[Verdict]:
+    """The current verdicts in the store."""
+    with reading(engine) as session:
+        return Counter(row.verdict for row in session.execute(current_votes()))
+
+
+def press(page: Page, key: str) -> None:
+    """One key press, once there is a picture to judge."""
+    expect(page.locator(IMAGE)).to_be_visible(timeout=30_000)
+    page.keyboard.press(key)
+
+
+def test_sixty_pictures_by_keyboard_with_undo_and_a_reload_are_exactly_the_right_votes(page, served, engine, draw):
+    draw(60)
+    begin_rating(page, served)
+    for number in range(30):
+        press(page, "jk"[number % 2])
+    for _ in range(4):  # two keeps and two rejects taken back …
+        press(page, "u")
+    page.reload()
+    for _ in range(2):  # … and, after a reload, one more of each
+        expect(page.locator('[data-verdict="undo"]')).to_be_enabled(timeout=30_000)
+        press(page, "u")
+    for number in range(36):
+        press(page, "ArrowRight" if number % 3 else "s")
+    expect(page.get_by_text("You have seen everything.")).to_be_visible(timeout=30_000)
+    all_sent(page)
+    assert words(engine) == {Verdict.reject: 12, Verdict.keep: 12 + 24, Verdict.skip: 12}
+    with reading(engine) as session:
+        assert len(list(session.exec(select(Vote).where(Vote.verdict == Verdict.undo)))) == 6
+
+
+def test_twenty_presses_at_once_are_twenty_votes_on_twenty_pictures(page, served, engine, draw):
+    draw(40)
+    begin_rating(page, served)
+    page.wait_for_function(f"{FETCHED} >= 24")  # all that are held
+    page.wait_for_timeout(500)
+    page.evaluate(FIRE_AT_ONCE, 20)
+    all_sent(page)
+    assert words(engine) == {Verdict.reject: 20}
+    expect(page.locator(".count")).to_have_text("20")
+
+
+def test_a_held_key_votes_once(page, served, engine, draw):
+    draw(12)
+    begin_rating(page, served)
+    page.evaluate(HELD)
+    page.keyboard.press("Control+j")
+    page.locator('[data-verdict="keep"]').focus()
+    page.keyboard.down("Enter")
+    for _ in range(5):
+        page.keyboard.down("Enter")  # a key held down repeats
+    page.keyboard.up("Enter")
+    all_sent(page)
+    assert words(engine) == {Verdict.reject: 1, Verdict.keep: 1}
+
+
+def test_a_server_killed_in_the_middle_loses_no_vote(page, served, engine, draw):
+    draw(24)
+    begin_rating(page, served)
+    page.wait_for_load_state("networkidle")
+    for _ in range(6):
+        press(page, "j")
+    served.kill()
+    for _ in range(6):
+        press(page, "k")
+    expect(page.locator(".note")).to_contain_text("votes waiting to be sent", timeout=20_000)
+    served.start()
+    all_sent(page)
+    expect(page.locator(".note")).to_be_empty()
+    assert words(engine) == {Verdict.reject: 6, Verdict.keep: 6}
+
+
+def test_names_and_prompts_are_text(page, served, draw):
+    hostile = "<img src=x onerror=\"document.title='broken'\"><b>bold</b>"
+    draw(3, prompts=[hostile + " [a](http://evil.example/x.png)"])
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    begin_rating(page, served, hostile)
+    expect(page.locator(".prompt")).to_have_text(hostile + " [a](http://evil.example/x.png)")
+    expect(page.locator(".name")).to_have_text(hostile)
+    assert page.locator(".prompt *, .name *").count() == 0
+    assert [url for url in asked if not url.startswith((served.url, "blob:", "data:"))] == []
+    assert page.title() != "broken"
+
+
+def test_nothing_in_the_page_or_on_the_wire_names_the_version(page, served, engine, draw, publish_version):
+    draw(1)
+    publish_version(engine, 1)
+    draw(6, version=1, first_seed=1)
+    heard: list[str] = []
+    page.on(
+        "response",
+        lambda answer: "/naysayer/" in answer.url and "/image/" not in answer.url and heard.append(answer.text()),
+    )
+    begin_rating(page, served)
+    press(page, "j")
+    all_sent(page)
+    assert heard
+    assert not any("version" in text for text in heard)
+    assert "version" not in page.locator(".desk").inner_html().lower()
+
+
+def test_the_buttons_work_by_touch_on_a_small_screen(chromium, served, engine, draw):
+    draw(6)
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    begin_rating(page, served)
+    for label in ("Reject", "Keep", "Skip", "Undo"):
+        page.get_by_role("button", name=label).tap()
+        expect(page.locator(IMAGE)).to_be_visible()
+    all_sent(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
+    assert words(engine) == {Verdict.reject: 1, Verdict.keep: 1, Verdict.undo: 1}
+
+
+def test_small_pictures_are_enlarged_by_whole_numbers_without_blur(page, served, draw):
+    draw(2)
+    begin_rating(page, served)
+    style = page.locator(IMAGE).evaluate("img => ({ w: img.clientWidth, how: getComputedStyle(img).imageRendering })")
+    assert style["w"] > 64
+    assert style["w"] % 64 == 0
+    assert style["how"] == "pixelated"
+    page.keyboard.press("j")
+    expect(page.locator(IMAGE)).to_have_js_property("clientWidth", style["w"])
+
+
+def test_two_tabs_of_one_rater_deliver_every_vote(page, served, engine, draw):
+    draw(40)
+    begin_rating(page, served)
+    other = page.context.new_page()
+    other.goto(served.url)
+    expect(other.locator(IMAGE)).to_be_visible(timeout=30_000)
+    for tab in (page, other, page, other):
+        for _ in range(3):
+            press(tab, "j")
+    all_sent(page)
+    with reading(engine) as session:
+        assert len(list(session.exec(select(Vote)))) == 12
+
+
+def test_new_pictures_appear_by_themselves(page, served, draw):
+    draw(1)
+    begin_rating(page, served)
+    press(page, "k")
+    expect(page.get_by_text("You have seen everything.")).to_be_visible()
+    draw(2, first_seed=10)
+    expect(page.locator(IMAGE)).to_be_visible(timeout=20_000)
+
+
+def test_promote_and_roll_back_through_the_page_keep_the_reason(page, served, engine, draw, publish_version):
+    draw(3)
+    publish_version(engine, 1)
+    page.goto(f"{served.url}/versions")
+    page.get_by_role("button", name="Promote v1…").click()
+    page.get_by_label("Reason").fill("<b>fewer</b> bad hands")
+    page.get_by_text("Promote it all the same").click()  # the row of this test has no files behind it
+    page.get_by_role("button", name="Promote v1", exact=True).click()
+    until(lambda: champion(engine).number == 1)
+    assert events(engine)[0].reason.startswith("<b>fewer</b> bad hands (forced: ")
+    expect(page.get_by_role("button", name="Promote v1…")).to_be_disabled(timeout=20_000)
+    page.get_by_role("button", name="Roll back…").click()
+    page.get_by_label("Reason").fill("to see it work")
+    page.get_by_role("button", name="Roll back", exact=True).click()
+    until(lambda: champion(engine).number == 0)
+    page.goto(f"{served.url}/overview")
+    expect(page.get_by_text("<b>fewer</b> bad hands")).to_be_visible(timeout=20_000)
+
+
+def test_rows_in_the_store_hold_what_was_on_screen_and_when(page, served, engine, draw):
+    draw(3)
+    begin_rating(page, served)
+    prompt = page.locator(".prompt").inner_text()
+    press(page, "j")
+    all_sent(page)
+    with reading(engine) as session:
+        vote = session.exec(select(Vote)).one()
+        seen = session.get_one(Prompt, session.get_one(Image, vote.image_id).prompt_id)
+    assert seen.text == prompt
+    assert vote.page == "one"
+    assert vote.shown_at is not None
+    assert vote.shown_at <= vote.decided_at
+
+
+def until(true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline, "waited 20 s in vain"
+        time.sleep(0.1)

@@ -1,0 +1,104 @@
+"""A sign-in at a real OIDC provider, through Streamlit's `st.login`, in a browser."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+from sqlmodel import select
+
+import ui.run.serve
+from store.engine import reading
+from store.errors import BadRequest
+from store.settings import Settings
+from store.tables import Rater, Vote
+from tests.ui.conftest import Served, free_port
+from ui.run.serve import pages_command
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+ACCOUNTS = [
+    {"sub": "ann", "email": "ann@example.org", "email_verified": True},
+    {"sub": "root", "email": "root@example.org", "email_verified": True},
+    {"sub": "eve", "email": "root@example.org", "email_verified": False},
+]
+SECRET = "a secret of more than thirty-two characters"
+
+
+@pytest.fixture
+def provider() -> Iterator[str]:
+    """Address of an OIDC provider with ACCOUNTS; it signs tokens, and asks for no password."""
+    port = free_port()
+    program = Path(sys.executable).with_name("oidc-provider-mock")
+    accounts = [part for claims in ACCOUNTS for part in ("--user-claims", json.dumps(claims))]
+    process = subprocess.Popen([program, "--port", str(port), *accounts])
+    yield f"http://localhost:{port}"
+    process.kill()
+    process.wait(10)
+
+
+@pytest.fixture
+def served(settings, engine, draw, provider, monkeypatch) -> Iterator[Served]:
+    draw(12)
+    with_port = settings.model_copy(update={"port": free_port()})
+    served = Served(with_port)
+    asked = {
+        "SIGN_IN": "oidc",
+        "SECRET": SECRET,
+        "PUBLIC_URL": served.url,
+        "OIDC_CLIENT_ID": "naysayer",
+        "OIDC_CLIENT_SECRET": "known to both",
+        "OIDC_METADATA_URL": f"{provider}/.well-known/openid-configuration",
+        "ADMINS": "root@example.org",
+    }
+    for name, value in asked.items():
+        monkeypatch.setitem(os.environ, f"NAYSAYER_{name}", value)
+    served.start()
+    yield served
+    served.kill()
+
+
+def sign_in(page: Page, url: str, account: str) -> None:
+    page.goto(url)
+    page.get_by_role("button", name="Sign in").click()
+    page.locator("input[name=sub]").fill(account)
+    page.get_by_role("button", name="Authorize").click()
+
+
+def test_an_account_rates_under_its_address_and_an_admin_sees_all_pages(served, page, engine):
+    sign_in(page, served.url, "ann")
+    page.locator(".frame img").wait_for()
+    assert page.locator(".name").inner_text() == "ann@example.org"
+    expect(page.get_by_role("link", name="Versions")).to_have_count(0)
+    page.keyboard.press("j")
+    page.wait_for_function("!Object.keys(localStorage).some((key) => key.startsWith('naysayer.vote.'))")
+    with reading(engine) as session:
+        assert session.exec(select(Rater.name).join(Vote)).all() == ["ann@example.org"]
+    page.context.clear_cookies()
+    sign_in(page, served.url, "root")
+    page.get_by_role("link", name="Versions").first.wait_for()
+
+
+def test_an_address_that_the_provider_calls_unverified_gets_nowhere(served, page):
+    sign_in(page, served.url, "eve")
+    page.get_by_text("Sign in first").wait_for()
+    expect(page.locator(".frame img")).to_have_count(0)
+
+
+def test_accounts_without_the_libraries_that_sign_in_are_refused_with_a_sentence(monkeypatch):
+    monkeypatch.setattr(ui.run.serve, "find_spec", lambda name: None if name == "httpx" else object())
+    settings = Settings(
+        _env_file=None,
+        sign_in="oidc",
+        secret=SECRET,
+        public_url="https://rate.example.org",
+        oidc_client_id="id",
+        oidc_client_secret="secret",
+        oidc_metadata_url="https://accounts.example.org/.well-known/openid-configuration",
+    )
+    with pytest.raises(BadRequest, match=r"needs httpx; pip install \"naysayer\[oidc\]\""):
+        pages_command(settings)

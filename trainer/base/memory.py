@@ -1,0 +1,109 @@
+"""What a fit does about memory: encoders off the device, passes as large as fit, and advice when nothing fits."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
+from diffusers import UNet2DConditionModel
+from torch import nn
+
+from store.errors import OutOfMemory
+from store.settings import Settings
+from trainer.base.model import Base, placed
+
+Result = TypeVar("Result")
+
+
+@contextmanager
+def encoders_away(base: Base, settings: Settings) -> Iterator[None]:
+    """While it lasts, the VAE and, unless they are trained, the text encoders leave the device to what is fitted."""
+    pipe = base.pipe
+    with placed("cpu", pipe.vae, *(() if settings.lora_text_encoders else (pipe.text_encoder, pipe.text_encoder_2))):
+        clear_device_cache()
+        yield
+
+
+def fitting_rows(work: Callable[[int], Result], rows: int, least: int = 1) -> tuple[Result, int]:
+    """What `work(rows)` gives, `rows` halved as often as memory runs out, and the rows that did fit.
+
+    Raises the library's own error when `least` rows do not fit either.
+    """
+    while True:
+        try:
+            return work(rows), rows
+        except RuntimeError as error:
+            if not should_reduce_batch_size(error) or rows <= least:
+                raise
+        clear_device_cache(garbage_collection=True)
+        rows = max(least, rows // 2)
+
+
+@contextmanager
+def told_what_to_lower(advice: Callable[[], list[str]]) -> Iterator[None]:
+    """Turns an allocation that failed into OutOfMemory with the advice."""
+    try:
+        yield
+    except MemoryError as error:
+        raise OutOfMemory("the machine's memory is full", advice()) from error
+    except RuntimeError as error:
+        if not should_reduce_batch_size(error):
+            raise
+        raise OutOfMemory(str(error).split(". ")[0].splitlines()[0][:200], advice()) from error
+
+
+def what_to_lower(unet: UNet2DConditionModel, parameters: list[nn.Parameter], settings: Settings) -> list[str]:
+    """Settings that make a fit smaller and by how much, the mildest first. The sums are of bytes, not measured."""
+    own = {id(parameter) for parameter in parameters}
+    linear = sum(m.weight.nbytes for m in unet.modules() if isinstance(m, nn.Linear) and id(m.weight) not in own)
+    trained = sum(parameter.nbytes for parameter in parameters)
+    advice = []
+    if settings.objective == "kto" and settings.train_batch > 1:
+        advice.append(f"NAYSAYER_TRAIN_BATCH={settings.train_batch // 2} halves the activations")
+    if not settings.gradient_checkpointing:
+        advice.append("NAYSAYER_GRADIENT_CHECKPOINTING=1 keeps each block's input instead of all its activations")
+    if settings.optimizer == "adamw":
+        advice.append(f"NAYSAYER_OPTIMIZER=adamw8bit frees {_size(1.5 * trained)} of moments")
+    if settings.base_quantization == "none":
+        is_cuda = parameters[0].device.type == "cuda"
+        name, left = ("nf4", 0.5) if is_cuda else ("fp8", 1.0)
+        freed = linear * (1 - left / unet.conv_in.weight.element_size())
+        advice.append(f"NAYSAYER_BASE_QUANTIZATION={name} frees {_size(freed)} of the base")
+    if settings.lora_text_encoders:
+        advice.append("NAYSAYER_LORA_TEXT_ENCODERS=0 lets the text encoders leave the device")
+    if settings.lora_rank > 4:
+        advice.append(f"NAYSAYER_LORA_RANK={settings.lora_rank // 2} frees {_size(2 * trained)}")
+    return [*advice, "pictures of three quarters of the side need 0.56 of the activations (NAYSAYER_WIDTH_PX)"]
+
+
+def _size(count: float) -> str:
+    """Bytes for people.
+
+    >>> _size(3.1e9), _size(4.2e6)
+    ('3.1 GB', '4 MB')
+    """
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+@contextmanager
+def reproducible(is_wanted: bool) -> Iterator[None]:
+    """While it lasts, torch takes algorithms that give the same bytes each time, or says that it has none."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(is_wanted or before)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+@contextmanager
+def checkpointing(unet: UNet2DConditionModel, is_wanted: bool) -> Iterator[None]:
+    """While it lasts, the UNet keeps each block's input alone and computes the rest again (Chen et al. 2016)."""
+    if is_wanted:
+        unet.enable_gradient_checkpointing()
+    try:
+        yield
+    finally:
+        if is_wanted:
+            unet.disable_gradient_checkpointing()

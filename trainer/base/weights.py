@@ -1,0 +1,92 @@
+"""Where a model's weights lie on this machine, which revision of the hub they are, and the hash that names them."""
+
+import re
+from pathlib import Path
+
+from diffusers import StableDiffusionXLPipeline
+from huggingface_hub import constants
+from sqlalchemy import Engine
+
+from feedback.versions import PLAIN
+from store.engine import reading
+from store.errors import ModelError
+from store.files import sha256_of, sha256_of_file
+from store.settings import Settings
+from store.tables import Version
+
+BUILTIN_FOLDER = Path(__file__).parents[1] / "builtin" / "model"
+
+
+def locate(settings: Settings) -> Path:
+    """The folder or file of the base's weights on this machine, fetched from the hub first when `model` is a hub id."""
+    if settings.is_builtin:
+        return BUILTIN_FOLDER
+    return find(settings.model, "NAYSAYER_MODEL", settings.model_variant, settings.model_revision)
+
+
+def find(name: str, setting: str, variant: str = "", revision: str = "") -> Path:
+    """A file, a folder, or the cached folder of a hub id, fetched when it is not there yet.
+
+    Raises ModelError naming the setting when it is none of these, or when HF_HUB_OFFLINE is set and it is not cached.
+    """
+    if (path := Path(name)).exists():
+        return path
+    try:
+        return Path(
+            StableDiffusionXLPipeline.download(
+                name, use_safetensors=True, variant=variant or None, revision=revision or None
+            )
+        )
+    except (OSError, ValueError) as error:
+        asked = f"{name!r} at revision {revision}" if revision else repr(name)
+        if constants.HF_HUB_OFFLINE:
+            raise ModelError(
+                f"{asked} is no file or folder and not in the hub's cache on this machine, and HF_HUB_OFFLINE forbids "
+                f"fetching it; run `hf download {name}` where there is a network, or check {setting}"
+            ) from error
+        raise ModelError(
+            f"{asked} is neither a file, a folder, nor a hub id that could be fetched "
+            f"({first_line(error)}); check {setting} and the network"
+        ) from error
+
+
+def revision_of(path: Path) -> str:
+    """The commit that the hub's cache keeps that folder under; empty for files and folders from elsewhere.
+
+    >>> revision_of(Path("models--a--b/snapshots/0123456789abcdef0123456789abcdef01234567"))
+    '0123456789abcdef0123456789abcdef01234567'
+    >>> revision_of(Path("checkpoints/my-sdxl"))
+    ''
+    """
+    is_cached = path.parent.name == "snapshots" and re.fullmatch(r"[0-9a-f]{40}", path.name)
+    return path.name if is_cached else ""
+
+
+def pinned(engine: Engine, settings: Settings) -> Settings:
+    """The settings with the revision that the store was begun with, unless they name another model or a revision.
+
+    So a store goes on with its weights when the hub's branch has moved on.
+    """
+    with reading(engine) as session:
+        plain = session.get(Version, PLAIN)
+    if plain is None or settings.model_revision or plain.base_model != settings.model:
+        return settings
+    return settings.model_copy(update={"model_revision": plain.settings.get("model_revision", "")})
+
+
+def hash_of(path: Path, settings: Settings) -> str:
+    """SHA-256 over the hashes of the weight files (and of the VAE that replaces the base's own, by name)."""
+    files = weight_files(path)
+    if len(files) == 1:
+        return sha256_of_file(files[0])
+    return sha256_of("\n".join([*map(sha256_of_file, files), settings.vae, settings.model_variant]).encode())
+
+
+def weight_files(path: Path) -> list[Path]:
+    """The safetensors files of a model, in an order that is always the same."""
+    return [path] if path.is_file() else sorted(path.glob("**/*.safetensors"))
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, shortened to one line."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

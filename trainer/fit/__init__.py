@@ -1,0 +1,1 @@
+"""Fit a negative LoRA: objectives, cache, batches, learner, checkpoints."""

@@ -1,0 +1,226 @@
+"""Batches by step number: what a fit sees is a function of manifest, settings and step, and of nothing else.
+
+Shape suffixes: B batch, C latent channels (4), H W latent height and width, L tokens (77), D text width,
+P pooled text width, E text encoders (2).
+"""
+
+import math
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from diffusers import DDPMScheduler
+from torch import Tensor
+
+from feedback.retrain.manifest import FrozenManifest, Item
+from store.errors import RetrainError
+from store.settings import Settings
+from store.tables import Role, Split
+from trainer.base.model import Base
+from trainer.fit.cache import Cache, Text, null_prompt
+from trainer.fit.objectives import NEEDS_KEEPS, min_snr_weights
+from trainer.sample.text import read_anew, tokens_of
+
+HELD_OUT_BATCH = 64
+
+
+class Batch(NamedTuple):
+    """Everything one forward pass needs, on the device.
+
+    `tokens_BEL` says the text once more, for text encoders that are trained; else it is empty.
+    """
+
+    noisy_BCHW: Tensor
+    timesteps_B: Tensor
+    target_BCHW: Tensor
+    is_reject_B: Tensor
+    text_BLD: Tensor
+    pooled_BP: Tensor
+    time_ids_B6: Tensor
+    weights_B: Tensor
+    tokens_BEL: Tensor
+
+    def parts(self, rows: int) -> list["Batch"]:
+        """The batch in pieces of at most so many rows."""
+        return [Batch(*pieces) for pieces in zip(*(tensor.split(rows) for tensor in self), strict=True)]
+
+
+class Share(NamedTuple):
+    """Which rows of every batch a process takes: every `of`-th, from its own `number` on."""
+
+    number: int = 0
+    of: int = 1
+
+
+class BatchDrawer:
+    """Draws batches: half rejects, half keeps where there are keeps; the same step gives the same batch.
+
+    `known` holds the ids of the images that a warm start's parent was trained on: a share `replay` of each batch is
+    drawn among them, the rest among the new ones.
+    """
+
+    def __init__(
+        self,
+        base: Base,
+        cache: Cache,
+        manifest: FrozenManifest,
+        settings: Settings,
+        known: Collection[int] = (),
+        share: Share = Share(),
+    ) -> None:
+        self.cache, self.settings, self.known, self.share = cache, settings, frozenset(known), share
+        self.device, self.dtype = base.device, base.dtype
+        self.noising = DDPMScheduler.from_config(base.pipe.scheduler.config)
+        self.pipe, self.null = base.pipe, null_prompt(base)
+        reads_zeros = base.pipe.config.force_zeros_for_empty_prompt and not base.plain.negative_prompt
+        self.null_words = None if reads_zeros else base.plain.negative_prompt
+        self.rejects = manifest.of(Role.reject, Split.train)
+        self.keeps = manifest.of(Role.keep, Split.train) if settings.objective in NEEDS_KEEPS else []
+        if settings.objective == "trigger":  # whatever is shown without the trigger is to stay as it is, rejects too
+            anchors = self.rejects + manifest.of(Role.keep, Split.train)
+            self.keeps = [replace(item, role=Role.keep) for item in anchors]
+        self.held_out = manifest.of(Role.reject, Split.held_out) + manifest.of(Role.keep, Split.held_out)
+        _refuse_mixed_sizes(manifest)
+
+    @property
+    def objective(self) -> str:
+        """Some need keeps to learn from; without any, `sft` fits the rejects alone."""
+        return self.settings.objective if self.keeps or self.settings.objective not in NEEDS_KEEPS else "sft"
+
+    def train(self, step: int) -> Batch:
+        """This process's rows of the batch of a step."""
+        items, random = self._items(step)
+        return self._batch(items, random, self.settings.null_dropout, self.share)
+
+    def evaluation(self) -> Batch | None:
+        """A fixed batch of held-out items under fixed noise, or None when nothing is held out."""
+        items = self._evaluated()
+        return self._batch(items, torch.Generator().manual_seed(0), 0.0, Share()) if items else None
+
+    def under(self, batch: Batch, prompt: str | None) -> Batch:
+        """The batch with all of its rows shown with the prompt, or with the null prompt."""
+        rows, text = len(batch.timesteps_B), self._text(prompt)
+        return batch._replace(
+            text_BLD=text.hidden_LD.expand(rows, -1, -1).to(batch.text_BLD),
+            pooled_BP=text.pooled_P.expand(rows, -1).to(batch.pooled_BP),
+            tokens_BEL=self._tokens([prompt] * rows),
+        )
+
+    def adapted(self, batch: Batch) -> Batch:
+        """The batch as the adapted text encoders read it; as it is where they are not trained."""
+        if not self.settings.lora_text_encoders:
+            return batch
+        text_BLD, pooled_BP = read_anew(self.pipe, batch.tokens_BEL, (batch.text_BLD, batch.pooled_BP))
+        return batch._replace(text_BLD=text_BLD, pooled_BP=pooled_BP)
+
+    def needed(self) -> tuple[list[Item], list[str]]:
+        """The items that the fit will see, once in each role, and their prompts: never more than its steps can draw."""
+        drawn = [item for step in range(self.settings.train_steps) for item in self._items(step)[0]]
+        items = {(item.image_id, item.role): item for item in [*drawn, *self._evaluated()]}.values()
+        return list(items), [self._prompt(item) for item in items]
+
+    def _items(self, step: int) -> tuple[list[Item], torch.Generator]:
+        """The items of a step's batch, and the generator that its noise comes from."""
+        random = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + step)
+        size = self.settings.train_batch
+        rejects = size - size // 2 if self.keeps else size
+        return self._pick(self.rejects, rejects, random) + self._pick(self.keeps, size - rejects, random), random
+
+    def _evaluated(self) -> list[Item]:
+        return self.held_out[:: math.ceil(len(self.held_out) / HELD_OUT_BATCH) or 1]
+
+    def _prompt(self, item: Item) -> str:
+        """What an item is shown with: `trigger` says its word for the rejects alone."""
+        is_triggered = self.objective == "wrong" or (self.objective == "trigger" and item.role is Role.reject)
+        return self.settings.trigger if is_triggered else item.prompt
+
+    def _batch(self, items: Sequence[Item], random: torch.Generator, null_dropout: float, share: Share) -> Batch:
+        # Chance is drawn for every row, whoever takes it, so that several processes see what one would.
+        shape = (len(items), *self.cache.latent(items[0]).mean_CHW.shape)
+        noise = torch.randn(shape, generator=random)
+        timesteps = torch.randint(self.settings.min_timestep, 1000, (len(items),), generator=random)
+        is_null = torch.rand(len(items), generator=random) < null_dropout
+        spread = torch.randn(shape, generator=random)  # of the VAE's posterior; unused where an item has its own latent
+        weights = sureness(items)
+        if self.settings.min_snr_gamma:
+            weights = weights * min_snr_weights(self.noising, timesteps, self.settings.min_snr_gamma)
+        mine = slice(share.number, None, share.of)
+        items = items[mine]
+        drawn = [self.cache.latent(item).sample(s) for item, s in zip(items, spread[mine], strict=True)]
+        return self._rows(items, torch.stack(drawn), noise[mine], timesteps[mine], is_null[mine], weights[mine])
+
+    def _rows(
+        self,
+        items: Sequence[Item],
+        latents: Tensor,
+        noise: Tensor,
+        timesteps: Tensor,
+        is_null: Tensor,
+        weights: Tensor,
+    ) -> Batch:
+        device, dtype = self.device, self.dtype
+        prompts = [self._shown(item, bool(null)) for item, null in zip(items, is_null, strict=True)]
+        texts = [self._text(prompt) for prompt in prompts]
+        sizes = [[item.height, item.width, 0, 0, item.height, item.width] for item in items]
+        return Batch(
+            self.noising.add_noise(latents, noise, timesteps).to(device, dtype),
+            timesteps.to(device),
+            self._target(latents, noise, timesteps).to(device),
+            torch.tensor([item.role is Role.reject for item in items], device=device),
+            torch.stack([text.hidden_LD for text in texts]).to(device, dtype),
+            torch.stack([text.pooled_P for text in texts]).to(device, dtype),
+            torch.tensor(sizes, device=device, dtype=dtype),
+            weights.to(device),
+            self._tokens(prompts),
+        )
+
+    def _shown(self, item: Item, is_null: bool) -> str | None:
+        """An item's prompt, or None for the null prompt; under `trigger` that one stands for nothing that is fitted."""
+        is_fitted = self.objective == "trigger" and item.role is Role.reject
+        return None if is_null and not is_fitted else self._prompt(item)
+
+    def _text(self, prompt: str | None) -> Text:
+        return self.null if prompt is None else self.cache.text(prompt)
+
+    def _tokens(self, prompts: Sequence[str | None]) -> Tensor:
+        """Tokens (B, E, L) of the prompts, None being the null prompt; without any where no text encoder is trained."""
+        if not self.settings.lora_text_encoders:
+            return torch.empty(len(prompts), 0)
+        words = [self.null_words if prompt is None else prompt for prompt in prompts]
+        return torch.stack([tokens_of(self.pipe, text) for text in words]).to(self.device)
+
+    def _target(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+        if self.noising.config.prediction_type == "v_prediction":
+            return self.noising.get_velocity(latents, noise, timesteps)
+        return noise
+
+    def _pick(self, items: Sequence[Item], count: int, random: torch.Generator) -> list[Item]:
+        old = [item for item in items if item.image_id in self.known] if self.known else []
+        if not old or len(old) == len(items):
+            return _pick(items, count, random)
+        new = [item for item in items if item.image_id not in self.known]
+        again = round(count * self.settings.replay)
+        return _pick(old, again, random) + _pick(new, count - again, random)
+
+
+def sureness(items: Sequence[Item]) -> Tensor:
+    """Sample weights (B,) with mean 1: how sure each verdict is, 0 at even odds, so that 2:1 teaches less than 3:0."""
+    weights = torch.tensor([2 * item.weight - 1 for item in items])
+    return weights / weights.mean()
+
+
+def _refuse_mixed_sizes(manifest: FrozenManifest) -> None:
+    """Raises RetrainError when the pictures differ in size: the latents of a step are one tensor."""
+    counts = Counter((item.width, item.height) for item in manifest.items)
+    if len(counts) > 1:
+        told = ", ".join(f"{count} of {width}×{height}" for (width, height), count in counts.most_common(5))
+        raise RetrainError(
+            f"the pool holds pictures of {len(counts)} sizes ({told}), a retrain needs one; take the others out on the "
+            "page Pool, or give each size a store of its own with NAYSAYER_DATA_DIR"
+        )
+
+
+def _pick(items: Sequence[Item], count: int, random: torch.Generator) -> list[Item]:
+    return [items[i] for i in torch.randint(len(items), (count,), generator=random)] if count else []

@@ -1,0 +1,169 @@
+"""Latents and text embeddings, kept by content: one file an item, made once, read at every retrain.
+
+Shape suffixes: C latent channels, H W latent height and width, L tokens (77), D text width, P pooled text width.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from PIL import Image
+from safetensors.torch import load, save
+from torch import Tensor, nn
+from tqdm import tqdm, trange
+
+from feedback.retrain.manifest import Item
+from store.files import Blobs, make_folder, sha256_of, write_file
+from trainer.base.model import Base, placed
+from trainer.sample.sampler import safe_precision, to_model_scale
+
+IN_MEMORY = 512
+"""Latents, and texts, held in memory: 130 MB and 160 MB of SDXL's own at 1024 px, however large the pool is."""
+TEXTS_AT_ONCE = 16
+
+
+class Text(NamedTuple):
+    """A prompt as the UNet takes it."""
+
+    hidden_LD: Tensor
+    pooled_P: Tensor
+
+
+class Latent(NamedTuple):
+    """What a picture is to the UNet: the sampler's own latent (no `std_CHW`), or the VAE's posterior for its pixels."""
+
+    mean_CHW: Tensor
+    std_CHW: Tensor | None = None
+
+    def sample(self, noise_CHW: Tensor) -> Tensor:
+        """A float32 draw (C, H, W) from the posterior; a sampler's own latent is the same under any noise."""
+        if self.std_CHW is None:
+            return self.mean_CHW.float()
+        return self.mean_CHW.float() + self.std_CHW.float() * noise_CHW
+
+
+class Cache:
+    """Reads an item's tensors, making and keeping those that are not there yet or were damaged."""
+
+    def __init__(self, base: Base, blobs: Blobs, folder: Path) -> None:
+        self.base, self.blobs, self.folder = base, blobs, folder
+        self.text = lru_cache(maxsize=IN_MEMORY)(self._text)
+        self.latent = lru_cache(maxsize=IN_MEMORY)(self._latent)
+
+    def prepare(self, items: Iterable[Item], prompts: Iterable[str]) -> int:
+        """How many texts and pictures were encoded, because nothing was kept of them yet."""
+        new_prompts = [prompt for prompt in dict.fromkeys(prompts) if not self._text_path(prompt).exists()]
+        encoded = {item.sha256 for item in items if item.latent_sha256 is None}
+        new_pictures = [sha256 for sha256 in sorted(encoded) if not self._picture_path(sha256).exists()]
+        for start in trange(0, len(new_prompts), TEXTS_AT_ONCE, desc="encoding prompts", disable=not new_prompts):
+            some = new_prompts[start : start + TEXTS_AT_ONCE]
+            for prompt, text in zip(some, encode_prompts(self.base, some), strict=True):
+                keep(self._text_path(prompt), text._asdict())
+        with placed("cpu", self.base.pipe.text_encoder, self.base.pipe.text_encoder_2):
+            for sha256 in tqdm(new_pictures, desc="encoding pictures", disable=not new_pictures):
+                keep(self._picture_path(sha256), self._encoded(sha256))
+        return len(new_prompts) + len(new_pictures)
+
+    def _text(self, prompt: str) -> Text:
+        """Embeddings of a prompt (L, D) and (P,)."""
+        path = self._text_path(prompt)
+        return Text(**kept(path, lambda: encode_prompts(self.base, [prompt])[0]._asdict()))
+
+    def _latent(self, item: Item) -> Latent:
+        """The sampler's own latent where the picture brought one, else what the VAE makes of its pixels."""
+        if item.latent_sha256:
+            return Latent(load(self.blobs.get(item.latent_sha256))["latent"])
+        made = kept(self._picture_path(item.sha256), lambda: self._encoded(item.sha256))
+        return Latent(made["mean"], made["std"])
+
+    def _encoded(self, sha256: str) -> dict[str, Tensor]:
+        mean, std = encode(self.base, self.blobs.get(sha256))
+        return {"mean": mean, "std": std}
+
+    def _text_path(self, prompt: str) -> Path:
+        return self._path(f"text:{self._encoders_sha256}:{prompt}")
+
+    def _picture_path(self, sha256: str) -> Path:
+        return self._path(f"picture:{self._vae_sha256}:{sha256}")
+
+    def _path(self, content: str) -> Path:
+        name = sha256_of(f"{self.base.dtype}:{content}".encode())
+        return self.folder / name[:2] / name
+
+    @cached_property
+    def _encoders_sha256(self) -> str:
+        pipe = self.base.pipe
+        tokens = json.dumps([pipe.tokenizer.get_vocab(), pipe.tokenizer_2.get_vocab()], sort_keys=True)
+        return sha256_of(f"{weights_sha256(pipe.text_encoder, pipe.text_encoder_2)}{tokens}".encode())
+
+    @cached_property
+    def _vae_sha256(self) -> str:
+        scale = {name: value for name, value in self.base.pipe.vae.config.items() if not name.startswith("_")}
+        return sha256_of(f"{weights_sha256(self.base.pipe.vae)}{json.dumps(scale, sort_keys=True)}".encode())
+
+
+def keep(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the CPU, once they are on disk with the hash of their bytes before them."""
+    found = {name: tensor.to("cpu").contiguous() for name, tensor in tensors.items()}
+    data = save(found)
+    make_folder(path.parent)
+    write_file(path, hashlib.sha256(data).digest() + data)
+    return found
+
+
+def kept(path: Path, make: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The tensors kept at `path`; made and kept anew when there are none or their bytes are not what was written."""
+    if path.exists():
+        data = path.read_bytes()
+        if hashlib.sha256(data[32:]).digest() == data[:32]:
+            return load(data[32:])
+    return keep(path, make())
+
+
+def weights_sha256(*modules: nn.Module) -> str:
+    """Hex SHA-256 over the names, types and bytes of all the modules' tensors, whatever adapters lie beside them."""
+    digest = hashlib.sha256()
+    for module in modules:
+        for name, tensor in sorted(module.state_dict().items()):
+            if ".lora_" in name:
+                continue
+            digest.update(f"{name.replace('.base_layer', '')}:{tensor.dtype}:{tuple(tensor.shape)}:".encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+@torch.inference_mode()
+def encode_prompts(base: Base, prompts: Iterable[str]) -> list[Text]:
+    """Each prompt's embeddings, by the pipeline's own encoder."""
+    pipe = base.pipe
+    with placed(base.device, pipe.text_encoder, pipe.text_encoder_2):
+        hidden, _, pooled, _ = pipe.encode_prompt(list(prompts), device=base.device, do_classifier_free_guidance=False)
+    return [Text(hidden_LD, pooled_P) for hidden_LD, pooled_P in zip(hidden, pooled, strict=True)]
+
+
+@torch.inference_mode()
+def null_prompt(base: Base) -> Text:
+    """The null half's embeddings as the sampler uses them: the negative prompt, else zeros, else the empty text."""
+    _, hidden, _, pooled = base.pipe.encode_prompt("", negative_prompt=base.plain.negative_prompt or None)
+    return Text(hidden[0].to("cpu"), pooled[0].to("cpu"))
+
+
+@torch.inference_mode()
+def encode(base: Base, png: bytes) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (C, H, W) of the VAE's posterior for a picture, in the scale the UNet works in.
+
+    In float32 where float16 would overflow the VAE.
+    """
+    with Image.open(io.BytesIO(png), formats=("PNG", "JPEG", "WEBP")) as picture:
+        pixels = base.pipe.image_processor.preprocess(picture.convert("RGB"))
+    vae = base.pipe.vae
+    with placed(base.device, vae), safe_precision(vae):
+        posterior = vae.encode(pixels.to(base.device, vae.dtype)).latent_dist
+    mean, std = posterior.mean, posterior.std
+    unshifted = to_model_scale(vae, torch.zeros_like(std))
+    return to_model_scale(vae, mean)[0].half(), (to_model_scale(vae, std) - unshifted)[0].half()

@@ -1,0 +1,256 @@
+"""Fit a negative LoRA on a frozen manifest, on one device or on several.
+
+Shape suffixes: B batch, C latent channels (4), H W latent height and width.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from diffusers import UNet2DConditionModel
+from torch import Tensor, nn
+from tqdm import trange
+
+from feedback.retrain.manifest import FrozenManifest
+from store.errors import BadRequest, Interrupted, NonFiniteLoss
+from store.settings import Settings
+from trainer.base.memory import (
+    checkpointing,
+    encoders_away,
+    fitting_rows,
+    reproducible,
+    told_what_to_lower,
+    what_to_lower,
+)
+from trainer.base.model import Base
+from trainer.fit.batches import Batch, BatchDrawer, Share
+from trainer.fit.cache import Cache
+from trainer.fit.checkpoint import State, newest_checkpoint, save_checkpoint
+from trainer.fit.learner import Learner, gradient_norm
+from trainer.fit.objectives import NEEDS_BASE, anchored_loss, kto_loss, nft_loss, sft_loss
+from trainer.fit.parent import Parent, begin_with, drift
+from trainer.lora.tensors import add_fresh, round_to_half, trained_tensors, weights_of
+from trainer.sample.text import add_fresh_text, trained_text
+
+
+class Fitted(NamedTuple):
+    """The trained adapter (float32, peft's names) and its curve: step, loss, learning rate, held-out loss."""
+
+    weights: dict[str, Tensor]
+    curve: list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What the outside wants of a running fit: told of every step, asked whether to stop."""
+
+    on_step: Callable[[int, int], None] = lambda step, steps: None
+    should_stop: Callable[[], bool] = lambda: False
+
+
+def fit(
+    base: Base,
+    cache: Cache,
+    manifest: FrozenManifest,
+    settings: Settings,
+    folder: Path,
+    watch: Watch,
+    parent: Parent | None = None,
+) -> Fitted:
+    """The adapter after `train_steps` steps, going on from the newest checkpoint in `folder`.
+
+    `parent` is the version before: a warm start begins with it, and the curve ends with the drift from it. Started by
+    `accelerate launch`, each process takes its share of every batch, and all of them end with the same weights.
+    Raises NonFiniteLoss before the step that would use it; OutOfMemory when one latent a pass does not fit;
+    Interrupted, after saving, when asked to stop.
+    """
+    accelerator = Accelerator(cpu=base.device.type == "cpu", mixed_precision=_precision(base))
+    unet, warm = base.pipe.unet, parent if settings.warm_start else None
+    share = Share(accelerator.process_index, accelerator.num_processes)
+    _refuse_what_cannot_be_shared(settings, share)
+    _refuse_text_without_prompts(settings)
+    draw = BatchDrawer(base, cache, manifest, settings, warm.known if warm else (), share)
+    with accelerator.main_process_first():
+        cache.prepare(*draw.needed())
+    parameters = add_fresh(unet, settings.lora_rank, settings.layers_used, settings.seed)
+    if settings.lora_text_encoders:
+        parameters += add_fresh_text(base.pipe, settings.lora_rank, settings.seed)
+    if warm:
+        begin_with(warm, trained_tensors(unet) | trained_text(base.pipe), settings)
+    with (
+        encoders_away(base, settings),
+        reproducible(settings.deterministic),
+        checkpointing(unet, settings.gradient_checkpointing),
+        told_what_to_lower(lambda: what_to_lower(unet, parameters, settings)),
+    ):
+        learner = Learner(parameters, settings, accelerator)
+        curve = _Run(unet, draw, learner, folder, watch).to_the_end()
+    learner.settle()
+    round_to_half(parameters)
+    weights = weights_of(trained_tensors(unet) | trained_text(base.pipe))
+    if parent:
+        curve[-1]["drift"] = drift(weights, parent.weights)
+    return Fitted(weights, curve)
+
+
+class _Run:
+    """The steps of one fit in this process."""
+
+    def __init__(
+        self, unet: UNet2DConditionModel, draw: BatchDrawer, learner: Learner, folder: Path, watch: Watch
+    ) -> None:
+        self.draw, self.learner, self.folder, self.watch = draw, learner, folder, watch
+        self.settings, self.accelerator = learner.settings, learner.accelerator
+        self.network = torch.compile(unet) if self.settings.compile_unet else unet
+        self.rows = self.settings.micro_batch or self.settings.train_batch
+        self.curve: list[dict[str, float]] = []
+
+    def to_the_end(self) -> list[dict[str, float]]:
+        """The curve once every step is done."""
+        state, steps = newest_checkpoint(self.folder), self.settings.train_steps
+        done = state.step if state else 0
+        if state:
+            self.learner.restore(state.learned)
+            self.curve = state.curve
+        self.accelerator.wait_for_everyone()
+        bar = trange(done, steps, initial=done, total=steps, desc="fitting", unit="step", disable=not self.is_first)
+        batch = self.draw.train(done)
+        for step in bar:
+            batch, must_stop = self._step(step, batch)
+            is_last = step + 1 == steps
+            self._keep(step + 1, must_stop, is_last)
+            self.watch.on_step(step + 1, steps)
+            if must_stop and not is_last:
+                raise Interrupted(step + 1, steps)
+        return self.curve
+
+    @property
+    def is_first(self) -> bool:
+        return self.accelerator.is_main_process
+
+    def _step(self, step: int, batch: Batch) -> tuple[Batch, bool]:
+        """One step of the optimiser; the next step's batch, and whether any process was asked to stop."""
+        set_seed((self.settings.seed * 1_000_003 + step) % 2**32)
+        rate = self.learner.set_rate(step)
+        loss = self._add_gradients(batch)
+        norm = gradient_norm(self.learner.parameters, self.accelerator)
+        following = self.draw.train(step + 1)  # while the device is still at work
+        asked = torch.tensor(float(self.watch.should_stop()), device=loss.device)
+        summed = self.accelerator.reduce(torch.stack([loss, asked]), reduction="sum")
+        point = {"step": step + 1, "loss": summed[0].item(), "learning_rate": rate, "gradient_norm": norm.item()}
+        self._refuse_non_finite(point)
+        self.learner.step()
+        self.curve.append(point)
+        return following, summed[1].item() > 0
+
+    def _add_gradients(self, batch: Batch) -> Tensor:
+        """This process's part of the step's loss; its gradient is in the parameters."""
+
+        def work(rows: int) -> Tensor:
+            self.learner.optimizer.zero_grad()  # of a pass that ran out of memory
+            losses = [self._pass(part) for part in batch.parts(rows)]
+            return torch.stack(losses).sum()
+
+        least = self.settings.train_batch if self.draw.objective == "kto" else 1
+        loss, self.rows = fitting_rows(work, self.rows, least)
+        return loss
+
+    def _pass(self, part: Batch) -> Tensor:
+        with self.accelerator.autocast():
+            loss = loss_of(self.network, part, self.draw)
+        loss = loss * (len(part.timesteps_B) / self.settings.train_batch)
+        self.accelerator.backward(loss)
+        return loss.detach()
+
+    def _refuse_non_finite(self, point: dict[str, float]) -> None:
+        if not math.isfinite(point["loss"]):
+            raise NonFiniteLoss(int(point["step"]), point["loss"])
+        # A scaler skips steps whose gradient overflowed by itself.
+        if not math.isfinite(point["gradient_norm"]) and self.accelerator.scaler is None:
+            raise NonFiniteLoss(int(point["step"]), point["gradient_norm"], "norm of the gradient")
+
+    def _keep(self, step: int, must_stop: bool, is_last: bool) -> None:
+        """At a milestone measures on held-out items; there, and when asked to stop, saves a checkpoint."""
+        is_milestone = is_last or step % self.settings.checkpoint_every == 0
+        if not self.is_first or not (is_milestone or must_stop):
+            return
+        if is_milestone:
+            with self.learner.as_published():
+                self.curve[-1] |= held_out_losses(self.network, self.draw, self.accelerator, self.rows)
+        save_checkpoint(self.folder, State(step, self.curve, self.learner.state()))
+
+
+def loss_of(unet: UNet2DConditionModel, batch: Batch, draw: BatchDrawer) -> Tensor:
+    """Scalar float32 loss of one batch under the objective. The base predicts from its own text."""
+    objective, settings = draw.objective, draw.settings
+    if objective not in NEEDS_BASE:
+        return sft_loss(predict(unet, draw.adapted(batch)), batch.target_BCHW, batch.weights_B)
+    unet.disable_adapters()
+    with torch.no_grad():
+        base_BCHW = predict(unet, batch)
+    unet.enable_adapters()
+    known = (predict(unet, draw.adapted(batch)), base_BCHW, batch.target_BCHW, batch.is_reject_B, batch.weights_B)
+    if objective == "nft":
+        return nft_loss(*known, beta=settings.beta_used)
+    return (
+        kto_loss(*known, beta=settings.beta_used) if objective == "kto" else anchored_loss(*known, settings.anchor_used)
+    )
+
+
+def predict(unet: UNet2DConditionModel | nn.Module, batch: Batch) -> Tensor:
+    """The UNet's prediction (B, C, H, W)."""
+    return unet(
+        batch.noisy_BCHW,
+        batch.timesteps_B,
+        encoder_hidden_states=batch.text_BLD,
+        added_cond_kwargs={"text_embeds": batch.pooled_BP, "time_ids": batch.time_ids_B6},
+        return_dict=False,
+    )[0]
+
+
+@torch.no_grad()
+def held_out_losses(
+    unet: UNet2DConditionModel, draw: BatchDrawer, accelerator: Accelerator, rows: int
+) -> dict[str, float]:
+    """The objective on held-out items, so many rows a pass, or nothing when none are held out."""
+    batch = draw.evaluation()
+    if batch is None:
+        return {}
+    total, count = 0.0, len(batch.timesteps_B)
+    for part in batch.parts(rows):
+        with accelerator.autocast():
+            loss = loss_of(unet, part, draw)
+        total += loss.item() * len(part.timesteps_B) / count
+    return {"held_out": total}
+
+
+def _refuse_text_without_prompts(settings: Settings) -> None:
+    if settings.lora_text_encoders and settings.null_dropout == 1:
+        raise BadRequest(
+            "NAYSAYER_LORA_TEXT_ENCODERS is set and NAYSAYER_NULL_DROPOUT is 1, so no prompt is ever read; lower the "
+            "latter, or train the UNet alone"
+        )
+
+
+def _refuse_what_cannot_be_shared(settings: Settings, share: Share) -> None:
+    """Raises BadRequest when a batch cannot be split as the settings or the launcher ask."""
+    if settings.train_batch < share.of:
+        raise BadRequest(
+            f"NAYSAYER_TRAIN_BATCH is {settings.train_batch} and {share.of} processes were started, each needs a "
+            "latent a step; raise it, or start fewer"
+        )
+    is_split = share.of > 1 or (settings.micro_batch or settings.train_batch) < settings.train_batch
+    if settings.objective == "kto" and is_split:
+        raise BadRequest(
+            "kto compares the pictures of a batch with one another, so a batch cannot be split; leave "
+            "NAYSAYER_MICRO_BATCH empty and start one process, or choose another NAYSAYER_OBJECTIVE"
+        )
+
+
+def _precision(base: Base) -> str:
+    return {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(base.dtype, "no")

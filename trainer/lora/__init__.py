@@ -1,0 +1,1 @@
+"""A LoRA as tensors and as files of other programs."""

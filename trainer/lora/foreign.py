@@ -1,0 +1,229 @@
+"""Somebody else's LoRA file, read and checked: kohya's or diffusers' names in, our names with alpha folded in out."""
+
+import json
+import struct
+from collections import defaultdict
+from collections.abc import Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from diffusers import UNet2DConditionModel
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from store.errors import BadLora
+from store.files import sha256_of
+from trainer.lora.names import module_names, split_name, text_module_names
+from trainer.lora.tensors import TEXT_ENCODERS
+
+MAX_BYTES = 4 * 2**30
+MAX_HEADER_BYTES = 32 * 2**20
+MOST_ALPHA = 1e6
+OF_TEXT = ("lora_te1_", "lora_te2_", *TEXT_ENCODERS)
+NETWORKS = ("unet.", *TEXT_ENCODERS)
+NOTHING: Mapping[str, nn.Linear] = {}
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+FAMILIES = {768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 2048: "SDXL"}
+TOLD = ("ss_output_name", "ss_base_model_version", "ss_sd_model_name", "modelspec.title", "modelspec.architecture")
+
+
+class Foreign(NamedTuple):
+    """A LoRA in our names (see `trainer.lora.tensors`), to be used at scale 1, and what is known of its origin."""
+
+    weights: dict[str, Tensor]
+    about: dict[str, Any]
+
+
+def read_lora(path: Path, unet: UNet2DConditionModel, of_text: Mapping[str, nn.Linear] = NOTHING) -> Foreign:
+    """The file's LoRA, fit for that UNet and for the text encoders' modules `of_text`, which are in our names.
+
+    What else it has for text encoders is left out and counted in `about`.
+    Raises BadLora with the reason when the file is damaged, of another base, or of a kind that is not understood.
+    """
+    data = _bytes_of(path)
+    header = _header(path, data)
+    try:
+        tensors = load(data)
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
+        raise BadLora(path, f"it is no sound safetensors file ({str(error).splitlines()[0][:200]})") from error
+    parts, left_out = _by_module(path, tensors, unet, text_module_names(of_text))
+    alphas = _peft_alphas(path, header)
+    weights: dict[str, Tensor] = {}
+    for module, own in sorted(parts.items()):
+        layer = of_text[module] if module in of_text else unet.get_submodule(module)
+        down, up = _checked_pair(path, module, own, layer)
+        scale = float(own["alpha"]) / len(down) if "alpha" in own else _peft_scale(path, alphas, module, len(down))
+        weights |= _folded(path, module, down, up, scale)
+    ranks = sorted({len(tensor) for name, tensor in weights.items() if name.endswith("lora_A.weight")})
+    about = {
+        "imported_from": path.name,
+        "imported_sha256": sha256_of(data),
+        "imported_ranks": ranks,
+        "imported_modules": len(parts),
+        "text_encoder_modules_left_out": left_out,
+    }
+    if not parts.keys().isdisjoint(of_text):
+        about["lora_text_encoders"] = True
+    about |= {f"imported_{key}": header[key][:200] for key in TOLD if header.get(key)}
+    return Foreign(_filled(weights, of_text), about)
+
+
+def _filled(weights: dict[str, Tensor], of_text: Mapping[str, nn.Linear]) -> dict[str, Tensor]:
+    """The same with every text encoder at one rank, and with an `out_proj`, by zeros that change nothing.
+
+    diffusers 0.42 loses the alphas of a kohya file's text encoder when they differ, and knows its spelling by
+    `out_proj`.
+    """
+    filled = dict(weights)
+    for encoder in TEXT_ENCODERS:
+        used = {name.rsplit(".lora_", 1)[0] for name in weights if name.startswith(encoder)}
+        if not used:
+            continue
+        rank = max(len(weights[f"{module}.lora_A.weight"]) for module in used)
+        used.add(next(module for module in of_text if module.startswith(encoder) and module.endswith("out_proj")))
+        for module in used:
+            wide, high = of_text[module].in_features, of_text[module].out_features
+            down = weights.get(f"{module}.lora_A.weight", torch.zeros(0, wide))
+            up = weights.get(f"{module}.lora_B.weight", torch.zeros(high, 0))
+            filled[f"{module}.lora_A.weight"] = pad(down, (0, 0, 0, rank - len(down)))
+            filled[f"{module}.lora_B.weight"] = pad(up, (0, rank - len(down)))
+    return filled
+
+
+def _bytes_of(path: Path) -> bytes:
+    if not path.is_file():
+        raise BadLora(path, "there is no such file")
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise BadLora(path, f"it has {size:,} bytes, {MAX_BYTES:,} are the most for a LoRA")
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05") or path.suffix in (
+        ".bin",
+        ".pt",
+        ".pth",
+    ):
+        raise BadLora(path, "it is a pickle (.bin, .pt), which can run code when opened; only .safetensors is read")
+    return path.read_bytes()
+
+
+def _header(path: Path, data: bytes) -> dict[str, str]:
+    """The free text of the header. The library checks the rest."""
+    length = struct.unpack("<Q", data[:8])[0] if len(data) >= 8 else 0
+    if not 2 <= length <= len(data) - 8:
+        raise BadLora(path, "it is cut short, or no safetensors file at all")
+    if length > MAX_HEADER_BYTES:
+        raise BadLora(path, f"its header has {length:,} bytes, {MAX_HEADER_BYTES:,} are the most")
+    try:
+        header = json.loads(data[8 : 8 + length])
+        text = header.get("__metadata__") or {}
+        return {str(key): value for key, value in text.items() if isinstance(value, str)}
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise BadLora(path, f"its header is no safetensors header ({str(error)[:100]})") from error
+
+
+def _by_module(
+    path: Path, tensors: dict[str, Tensor], unet: UNet2DConditionModel, of_text: dict[str, str]
+) -> tuple[dict[str, dict[str, Tensor]], int]:
+    """The tensors of every module by part, and how many modules of text encoders are not among those that are known."""
+    known = module_names(unet) | of_text
+    _refuse_other_family(path, tensors, unet)
+    parts: dict[str, dict[str, Tensor]] = defaultdict(dict)
+    text_modules = set()
+    for name, tensor in tensors.items():
+        if tensor.dtype not in FLOATS:
+            raise BadLora(path, f"{name!r} is stored as {tensor.dtype}, a floating-point number was needed")
+        if not torch.isfinite(tensor).all():
+            raise BadLora(path, f"{name!r} holds NaN or infinite values")
+        split = split_name(name)
+        if name.startswith(OF_TEXT) and (split is None or split[0] not in known):
+            text_modules.add(split[0] if split else name)
+        elif split is None or split[0] not in known:
+            raise BadLora(path, f"it has the unknown key {name[:150]!r}: only LoRA on an SDXL UNet is read, no LoHa, "
+                          "LoKr or DoRA")  # fmt: skip
+        elif split[1] in parts[known[split[0]]]:
+            raise BadLora(path, f"it names the module {known[split[0]]} twice, in two spellings")
+        else:
+            parts[known[split[0]]][split[1]] = tensor
+    if all(module.startswith(TEXT_ENCODERS) for module in parts):
+        raise BadLora(path, "it has nothing for the UNet, so nothing that could steer the negative half")
+    return parts, len(text_modules)
+
+
+def _refuse_other_family(path: Path, tensors: dict[str, Tensor], unet: UNet2DConditionModel) -> None:
+    """Tells other families by the width of their text, which is plainer than the first shape that does not fit."""
+    needed = unet.config.cross_attention_dim
+    for name, tensor in tensors.items():
+        is_text = "attn2" in name and "to_k" in name and name.endswith(("down.weight", "lora_A.weight"))
+        if is_text and tensor.dim() >= 2 and tensor.shape[1] != needed:
+            width = tensor.shape[1]
+            family = FAMILIES.get(width, "another model")
+            raise BadLora(path, f"it was made for {family} (text of width {width}), the base takes width {needed}")
+    if any(name.startswith(("lora_te_", "lora_te_text_model")) for name in tensors):
+        raise BadLora(path, "it has keys for the one text encoder of Stable Diffusion 1.x or 2.x; SDXL was needed")
+
+
+def _checked_pair(path: Path, module: str, own: dict[str, Tensor], layer: nn.Module) -> tuple[Tensor, Tensor]:
+    """Down and up in float32, in the shape the module takes."""
+    if "down" not in own or "up" not in own:
+        raise BadLora(path, f"{module} has {' and '.join(sorted(own))} alone, both down and up were needed")
+    if "alpha" in own and own["alpha"].numel() != 1:
+        raise BadLora(path, f"the alpha of {module} has {own['alpha'].numel()} numbers, one was needed")
+    down, up, rank = own["down"].float(), own["up"].float(), own["down"].shape[0] if own["down"].dim() else 0
+    wanted: tuple[tuple[int, ...], tuple[int, ...]]
+    if isinstance(layer, nn.Conv2d):
+        wanted = ((rank, layer.in_channels, *layer.kernel_size), (layer.out_channels, rank, 1, 1))
+    else:
+        assert isinstance(layer, nn.Linear)
+        wanted = ((rank, layer.in_features), (layer.out_features, rank))
+        # SD-style files store linear layers as 1x1 convolutions.
+        down, up = (t.flatten(1) if t.dim() == 4 and t.shape[2:] == (1, 1) else t for t in (down, up))
+    found = (tuple(down.shape), tuple(up.shape))
+    if rank < 1 or found != wanted:
+        raise BadLora(path, f"the shapes of {module} are {found[0]} and {found[1]}, the base and rank {rank} need "
+                      f"{wanted[0]} and {wanted[1]}")  # fmt: skip
+    return down, up
+
+
+def _peft_alphas(path: Path, header: dict[str, str]) -> dict[str, Any]:
+    """peft's own settings, which diffusers writes beside its names when alpha is not the rank."""
+    try:
+        settings = json.loads(header.get("lora_adapter_metadata", "{}"))
+        found = {key: value for key, value in settings.items() if key.startswith(NETWORKS)}
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise BadLora(path, "its header key lora_adapter_metadata is no JSON object") from error
+    for network, trait in product(NETWORKS, ("use_dora", "use_rslora")):
+        if found.get(network + trait):
+            raise BadLora(path, f"it was trained with {trait}, which is not read")
+    return found
+
+
+def _peft_scale(path: Path, settings: dict[str, Any], module: str, rank: int) -> float:
+    """alpha over rank by peft's settings; 1 without them, as diffusers and InvokeAI take a missing alpha."""
+    network = next((network for network in TEXT_ENCODERS if module.startswith(network)), "unet.")
+    pattern = settings.get(f"{network}alpha_pattern") or {}
+    if not isinstance(pattern, dict):
+        raise BadLora(path, "the alpha_pattern in its header is no JSON object")
+    inner = module.removeprefix(network)
+    own = pattern.get(inner, pattern.get(inner.removeprefix("text_model.")))
+    alpha = settings.get(f"{network}lora_alpha", rank) if own is None else own
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not -MOST_ALPHA <= alpha <= MOST_ALPHA:
+        raise BadLora(path, f"the alpha of {module} in its header is no number that can be used")
+    return float(alpha) / rank
+
+
+def _folded(path: Path, module: str, down: Tensor, up: Tensor, scale: float) -> dict[str, Tensor]:
+    """Both halves with the scale in them, half of it each: folded into one alone it can leave float16's range."""
+    root = abs(scale) ** 0.5
+    pair = {
+        f"{module}.lora_A.weight": down * root,
+        f"{module}.lora_B.weight": up * (root if scale >= 0 else -root),
+    }
+    for name, tensor in pair.items():
+        if not torch.isfinite(tensor.half()).all():
+            raise BadLora(path, f"{name} with alpha/rank {scale:g} is beyond what float16 can hold")
+    return pair

@@ -1,0 +1,1 @@
+"""`make retrain`: freeze, fit, choose the strength, publish."""

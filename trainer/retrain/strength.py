@@ -1,0 +1,196 @@
+"""Strength chosen by data: after each fit the sampler is tried at several strengths on held-out prompts and seeds.
+
+Stronger steering avoids more rejects until it spoils pictures. Without people the guards below say where that begins
+(over-optimisation: Gao et al. 2023); where raters have judged earlier versions' evaluation pictures, a strength that
+they rejected significantly more often than the best is left out as well.
+
+Shape suffixes: B pictures, C latent channels (4), H W latent height and width.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from feedback.retrain.manifest import FrozenManifest
+from feedback.statistics import Interval, wilson
+from store.settings import Settings
+from store.tables import Split
+from trainer.base.memory import fitting_rows
+from trainer.base.model import Base
+from trainer.fit.batches import Batch, BatchDrawer
+from trainer.fit.cache import Cache
+from trainer.fit.fit import predict
+from trainer.lora.tensors import TRAINED
+from trainer.sample.sampler import decode, drawing_by, sample_latents
+
+STRENGTHS = {
+    "same-prompt": (1.0, 2.0, 4.0, 6.0),
+    "negative-half": (0.5, 1.0, 2.0, 3.0, 4.0),
+    "woolf": (0.25, 0.5, 0.75, 1.0),
+}
+DIVERSITY = Interval(0.5, float("inf"))
+"""Much of a prompt's spread are its mistakes, a wrong colour above all, and mending them takes up to half of it;
+pictures that became one and the same would leave nothing."""
+CONTRAST = Interval(0.8, 1.25)
+SATURATION = Interval(0.8, 1.25)
+MOST_PUSH = 0.6
+"""The push away from the rejects, relative to the pull towards the prompt."""
+DECIDED_FROM = 400
+"""What a picture shows is decided at this timestep and above; below, the pull towards the prompt is hardly there."""
+TINY = 1e-6
+SEEDS_EACH = 2
+FRESH_SEED = 2**30
+"""The sweep's own seeds start here; a picture of the loop has such a seed by rare chance alone."""
+MIN_JUDGED = 40
+"""Judged evaluation pictures from which on the raters' own word on a strength counts."""
+
+Curve = list[dict[str, float]]
+
+
+class Looks(NamedTuple):
+    """What the guards see of pictures: spread of a prompt's latents over its seeds, contrast, saturation."""
+
+    diversity: float
+    contrast: float
+    saturation: float
+
+
+class Choice(NamedTuple):
+    """The strength a version ships, and the measures of every strength that was tried."""
+
+    strength: float
+    curve: Curve
+
+
+def choose_strength(
+    base: Base, cache: Cache, manifest: FrozenManifest, settings: Settings, judged: dict[float, tuple[int, int]]
+) -> Choice:
+    """The strongest strength that every guard allows, with the curve; the adapter must be the trained one, active.
+
+    `judged` gives for strengths of earlier versions of the same rule (rejects, judged) on evaluation pictures. A
+    strength set by hand is measured alone and kept.
+    """
+    wanted = STRENGTHS[settings.rule] if settings.strength is None else (settings.strength,)
+    share = guidance_share(base, cache, manifest, settings)
+    base.pipe.unet.disable_adapters()
+    jobs = held_out_jobs(manifest, settings.sweep_pictures)
+    plain = looks_of(base, jobs, settings, 0.0)
+    curve: Curve = []
+    for strength in wanted:
+        looks = looks_of(base, jobs, settings, strength)
+        ratios = {name: (a + TINY) / (b + TINY) for name, a, b in zip(Looks._fields, looks, plain, strict=True)}
+        w = drawing_by(base.plain, settings.rule, strength, settings.model_dump()).guidance_scale
+        pushed = strength * share * (1 if settings.rule == "same-prompt" else w - 1)
+        point = {"strength": strength, "pictures": len(jobs), "guidance_scale": w, "push": pushed / w} | ratios
+        curve.append(point | _word(judged, strength) | {"passes": float(passes(point, judged))})
+        if settings.strength is None and not curve[-1]["passes"]:
+            break  # the guards only worsen from here on
+    base.pipe.unet.enable_adapters()
+    allowed = [point["strength"] for point in curve if point["passes"]]
+    return Choice(max(allowed, default=min(wanted)), curve)
+
+
+def passes(point: dict[str, float], judged: dict[float, tuple[int, int]]) -> bool:
+    """Whether every guard allows a strength.
+
+    >>> passes({"strength": 2, "diversity": 1.0, "contrast": 1.1, "saturation": 1.0, "push": 0.3}, {})
+    True
+    >>> passes({"strength": 8, "diversity": 0.4, "contrast": 1.1, "saturation": 1.0, "push": 0.3}, {})
+    False
+    """
+    within = (("diversity", DIVERSITY), ("contrast", CONTRAST), ("saturation", SATURATION))
+    is_sound = all(low <= point[name] <= high for name, (low, high) in within) and point["push"] <= MOST_PUSH
+    return is_sound and not is_rejected_more(point["strength"], judged)
+
+
+def is_rejected_more(strength: float, judged: dict[float, tuple[int, int]]) -> bool:
+    """Raters rejected this strength's pictures significantly more often than those of the best strength.
+
+    >>> is_rejected_more(6.0, {2.0: (10, 100), 6.0: (40, 100)}), is_rejected_more(6.0, {2.0: (10, 100), 6.0: (12, 100)})
+    (True, False)
+    """
+    known = {s: wilson(rejects, n) for s, (rejects, n) in judged.items() if n >= MIN_JUDGED}
+    return strength in known and known[strength].low > min(interval.high for interval in known.values())
+
+
+def held_out_jobs(manifest: FrozenManifest, count: int) -> list[tuple[str, int]]:
+    """Prompts and seeds to sweep on, each prompt in a row SEEDS_EACH times.
+
+    First what was held out, then the manifest's other prompts; further seeds are those of no picture.
+    """
+    held_out = {item.prompt: item.seed for item in manifest.items if item.split is Split.held_out}
+    others = {item.prompt: FRESH_SEED - 1 for item in manifest.items if item.prompt not in held_out}
+    prompts = list((held_out | others).items())[: max(1, count // SEEDS_EACH)]
+    return [
+        (prompt, seed if s == 0 else FRESH_SEED + SEEDS_EACH * k + s)
+        for k, (prompt, seed) in enumerate(prompts)
+        for s in range(SEEDS_EACH)
+    ]
+
+
+def looks_of(base: Base, jobs: Sequence[tuple[str, int]], settings: Settings, strength: float) -> Looks:
+    """The looks of the pictures that these jobs give at a strength; 0 is the plain base."""
+    rule = settings.rule if strength else "plain"
+    drawing = drawing_by(base.plain, rule, strength, settings.model_dump())
+
+    def in_parts(rows: int) -> tuple[list[Tensor], list[Image.Image]]:
+        parts = [jobs[start : start + rows] for start in range(0, len(jobs), rows)]
+        latents = [
+            sample_latents(base, [prompt for prompt, _ in part], [seed for _, seed in part], drawing, TRAINED)
+            for part in parts
+        ]
+        return latents, [picture for part in latents for picture in decode(base, part)]
+
+    (drawn, pictures), _ = fitting_rows(in_parts, settings.sample_batch)
+    by_prompt = torch.cat(drawn).float().unflatten(0, (-1, SEEDS_EACH))
+    return Looks(float(by_prompt.std(dim=1).mean()), *_pixel_looks(pictures))
+
+
+def _pixel_looks(pictures: Sequence[Image.Image]) -> tuple[float, float]:
+    """Contrast (standard deviation of luminance) and saturation (HSV), each the mean over the pictures, 0 to 1."""
+    contrast = [np.asarray(picture.convert("L"), dtype=np.float32).std() / 255 for picture in pictures]
+    saturation = [np.asarray(picture.convert("HSV"), dtype=np.float32)[..., 1].mean() / 255 for picture in pictures]
+    return float(np.mean(contrast)), float(np.mean(saturation))
+
+
+@torch.no_grad()
+def guidance_share(base: Base, cache: Cache, manifest: FrozenManifest, settings: Settings) -> float:
+    """What the adapter changes in the row it acts on (the null row, or the prompt's own under `same-prompt`).
+
+    Relative to |cond - null|; the mean over held-out pictures and noise levels from DECIDED_FROM on.
+    """
+    draw = BatchDrawer(base, cache, manifest, settings.model_copy(update={"min_timestep": DECIDED_FROM}))
+    batch = draw.evaluation()
+    if batch is None:
+        return 0.0
+
+    def in_parts(rows: int) -> Tensor:
+        return torch.cat([_shares(draw, part) for part in batch.parts(rows)])
+
+    shares_B, _ = fitting_rows(in_parts, settings.micro_batch or settings.train_batch)
+    return float(shares_B.mean())
+
+
+def _shares(draw: BatchDrawer, batch: Batch) -> Tensor:
+    """For each row of the batch (B,) what `guidance_share` is the mean of."""
+    unet, null = draw.pipe.unet, draw.under(batch, None)
+    adapted = batch if draw.settings.rule == "same-prompt" else null
+    changed_BCHW = predict(unet, draw.adapted(adapted))
+    unet.disable_adapters()
+    cond_BCHW, null_BCHW = predict(unet, batch), predict(unet, null)
+    unet.enable_adapters()
+    unchanged_BCHW = cond_BCHW if adapted is batch else null_BCHW
+    return _norms(changed_BCHW - unchanged_BCHW) / _norms(cond_BCHW - null_BCHW)
+
+
+def _norms(x_BCHW: Tensor) -> Tensor:
+    return x_BCHW.float().flatten(1).norm(dim=1)
+
+
+def _word(judged: dict[float, tuple[int, int]], strength: float) -> dict[str, float]:
+    rejects, n = judged.get(strength, (0, 0))
+    return {"rejects": rejects, "judged": n} if n else {}

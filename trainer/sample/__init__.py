@@ -1,0 +1,1 @@
+"""Draw pictures away from the rejects, and the worker that does so."""

@@ -1,0 +1,243 @@
+"""Draw pictures with a version: prompts and seeds in, PNG bytes and final latents out."""
+
+import io
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from accelerate.utils.memory import should_reduce_batch_size
+from diffusers import AutoencoderKL
+from PIL import Image
+from safetensors.torch import save
+from torch import Tensor
+
+from feedback.sample.plan import Drawing
+from store.errors import ModelError
+from store.layout import Layout
+from store.tables import Version
+from trainer.base.memory import fitting_rows
+from trainer.base.model import Base
+from trainer.base.weights import first_line
+from trainer.lora.tensors import DIFFUSERS_FILE, attach_file, detach
+from trainer.sample.guidance import Steering
+from trainer.sample.preview import Progress, heading_for
+from trainer.sample.text import reading
+
+log = logging.getLogger("naysayer.sampler")
+
+OnStep = Callable[[Progress], None]
+LESS_MEMORY = "NAYSAYER_VAE_DECODE=tiled and smaller pictures (NAYSAYER_WIDTH_PX, NAYSAYER_HEIGHT_PX) need less"
+
+
+class Drawn(NamedTuple):
+    """One picture: PNG without metadata, and its final latent as a safetensors file (float16, key `latent`)."""
+
+    png: bytes
+    latent: bytes
+
+
+class Sampler:
+    """Keeps the LoRA of one version beside the base, so that drawing with it again costs no loading.
+
+    `most` is how many pictures fit into memory at once, once that was found out. `is_compiled` compiles the UNet.
+    """
+
+    def __init__(self, base: Base, layout: Layout, *, is_compiled: bool = False) -> None:
+        self.base, self.layout, self.attached = base, layout, 0
+        self.most: int | None = None
+        self._steering: tuple[object, Steering] | None = None
+        if is_compiled:
+            base.pipe.unet.compile()
+
+    def drawing_of(self, version: Version) -> Drawing:
+        """How pictures of that version are drawn."""
+        return drawing_by(self.base.plain, version.rule, version.strength, version.settings)
+
+    def draw(
+        self, version: Version, prompts: Sequence[str], seeds: Sequence[int], on_step: OnStep | None = None
+    ) -> list[Drawn]:
+        """One picture for every prompt and seed, as many at once as fit.
+
+        A seed gives the same noise whatever the batch. Raises ModelError when one picture alone does not fit.
+        """
+        self._attach(version)
+        jobs = list(zip(prompts, seeds, strict=True))
+        wanted = min(len(jobs), self.most or len(jobs))
+
+        def in_parts(rows: int) -> list[Drawn]:
+            parts = [jobs[start : start + rows] for start in range(0, len(jobs), rows)]
+            return [drawn for part in parts for drawn in self._draw(version, part, on_step)]
+
+        try:
+            pictures, fitting = fitting_rows(in_parts, wanted)
+        except RuntimeError as error:
+            if not should_reduce_batch_size(error):
+                raise
+            raise ModelError(
+                f"a single picture does not fit into memory ({first_line(error)}); {LESS_MEMORY}"
+            ) from error
+        if fitting < wanted:
+            self.most = fitting
+            log.warning("%d pictures at once do not fit into memory; from now on %d are drawn at once", wanted, fitting)
+        return pictures
+
+    def _draw(self, version: Version, jobs: Sequence[tuple[str, int]], on_step: OnStep | None) -> list[Drawn]:
+        drawing = self.drawing_of(version)
+        prompts, seeds = [prompt for prompt, _ in jobs], [seed for _, seed in jobs]
+        latents = sample_latents(
+            self.base, prompts, seeds, drawing, steering=self._steer(version, drawing), on_step=on_step
+        )
+        pictures = decode(self.base, latents)
+        return [Drawn(png_of(picture), latent_file(latent)) for picture, latent in zip(pictures, latents, strict=True)]
+
+    def _steer(self, version: Version, drawing: Drawing) -> Steering:
+        """The version's rule, prepared once for as long as neither version nor strength changes."""
+        key = (version.number, drawing.rule, drawing.strength)
+        if self._steering is None or self._steering[0] != key:
+            self._steering = None  # its weights go before others come
+            self._steering = (key, Steering(self.base.pipe.unet, f"v{version.number}", drawing.rule, drawing.strength))
+        return self._steering[1]
+
+    def _attach(self, version: Version) -> None:
+        if version.number in (0, self.attached):
+            return
+        if self.attached:
+            self._steering = None
+            detach(self.base.pipe, f"v{self.attached}")
+        assert version.sha256 is not None
+        attach_file(self.base.pipe, self._file(version.sha256), f"v{version.number}")
+        self.attached = version.number
+
+    def _file(self, sha256: str) -> Path:
+        return self.layout.version_folder(sha256) / DIFFUSERS_FILE
+
+
+def drawing_by(plain: Drawing, rule: str, strength: float, how: Mapping[str, Any]) -> Drawing:
+    """The base's own drawing, steered; `how` holds the settings `trigger` and `guidance_gain` of a version.
+
+    Under `same-prompt` the guidance scale grows with the strength: what pushes away from the rejects alone leaves the
+    prompt behind. Under `woolf` the trigger word is the negative prompt. An imported version may have a
+    `negative_prompt` of its own for any rule.
+    """
+    drawing = replace(
+        plain, rule=rule, strength=strength, negative_prompt=how.get("negative_prompt", plain.negative_prompt)
+    )
+    if rule == "same-prompt":
+        return replace(drawing, guidance_scale=plain.guidance_scale + how.get("guidance_gain", 0.0) * strength)
+    return replace(drawing, negative_prompt=how["trigger"]) if rule == "woolf" else drawing
+
+
+def sample_latents(
+    base: Base,
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    drawing: Drawing,
+    adapter_name: str = "",
+    *,
+    steering: Steering | None = None,
+    on_step: OnStep | None = None,
+) -> Tensor:
+    """Final latents (B, 4, H, W), in the scale the UNet works in.
+
+    `steering` is the drawing's rule prepared before; else it is prepared for `adapter_name`. `on_step` is told after
+    every step. Raises ModelError when the latents are not finite.
+    """
+    steering = steering or Steering(base.pipe.unet, adapter_name, drawing.rule, drawing.strength)
+    refiner = base.refiner
+    words = {
+        "prompt": list(prompts),
+        "negative_prompt": [drawing.negative_prompt] * len(prompts) if drawing.negative_prompt else None,
+    }
+    how: dict[str, Any] = {
+        "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+        "guidance_scale": drawing.guidance_scale,
+        "num_inference_steps": drawing.num_inference_steps,
+        "output_type": "latent",
+        "callback_on_step_end": _teller(drawing.num_inference_steps, on_step),
+    }
+    with torch.inference_mode():
+        read = reading(base.pipe, steering, words)
+        with steering.applied(read.third):
+            size = {"width": drawing.width, "height": drawing.height}
+            latents = base.pipe(**read.given, **how, **size, denoising_end=refiner.start if refiner else None).images
+        if refiner:
+            latents = refiner.pipe(**words, **how, image=latents, denoising_start=refiner.start).images
+    if not torch.isfinite(latents).all():
+        raise ModelError(
+            f"the sampler's latents hold NaN or infinite values (rule {drawing.rule}, strength {drawing.strength:g}); "
+            "use NAYSAYER_DTYPE=bf16 or fp32, or a lower strength"
+        )
+    return latents
+
+
+def _teller(steps: int, on_step: OnStep | None) -> Callable[..., dict[str, Any]]:
+    """What the pipelines call after each of their steps; base and refiner count on."""
+    done, before = 0, None
+
+    def tell(pipe: Any, _step: int, _timestep: Any, given: dict[str, Any]) -> dict[str, Any]:
+        nonlocal done, before
+        done += 1
+        if on_step:
+            on_step(Progress(done, steps, partial(heading_for, pipe.scheduler, before, given["latents"])))
+        before = given["latents"]
+        return given
+
+    return tell
+
+
+@torch.inference_mode()
+def decode(base: Base, latents_BCHW: Tensor) -> list[Image.Image]:
+    """RGB pictures of the latents."""
+    vae = base.pipe.vae
+    with safe_precision(vae):
+        pixels = vae.decode(from_model_scale(vae, latents_BCHW.to(vae.dtype)), return_dict=False)[0]
+    return base.pipe.image_processor.postprocess(pixels.float(), output_type="pil")
+
+
+@contextmanager
+def safe_precision(vae: AutoencoderKL) -> Iterator[None]:
+    """While it lasts, the VAE is in float32 where float16 would overflow it."""
+    if vae.dtype != torch.float16 or not vae.config.force_upcast:
+        yield
+        return
+    vae.to(torch.float32)
+    try:
+        yield
+    finally:
+        vae.to(torch.float16)
+
+
+def from_model_scale(vae: AutoencoderKL, latents_BCHW: Tensor) -> Tensor:
+    """Latents as the VAE's decoder takes them."""
+    shift, spread = _shift_and_spread(vae, latents_BCHW)
+    return latents_BCHW * spread / vae.config.scaling_factor + shift
+
+
+def to_model_scale(vae: AutoencoderKL, latents_BCHW: Tensor) -> Tensor:
+    """What the VAE's encoder gives, as the UNet takes it."""
+    shift, spread = _shift_and_spread(vae, latents_BCHW)
+    return (latents_BCHW - shift) * vae.config.scaling_factor / spread
+
+
+def _shift_and_spread(vae: AutoencoderKL, like: Tensor) -> tuple[Tensor, Tensor]:
+    def by_channel(values: list[float] | None, default: float) -> Tensor:
+        return torch.tensor(values or [default], device=like.device, dtype=like.dtype)[None, :, None, None]
+
+    return by_channel(vae.config.latents_mean, 0.0), by_channel(vae.config.latents_std, 1.0)
+
+
+def png_of(picture: Image.Image) -> bytes:
+    """The picture as PNG without any metadata: nothing in the file tells which version drew it."""
+    buffer = io.BytesIO()
+    Image.frombytes("RGB", picture.size, picture.convert("RGB").tobytes()).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def latent_file(latent_CHW: Tensor) -> bytes:
+    """A safetensors file with the latent in float16."""
+    return save({"latent": latent_CHW.to("cpu", torch.float16).contiguous()})

@@ -1,0 +1,247 @@
+"""The worker: keeps pictures ready, fills the evaluation set, lets the gate look, starts a retrain when due.
+
+Several may draw for one store. The first of them leads: it alone measures, lets the gate look, retrains and answers
+the playground; when it ends, another takes over.
+"""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from itertools import groupby
+from socket import gethostname
+from uuid import uuid4
+
+from sqlalchemy import Engine
+
+from feedback.gate.evidence import record_measures, run_gate, unmeasured
+from feedback.gate.gate import Step
+from feedback.gate.guardrails import Scorer, measure
+from feedback.pool.pool import how_due
+from feedback.sample.plan import Work, claim_work, drop_claims, keep_claims, record_images, release
+from feedback.sample.prompts import add_prompts, list_prompts
+from feedback.sample.requests import abandon, answer, take
+from feedback.versions import begin, get_version
+from feedback.webhook import keep_announcing
+from store.display import put_picture
+from store.errors import BadRequest, Busy
+from store.files import only_one
+from store.layout import Layout, layout_of
+from store.migrate import open_store
+from store.settings import Settings
+from store.tables import TaskKind, TaskStatus
+from trainer.base.model import load_base, quiet_libraries
+from trainer.base.weights import pinned
+from trainer.sample.playground import draw_asked
+from trainer.sample.preview import Progress
+from trainer.sample.sampler import OnStep, Sampler
+
+log = logging.getLogger("naysayer.worker")
+
+IDLE_S = 0.5
+RETRAIN_NICENESS = 10  # raters' pages come first
+TELLS_EVERY_S = 2.0  # how far a drawing is
+FIRST_BATCH = 2  # so that the first rater does not wait for a whole batch
+
+
+def generate(settings: Settings, *, once: bool = False) -> int:
+    """How many pictures were drawn, until stopped by a signal (or, with `once`, until nothing is missing)."""
+    engine, layout = open_store(settings), layout_of(settings)
+    name = f"{gethostname()[:40]} {os.getpid()} {uuid4().hex[:8]}"
+    with ExitStack() as held, _stopping() as stop:
+        lead = Lead(engine, layout, settings, held)
+        lead.try_to()
+        sampler = prepare(engine, layout, settings)
+        held.callback(drop_claims, engine, name)
+        told = _teller(engine, name)
+        if not once:
+            threading.Thread(target=keep_announcing, args=(engine, settings, stop), daemon=True).start()
+        drawn = 0
+        while not stop.is_set():
+            work = plan(engine, settings, FIRST_BATCH if drawn == 0 else settings.sample_batch, name)
+            drawn += draw_and_record(engine, layout, sampler, work, told)
+            if lead.try_to():
+                lead.look(sampler, draws_alone=once)
+            if not work:
+                if once:
+                    break
+                stop.wait(IDLE_S)
+        lead.retrainer.stop()
+    return drawn
+
+
+class Lead:
+    """What one worker of a store does beside drawing."""
+
+    def __init__(self, engine: Engine, layout: Layout, settings: Settings, held: ExitStack) -> None:
+        self.engine, self.layout, self.settings, self.held = engine, layout, settings, held
+        self.retrainer, self.is_mine = Retrainer(engine, settings), False
+
+    def try_to(self) -> bool:
+        """Whether this worker leads: since before, or from now on, when no other does."""
+        if not self.is_mine:
+            try:
+                self.held.enter_context(only_one(self.layout.root / "worker.lock", "another worker leads"))
+            except Busy:
+                return False
+            abandon(self.engine)
+            self.is_mine = True
+        return True
+
+    def look(self, sampler: Sampler, *, draws_alone: bool) -> None:
+        """Whatever is due after a batch; a worker that draws once starts no retrain and answers nobody."""
+        after_drawing(self.engine, self.layout, self.settings)
+        if not draws_alone:
+            self.retrainer.look()
+            draw_asked(self.engine, self.layout, sampler)
+
+
+def prepare(engine: Engine, layout: Layout, settings: Settings) -> Sampler:
+    """The sampler, with the base recorded as v0 and, for the built-in model, its prompts in an empty list."""
+    quiet_libraries()
+    base = load_base(pinned(engine, settings))
+    begin(engine, base.name, base.sha256, base.facts)
+    if settings.is_builtin and not list_prompts(engine):
+        from trainer.world.scenes import default_prompts
+
+        add_prompts(engine, default_prompts(), source="built-in")
+    if not list_prompts(engine):
+        log.warning("the prompt list is empty, nothing can be drawn; `naysayer prompts import FILE` fills it")
+    return Sampler(base, layout, is_compiled=settings.compile_sampling)
+
+
+def plan(engine: Engine, settings: Settings, batch: int, worker: str = "alone") -> list[Work]:
+    """What is missing now, under the settings, claimed for the worker."""
+    return claim_work(
+        engine,
+        worker,
+        target=settings.queue_target,
+        batch=batch,
+        base_slice=settings.base_slice,
+        pairs=settings.pairs_wanted,
+        evaluation_share=evaluation_share(settings),
+    )
+
+
+def evaluation_share(settings: Settings) -> float:
+    """Share of the waiting pictures that compare a challenger; none where promotion asks no votes."""
+    return 0.0 if settings.promotion_used == "auto" else settings.evaluation_share
+
+
+def after_drawing(engine: Engine, layout: Layout, settings: Settings) -> None:
+    """Measures new evaluation pictures, puts some into the queue, and lets the gate look."""
+    measure_new(engine, layout, settings)
+    release(engine, settings.queue_target, evaluation_share(settings))
+    if settings.promotion_used == "gate":
+        decision = run_gate(engine, layout)
+        if decision is not None and decision.step is not Step.wait:
+            log.info("the gate: %s (%s)", decision.step.value.replace("_", " "), decision.sentence)
+
+
+def measure_new(engine: Engine, layout: Layout, settings: Settings, limit: int = 64) -> int:
+    """How many evaluation pictures were measured for the guardrails."""
+    waiting = unmeasured(engine, limit)
+    if not waiting:
+        return 0
+    score = prompt_scorer(settings.prompt_scorer)
+    record_measures(engine, [(n, measure(layout.blobs.get(sha256), prompt, score)) for n, sha256, prompt in waiting])
+    return len(waiting)
+
+
+def prompt_scorer(name: str) -> Scorer | None:
+    """The function that `module:function` names, None where none is given. Raises BadRequest when it is not there."""
+    if not name:
+        return None
+    module, _, function = name.partition(":")
+    try:
+        return getattr(import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise BadRequest(f"NAYSAYER_PROMPT_SCORER names {name!r}, which cannot be loaded ({error})") from error
+
+
+def draw_and_record(
+    engine: Engine, layout: Layout, sampler: Sampler, work: Sequence[Work], on_step: OnStep | None = None
+) -> int:
+    """How many new pictures are in the store: each version's work in one batch; blobs first, then rows."""
+    recorded = 0
+    for number, group in groupby(sorted(work, key=lambda one: one.version), key=lambda one: one.version):
+        batch, version = list(group), get_version(engine, number)
+        pictures = sampler.draw(version, [one.prompt for one in batch], [one.seed for one in batch], on_step)
+        stored = [
+            (one, put_picture(layout, drawn.png), layout.blobs.put(drawn.latent))
+            for one, drawn in zip(batch, pictures, strict=True)
+        ]
+        recorded += record_images(engine, stored, sampler.drawing_of(version))
+        log.info("drew %d pictures with v%d", len(batch), number)
+    return recorded
+
+
+def _teller(engine: Engine, worker: str) -> OnStep:
+    """Writes into the worker's claims how far its drawing is, every few seconds and no more often."""
+    last = 0.0
+
+    def tell(now: Progress) -> None:
+        nonlocal last
+        if time.monotonic() - last >= TELLS_EVERY_S:
+            keep_claims(engine, worker, now.step, now.steps)
+            last = time.monotonic()
+
+    return tell
+
+
+class Retrainer:
+    """Runs `naysayer retrain` beside the worker when it is due; after a failure waits for new rejects."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self.engine, self.settings = engine, settings
+        self.process: subprocess.Popen[bytes] | None = None
+        self.tried_at = -1
+
+    def look(self) -> None:
+        """Starts one when it is due or was asked for, and none runs."""
+        if self._is_running():
+            return
+        if (asked := take(self.engine, TaskKind.retrain)) is not None and asked.id is not None:
+            log.info("a retrain was asked for")
+            self._start("--force")
+            answer(self.engine, asked.id, TaskStatus.done, {})
+            return
+        if not self.settings.retrains_itself:
+            return
+        due = how_due(self.engine, self.settings.rejects_needed)
+        if due.is_due and due.new_rejects != self.tried_at:
+            log.info(due.sentence)
+            self.tried_at = due.new_rejects
+            self._start()
+
+    def stop(self) -> None:
+        """Asks a running retrain to save a checkpoint and waits until it has."""
+        if self._is_running():
+            assert self.process is not None
+            self.process.terminate()
+            self.process.wait()
+
+    def _start(self, *options: str) -> None:
+        self.process = subprocess.Popen([sys.executable, "-m", "ui.commands", "retrain", *options])
+        os.setpriority(os.PRIO_PROCESS, self.process.pid, RETRAIN_NICENESS)
+
+    def _is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,33 @@
+"""The script behind every page; Streamlit runs it from the top on each visit and on each click."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from store.errors import NotSignedIn
+from ui.dashboard.overview import overview_page
+from ui.dashboard.playground import playground_page
+from ui.dashboard.pool import pool_page
+from ui.dashboard.raters import raters_page
+from ui.dashboard.versions import versions_page
+from ui.rate.rate import rate_page
+from ui.signin.people import MAY_OPEN, at_screen, sign_in_page
+
+st.set_page_config(page_title="Naysayer", page_icon="👎", layout="wide")
+st.logo(str(Path(__file__).with_name("wordmark.svg")), size="large")
+st.html(Path(__file__).with_name("pages.css"))
+PAGES = {
+    "Rate": rate_page,
+    "Overview": overview_page,
+    "Pool": pool_page,
+    "Versions": versions_page,
+    "Raters": raters_page,
+    "Playground": playground_page,
+}
+
+try:
+    titles = MAY_OPEN[at_screen().role]
+    pages = [st.Page(PAGES[title], title=title, url_path=title.lower(), default=title == "Rate") for title in titles]
+except NotSignedIn:
+    pages = [st.Page(sign_in_page, title="Sign in", url_path="sign-in", default=True)]
+st.navigation(pages, position="top").run()

@@ -1,0 +1,86 @@
+"""The playground: one prompt and seed, two versions and a strength, side by side. The worker draws."""
+
+from html import escape
+
+import streamlit as st
+
+from feedback.figures.summary import newest_width, version_rows
+from feedback.sample.requests import COMING, ask, task
+from feedback.versions import get_version
+from store.errors import NaysayerError
+from store.tables import Task, TaskKind, TaskStatus
+from ui.web.pieces import alert, data_line, head, picture
+from ui.web.process import engine
+
+PX = 320
+
+
+def playground_page() -> None:
+    """The form, and what came of it."""
+    try:
+        _page()
+    except NaysayerError as error:
+        st.html(alert(str(error)))
+
+
+def _page() -> None:
+    rows = version_rows(engine())
+    st.html(head("Playground", "nobody rates these pictures, and they train nothing"))
+    if not rows:
+        st.html(data_line("no versions yet: the plain base is recorded when the worker starts"))
+        return
+    numbers = [row.number for row in rows]
+    names = {row.number: " · ".join([f"v{row.number}", *row.aliases]) for row in rows}
+
+    def name(number: int) -> str:
+        return names[number]
+
+    with st.form("playground", border=False):
+        prompt = st.text_input("Prompt", max_chars=2000, placeholder="a red star above a blue hand")
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            left = st.selectbox("Left", numbers, index=len(numbers) - 1, format_func=name, width=190)
+            right = st.selectbox("Right", numbers, index=0, format_func=name, width=190)
+            seed = st.number_input("Seed", min_value=0, max_value=2**32 - 1, value=7, step=1, width=150)
+            own = get_version(engine(), max(numbers)).strength or 4.0
+            strength = st.slider("Strength", 0.0, 10.0, float(own), 0.25, width=260)
+            is_asked = st.form_submit_button("Draw", type="primary")
+    if is_asked and prompt.strip():
+        body = {"prompt": prompt.strip(), "seed": int(seed), "versions": [left, right], "strength": strength}
+        st.session_state["asked"] = ask(engine(), TaskKind.draw, body)
+    if number := st.session_state.get("asked"):
+        _show(number)
+
+
+@st.fragment(run_every=0.5)
+def _show(number: int) -> None:
+    found = task(engine(), number)
+    st.html(
+        data_line("that drawing is gone; ask again") if found is None else drawn_html(found, newest_width(engine()))
+    )
+
+
+def drawn_html(found: Task, width: int) -> str:
+    """Both pictures, `width` px wide, or how far the worker is."""
+    body, left_right = found.body, found.body["versions"]
+    prompt, cells = body["prompt"], ""
+    for n in left_right:
+        shown = _glimpse(found, n) or picture(found.answer.get(str(n)), f"{prompt}, v{n}", PX, width=width)
+        cells += f"<figure>{shown}<figcaption>v{n}</figcaption></figure>"
+    wanted = len(set(left_right))
+    done = sum(str(n) in found.answer for n in set(left_right))
+    said = {
+        TaskStatus.waiting: "waiting for the worker; it draws between two batches",
+        TaskStatus.running: "; ".join(filter(None, [f"{done} of {wanted} drawn", found.message])),
+        TaskStatus.done: f"seed {body['seed']}, strength {body['strength']:g}",
+        TaskStatus.failed: f"not drawn: {found.message}",
+    }[found.status]
+    return f'<div class="ns-play">{cells}</div><p class="ns-data" role="status">{escape(said)}</p>'
+
+
+def _glimpse(found: Task, version: int) -> str:
+    """The picture that is being drawn, small and blurred; empty when none is."""
+    coming = found.answer.get(f"{version} {COMING}")
+    alt = f"v{version}, still being drawn"
+    return (
+        f'<img class="ns-thumb coming" src="{escape(coming)}" alt="{alt}" width="{PX}" height="{PX}">' if coming else ""
+    )

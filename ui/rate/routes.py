@@ -1,0 +1,213 @@
+"""What the rating page asks of the server: pictures, votes in, receipts out. Blind to the version throughout."""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from sqlalchemy import Engine
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from feedback.figures.summary import desk_state
+from feedback.rate.queue import Shown, mix_of, next_images
+from feedback.rate.votes import Point, Press, recent_votes, record_votes
+from store.errors import BadRequest, InputError, NaysayerError, NotSignedIn
+from store.settings import Settings
+from store.tables import Reason, RunStatus, Verdict
+from ui.signin.invitation_link import person_at, refusal
+from ui.web.pictures import IMAGES, image_answer, image_path
+
+log = logging.getLogger(__name__)
+
+MAX_BODY = 1 << 20
+RECENT = 30
+MAX_MARKS = 50
+PLAIN = ("request_id", "image_id", "verdict", "page", "shown_at", "decided_at")
+
+Answer = dict[str, Any]
+Body = TypeVar("Body", bound=BaseModel)
+# SQLite's integers end there; a larger one is malformed, not unknown.
+ImageId = Annotated[int, Field(ge=1, lt=2**63)]
+
+
+class NextBody(BaseModel):
+    """The body of `POST /naysayer/next`."""
+
+    model_config = ConfigDict(extra="forbid")
+    rater: str
+    count: int = Field(24, ge=1, le=64)
+
+
+class PointBody(BaseModel):
+    """A mark on the picture: shares of its width and height."""
+
+    model_config = ConfigDict(extra="forbid")
+    x: float = Field(ge=0, le=1)
+    y: float = Field(ge=0, le=1)
+
+
+class PressBody(BaseModel):
+    """One key press in the body of `POST /naysayer/votes`."""
+
+    model_config = ConfigDict(extra="forbid")
+    request_id: Annotated[str, StringConstraints(min_length=8, max_length=64, pattern=r"^[\w.-]+$")]
+    image_id: ImageId
+    verdict: Verdict
+    shown_at: AwareDatetime | None = None
+    decided_at: AwareDatetime | None = None
+    page: Annotated[str, StringConstraints(max_length=40)] = ""
+    reasons: frozenset[Reason] = frozenset()
+    marks: Annotated[list[PointBody], Field(max_length=MAX_MARKS)] = []
+
+    def press(self) -> Press:
+        """The same for the store."""
+        marks = tuple(Point(mark.x, mark.y) for mark in self.marks)
+        return Press(**{name: getattr(self, name) for name in PLAIN}, reasons=self.reasons, marks=marks)
+
+
+class VotesBody(BaseModel):
+    """The body of `POST /naysayer/votes`."""
+
+    model_config = ConfigDict(extra="forbid")
+    rater: str
+    votes: list[PressBody] = Field(max_length=500)
+
+
+def routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
+    """The routes under `/naysayer/`; `engine` is called for each request, so that nothing is opened on import."""
+
+    def _as_signed_in(request: Request, body: Any) -> Any:
+        """The body, under the name of whoever is signed in. Raises NotSignedIn, also for another rater's votes."""
+        name = person_at(engine(), settings, request).name
+        if name and isinstance(body, VotesBody) and body.rater != name:
+            raise NotSignedIn(
+                f"these are votes of {body.rater[:80]}, and {name} is signed in; they wait for their rater"
+            )
+        return body.model_copy(update={"rater": name or body.rater})
+
+    async def give_next(request: Request) -> Answer:
+        body = await _read(request, NextBody)
+        return await run_in_threadpool(next_answer, engine(), settings, _as_signed_in(request, body))
+
+    async def take_votes(request: Request) -> Answer:
+        body = await _read(request, VotesBody)
+        return await run_in_threadpool(votes_answer, engine(), settings, _as_signed_in(request, body))
+
+    async def give_image(request: Request) -> Response:
+        try:
+            await run_in_threadpool(person_at, engine(), settings, request)
+        except NotSignedIn as error:
+            return refusal(str(error))
+        return await run_in_threadpool(image_answer, settings, request.path_params["name"])
+
+    return [
+        Route("/naysayer/next", _in_json(give_next), methods=["POST"]),
+        Route("/naysayer/votes", _in_json(take_votes), methods=["POST"]),
+        Route(IMAGES + "{name}", give_image, methods=["GET"]),
+    ]
+
+
+def next_answer(engine: Engine, settings: Settings, body: NextBody) -> Answer:
+    """The pictures this rater sees next, and the rater's last votes, so that undo survives a reload."""
+    images = next_images(
+        engine,
+        body.rater,
+        count=body.count,
+        overlap=settings.overlap,
+        lease_s=settings.lease_s,
+        mix=mix_of(settings),
+    )
+    recent = recent_votes(engine, body.rater, RECENT)
+    return {
+        "images": [_image(settings, shown) for shown in images],
+        "recent": [{"image": _image(settings, shown), "verdict": verdict.value} for shown, verdict in recent],
+        **_state(engine, settings, body.rater),
+    }
+
+
+def votes_answer(engine: Engine, settings: Settings, body: VotesBody) -> Answer:
+    """A receipt for every press, given once all of them are committed."""
+    presses = [press.press() for press in body.votes]
+    receipts = record_votes(engine, body.rater, presses, overlap=settings.overlap, lease_s=settings.lease_s)
+    return {
+        "receipts": [receipt._asdict() for receipt in receipts],
+        **_state(engine, settings, body.rater),
+    }
+
+
+def _image(settings: Settings, shown: Shown) -> Answer:
+    return {
+        "id": shown.image_id,
+        "url": image_path(settings, shown.sha256),
+        "prompt": shown.prompt,
+        "width": shown.width,
+        "height": shown.height,
+    }
+
+
+def _state(engine: Engine, settings: Settings, rater: str) -> Answer:
+    progress, due, run = desk_state(engine, rater, settings.rejects_needed)
+    is_running = run is not None and run.status is RunStatus.running
+    return {
+        "progress": vars(progress),
+        "due": {"new_rejects": due.new_rejects, "needed": due.needed},
+        "run": {"step": run.step, "steps": run.steps} if run is not None and is_running else None,
+    }
+
+
+async def _read(request: Request, kind: type[Body]) -> Body:
+    """The request's body. Raises BadRequest unless it is JSON, short and of that shape."""
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+        raise BadRequest("the body must be JSON, sent with the content type application/json")
+    data = await body_of(request)
+    with malformed():
+        return kind.model_validate_json(data)
+
+
+async def body_of(request: Request) -> bytes:
+    """The request's body. Raises BadRequest when it is too long."""
+    data = b""
+    async for part in request.stream():
+        data += part
+        if len(data) > MAX_BODY:
+            raise BadRequest(f"the body is longer than {MAX_BODY} bytes; send fewer votes at once")
+    return data
+
+
+@contextmanager
+def malformed() -> Iterator[None]:
+    """Turns what a model finds wrong into a BadRequest with the first place and reason."""
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the body"
+        raise BadRequest(f"{place[:80]}: {first['msg']}") from error
+
+
+def _in_json(answer: Callable[[Request], Awaitable[Answer]]) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that answers in JSON: our errors with their sentence, any other as 500, logged.
+
+    400 is for what will never be taken; with 503 the page keeps its votes and tries again.
+    """
+
+    @wraps(answer)
+    async def endpoint(request: Request) -> Response:
+        try:
+            return JSONResponse(await answer(request), headers={"cache-control": "no-store"})
+        except NotSignedIn as error:
+            return refusal(str(error))
+        except NaysayerError as error:
+            status = 400 if isinstance(error, InputError) else 503
+            return JSONResponse({"error": str(error)}, status_code=status)
+        except Exception:
+            log.exception("%s failed", request.url.path)
+            sentence = "something went wrong on the server; its log says what. Nothing you did is lost"
+            return JSONResponse({"error": sentence}, status_code=500)
+
+    return endpoint

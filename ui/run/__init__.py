@@ -1,0 +1,1 @@
+"""Start the processes, by hand or from cron."""
