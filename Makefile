@@ -4,7 +4,7 @@ NAYSAYER := .venv/bin/naysayer
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test quick lint format retrain generate simulate doctor builtin-model bench-loop bench-sample bench-ui bench-train backup restore clean
+.PHONY: help setup run test quick lint format retrain generate simulate doctor builtin-model docs bench-loop bench-sample bench-ui bench-train backup restore clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ test: $(STAMP)  ## every test, browser tests included
 	.venv/bin/pytest -n auto --dist loadfile -m 'not alone' --durations=12
 	.venv/bin/pytest -m alone --durations=12
 
-quick: $(STAMP)  ## the unmarked tests alone, under a minute
+quick: $(STAMP)  ## only the unmarked tests, under a minute
 	.venv/bin/pytest -m 'not slow and not browser and not postgres and not gpu'
 
 lint: $(STAMP)  ## format check, ruff, types, layers
@@ -34,7 +34,7 @@ lint: $(STAMP)  ## format check, ruff, types, layers
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-format: $(STAMP)  ## format and mend what can be mended
+format: $(STAMP)  ## format, and fix what can be fixed
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
@@ -50,13 +50,16 @@ simulate: $(STAMP)  ## simulated raters close the loop; prints the rate of each 
 doctor: $(STAMP)  ## say what is wrong with this installation
 	@exec $(NAYSAYER) doctor
 
-builtin-model: $(STAMP)  ## train the built-in miniature SDXL anew
+builtin-model: $(STAMP)  ## train the built-in miniature SDXL again from scratch
 	@exec $(NAYSAYER) builtin-model
 
-bench-loop: $(STAMP)  ## does the loop help, and by which method: docs/evidence.md (an hour or more)
-	@exec $(NAYSAYER) bench loop --docs docs
+docs: $(STAMP)  ## build the docs site into build/docs; a dead link or an orphan page fails
+	.venv/bin/sphinx-build -W --keep-going -n -q -b html docs build/docs
 
-bench-sample: $(STAMP)  ## what the sampling rules cost: docs/sampling.md
+bench-loop: $(STAMP)  ## does the loop help, and by which method: docs/measured/evidence.md (an hour or more)
+	@exec $(NAYSAYER) bench loop --docs docs/measured
+
+bench-sample: $(STAMP)  ## what the sampling rules cost: docs/engineer/sampling.md
 	@exec $(NAYSAYER) bench sample
 
 bench-ui: $(STAMP)  ## from key press to the next picture painted, in Chromium, beside a naive page (four minutes)

@@ -22,7 +22,7 @@ def simulate(
     votes: Annotated[int, typer.Option(min=1, help="Votes to give in all.")] = 300,
     error_rate: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Share of wrong votes; as real raters give (docs/raters.md)."),
+        typer.Option(min=0, max=1, help="Share of wrong votes; as real raters give (docs/operator/raters.md)."),
     ] = 0.158,
     skip_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of pictures skipped.")] = 0.0,
     pace_s: Annotated[float, typer.Option(min=0, help="Median seconds a vote takes; people need about 8.")] = 0.0,

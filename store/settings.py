@@ -207,7 +207,7 @@ class Settings(BaseSettings):
             if is_public:
                 raise ValueError(
                     f"NAYSAYER_HOST is {self.host}, which others can reach, and anybody could vote under any name; "
-                    "set NAYSAYER_SIGN_IN to invitations or oidc (docs/people.md), or keep 127.0.0.1"
+                    "set NAYSAYER_SIGN_IN to invitations or oidc (docs/operator/people.md), or keep 127.0.0.1"
                 )
             return self
         if len(self.secret) < 32:
@@ -294,6 +294,6 @@ def read_settings() -> Settings:
         first = error.errors()[0]
         why = first["msg"].removeprefix("Value error, ")
         if not first["loc"]:
-            raise BadRequest(f"{why}; see docs/settings.md") from error  # of several settings; it names them itself
+            raise BadRequest(f"{why}; see docs/reference/settings.md") from error  # of several settings; it names them itself
         name = "NAYSAYER_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise BadRequest(f"{name} is {first['input']!r}: {why}; see docs/settings.md") from error
+        raise BadRequest(f"{name} is {first['input']!r}: {why}; see docs/reference/settings.md") from error

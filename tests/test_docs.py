@@ -2,6 +2,9 @@
 
 import inspect
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -14,6 +17,7 @@ from ui.commands import app
 from ui.words import settings_table
 
 ROOT = Path(__file__).parent.parent
+PAGES = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"]
 
 
 def text_of(name: str) -> str:
@@ -29,7 +33,7 @@ def command_names() -> set[str]:
 
 
 def test_every_setting_is_in_the_docs_with_its_default_and_meaning():
-    assert settings_table() in text_of("docs/settings.md")
+    assert settings_table() in text_of("docs/reference/settings.md")
 
 
 def test_every_setting_says_what_it_means():
@@ -37,12 +41,12 @@ def test_every_setting_says_what_it_means():
 
 
 def test_every_command_is_in_the_docs():
-    listed = set(re.findall(r"`naysayer ([a-z-]+)", text_of("docs/commands.md"))) | {"restore"}
+    listed = set(re.findall(r"`naysayer ([a-z-]+)", text_of("docs/reference/commands.md"))) | {"restore"}
     assert command_names() <= listed
 
 
 def test_every_error_is_in_the_docs():
-    listed = set(re.findall(r"\| `(\w+)` \|", text_of("docs/errors.md")))
+    listed = set(re.findall(r"\| `(\w+)` \|", text_of("docs/reference/errors.md")))
     defined = {name for name, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == "store.errors"}
     assert listed == defined
 
@@ -52,7 +56,9 @@ def test_every_dependency_has_a_reason_in_the_docs():
     extras = [line for lines in project["optional-dependencies"].values() for line in lines]
     wanted = {re.split(r"[<>=\[;]", line)[0].strip() for line in project["dependencies"] + extras}
     listed = set(
-        re.findall(r"[a-z][a-z-]*\w*", "\n".join(re.findall(r"^\| ([^|]+)\|", text_of("docs/dependencies.md"), re.M)))
+        re.findall(
+            r"[a-z][a-z-]*\w*", "\n".join(re.findall(r"^\| ([^|]+)\|", text_of("docs/engineer/dependencies.md"), re.M))
+        )
     )
     assert wanted <= listed
 
@@ -86,6 +92,7 @@ def test_make_lists_the_targets_people_need():
         "retrain",
         "generate",
         "builtin-model",
+        "docs",
         "backup",
         "restore",
         "clean",
@@ -93,9 +100,63 @@ def test_make_lists_the_targets_people_need():
         assert re.search(rf"^{target}:.*## ", makefile, re.M), target
 
 
-@pytest.mark.parametrize("page", [*sorted(path.name for path in (ROOT / "docs").glob("*.md")), "../README.md"])
-def test_no_link_in_the_docs_leads_nowhere(page):
-    folder = ROOT / "docs"
-    for target in re.findall(r"\]\(([^)#]+)[)#]", (folder / page).read_text(encoding="utf-8")):
+@pytest.mark.parametrize("page", sorted(str(path.relative_to(ROOT)) for path in PAGES))
+def test_no_link_leads_nowhere(page):
+    for target in re.findall(r"\]\(([^)#]+)[)#]", text_of(page)):
         if not target.startswith("http"):
-            assert ((folder / page).parent / target).exists(), target
+            assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_every_page_of_the_docs_that_the_code_names_exists():
+    folders = ("ui", "feedback", "trainer", "store", "bench")
+    source = [
+        path for folder in folders for ending in ("py", "md", "html") for path in (ROOT / folder).rglob(f"*.{ending}")
+    ]
+    named = {name for path in source for name in re.findall(r"docs/[\w/-]+\.md", path.read_text(encoding="utf-8"))}
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
+def build(folder: Path) -> subprocess.CompletedProcess[str]:
+    """What `make docs` does with a folder of pages."""
+    [line] = re.findall(r"\.venv/bin/sphinx-build (.*) docs build/docs", text_of("Makefile"))
+    command = [sys.executable, "-m", "sphinx", *line.split(), str(folder), str(folder / "out")]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.fixture
+def small_site(tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / "docs" / "site", tmp_path / "site")
+    shutil.copy(ROOT / "docs" / "conf.py", tmp_path)
+    (tmp_path / "index.md").write_text("# Start\n\n## Rater\n\n[How to rate](rate.md#keys)\n")
+    (tmp_path / "rate.md").write_text("# How to rate\n\n## Keys\n\n[Start](index.md)\n")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_the_site_builds(tmp_path):
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    done = build(tmp_path / "docs")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_a_sound_small_site_builds(small_site):
+    assert build(small_site).returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "text", "complaint"),
+    [
+        ("rate.md", "# How to rate\n\n## Keys\n\n[gone](gone.md)\n", "gone.md"),
+        ("rate.md", "# How to rate\n\n## Buttons\n", "keys"),
+        ("rate.md", "# How to rate\n\n## Keys\n\n![gone](gone.png)\n", "gone.png"),
+        ("orphan.md", "# Nobody links here\n", "orphan.md"),
+    ],
+    ids=["dead link", "dead anchor", "missing picture", "orphan page"],
+)
+def test_the_site_does_not_build_with_a(small_site, page, text, complaint):
+    (small_site / page).write_text(text)
+    done = build(small_site)
+    assert done.returncode != 0
+    assert complaint in done.stderr

@@ -16,7 +16,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Thumbs down teach Stable Diffusion XL what not to draw. Its knobs: docs/settings.md.",
+    help="Thumbs down teach Stable Diffusion XL what not to draw. Its knobs: docs/reference/settings.md.",
 )
 prompts = typer.Typer(no_args_is_help=True, help="The prompt list that pictures are drawn from.")
 app.add_typer(prompts, name="prompts")
@@ -82,7 +82,7 @@ def status() -> None:
 
 @app.command()
 def settings() -> None:
-    """List every setting with its default and meaning, as the Markdown table of docs/settings.md."""
+    """List every setting with its default and meaning, as the Markdown table of docs/reference/settings.md."""
     from ui.words import settings_table
 
     typer.echo(settings_table())

@@ -1,4 +1,4 @@
-"""The record of the loop bench in words: a table for the terminal and the page `docs/evidence.md`."""
+"""The record of the loop bench in words: a table for the terminal and the page `docs/measured/evidence.md`."""
 
 from pathlib import Path
 from typing import Any
