@@ -294,6 +294,8 @@ def read_settings() -> Settings:
         first = error.errors()[0]
         why = first["msg"].removeprefix("Value error, ")
         if not first["loc"]:
-            raise BadRequest(f"{why}; see docs/reference/settings.md") from error  # of several settings; it names them itself
+            raise BadRequest(
+                f"{why}; see docs/reference/settings.md"
+            ) from error  # of several settings; it names them itself
         name = "NAYSAYER_" + "_".join(str(part) for part in first["loc"]).upper()
         raise BadRequest(f"{name} is {first['input']!r}: {why}; see docs/reference/settings.md") from error
