@@ -54,6 +54,7 @@ builtin-model: $(STAMP)  ## train the built-in miniature SDXL again from scratch
 	@exec $(NAYSAYER) builtin-model
 
 docs: $(STAMP)  ## build the docs site into build/docs; a dead link or an orphan page fails
+	.venv/bin/python docs/generate.py
 	.venv/bin/sphinx-build -W --keep-going -n -q -b html docs build/docs
 
 bench-loop: $(STAMP)  ## does the loop help, and by which method: docs/measured/evidence.md (an hour or more)

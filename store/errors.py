@@ -22,27 +22,45 @@ NaysayerError
 ├── NotSignedIn              somebody beyond this machine without a good invitation or account
 └── Busy                     somebody else holds the lock; try again later (exit code 75)
 
-Caught at the two edges only: the command line prints the sentence and exits, the pages show it.
+Each docstring says when the error is raised and, in its second paragraph, what to do; docs/reference/errors.md is made
+from them. Caught only at the two edges: the command line prints the sentence and exits, the pages show it.
 """
 
 
 class NaysayerError(Exception):
-    """Root of the tree; its text is meant for the person at the screen."""
+    """The root of the tree; its text is written for the person at the screen.
+
+    Read the sentence.
+    """
 
 
 class StoreError(NaysayerError):
-    pass
+    """The database or the data folder cannot be used as it is.
+
+    Run `naysayer doctor`.
+    """
 
 
 class NewerStore(StoreError):
-    pass
+    """A newer Naysayer wrote this store.
+
+    Upgrade, or restore a backup that this version made.
+    """
 
 
 class DamagedStore(StoreError):
-    pass
+    """An integrity check failed, or a file no longer has the content it was stored with.
+
+    Run `naysayer restore FILE` into another data folder.
+    """
 
 
 class OtherBase(StoreError):
+    """The store was begun with another base model.
+
+    Set `NAYSAYER_MODEL` back, or use another `NAYSAYER_DATA_DIR`.
+    """
+
     def __init__(self, found: str, needed: str) -> None:
         super().__init__(
             f"this store was begun with the base model {found}, the settings name {needed}; "
@@ -51,23 +69,42 @@ class OtherBase(StoreError):
 
 
 class InputError(NaysayerError):
-    pass
+    """Something that a person or a file gave is wrong.
+
+    Correct it as the sentence says.
+    """
 
 
 class UnknownImage(InputError):
-    pass
+    """A vote on a picture that this rater was never shown.
+
+    Reload the page.
+    """
 
 
 class UnknownVersion(InputError):
+    """There is no such version.
+
+    Run `naysayer versions`.
+    """
+
     def __init__(self, number: int, known: int) -> None:
         super().__init__(f"there is no version {number}; the newest is v{known} (see `naysayer versions`)")
 
 
 class RequestConflict(InputError):
-    pass
+    """The request id of a vote was used for another vote.
+
+    Reload the page.
+    """
 
 
 class NotInstalled(InputError):
+    """A setting needs a package that is not installed.
+
+    Install it as the sentence says.
+    """
+
     def __init__(self, setting: str, value: str, package: str) -> None:
         super().__init__(
             f"{setting} is {value}, which needs the package {package}, and it is not installed; "
@@ -76,23 +113,42 @@ class NotInstalled(InputError):
 
 
 class BadRequest(InputError):
-    pass
+    """A malformed value, or nothing to do.
+
+    Correct it as the sentence says.
+    """
 
 
 class BadLora(InputError):
+    """`naysayer import lora` was given a damaged file, one for another base, or a kind it cannot read.
+
+    Get the file again, as `.safetensors` for SDXL.
+    """
+
     def __init__(self, path: object, why: str) -> None:
         super().__init__(f"{path} was not imported: {why}; nothing was changed")
 
 
 class ModelError(NaysayerError):
-    pass
+    """The base model cannot be loaded, or it has no negative half to steer.
+
+    Check `NAYSAYER_MODEL`.
+    """
 
 
 class RetrainError(NaysayerError):
-    pass
+    """A retrain did not end in a version.
+
+    Read the sentence.
+    """
 
 
 class TooFewRejects(RetrainError):
+    """The pool is too small to train on.
+
+    Collect more votes.
+    """
+
     def __init__(self, found: int, needed: int) -> None:
         super().__init__(
             f"{found} rejects in the pool, {needed} needed; collect more votes or lower NAYSAYER_RETRAIN_AFTER"
@@ -101,6 +157,11 @@ class TooFewRejects(RetrainError):
 
 
 class NonFiniteLoss(RetrainError):
+    """The loss became NaN or infinite; nothing was published.
+
+    Lower `NAYSAYER_LEARNING_RATE`, or set `NAYSAYER_DTYPE=fp32`.
+    """
+
     def __init__(self, step: int, value: float, what: str = "loss") -> None:
         super().__init__(
             f"the {what} became {value} at step {step}, a finite number was needed; no version was made; "
@@ -110,6 +171,11 @@ class NonFiniteLoss(RetrainError):
 
 
 class OutOfMemory(RetrainError):
+    """Not even one latent in a forward pass fits the memory; nothing was published.
+
+    Lower what the sentence names, the mildest first.
+    """
+
     def __init__(self, what: str, advice: list[str]) -> None:
         super().__init__(
             f"out of memory ({what}); no version was made; what makes it smaller, the mildest first: "
@@ -118,10 +184,18 @@ class OutOfMemory(RetrainError):
 
 
 class BadExport(RetrainError):
-    pass
+    """A written file does not reload to the trained network; nothing was published.
+
+    Check the library versions with `naysayer doctor`.
+    """
 
 
 class Interrupted(RetrainError):
+    """A signal stopped the retrain after it saved a checkpoint (exit code 75).
+
+    Run `naysayer retrain` again.
+    """
+
     def __init__(self, step: int, steps: int) -> None:
         super().__init__(
             f"stopped at step {step} of {steps}; the next `naysayer retrain` goes on from the saved checkpoint"
@@ -129,8 +203,14 @@ class Interrupted(RetrainError):
 
 
 class NotSignedIn(NaysayerError):
-    pass
+    """A request from beyond this machine without a valid invitation or account.
+
+    Open the invitation link again, or sign in.
+    """
 
 
 class Busy(NaysayerError):
-    pass
+    """Another process holds the lock (exit code 75).
+
+    Try again later.
+    """

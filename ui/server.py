@@ -48,7 +48,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 
 
 async def to_the_first_page(_request: Request) -> RedirectResponse:
-    """The rating page has the address `/`; Streamlit knows no second one for it."""
+    """Leads to the rating page, whose address is `/`."""
     return RedirectResponse("/")
 
 

@@ -49,10 +49,12 @@ def plain_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route
     """The form, its votes, and Streamlit's first page with a link to the form for who has no JavaScript."""
 
     async def give(request: Request) -> Response:
+        """The rating page as a form without JavaScript."""
         said = request.query_params.get("said", "")
         return await _answer(request, request.query_params.get("rater", ""), SAID.get(said, ""))
 
     async def take(request: Request) -> Response:
+        """Records the vote of the form, then shows the next picture."""
         fields = {}
         try:
             fields = parse_qs((await body_of(request)).decode(), max_num_fields=MAX_FIELDS)
@@ -76,6 +78,7 @@ def plain_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route
         return _page(body, status)
 
     async def index(_request: Request) -> Response:
+        """The first page; without JavaScript it links to the form."""
         link = f'<noscript><p><a href=".{PLAIN}">Rate without JavaScript</a></p>'
         html = INDEX.read_text(encoding="utf-8").replace("<noscript>", link, 1)
         return HTMLResponse(html, headers={"cache-control": "no-cache"})

@@ -91,14 +91,17 @@ def routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
         return body.model_copy(update={"rater": name or body.rater})
 
     async def give_next(request: Request) -> Answer:
+        """The next pictures for a rater, and the rater's last votes."""
         body = await _read(request, NextBody)
         return await run_in_threadpool(next_answer, engine(), settings, _as_signed_in(request, body))
 
     async def take_votes(request: Request) -> Answer:
+        """A receipt for each vote, once all are on disk."""
         body = await _read(request, VotesBody)
         return await run_in_threadpool(votes_answer, engine(), settings, _as_signed_in(request, body))
 
     async def give_image(request: Request) -> Response:
+        """A picture, by its signed name."""
         try:
             await run_in_threadpool(person_at, engine(), settings, request)
         except NotSignedIn as error:

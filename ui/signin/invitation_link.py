@@ -30,6 +30,7 @@ def entering_routes(engine: Callable[[], Engine], settings: Settings) -> list[Ro
         return answer
 
     async def give_entry(request: Request) -> Response:
+        """Turns an invitation link into a cookie; only with invitations or accounts."""
         return await run_in_threadpool(enter, request.path_params["token"])
 
     if settings.sign_in == "name":

@@ -21,6 +21,7 @@ def metrics_routes(engine: Callable[[], Engine], settings: Settings) -> list[Rou
     """The route; `engine` is called for each request."""
 
     async def give_metrics(request: Request) -> Response:
+        """The loop in Prometheus' text format, only for this machine unless `NAYSAYER_METRICS_OPEN` is set."""
         if not settings.metrics_open and not _is_near(request):
             return PlainTextResponse("the metrics are for this machine alone (NAYSAYER_METRICS_OPEN)\n", 403)
         return Response(await run_in_threadpool(metrics_text, engine(), settings), media_type=TYPE)
