@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ from ui.dashboard.versions import table_html
 from ui.export.card import settings_html
 from ui.run.serve import SERVER, pages_command
 from ui.web.pictures import image_url
-from ui.web.pieces import ago, alert, interval_bar, picture
+from ui.web.pieces import alert, interval_bar, picture
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 WALK = """
@@ -187,13 +186,6 @@ def test_a_grid_holds_no_picture_where_a_version_has_not_drawn():
     [pair] = data["pairs"]
     assert pair["pictures"] == {"0": {"url": image_url("a" * 64), "outcome": "reject"}}
     assert data["names"] == {"0": "v0 (base, champion)", "1": "v1"}
-
-
-def test_times_are_said_in_the_largest_unit_with_or_without_a_zone():
-    now = utc_now()
-    assert ago(now - timedelta(hours=3), now) == "3 hours ago"
-    assert ago((now - timedelta(minutes=1)).replace(tzinfo=None), now) == "1 minute ago"
-    assert ago(now + timedelta(days=1), now) == "just now"
 
 
 def test_promoting_the_champion_is_our_error(engine, draw):

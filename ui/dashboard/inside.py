@@ -18,7 +18,8 @@ from store.tables import Role, Version
 from ui.dashboard.compare import show_grid
 from ui.dashboard.curves import show_curves, show_strengths
 from ui.export.card import model_card, settings_html
-from ui.web.pieces import badges, data_line, picture, plural
+from ui.web.phrases import plural
+from ui.web.pieces import badges, data_line, picture
 from ui.web.process import settings
 
 FEW = 96

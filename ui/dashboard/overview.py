@@ -15,7 +15,8 @@ from store.settings import Settings
 from store.tables import Action, AliasEvent, Run, RunStatus
 from ui.dashboard.curves import show_history
 from ui.dashboard.disk import disk_words
-from ui.web.pieces import alert, axis_end, badges, bar, head, interval_bar, moment, percent, plural
+from ui.web.phrases import percent, plural
+from ui.web.pieces import alert, axis_end, badges, bar, head, interval_bar, moment
 from ui.web.process import engine, settings
 from ui.words import in_hand_words
 

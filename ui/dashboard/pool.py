@@ -18,8 +18,9 @@ from store.display import SMALL_PX
 from store.errors import NaysayerError
 from store.tables import PoolAction, Reason, Role, Verdict
 from ui.signin.people import acting
+from ui.web.phrases import percent, plural
 from ui.web.pictures import image_url
-from ui.web.pieces import alert, data_line, head, moment, percent, picture, plural
+from ui.web.pieces import alert, data_line, head, moment, picture
 from ui.web.process import engine, settings
 
 SIZE = 60

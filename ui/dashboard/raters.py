@@ -12,7 +12,8 @@ from feedback.rate.controls import AGREED, ControlRow, control_rows, controls_fr
 from store.errors import NaysayerError
 from store.tables import PersonRole, RaterAction, RaterEvent
 from ui.signin.people import acting
-from ui.web.pieces import alert, data_line, head, moment, percent, picture, plural
+from ui.web.phrases import percent, plural
+from ui.web.pieces import alert, data_line, head, moment, picture
 from ui.web.process import engine, settings
 
 EVENTS = 20

@@ -14,7 +14,8 @@ from store.errors import NaysayerError
 from store.layout import layout_of
 from store.tables import RunStatus
 from ui.dashboard.inside import show_inside
-from ui.web.pieces import alert, axis_end, badges, head, interval_bar, moment, percent, plural
+from ui.web.phrases import percent, plural
+from ui.web.pieces import alert, axis_end, badges, head, interval_bar, moment
 from ui.web.process import engine, settings
 
 CHAMPION = "champion"

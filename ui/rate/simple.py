@@ -13,8 +13,9 @@ from feedback.rate.votes import Press, recent_votes, record_votes
 from store.errors import NaysayerError
 from store.tables import Verdict, utc_now
 from ui.signin.people import at_screen
+from ui.web.phrases import plural
 from ui.web.pictures import image_url
-from ui.web.pieces import alert, data_line, plural
+from ui.web.pieces import alert, data_line
 from ui.web.process import engine, settings
 
 SHOWN, NOTE = "simple-shown", "simple-note"

@@ -1,20 +1,22 @@
-"""`/naysayer/metrics`: the loop in Prometheus' text format, for this machine alone unless set otherwise."""
+"""`/naysayer/metrics`: the loop for Prometheus, for this machine only unless set otherwise."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import choose_encoder, generate_latest
+from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from feedback.figures.summary import standing, version_rows
+from feedback.figures.summary import VersionRow, standing, version_rows
 from feedback.pool.pool import how_due
 from store.settings import Settings
-from store.tables import RunStatus
-
-TYPE = "text/plain; version=0.0.4; charset=utf-8"
+from store.tables import Run, RunStatus
 
 
 def metrics_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
@@ -23,43 +25,71 @@ def metrics_routes(engine: Callable[[], Engine], settings: Settings) -> list[Rou
     async def give_metrics(request: Request) -> Response:
         """The loop in Prometheus' text format, only for this machine unless `NAYSAYER_METRICS_OPEN` is set."""
         if not settings.metrics_open and not _is_near(request):
-            return PlainTextResponse("the metrics are for this machine alone (NAYSAYER_METRICS_OPEN)\n", 403)
-        return Response(await run_in_threadpool(metrics_text, engine(), settings), media_type=TYPE)
+            return PlainTextResponse("the metrics are for this machine only (NAYSAYER_METRICS_OPEN)\n", 403)
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        body = await run_in_threadpool(encode, registry_of(engine(), settings))
+        return Response(body, headers={"content-type": content_type})
 
     return [Route("/naysayer/metrics", give_metrics, methods=["GET"])]
 
 
 def metrics_text(engine: Engine, settings: Settings) -> str:
-    """Every metric with its help; no names of people, no prompts."""
-    now, due, rows = standing(engine), how_due(engine, settings.rejects_needed), version_rows(engine)
-    is_running = now.run is not None and now.run.status is RunStatus.running
-    step = now.run.step / now.run.steps if is_running and now.run is not None and now.run.steps else 0
-    gauges = [
-        ("images", "Pictures drawn for rating.", now.images),
-        ("images_waiting", "Pictures that wait to be rated.", now.waiting),
-        ("votes", "Current reject and keep votes.", now.votes),
-        ("votes_today", "Current votes received today (UTC).", now.votes_today),
-        ("raters", "People with a current vote.", now.raters),
-        ("pool_rejects", "Rejects in the pool.", now.rejects),
-        ("pool_keeps", "Keeps beside them.", now.keeps),
-        ("pool_disputed", "Pictures whose votes are tied.", now.disputed),
-        ("new_rejects", "Rejects that the newest version was not trained on.", due.new_rejects),
-        ("new_rejects_needed", "New rejects that make a retrain due.", due.needed),
-        ("retrain_running", "1 while a retrain runs.", int(is_running)),
-        ("retrain_progress", "Share of the running retrain that is done.", step),
-        ("champion", "Number of the live version.", next((r.number for r in rows if "champion" in r.aliases), 0)),
-    ]
-    lines = [
-        f"# HELP naysayer_{name} {meaning}\n# TYPE naysayer_{name} gauge\nnaysayer_{name} {value}"
-        for name, meaning, value in gauges
-    ]
-    for name, meaning, values in (
-        ("version_judged", "Judged pictures of a version.", {row.number: row.judged for row in rows}),
-        ("version_rejected", "Judged pictures of a version that are rejects.", {r.number: r.rejected for r in rows}),
-    ):
-        lines.append(f"# HELP naysayer_{name} {meaning}\n# TYPE naysayer_{name} gauge")
-        lines += [f'naysayer_{name}{{version="{number}"}} {value}' for number, value in sorted(values.items())]
-    return "\n".join(lines) + "\n"
+    """Every metric with its help, in Prometheus' text format."""
+    return generate_latest(registry_of(engine, settings)).decode()
+
+
+def registry_of(engine: Engine, settings: Settings) -> CollectorRegistry:
+    """A registry of our own metrics only, which reads the store once, when it is encoded."""
+    registry = CollectorRegistry()
+    registry.register(LoopCollector(engine, settings))
+    return registry
+
+
+class LoopCollector(Collector):
+    """The loop's figures as gauges; no names of people, no prompts."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self.engine, self.settings = engine, settings
+
+    def collect(self) -> Iterator[Metric]:
+        now, due = standing(self.engine), how_due(self.engine, self.settings.rejects_needed)
+        rows = version_rows(self.engine)
+        yield _gauge("images", "Pictures drawn for rating.", now.images)
+        yield _gauge("images_waiting", "Pictures that wait to be rated.", now.waiting)
+        yield _gauge("votes", "Current reject and keep votes.", now.votes)
+        yield _gauge("votes_today", "Current votes received today (UTC).", now.votes_today)
+        yield _gauge("raters", "People with a current vote.", now.raters)
+        yield _gauge("pool_rejects", "Rejects in the pool.", now.rejects)
+        yield _gauge("pool_keeps", "Keeps in the pool.", now.keeps)
+        yield _gauge("pool_disputed", "Pictures whose votes are tied.", now.disputed)
+        yield _gauge("new_rejects", "Rejects that the newest version was not trained on.", due.new_rejects)
+        yield _gauge("new_rejects_needed", "New rejects that make a retrain due.", due.needed)
+        yield from _retrain(now.run)
+        yield _gauge("champion", "Number of the champion version.", _champion(rows))
+        yield _by_version("version_judged", "Judged pictures of a version.", rows, lambda row: row.judged)
+        yield _by_version("version_rejected", "Rejected pictures of a version.", rows, lambda row: row.rejected)
+
+
+def _retrain(run: Run | None) -> Iterator[Metric]:
+    is_running = run is not None and run.status is RunStatus.running
+    done = run.step / run.steps if run is not None and is_running and run.steps else 0.0
+    yield _gauge("retrain_running", "1 while a retrain runs, 0 otherwise.", is_running)
+    yield _gauge("retrain_progress_ratio", "Share of the running retrain that is done, 0 to 1.", done)
+
+
+def _champion(rows: list[VersionRow]) -> int:
+    return next((row.number for row in rows if "champion" in row.aliases), 0)
+
+
+def _gauge(name: str, meaning: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"naysayer_{name}", meaning, value=value)
+
+
+def _by_version(name: str, meaning: str, rows: list[VersionRow], value: Callable[[VersionRow], int]) -> Metric:
+    family = GaugeMetricFamily(f"naysayer_{name}", meaning, labels=["version"])
+    for row in sorted(rows, key=lambda row: row.number):
+        family.add_metric([str(row.number)], value(row))
+    return family
 
 
 def _is_near(request: Request) -> bool:

@@ -6,30 +6,8 @@ from html import escape
 
 from feedback.figures.summary import VersionRow
 from feedback.statistics import Interval
-from store.tables import utc_now
+from ui.web.phrases import ago, percent
 from ui.web.pictures import image_url
-
-
-def plural(n: int, word: str) -> str:
-    """
-    >>> plural(1, "vote"), plural(1200, "vote")
-    ('1 vote', '1,200 votes')
-    """
-    return f"{n:,} {word}{'' if n == 1 else 's'}"
-
-
-def percent(share: float) -> str:
-    """A share in per cent, without decimals."""
-    return f"{share:.0%}".replace("%", " %")
-
-
-def ago(then: datetime, now: datetime | None = None) -> str:
-    """How long ago, in the largest unit that fits; both in UTC (SQLite gives its times back without a zone)."""
-    seconds = ((now or utc_now()).replace(tzinfo=None) - then.replace(tzinfo=None)).total_seconds()
-    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size:
-            return f"{plural(int(seconds // size), unit)} ago"
-    return "just now"
 
 
 def moment(then: datetime) -> str:

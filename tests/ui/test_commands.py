@@ -1,0 +1,22 @@
+"""The command line of versions, evaluation sets and counters."""
+
+from typer.testing import CliRunner
+
+from ui.commands import app
+
+
+def test_the_command_line_withdraws_refuses_and_lists(settings, engine, publish_version, monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("NAYSAYER_DATA_DIR", str(settings.data_dir))
+    publish_version(engine, 1)
+    run = CliRunner()
+    refused = run.invoke(app, ["promote", "1", "--reason", "why not"])
+    assert "is missing" in str(refused.exception)
+    forced = run.invoke(app, ["promote", "1", "--force", "--reason", "a test"])
+    assert forced.output == "v1 is champion now\n"
+    assert run.invoke(app, ["withdraw", "1"]).exit_code == 2
+    assert run.invoke(app, ["withdraw", "1", "--reason", "bad"]).output == "v1 is withdrawn, v0 is champion\n"
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("prompt\tseed\na red star\t3\n")
+    assert "1 pairs over 1 prompts" in run.invoke(app, ["evaluation", "import", str(pairs)]).output
+    assert "set 1 (pairs)" in run.invoke(app, ["evaluation", "list"]).output
+    assert "made anew" in run.invoke(app, ["recount"]).output

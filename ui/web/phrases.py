@@ -1,0 +1,55 @@
+"""Numbers, times and sizes as people say them."""
+
+from datetime import datetime, timedelta
+
+import humanize
+
+from store.tables import utc_now
+
+
+def plural(n: int, word: str) -> str:
+    """
+    >>> plural(1, "vote"), plural(1200, "vote")
+    ('1 vote', '1,200 votes')
+    """
+    return f"{n:,} {word}{'' if n == 1 else 's'}"
+
+
+def percent(share: float) -> str:
+    """
+    >>> percent(0.254)
+    '25 %'
+    """
+    return f"{100 * share:.0f} %"
+
+
+def points(difference: float) -> str:
+    """A difference between two shares, in percentage points.
+
+    >>> points(-0.12), points(0.01)
+    ('−12 points', '+1 point')
+    """
+    rounded = f"{100 * difference:+.0f}".replace("-", "−")
+    return f"{rounded} point{'' if rounded in ('+1', '−1') else 's'}"
+
+
+def thousands(n: float) -> str:
+    """
+    >>> thousands(1200)
+    '1,200'
+    """
+    return f"{n:,.0f}"
+
+
+def ago(then: datetime, now: datetime | None = None) -> str:
+    """How long ago, in the largest unit that fits; both in UTC (SQLite returns times without a zone)."""
+    passed = (now or utc_now()).replace(tzinfo=None) - then.replace(tzinfo=None)
+    return humanize.naturaltime(max(passed, timedelta(0)))
+
+
+def size(number_of_bytes: float) -> str:
+    """
+    >>> size(1_230_000)
+    '1.2 MB'
+    """
+    return humanize.naturalsize(number_of_bytes)
