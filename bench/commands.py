@@ -145,7 +145,6 @@ def bench_sample(
         int, typer.Option(min=1, help="Processes that measure in turn; the figures are the medians over them.")
     ] = 9,
     wide: Annotated[bool, typer.Option(help="Also a random SDXL at a quarter of its width.")] = True,
-    compiled: Annotated[bool, typer.Option("--compiled", help="Also with torch.compile, which takes minutes.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """What each sampling rule costs over plain guidance with as many rows (ratio minus one), and pictures a second."""
@@ -153,7 +152,7 @@ def bench_sample(
 
     settings = read_settings()
     how = (batch or settings.sample_batch, rounds, processes)
-    found = bench_sample(settings, *how, is_wide=wide, is_compiled=compiled)
+    found = bench_sample(settings, *how, is_wide=wide)
     typer.echo(json.dumps(found) if as_json else words(found))
 
 

@@ -61,14 +61,12 @@ class Network(NamedTuple):
     adapted: UNet2DConditionModel
 
 
-def bench_sample(
-    settings: Settings, batch: int, rounds: int, processes: int, *, is_wide: bool, is_compiled: bool
-) -> dict[str, Any]:
+def bench_sample(settings: Settings, batch: int, rounds: int, processes: int, *, is_wide: bool) -> dict[str, Any]:
     """Overheads by rule and form, and pictures a second, for the model that the settings name: medians over processes.
 
     `by_process` has what each of them found for the form in use.
     """
-    measured = partial(measure, settings, batch, rounds, is_wide=is_wide, is_compiled=is_compiled)
+    measured = partial(measure, settings, batch, rounds, is_wide=is_wide)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
         found = [pool.submit(measured).result() for _ in range(processes)]
     names = [f"{rule.replace('-', '_')}_overhead" for rule in STRENGTHS]
@@ -90,7 +88,7 @@ def medians(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {name: middle([one[name] for one in found]) for name in found[0]}
 
 
-def measure(settings: Settings, batch: int, rounds: int, *, is_wide: bool, is_compiled: bool) -> dict[str, Any]:
+def measure(settings: Settings, batch: int, rounds: int, *, is_wide: bool) -> dict[str, Any]:
     """What `bench_sample` reports, as this process sees it."""
     quiet_libraries()
     base = load_base(settings)
@@ -107,10 +105,6 @@ def measure(settings: Settings, batch: int, rounds: int, *, is_wide: bool, is_co
     }
     found |= overheads(network, batch, rounds, base.pipe.unet.config.sample_size)
     found["images_per_s"] = pictures_a_second(base, network, batch, max(3, rounds // 5))
-    if is_compiled:
-        network.stock.compile()
-        network.adapted.compile()
-        found["compiled_images_per_s"] = pictures_a_second(base, network, batch, max(3, rounds // 5))
     if is_wide:
         wide = UNet2DConditionModel(**WIDE).requires_grad_(False).eval().to(base.device, base.dtype)
         few = max(3, rounds // 6)
@@ -269,9 +263,8 @@ def words(found: dict[str, Any]) -> str:
     ]
     for name, values in found["by_process"].items():
         lines.append(f"{name} by process: " + ", ".join(f"{value:+.1%}" for value in values))
-    for name, title in (("images_per_s", "pictures a second"), ("compiled_images_per_s", "the same, compiled")):
-        if name in found:
-            lines.append(f"{title}: " + ", ".join(f"{rule} {value:.3g}" for rule, value in found[name].items()))
+    speeds = ", ".join(f"{rule} {value:.3g}" for rule, value in found["images_per_s"].items())
+    lines.append(f"pictures a second: {speeds}")
     if wide := found.get("wide"):
         lines.append(
             f"SDXL at a quarter of its width, random, {wide['latent_side']} px latents, {wide['batch']} at once"

@@ -57,9 +57,6 @@ class Settings(BaseSettings):
     )
     sweep_pictures: int = Field(16, ge=4, description="held-out pictures drawn at each strength of the sweep")
     sample_batch: int = Field(8, ge=1, description="pictures drawn at once; halved whenever they do not fit the memory")
-    compile_sampling: bool = Field(
-        False, description="`torch.compile` the UNet for drawing: a minute or more to begin, then quicker steps"
-    )
     vae_decode: Literal["whole", "sliced", "tiled"] = Field(
         "whole", description="sliced: one picture after the other; tiled: large pictures in overlapping pieces"
     )
@@ -105,10 +102,10 @@ class Settings(BaseSettings):
         None,
         description="the worker retrains when due; empty: only with the built-in model",
     )
-    objective: Literal["nft", "sft", "anchored", "kto", "wrong", "trigger"] = Field(
-        "nft", description="training objective; nft, anchored and kto need keeps, else sft is used"
+    objective: Literal["nft", "sft", "anchored", "wrong", "trigger"] = Field(
+        "nft", description="training objective; nft and anchored need keeps, else sft is used"
     )
-    beta: float | None = Field(None, gt=0, description="beta of nft (empty: 1) or kto (empty: 1000)")
+    beta: float = Field(1.0, gt=0, description="beta of nft: how far it mirrors keeps at the base's prediction")
     anchor: float | None = Field(
         None,
         ge=0,
@@ -136,30 +133,11 @@ class Settings(BaseSettings):
         description="latents a forward pass, the step's gradient being their sum; empty: the whole batch, halved "
         "whenever it does not fit the memory",
     )
-    optimizer: Literal["adamw", "adamw8bit", "prodigy", "adafactor", "schedule-free"] = Field(
-        "adamw", description="adamw8bit needs bitsandbytes, prodigy needs prodigyopt, schedule-free needs schedulefree"
-    )
-    learning_rate: float | None = Field(
-        None,
-        gt=0,
-        description="peak of the cosine schedule (schedule-free: constant); empty: 5e-4, or 1 for prodigy",
-    )
-    ema_decay: float = Field(
-        0.0, ge=0, lt=1, description="decay a step of the running average of the LoRA that is published; 0: no average"
-    )
-    min_snr_gamma: float = Field(
-        0.0, ge=0, description="gamma of the min-SNR weights of the timesteps, 5 is usual; 0: all weigh the same"
-    )
+    learning_rate: float = Field(5e-4, gt=0, description="AdamW's learning rate at the peak of the cosine schedule")
     min_timestep: int = Field(
         100, ge=0, le=999, description="timesteps from this one to 999 are fitted; less noise shows no mistake"
     )
     null_dropout: float = Field(0.1, ge=0, le=1, description="share of training rows with the null prompt")
-    warm_start: bool = Field(
-        False, description="go on from the champion's LoRA instead of a fresh one (same rank and layers)"
-    )
-    replay: float = Field(
-        0.5, ge=0, le=1, description="warm start: share of each batch that the champion was trained on already"
-    )
     checkpoint_every: int = Field(100, ge=1, description="training steps between checkpoints")
     gradient_checkpointing: bool = Field(
         False, description="keep fewer activations and compute them again: less memory, slower steps"
@@ -168,7 +146,6 @@ class Settings(BaseSettings):
         "none",
         description="the UNet's linear weights in less memory: fp8, int8 (torchao) or nf4 (bitsandbytes, CUDA alone)",
     )
-    compile_unet: bool = Field(False, description="`torch.compile` while fitting: slow to begin, quicker steps")
     deterministic: bool = Field(
         False, description="on a GPU the same bytes from the same inputs, at some cost in speed (the CPU always does)"
     )
@@ -241,20 +218,12 @@ class Settings(BaseSettings):
         return self.store_url or f"sqlite:///{quote(str((self.data_dir / 'naysayer.db').resolve()))}"
 
     @property
-    def beta_used(self) -> float:
-        return self.beta or (1000.0 if self.objective == "kto" else 1.0)
-
-    @property
     def anchor_used(self) -> float:
         return self.anchor if self.anchor is not None else (4.0 if self.objective == "trigger" else 1.0)
 
     @property
     def layers_used(self) -> str:
         return self.lora_layers or ("text" if self.objective == "trigger" else "all")
-
-    @property
-    def learning_rate_used(self) -> float:
-        return self.learning_rate or (1.0 if self.optimizer == "prodigy" else 5e-4)
 
     def with_steps_for(self, pictures: int) -> "Settings":
         """Settings that say how many steps a retrain on so many rated pictures takes.

@@ -37,12 +37,12 @@ def retrain(
     """Fit a negative LoRA on the reject pool and publish it, when due; safe to call from cron every minute."""
     from feedback.webhook import announce
     from store.migrate import open_store
-    from trainer.retrain.processes import is_first_process
+    from trainer.retrain.processes import is_leader
     from trainer.retrain.retrain import retrain
     from trainer.retrain.runlog import Told, logged
 
     settings = read_settings()
-    if not is_first_process():
+    if not is_leader():
         retrain(settings)
         return
 

@@ -65,8 +65,8 @@ CONTROLS = [
     Row("held-out", "without", "same-prompt", 1),
 ]
 OTHERS = [
-    *(Row(f"{kind}, same-prompt", kind, "same-prompt", 1) for kind in ("sft", "anchored", "kto")),
-    *(Row(f"{kind}, negative-half", kind, "negative-half", 1) for kind in ("nft", "sft", "anchored", "kto", "wrong")),
+    *(Row(f"{kind}, same-prompt", kind, "same-prompt", 1) for kind in ("sft", "anchored")),
+    *(Row(f"{kind}, negative-half", kind, "negative-half", 1) for kind in ("nft", "sft", "anchored", "wrong")),
     Row("random-outputs, negative-half", "random", "negative-half", 1),
 ]
 

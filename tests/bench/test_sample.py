@@ -30,7 +30,7 @@ def test_two_passes_with_swapped_weights_predict_what_one_call_does():
 
 @pytest.mark.slow
 def test_the_bench_names_the_overheads_of_both_rules():
-    found = bench_sample(quick_settings(Path("unused")), 1, 1, 2, is_wide=False, is_compiled=False)
+    found = bench_sample(quick_settings(Path("unused")), 1, 1, 2, is_wide=False)
     assert {"negative_half_overhead", "same_prompt_overhead"} <= found.keys()
     first, second = found["by_process"]["same_prompt_overhead"]
     assert found["same_prompt_overhead"] == (first + second) / 2

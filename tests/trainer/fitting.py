@@ -12,7 +12,6 @@ from trainer.base.model import Base, load_base
 from trainer.fit.batches import BatchDrawer, Share
 from trainer.fit.cache import Cache
 from trainer.fit.fit import Fitted, Watch, fit
-from trainer.fit.parent import Parent
 
 
 def fit_here(
@@ -21,18 +20,17 @@ def fit_here(
     watch: Watch | None = None,
     *,
     base: Base | None = None,
-    parent: Parent | None = None,
 ) -> Fitted:
     """The fit of the store's pool as it is now, on a fresh base unless one is given."""
     base = base or load_base(settings)
     with frozen(settings, base) as manifest:
-        return fit(base, cache_of(settings, base), manifest, settings, folder, watch or Watch(), parent)
+        return fit(base, cache_of(settings, base), manifest, settings, folder, watch or Watch())
 
 
-def drawer(settings: Settings, base: Base, share: Share | None = None, known: frozenset[int] = frozenset()):
+def drawer(settings: Settings, base: Base, share: Share | None = None):
     """What draws the batches of such a fit."""
     with frozen(settings, base) as manifest:
-        return BatchDrawer(base, cache_of(settings, base), manifest, settings, known, share or Share())
+        return BatchDrawer(base, cache_of(settings, base), manifest, settings, share or Share())
 
 
 def cache_of(settings: Settings, base: Base) -> Cache:

@@ -25,19 +25,19 @@ def encoders_away(base: Base, settings: Settings) -> Iterator[None]:
         yield
 
 
-def fitting_rows(work: Callable[[int], Result], rows: int, least: int = 1) -> tuple[Result, int]:
+def fitting_rows(work: Callable[[int], Result], rows: int) -> tuple[Result, int]:
     """What `work(rows)` gives, `rows` halved as often as memory runs out, and the rows that did fit.
 
-    Raises the library's own error when `least` rows do not fit either.
+    Raises the library's own error when one row does not fit either.
     """
     while True:
         try:
             return work(rows), rows
         except RuntimeError as error:
-            if not should_reduce_batch_size(error) or rows <= least:
+            if not should_reduce_batch_size(error) or rows <= 1:
                 raise
         clear_device_cache(garbage_collection=True)
-        rows = max(least, rows // 2)
+        rows = rows // 2
 
 
 @contextmanager
@@ -59,12 +59,8 @@ def what_to_lower(unet: UNet2DConditionModel, parameters: list[nn.Parameter], se
     linear = sum(m.weight.nbytes for m in unet.modules() if isinstance(m, nn.Linear) and id(m.weight) not in own)
     trained = sum(parameter.nbytes for parameter in parameters)
     advice = []
-    if settings.objective == "kto" and settings.train_batch > 1:
-        advice.append(f"NAYSAYER_TRAIN_BATCH={settings.train_batch // 2} halves the activations")
     if not settings.gradient_checkpointing:
         advice.append("NAYSAYER_GRADIENT_CHECKPOINTING=1 keeps each block's input instead of all its activations")
-    if settings.optimizer == "adamw":
-        advice.append(f"NAYSAYER_OPTIMIZER=adamw8bit frees {_size(1.5 * trained)} of moments")
     if settings.base_quantization == "none":
         is_cuda = parameters[0].device.type == "cuda"
         name, left = ("nf4", 0.5) if is_cuda else ("fp8", 1.0)

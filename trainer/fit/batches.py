@@ -6,7 +6,7 @@ P pooled text width, E text encoders (2).
 
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from store.settings import Settings
 from store.tables import Role, Split
 from trainer.base.model import Base
 from trainer.fit.cache import Cache, Text, null_prompt
-from trainer.fit.objectives import NEEDS_KEEPS, min_snr_weights
+from trainer.fit.objectives import NEEDS_KEEPS
 from trainer.sample.text import read_anew, tokens_of
 
 HELD_OUT_BATCH = 64
@@ -55,11 +55,7 @@ class Share(NamedTuple):
 
 
 class BatchDrawer:
-    """Draws batches: half rejects, half keeps where there are keeps; the same step gives the same batch.
-
-    `known` holds the ids of the images that a warm start's parent was trained on: a share `replay` of each batch is
-    drawn among them, the rest among the new ones.
-    """
+    """Draws batches: half rejects, half keeps where there are keeps; the same step gives the same batch."""
 
     def __init__(
         self,
@@ -67,10 +63,9 @@ class BatchDrawer:
         cache: Cache,
         manifest: FrozenManifest,
         settings: Settings,
-        known: Collection[int] = (),
         share: Share = Share(),
     ) -> None:
-        self.cache, self.settings, self.known, self.share = cache, settings, frozenset(known), share
+        self.cache, self.settings, self.share = cache, settings, share
         self.device, self.dtype = base.device, base.dtype
         self.noising = DDPMScheduler.from_config(base.pipe.scheduler.config)
         self.pipe, self.null = base.pipe, null_prompt(base)
@@ -126,7 +121,7 @@ class BatchDrawer:
         random = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + step)
         size = self.settings.train_batch
         rejects = size - size // 2 if self.keeps else size
-        return self._pick(self.rejects, rejects, random) + self._pick(self.keeps, size - rejects, random), random
+        return _pick(self.rejects, rejects, random) + _pick(self.keeps, size - rejects, random), random
 
     def _evaluated(self) -> list[Item]:
         return self.held_out[:: math.ceil(len(self.held_out) / HELD_OUT_BATCH) or 1]
@@ -144,8 +139,6 @@ class BatchDrawer:
         is_null = torch.rand(len(items), generator=random) < null_dropout
         spread = torch.randn(shape, generator=random)  # of the VAE's posterior; unused where an item has its own latent
         weights = sureness(items)
-        if self.settings.min_snr_gamma:
-            weights = weights * min_snr_weights(self.noising, timesteps, self.settings.min_snr_gamma)
         mine = slice(share.number, None, share.of)
         items = items[mine]
         drawn = [self.cache.latent(item).sample(s) for item, s in zip(items, spread[mine], strict=True)]
@@ -195,14 +188,6 @@ class BatchDrawer:
         if self.noising.config.prediction_type == "v_prediction":
             return self.noising.get_velocity(latents, noise, timesteps)
         return noise
-
-    def _pick(self, items: Sequence[Item], count: int, random: torch.Generator) -> list[Item]:
-        old = [item for item in items if item.image_id in self.known] if self.known else []
-        if not old or len(old) == len(items):
-            return _pick(items, count, random)
-        new = [item for item in items if item.image_id not in self.known]
-        again = round(count * self.settings.replay)
-        return _pick(old, again, random) + _pick(new, count - again, random)
 
 
 def sureness(items: Sequence[Item]) -> Tensor:

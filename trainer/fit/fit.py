@@ -32,8 +32,7 @@ from trainer.fit.batches import Batch, BatchDrawer, Share
 from trainer.fit.cache import Cache
 from trainer.fit.checkpoint import State, newest_checkpoint, save_checkpoint
 from trainer.fit.learner import Learner, gradient_norm
-from trainer.fit.objectives import NEEDS_BASE, anchored_loss, kto_loss, nft_loss, sft_loss
-from trainer.fit.parent import Parent, begin_with, drift
+from trainer.fit.objectives import NEEDS_BASE, anchored_loss, nft_loss, sft_loss
 from trainer.lora.tensors import add_fresh, round_to_half, trained_tensors, weights_of
 from trainer.sample.text import add_fresh_text, trained_text
 
@@ -60,28 +59,24 @@ def fit(
     settings: Settings,
     folder: Path,
     watch: Watch,
-    parent: Parent | None = None,
 ) -> Fitted:
     """The adapter after `train_steps` steps, going on from the newest checkpoint in `folder`.
 
-    `parent` is the version before: a warm start begins with it, and the curve ends with the drift from it. Started by
-    `accelerate launch`, each process takes its share of every batch, and all of them end with the same weights.
+    Started by `accelerate launch`, each process takes its share of every batch, and all end with the same weights.
     Raises NonFiniteLoss before the step that would use it; OutOfMemory when one latent a pass does not fit;
     Interrupted, after saving, when asked to stop.
     """
     accelerator = Accelerator(cpu=base.device.type == "cpu", mixed_precision=_precision(base))
-    unet, warm = base.pipe.unet, parent if settings.warm_start else None
+    unet = base.pipe.unet
     share = Share(accelerator.process_index, accelerator.num_processes)
-    _refuse_what_cannot_be_shared(settings, share)
+    _refuse_more_processes_than_latents(settings, share)
     _refuse_text_without_prompts(settings)
-    draw = BatchDrawer(base, cache, manifest, settings, warm.known if warm else (), share)
+    draw = BatchDrawer(base, cache, manifest, settings, share)
     with accelerator.main_process_first():
         cache.prepare(*draw.needed())
     parameters = add_fresh(unet, settings.lora_rank, settings.layers_used, settings.seed)
     if settings.lora_text_encoders:
         parameters += add_fresh_text(base.pipe, settings.lora_rank, settings.seed)
-    if warm:
-        begin_with(warm, trained_tensors(unet) | trained_text(base.pipe), settings)
     with (
         encoders_away(base, settings),
         reproducible(settings.deterministic),
@@ -90,12 +85,8 @@ def fit(
     ):
         learner = Learner(parameters, settings, accelerator)
         curve = _Run(unet, draw, learner, folder, watch).to_the_end()
-    learner.settle()
     round_to_half(parameters)
-    weights = weights_of(trained_tensors(unet) | trained_text(base.pipe))
-    if parent:
-        curve[-1]["drift"] = drift(weights, parent.weights)
-    return Fitted(weights, curve)
+    return Fitted(weights_of(trained_tensors(unet) | trained_text(base.pipe)), curve)
 
 
 class _Run:
@@ -104,9 +95,8 @@ class _Run:
     def __init__(
         self, unet: UNet2DConditionModel, draw: BatchDrawer, learner: Learner, folder: Path, watch: Watch
     ) -> None:
-        self.draw, self.learner, self.folder, self.watch = draw, learner, folder, watch
+        self.unet, self.draw, self.learner, self.folder, self.watch = unet, draw, learner, folder, watch
         self.settings, self.accelerator = learner.settings, learner.accelerator
-        self.network = torch.compile(unet) if self.settings.compile_unet else unet
         self.rows = self.settings.micro_batch or self.settings.train_batch
         self.curve: list[dict[str, float]] = []
 
@@ -156,13 +146,12 @@ class _Run:
             losses = [self._pass(part) for part in batch.parts(rows)]
             return torch.stack(losses).sum()
 
-        least = self.settings.train_batch if self.draw.objective == "kto" else 1
-        loss, self.rows = fitting_rows(work, self.rows, least)
+        loss, self.rows = fitting_rows(work, self.rows)
         return loss
 
     def _pass(self, part: Batch) -> Tensor:
         with self.accelerator.autocast():
-            loss = loss_of(self.network, part, self.draw)
+            loss = loss_of(self.unet, part, self.draw)
         loss = loss * (len(part.timesteps_B) / self.settings.train_batch)
         self.accelerator.backward(loss)
         return loss.detach()
@@ -180,8 +169,7 @@ class _Run:
         if not self.is_first or not (is_milestone or must_stop):
             return
         if is_milestone:
-            with self.learner.as_published():
-                self.curve[-1] |= held_out_losses(self.network, self.draw, self.accelerator, self.rows)
+            self.curve[-1] |= held_out_losses(self.unet, self.draw, self.accelerator, self.rows)
         save_checkpoint(self.folder, State(step, self.curve, self.learner.state()))
 
 
@@ -195,11 +183,7 @@ def loss_of(unet: UNet2DConditionModel, batch: Batch, draw: BatchDrawer) -> Tens
         base_BCHW = predict(unet, batch)
     unet.enable_adapters()
     known = (predict(unet, draw.adapted(batch)), base_BCHW, batch.target_BCHW, batch.is_reject_B, batch.weights_B)
-    if objective == "nft":
-        return nft_loss(*known, beta=settings.beta_used)
-    return (
-        kto_loss(*known, beta=settings.beta_used) if objective == "kto" else anchored_loss(*known, settings.anchor_used)
-    )
+    return nft_loss(*known, settings.beta) if objective == "nft" else anchored_loss(*known, settings.anchor_used)
 
 
 def predict(unet: UNet2DConditionModel | nn.Module, batch: Batch) -> Tensor:
@@ -237,18 +221,12 @@ def _refuse_text_without_prompts(settings: Settings) -> None:
         )
 
 
-def _refuse_what_cannot_be_shared(settings: Settings, share: Share) -> None:
-    """Raises BadRequest when a batch cannot be split as the settings or the launcher ask."""
+def _refuse_more_processes_than_latents(settings: Settings, share: Share) -> None:
+    """Raises BadRequest when there are more processes than latents in a batch."""
     if settings.train_batch < share.of:
         raise BadRequest(
             f"NAYSAYER_TRAIN_BATCH is {settings.train_batch} and {share.of} processes were started, each needs a "
             "latent a step; raise it, or start fewer"
-        )
-    is_split = share.of > 1 or (settings.micro_batch or settings.train_batch) < settings.train_batch
-    if settings.objective == "kto" and is_split:
-        raise BadRequest(
-            "kto compares the pictures of a batch with one another, so a batch cannot be split; leave "
-            "NAYSAYER_MICRO_BATCH empty and start one process, or choose another NAYSAYER_OBJECTIVE"
         )
 
 

@@ -5,13 +5,11 @@ Shape suffixes: B batch, C latent channels (4), H W latent height and width (pix
 velocity). Every loss is a scalar float32; `weights_B` are sample weights (mean 1: the loss keeps its scale).
 """
 
-from diffusers import DDPMScheduler
-from diffusers.training_utils import compute_snr
 from torch import Tensor
 
-NEEDS_BASE = ("nft", "anchored", "kto", "trigger")
+NEEDS_BASE = ("nft", "anchored", "trigger")
 """Objectives that compare with the base's prediction, which costs a forward pass without gradients."""
-NEEDS_KEEPS = ("nft", "anchored", "kto")
+NEEDS_KEEPS = ("nft", "anchored")
 """Objectives that also learn from keeps; without any they come to `sft`."""
 TINY = 1e-4
 """The least squared error of the base that an error is divided by."""
@@ -64,37 +62,6 @@ def nft_loss(
     implicit_BCHW = base_BCHW + _signs(is_reject_B)[:, None, None, None] * beta * (pred_BCHW.float() - base_BCHW)
     known_B = _squared_error(base_BCHW, target_BCHW).clamp(min=TINY)
     return (_squared_error(implicit_BCHW, target_BCHW) / known_B * weights_B).mean()
-
-
-def kto_loss(
-    pred_BCHW: Tensor,
-    base_BCHW: Tensor,
-    target_BCHW: Tensor,
-    is_reject_B: Tensor,
-    weights_B: Tensor | float = 1.0,
-    beta: float = 1000.0,
-) -> Tensor:
-    """1 - sigmoid(y beta (gain - z)): rejects should gain by the adapter (y = 1), keeps should lose (y = -1).
-
-    `gain` is how much better than the base the adapter fits a picture; z, its batch mean if positive, is held fixed.
-    Source: Diffusion-KTO, Li et al. 2024, eq. 9, with the labels exchanged.
-    """
-    gain_B = _squared_error(base_BCHW, target_BCHW) - _squared_error(pred_BCHW, target_BCHW)
-    reference = gain_B.detach().mean().clamp(min=0)
-    value_B = (_signs(is_reject_B) * beta * (gain_B - reference)).sigmoid()
-    return ((1 - value_B) * weights_B).mean()
-
-
-def min_snr_weights(scheduler: DDPMScheduler, timesteps_B: Tensor, gamma: float) -> Tensor:
-    """Weights (B,) by the signal-to-noise ratio: min(snr, gamma) / snr, for v-prediction min(snr, gamma) / (snr + 1).
-
-    Finite also where a zero-terminal-SNR schedule has snr = 0 (1, for v-prediction 0).
-    Source: Min-SNR, Hang et al. 2023, eq. 8 and, for v, section 3.4; as in diffusers' training scripts.
-    """
-    snr_B = compute_snr(scheduler, timesteps_B)
-    if scheduler.config.prediction_type == "v_prediction":
-        return snr_B.clamp(max=gamma) / (snr_B + 1)
-    return (gamma / snr_B).clamp(max=1)
 
 
 def _signs(is_reject_B: Tensor) -> Tensor:

@@ -1,27 +1,19 @@
-"""Several processes for one retrain, as `accelerate launch` or `torchrun` start them: the first leads, the others help.
+"""Several processes for one retrain, as `accelerate launch` or `torchrun` start them.
 
-The first alone holds the lock, freezes, saves, publishes. It tells the others once which manifest to fit, or that there
-is nothing to do, as a row of bytes: no pickle passes between them.
+The first process leads: only it holds the lock, freezes, saves and publishes. It broadcasts once which manifest to fit,
+or that there is nothing to do, as a row of bytes: no pickle passes between processes.
 """
 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import NamedTuple
 
 from store.settings import Settings
 
 NOTHING = "0" * 64
 WAIT = timedelta(hours=12)
-"""How long the others wait while the first encodes what is new in the pool."""
-
-
-class Order(NamedTuple):
-    """What to fit: a manifest, and the version that it comes after (0: none)."""
-
-    manifest_id: str
-    parent: int
+"""How long the other processes wait while the leader encodes what is new in the pool."""
 
 
 def process_count() -> int:
@@ -29,36 +21,36 @@ def process_count() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def is_first_process() -> bool:
-    """Whether this one leads."""
+def is_leader() -> bool:
+    """Whether this process is the first."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 @contextmanager
-def leading(settings: Settings) -> Iterator[Callable[[Order], None]]:
-    """Gives the function that tells the other processes what to fit; unless it is called, they hear of nothing."""
-    told: list[Order] = []
+def leading(settings: Settings) -> Iterator[Callable[[str], None]]:
+    """Gives the function that broadcasts the manifest to fit; if it is not called, the others hear of nothing."""
+    sent: list[str] = []
 
-    def tell(order: Order) -> None:
-        told.append(order)
+    def broadcast(manifest_id: str) -> None:
+        sent.append(manifest_id)
         if process_count() > 1:
-            _broadcast(settings, order)
+            _broadcast(settings, manifest_id)
 
     try:
-        yield tell
+        yield broadcast
     finally:
-        if not told:
-            tell(Order(NOTHING, 0))
+        if not sent:
+            broadcast(NOTHING)
 
 
-def hear(settings: Settings) -> Order | None:
-    """What the first process says, once it does; None when there is nothing to fit."""
-    order = _broadcast(settings, Order(NOTHING, 0))
-    return None if order.manifest_id == NOTHING else order
+def receive_manifest_id(settings: Settings) -> str | None:
+    """Waits for the leader's broadcast: the id of the manifest to fit, or None when there is nothing to fit."""
+    manifest_id = _broadcast(settings, NOTHING)
+    return None if manifest_id == NOTHING else manifest_id
 
 
-def _broadcast(settings: Settings, order: Order) -> Order:
-    """The first process's order, in every process."""
+def _broadcast(settings: Settings, manifest_id: str) -> str:
+    """The leader's manifest id, in every process."""
     import torch
     from accelerate import PartialState
     from accelerate.utils import broadcast
@@ -66,6 +58,5 @@ def _broadcast(settings: Settings, order: Order) -> Order:
     from trainer.base.model import pick_device
 
     state = PartialState(cpu=pick_device(settings.device).type == "cpu", timeout=WAIT)
-    sent = torch.tensor([order.parent, *bytes.fromhex(order.manifest_id)], device=state.device)
-    parent, *manifest_id = broadcast(sent).tolist()
-    return Order(bytes(manifest_id).hex(), parent)
+    sent = torch.tensor([*bytes.fromhex(manifest_id)], device=state.device)
+    return bytes(broadcast(sent).tolist()).hex()

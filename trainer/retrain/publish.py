@@ -44,17 +44,12 @@ TRAINING = (
     "lora_layers",
     "train_steps",
     "train_batch",
-    "optimizer",
     "learning_rate",
-    "ema_decay",
-    "min_snr_gamma",
     "min_timestep",
     "null_dropout",
     "beta",
     "anchor",
     "trigger",
-    "warm_start",
-    "replay",
     "dtype",
     "base_quantization",
     "seed",
@@ -63,7 +58,7 @@ TRAINING = (
     "guidance_gain",
     "sweep_pictures",
 )
-RUNNING = ("micro_batch", "gradient_checkpointing", "compile_unet", "deterministic")
+RUNNING = ("micro_batch", "gradient_checkpointing", "deterministic")
 """Settings that change how a fit uses the machine, and its result by rounding alone: a run may go on under others."""
 
 
@@ -78,7 +73,6 @@ class Made:
     settings: Settings
     run: Run
     commit: str
-    warm_from: int | None = None
 
 
 class Files(NamedTuple):
@@ -116,7 +110,7 @@ def render(made: Made) -> Files:
     common = header_of(settings.lora_rank, "Naysayer negative LoRA") | {
         "ss_seed": str(settings.seed),
         "ss_max_train_steps": str(settings.train_steps),
-        "ss_learning_rate": str(settings.learning_rate_used),
+        "ss_learning_rate": str(settings.learning_rate),
         "ss_batch_size_per_device": str(settings.train_batch),
         "ss_num_train_images": str(len(made.manifest.items)),
         "modelspec.description": "Stands on the negative half of guidance; it draws what raters rejected.",
@@ -224,7 +218,7 @@ def _record(engine: Engine, files: Files, made: Made) -> Version:
         number = next_number(session)
         version = Version(
             number=number,
-            parent=number - 1 if made.warm_from is None else made.warm_from,
+            parent=number - 1,
             sha256=sha256_of(files.diffusers),
             kohya_sha256=sha256_of(files.kohya),
             manifest_id=made.manifest.id,

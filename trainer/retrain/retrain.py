@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Engine
 from sqlmodel import col, select
@@ -23,10 +23,7 @@ from store.layout import Layout, layout_of
 from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Run, RunStatus, utc_now
-from trainer.retrain.processes import Order, hear, is_first_process, leading
-
-if TYPE_CHECKING:
-    from trainer.fit.parent import Parent
+from trainer.retrain.processes import is_leader, leading, receive_manifest_id
 
 SMALLER = ["NAYSAYER_SAMPLE_BATCH=1 draws one picture at once", "smaller pictures (NAYSAYER_WIDTH_PX)"]
 """What to lower when memory runs out while the strengths are swept or the files are checked."""
@@ -47,34 +44,31 @@ def retrain(settings: Settings, *, force: bool = False) -> Outcome:
     Of several processes the first does all this and the others help it to fit.
     Raises Busy when another one runs, Interrupted after SIGTERM or SIGINT (a checkpoint is saved).
     """
-    if not is_first_process():
+    if not is_leader():
         return _help_to_fit(settings)
     engine, layout = open_store(settings), layout_of(settings)
     busy = "another retrain runs on this store; try again when it has ended"
-    with leading(settings) as tell, only_one(layout.retrain_lock, busy):
+    with leading(settings) as broadcast, only_one(layout.retrain_lock, busy):
         unfinished = _unfinished(engine)
         due = how_due(engine, settings.rejects_needed)
         if unfinished is None and not due.is_due and not force:
             return Outcome(due.sentence)
-        return _train_and_publish(engine, layout, settings, unfinished, tell)
+        return _train_and_publish(engine, layout, settings, unfinished, broadcast)
 
 
 def _train_and_publish(
-    engine: Engine, layout: Layout, settings: Settings, unfinished: Run | None, tell: Callable[[Order], None]
+    engine: Engine, layout: Layout, settings: Settings, unfinished: Run | None, broadcast: Callable[[str], None]
 ) -> Outcome:
     from trainer.base.memory import told_what_to_lower
     from trainer.base.model import load_base, quiet_libraries
     from trainer.base.weights import pinned
     from trainer.fit.cache import Cache
     from trainer.fit.fit import Watch, fit
-    from trainer.fit.learner import require_optimizer
-    from trainer.fit.parent import find_parent
     from trainer.retrain.publish import Made, publish_version, sweep
     from trainer.retrain.strength import choose_strength
     from trainer.retrain.trigger import trigger_change
 
     quiet_libraries()
-    require_optimizer(settings)
     _ask_for_determinism(settings)
     sweep(engine, layout)
     base = load_base(pinned(engine, settings))
@@ -82,17 +76,15 @@ def _train_and_publish(
     manifest = _manifest(engine, unfinished, base.sha256)
     settings = settings.with_steps_for(len(manifest.items))
     run = _start(engine, unfinished, manifest, settings)
-    parent = find_parent(engine, layout)
-    folder = checkpoint_folder(layout, manifest, settings, parent)
+    folder = checkpoint_folder(layout, manifest, settings)
     with _recorded(engine, run), told_what_to_lower(lambda: SMALLER), _stop_signals() as should_stop:
         cache = Cache(base, layout.blobs, layout.cache)
         watch = Watch(_reporter(engine, run), lambda: should_stop() or _is_told_to_stop(engine, run))
-        tell(Order(manifest.id, parent.number if parent else 0))
-        fitted = fit(base, cache, manifest, settings, folder, watch, parent)
+        broadcast(manifest.id)
+        fitted = fit(base, cache, manifest, settings, folder, watch)
         fitted.curve[-1].update(trigger_change(base, cache, manifest, settings))
         choice = choose_strength(base, cache, manifest, settings, judged_strengths(engine, settings.rule))
-        warm_from = parent.number if parent and settings.warm_start else None
-        made = Made(base, fitted, choice, manifest, settings, run, code_commit(), warm_from)
+        made = Made(base, fitted, choice, manifest, settings, run, code_commit())
         version = publish_version(engine, layout, made)
     remove_folder(layout.checkpoints)
     if settings.promotion_used == "auto":
@@ -106,21 +98,19 @@ def _help_to_fit(settings: Settings) -> Outcome:
     from trainer.base.weights import pinned
     from trainer.fit.cache import Cache
     from trainer.fit.fit import Watch, fit
-    from trainer.fit.parent import find_parent
 
     quiet_libraries()
     _ask_for_determinism(settings)
-    order = hear(settings)
-    if order is None:
+    manifest_id = receive_manifest_id(settings)
+    if manifest_id is None:
         return Outcome("the first process had nothing to fit")
     engine, layout = open_store(settings), layout_of(settings)
-    base, manifest = load_base(pinned(engine, settings)), load_manifest(engine, order.manifest_id)
+    base, manifest = load_base(pinned(engine, settings)), load_manifest(engine, manifest_id)
     settings = settings.with_steps_for(len(manifest.items))
-    parent = find_parent(engine, layout, order.parent)
-    folder = checkpoint_folder(layout, manifest, settings, parent)
+    folder = checkpoint_folder(layout, manifest, settings)
     with _stop_signals() as should_stop:
         cache = Cache(base, layout.blobs, layout.cache)
-        fit(base, cache, manifest, settings, folder, Watch(should_stop=should_stop), parent)
+        fit(base, cache, manifest, settings, folder, Watch(should_stop=should_stop))
     return Outcome(f"helped to fit {len(manifest.items)} rated images; the first process publishes")
 
 
@@ -129,15 +119,12 @@ def _ask_for_determinism(settings: Settings) -> None:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it once, when it starts
 
 
-def checkpoint_folder(
-    layout: Layout, manifest: FrozenManifest, settings: Settings, parent: "Parent | None" = None
-) -> Path:
-    """Where the checkpoints of this manifest under these settings lie: other data or settings never mix with them."""
+def checkpoint_folder(layout: Layout, manifest: FrozenManifest, settings: Settings) -> Path:
+    """The folder for checkpoints of this manifest under these settings: other data or settings have another one."""
     from trainer.retrain.publish import libraries, training_settings
 
-    begins_with = parent.sha256 if parent and settings.warm_start else ""
     settled = sorted(training_settings(settings).items())
-    identity = repr((manifest.id, settled, sorted(libraries().items()), begins_with))
+    identity = repr((manifest.id, settled, sorted(libraries().items())))
     return layout.checkpoints / sha256_of(identity.encode())[:32]
 
 

@@ -80,8 +80,6 @@ def once(function: Callable[[Tensor], Tensor], kept: Kept) -> Forward:
     """The function, computed only when it is given another tensor than before: the text is one for all steps."""
 
     def remembered(x: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
-        if torch.compiler.is_compiling():
-            return function(x)
         if function not in kept or kept[function][0] is not x:
             kept[function] = (x, function(x))
         return kept[function][1]

@@ -44,15 +44,13 @@ class Drawn(NamedTuple):
 class Sampler:
     """Keeps the LoRA of one version beside the base, so that drawing with it again costs no loading.
 
-    `most` is how many pictures fit into memory at once, once that was found out. `is_compiled` compiles the UNet.
+    `most` is how many pictures fit into memory at once, once that was found out.
     """
 
-    def __init__(self, base: Base, layout: Layout, *, is_compiled: bool = False) -> None:
+    def __init__(self, base: Base, layout: Layout) -> None:
         self.base, self.layout, self.attached = base, layout, 0
         self.most: int | None = None
         self._steering: tuple[object, Steering] | None = None
-        if is_compiled:
-            base.pipe.unet.compile()
 
     def drawing_of(self, version: Version) -> Drawing:
         """How pictures of that version are drawn."""

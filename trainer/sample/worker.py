@@ -113,7 +113,7 @@ def prepare(engine: Engine, layout: Layout, settings: Settings) -> Sampler:
         add_prompts(engine, default_prompts(), source="built-in")
     if not list_prompts(engine):
         log.warning("the prompt list is empty, nothing can be drawn; `naysayer prompts import FILE` fills it")
-    return Sampler(base, layout, is_compiled=settings.compile_sampling)
+    return Sampler(base, layout)
 
 
 def plan(engine: Engine, settings: Settings, batch: int, worker: str = "alone") -> list[Work]:

@@ -2,13 +2,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from diffusers import DDPMScheduler, EulerDiscreteScheduler
-from diffusers.training_utils import compute_snr
+from diffusers import EulerDiscreteScheduler
 
 from store.errors import RetrainError
 from tests.trainer.fitting import cache_of, drawer, fit_here, frozen
 from trainer.fit.batches import Batch, BatchDrawer, Share
-from trainer.fit.objectives import min_snr_weights
 
 
 def with_schedule(base, **changes):
@@ -39,25 +37,6 @@ def test_the_parts_of_a_batch_are_its_rows_in_order(rated, base):
     assert torch.equal(torch.cat([part.noisy_BCHW for part in parts]), whole.noisy_BCHW)
 
 
-def test_a_warm_start_draws_its_share_among_what_the_parent_knew(rated, base):
-    settings = rated.model_copy(update={"train_batch": 8, "replay": 0.25})
-    plain = drawer(settings, base)
-    known = frozenset(item.image_id for item in (plain.rejects + plain.keeps)[::2])
-    draw = drawer(settings, base, known=known)
-    random = torch.Generator().manual_seed(0)
-    for _ in range(20):
-        drawn = [item.image_id in known for item in draw._pick(draw.rejects, 4, random)]
-        assert sum(drawn) == 1
-    assert draw.train(0).is_reject_B.sum() == 4
-
-
-def test_a_warm_start_without_anything_new_draws_among_the_old(rated, base):
-    plain = drawer(rated, base)
-    every = frozenset(item.image_id for item in plain.rejects + plain.keeps)
-    again = drawer(rated, base, known=every)
-    assert torch.equal(plain.train(2).noisy_BCHW, again.train(2).noisy_BCHW)
-
-
 def test_v_prediction_checkpoints_are_fitted_to_the_velocity(rated, own_base):
     epsilon = drawer(rated, own_base)
     velocity = drawer(rated, with_schedule(own_base, prediction_type="v_prediction"))
@@ -69,7 +48,7 @@ def test_v_prediction_checkpoints_are_fitted_to_the_velocity(rated, own_base):
 
 
 def test_at_zero_terminal_snr_the_last_step_is_all_noise_and_its_target_the_negative_latent(rated, own_base):
-    settings = rated.model_copy(update={"min_timestep": 999, "min_snr_gamma": 5.0})
+    settings = rated.model_copy(update={"min_timestep": 999})
     draw = drawer(settings, zero_terminal(own_base))
     assert draw.noising.alphas_cumprod[-1] == 0
     batch = draw.train(0)
@@ -80,7 +59,7 @@ def test_at_zero_terminal_snr_the_last_step_is_all_noise_and_its_target_the_nega
 
 
 def test_a_zero_terminal_snr_checkpoint_is_fitted_without_nan(rated, own_base, tmp_path):
-    settings = rated.model_copy(update={"train_steps": 3, "min_timestep": 990, "min_snr_gamma": 5.0})
+    settings = rated.model_copy(update={"train_steps": 3, "min_timestep": 990})
     fitted = fit_here(settings, tmp_path / "a", base=zero_terminal(own_base))
     assert all(torch.isfinite(tensor).all() for tensor in fitted.weights.values())
     assert len(fitted.curve) == 3
@@ -92,17 +71,3 @@ def test_a_pool_of_several_sizes_is_refused(rated, base):
     mixed = replace(manifest, items=(wider, *manifest.items[1:]))
     with pytest.raises(RetrainError, match=r"pictures of 2 sizes \(23 of 64×64, 1 of 96×64\), a retrain needs one"):
         BatchDrawer(base, cache_of(rated, base), mixed, rated)
-
-
-@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
-@pytest.mark.parametrize("is_rescaled", [False, True])
-def test_min_snr_caps_the_weight_of_the_clean_timesteps(prediction, is_rescaled):
-    scheduler = DDPMScheduler(prediction_type=prediction, rescale_betas_zero_snr=is_rescaled)
-    timesteps = torch.tensor([0, 10, 100, 500, 900, 999])
-    weights, snr = min_snr_weights(scheduler, timesteps, 5.0), compute_snr(scheduler, timesteps)
-    assert torch.isfinite(weights).all()
-    # Times the weight that the prediction's own error has in the picture, no timestep counts more than gamma.
-    assert (weights * (snr + (prediction == "v_prediction")) <= 5.0001).all()
-    noisy = snr < 5
-    own = snr[noisy] / (snr[noisy] + 1) if prediction == "v_prediction" else torch.ones(int(noisy.sum()))
-    torch.testing.assert_close(weights[noisy], own)

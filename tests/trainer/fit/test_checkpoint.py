@@ -11,13 +11,12 @@ from store.layout import layout_of
 from tests.trainer.fitting import fit_here, frozen
 from trainer.fit.checkpoint import State, newest_checkpoint, save_checkpoint
 from trainer.fit.fit import Watch
-from trainer.fit.parent import Parent
 from trainer.retrain.retrain import checkpoint_folder
 
 LEARNED = {
     "weights": [torch.arange(3.0), torch.tensor([1, 2], dtype=torch.uint8)],
     "optimizer": {"state": {0: {"step": torch.tensor(4.0), "ratio": 0.1, "flag": True}}, "groups": [{"betas": [0.9]}]},
-    "average": None,
+    "scaler": None,
 }
 
 
@@ -93,25 +92,20 @@ def test_a_resumed_fit_draws_the_same_chance_from_every_generator(rated, tmp_pat
     assert len(set(whole.values())) == 6
 
 
-def test_other_data_settings_or_beginnings_have_checkpoints_of_their_own(rated, base):
+def test_other_data_or_settings_have_checkpoints_of_their_own(rated, base):
     layout = layout_of(rated)
     with frozen(rated, base) as manifest:
         fewer = type(manifest)(manifest.base_sha256, manifest.items[1:])
 
-    def folder(found=manifest, parent=None, **changes) -> Path:
-        return checkpoint_folder(layout, found, rated.model_copy(update=changes), parent)
+    def folder(found=manifest, **changes) -> Path:
+        return checkpoint_folder(layout, found, rated.model_copy(update=changes))
 
-    champion = Parent(3, "a" * 64, {}, frozenset())
     others = [
         folder(),
         folder(fewer),
         folder(learning_rate=1e-3),
-        folder(optimizer="prodigy"),
-        folder(ema_decay=0.9),
         folder(base_quantization="int8"),
-        folder(warm_start=True, parent=champion),
-        folder(warm_start=True, parent=champion._replace(sha256="b" * 64)),
     ]
     assert len(set(others)) == len(others)
     # What changes nothing but the use of the machine lets a run go on: after it ran out of memory, above all.
-    assert {folder(micro_batch=1), folder(gradient_checkpointing=True), folder(parent=champion)} == {folder()}
+    assert {folder(micro_batch=1), folder(gradient_checkpointing=True)} == {folder()}

@@ -1,7 +1,6 @@
 import json
 import math
 from dataclasses import replace
-from functools import partial
 
 import pytest
 import torch
@@ -105,12 +104,3 @@ def test_a_verdict_that_raters_agree_on_weighs_more(rated, own_base):
     item = drawer(rated, own_base).rejects[0]
     weights = sureness([replace(item, weight=1.0), replace(item, weight=2 / 3)])
     torch.testing.assert_close(weights, torch.tensor([1.5, 0.5]))
-
-
-@pytest.mark.slow
-def test_a_compiled_unet_is_fitted_to_the_same_weights(rated, tmp_path, monkeypatch):
-    # Traced for real, with torch's own backend that calls the same kernels: C++ would take minutes to compile.
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
-    settings = rated.model_copy(update={"train_steps": 2})
-    compiled = fit_here(settings.model_copy(update={"compile_unet": True}), tmp_path / "a")
-    assert equal(compiled.weights, fit_here(settings, tmp_path / "b").weights)

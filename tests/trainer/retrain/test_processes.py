@@ -10,7 +10,7 @@ from store.migrate import open_store
 from store.tables import Version
 from tests.trainer.children import DONE, OUR_ERROR, retrain_child, retrain_together, start
 from tests.trainer.retrain.test_retrain import folders, last_run, published
-from trainer.retrain.processes import Order, is_first_process, leading, process_count
+from trainer.retrain.processes import is_leader, leading, process_count
 
 
 def together(settings, processes: int = 2) -> list[int | None]:
@@ -65,8 +65,8 @@ def test_more_processes_than_latents_are_refused_in_all_of_them(rated):
 
 
 def test_a_process_started_by_hand_leads_and_is_alone(settings, monkeypatch):
-    assert (process_count(), is_first_process()) == (1, True)
-    with leading(settings) as tell:
-        tell(Order("a" * 64, 0))  # nobody listens, and nothing waits
+    assert (process_count(), is_leader()) == (1, True)
+    with leading(settings) as broadcast:
+        broadcast("a" * 64)  # nobody listens, and nothing waits
     monkeypatch.setitem(os.environ, "RANK", "1")
-    assert not is_first_process()
+    assert not is_leader()

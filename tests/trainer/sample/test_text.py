@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from feedback.versions import get_version
-from store.errors import BadExport, BadRequest, Interrupted, RetrainError
+from store.errors import BadExport, BadRequest, Interrupted
 from store.layout import layout_of
 from store.migrate import open_store
 from tests.trainer.conftest import quick_settings
@@ -18,7 +18,6 @@ from tests.trainer.fitting import drawer, fit_here, frozen
 from trainer.base.model import Base, load_base
 from trainer.fit.cache import encode_prompts, weights_sha256
 from trainer.fit.fit import Watch, loss_of
-from trainer.fit.parent import Parent
 from trainer.lora.tensors import (
     DIFFUSERS_FILE,
     KOHYA_FILE,
@@ -217,18 +216,6 @@ def test_in_micro_batches_the_step_is_that_of_the_whole_batch(text_settings, tmp
     parts = fit_here(one.model_copy(update={"micro_batch": 1}), tmp_path / "b")
     assert parts.curve[0]["loss"] == pytest.approx(whole.curve[0]["loss"], rel=1e-5)
     assert parts.curve[0]["gradient_norm"] == pytest.approx(whole.curve[0]["gradient_norm"], rel=1e-3)
-
-
-def test_a_warm_start_begins_with_the_parents_text_encoders(text_settings, tmp_path):
-    first = fit_here(text_settings, tmp_path / "a")
-    parent = Parent(1, "a" * 64, first.weights, frozenset())
-    still = text_settings.model_copy(update={"warm_start": True, "learning_rate": 1e-12})
-    again = fit_here(still, tmp_path / "b", parent=parent)
-    assert all(torch.equal(again.weights[name], tensor) for name, tensor in first.weights.items())
-    assert again.curve[-1]["drift"] == pytest.approx(0, abs=1e-6)
-    alone = still.model_copy(update={"lora_text_encoders": False})
-    with pytest.raises(RetrainError, match="NAYSAYER_LORA_TEXT_ENCODERS as that version had"):
-        fit_here(alone, tmp_path / "c", parent=parent)
 
 
 def test_a_fit_that_would_never_read_a_prompt_is_refused(text_settings, tmp_path):
