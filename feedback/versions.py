@@ -58,8 +58,8 @@ def next_number(session: Session) -> int:
 def promote(engine: Engine, number: int, reason: str = "") -> None:
     """Makes version `number` the champion. Raises UnknownVersion, or BadRequest when it already is or was withdrawn."""
     with writing(engine) as session:
-        known(session, number)
-        if pointed(session, AliasName.champion) == number:
+        require_version(session, number)
+        if alias_target(session, AliasName.champion) == number:
             raise BadRequest(f"v{number} is the champion already; nothing was changed")
         if number in withdrawn(session):
             raise BadRequest(f"v{number} was withdrawn, so it cannot be promoted; nothing was changed")
@@ -89,12 +89,12 @@ def withdraw(engine: Engine, number: int, reason: str) -> int:
     Raises UnknownVersion, or BadRequest for the plain base and for one that was withdrawn before.
     """
     with writing(engine) as session:
-        known(session, number)
+        require_version(session, number)
         if number == PLAIN:
             raise BadRequest("the plain base cannot be withdrawn: every version stands on it; nothing was changed")
         if number in withdrawn(session):
             raise BadRequest(f"v{number} was withdrawn before; nothing was changed")
-        live = pointed(session, AliasName.champion)
+        live = alias_target(session, AliasName.champion)
         _end_challenge(session, number)
         if live == number:
             happened = session.exec(select(AliasEvent).order_by(col(AliasEvent.id)))
@@ -114,7 +114,7 @@ def conclude(engine: Engine, action: Action, number: int, against: int, reason: 
     False, and nothing is changed, when the champion or the challenger is another by now.
     """
     with writing(engine) as session:
-        aliases = (pointed(session, AliasName.champion), pointed(session, AliasName.challenger))
+        aliases = (alias_target(session, AliasName.champion), alias_target(session, AliasName.challenger))
         if aliases != (against, number) or number in withdrawn(session):
             return False
         if action is Action.promote:
@@ -155,7 +155,7 @@ def withdrawn(session: Session) -> set[int]:
 def champion(engine: Engine) -> Version:
     """The live version. Raises BadRequest in a store where `begin` has not run."""
     with reading(engine) as session:
-        number = pointed(session, AliasName.champion)
+        number = alias_target(session, AliasName.champion)
         if number is None:
             raise BadRequest("this store has no champion yet; start `naysayer generate` once, it records the base")
         return session.get_one(Version, number)
@@ -164,7 +164,7 @@ def champion(engine: Engine) -> Version:
 def get_version(engine: Engine, number: int) -> Version:
     """The row of a version. Raises UnknownVersion."""
     with reading(engine) as session:
-        return known(session, number)
+        return require_version(session, number)
 
 
 def events(engine: Engine) -> list[AliasEvent]:
@@ -173,7 +173,7 @@ def events(engine: Engine) -> list[AliasEvent]:
         return list(session.exec(select(AliasEvent).order_by(col(AliasEvent.id).desc())))
 
 
-def known(session: Session, number: int) -> Version:
+def require_version(session: Session, number: int) -> Version:
     """The row of a version. Raises UnknownVersion."""
     version = session.get(Version, number)
     if version is None:
@@ -181,7 +181,7 @@ def known(session: Session, number: int) -> Version:
     return version
 
 
-def pointed(session: Session, name: AliasName) -> int | None:
+def alias_target(session: Session, name: AliasName) -> int | None:
     """The version that an alias names."""
     alias = session.get(Alias, name)
     return None if alias is None else alias.version
@@ -189,7 +189,7 @@ def pointed(session: Session, name: AliasName) -> int | None:
 
 def _point(session: Session, action: Action, name: AliasName, number: int, reason: str) -> None:
     alias = session.get(Alias, name) or Alias(name=name, version=number)
-    came_from = pointed(session, name)
+    came_from = alias_target(session, name)
     alias.version = number
     session.add(alias)
     session.add(AliasEvent(action=action, alias=name, from_version=came_from, to_version=number, reason=reason))

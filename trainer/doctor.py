@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from sqlmodel import col, select
 
 from feedback.pool.tally import differences
+from feedback.runs import latest_run
 from feedback.sample.prompts import list_prompts
 from feedback.versions import PLAIN
 from store.engine import has_wal_reset_bug, is_sqlite, reading, sqlite_module
@@ -18,7 +19,7 @@ from store.files import sha256_of_file
 from store.layout import Layout, layout_of
 from store.migrate import check_integrity, open_store
 from store.settings import Settings
-from store.tables import Image, Run, RunStatus, Version
+from store.tables import Image, RunStatus, Version
 from trainer.lora.tensors import DIFFUSERS_FILE, KOHYA_FILE
 
 MIN_FREE_BYTES = 2 * 10**9
@@ -128,7 +129,7 @@ def _loop(engine: Engine, settings: Settings) -> Iterable[Finding]:
     if not any(prompt.is_active for prompt in prompts) and not settings.is_builtin:
         yield Finding(False, "the prompt list is empty, so nothing can be drawn; `naysayer prompts import FILE`")
     with reading(engine) as session:
-        run = session.exec(select(Run).order_by(col(Run.id).desc()).limit(1)).first()
+        run = latest_run(session)
     if run is not None and run.status is RunStatus.failed:
         yield Finding(False, f"the last retrain failed: {run.message}")
 

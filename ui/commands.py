@@ -135,7 +135,7 @@ def withdraw(
 @app.command()
 def stop(reason: Annotated[str, typer.Option(help="Kept in the history.")] = "") -> None:
     """Stop the running retrain after its step: it makes no version, and the next one starts anew."""
-    from feedback.gate.actions import stop_retrain
+    from feedback.runs import stop_retrain
     from store.migrate import open_store
 
     stop_retrain(open_store(read_settings()), reason)

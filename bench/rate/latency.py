@@ -30,12 +30,13 @@ from typing import Any
 import numpy as np
 from PIL import Image as Picture
 from playwright.sync_api import Browser, Page, sync_playwright
+from sqlalchemy import Engine
 from sqlmodel import select
 
 from bench.rate.browser import FLAGS, find_chromium, free_port, serving
 from bench.rate.http_rater import HAND, HttpRater
 from bench.rate.label_studio import SHOWN, SUBMIT, label_studio, require, sign_in
-from feedback.figures.summary import latest_run
+from feedback.runs import latest_run
 from feedback.sample.plan import Drawing, Work, record_images
 from feedback.sample.prompts import add_prompts
 from feedback.versions import begin
@@ -225,7 +226,7 @@ def _retraining(settings: Settings) -> Iterator[None]:
     environment = os.environ | _environment(settings) | {"NAYSAYER_TRAIN_STEPS": "100000"}
     process = subprocess.Popen(_command("retrain", "--force"), env=environment, stdout=subprocess.DEVNULL)
     try:
-        while not ((run := latest_run(engine)) and run.step) and process.poll() is None:
+        while not _has_begun(engine) and process.poll() is None:
             time.sleep(0.5)
         yield
         if process.poll() is not None:
@@ -234,6 +235,12 @@ def _retraining(settings: Settings) -> Iterator[None]:
         process.terminate()
         process.wait(60)
         engine.dispose()
+
+
+def _has_begun(engine: Engine) -> bool:
+    with reading(engine) as session:
+        run = latest_run(session)
+    return run is not None and run.step > 0
 
 
 def _naive(browser: Browser, folder: Path, pictures: Sequence[bytes], presses: int) -> list[float]:

@@ -14,6 +14,7 @@ from feedback.pool.verdicts import outcome_of_counts
 from feedback.rate.raters import clean_name
 from feedback.rate.repeats import answered_repeats
 from feedback.retrain.lineage import lineage_counts
+from feedback.runs import latest_run
 from feedback.sample.evaluation import active_pairs
 from feedback.statistics import Interval, confidence_sequence, wilson
 from feedback.versions import withdrawn
@@ -187,7 +188,7 @@ def standing(engine: Engine, now: datetime | None = None) -> Standing:
             disputed=disputed,
             judged=sum(sampled) + sum(evaluated),
             prompts=session.exec(select(func.count(col(Prompt.id))).where(col(Prompt.is_active))).one(),
-            run=session.exec(select(Run).order_by(col(Run.id).desc())).first(),
+            run=latest_run(session),
             in_hand=_in_hand(session, now),
         )
 
@@ -211,14 +212,8 @@ def desk_state(engine: Engine, rater: str, needed: int, now: datetime | None = N
     """
     with reading(engine) as session:
         row = session.exec(select(Rater).where(Rater.name == clean_name(rater))).first()
-        newest = session.exec(select(Run).order_by(col(Run.id).desc()).limit(1)).first()
+        newest = latest_run(session)
         return DeskState(_progress(session, row, now or utc_now()), Due(new_rejects(session), needed), newest)
-
-
-def latest_run(engine: Engine) -> Run | None:
-    """The newest attempt at a retrain, running or ended."""
-    with reading(engine) as session:
-        return session.exec(select(Run).order_by(col(Run.id).desc())).first()
 
 
 def newest_width(engine: Engine) -> int:

@@ -12,7 +12,7 @@ from feedback.gate.gate import Decision, Evidence, Step, decide
 from feedback.gate.guardrails import Guardrail, Measures, compare
 from feedback.pool.verdicts import Outcome, outcome_of_counts
 from feedback.sample.evaluation import active_pairs
-from feedback.versions import PLAIN, conclude, pointed
+from feedback.versions import PLAIN, alias_target, conclude
 from store.engine import reading, writing
 from store.files import sha256_of_file
 from store.layout import Layout
@@ -80,7 +80,7 @@ def evidence_of(engine: Engine, number: int) -> Evidence | None:
 def evidence_rows(engine: Engine, numbers: Sequence[int]) -> dict[int, Evidence]:
     """The pairs of each version against the champion."""
     with reading(engine) as session:
-        live = pointed(session, AliasName.champion)
+        live = alias_target(session, AliasName.champion)
         if live is None:
             return {}
         found = sides(session, {*numbers, live})
@@ -110,7 +110,7 @@ def failed_checks(layout: Layout, version: Version) -> list[str]:
 def run_gate(engine: Engine, layout: Layout) -> Decision | None:
     """Lets the gate look once: it promotes, refuses, finds no difference, or waits (None: nobody challenges)."""
     with reading(engine) as session:
-        live, challenger = (pointed(session, name) for name in (AliasName.champion, AliasName.challenger))
+        live, challenger = (alias_target(session, name) for name in (AliasName.champion, AliasName.challenger))
         if live is None or challenger is None or live == challenger:
             return None
         evidence = weigh(sides(session, {live, challenger}), challenger, live)

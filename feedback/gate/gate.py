@@ -17,7 +17,7 @@ RULE = (
 )
 
 
-class Verdict(StrEnum):
+class Conclusion(StrEnum):
     """What the blind same-seed votes say of a version beside the champion."""
 
     better = "better"
@@ -72,12 +72,12 @@ class Evidence:
         return self.judged >= CAP or 0 < self.pairs <= self.judged + self.closed
 
     @property
-    def verdict(self) -> Verdict:
+    def conclusion(self) -> Conclusion:
         if self.log_e >= ENOUGH:
-            return Verdict.better
+            return Conclusion.better
         if self.log_e_against >= ENOUGH:
-            return Verdict.worse
-        return Verdict.no_difference if self.is_used_up else Verdict.not_yet_known
+            return Conclusion.worse
+        return Conclusion.no_difference if self.is_used_up else Conclusion.not_yet_known
 
 
 @dataclass(frozen=True)
@@ -90,12 +90,12 @@ class Decision:
 
 def decide(evidence: Evidence, guardrails: Sequence[Guardrail], failed_checks: Sequence[str] = ()) -> Decision:
     """The promotion rule. A version that fails a guardrail or a check is refused, however good its votes."""
-    said, verdict = evidence_words(evidence), evidence.verdict
-    if verdict is Verdict.not_yet_known:
+    said, conclusion = evidence_words(evidence), evidence.conclusion
+    if conclusion is Conclusion.not_yet_known:
         return Decision(Step.wait, said)
-    if verdict is Verdict.no_difference:
+    if conclusion is Conclusion.no_difference:
         return Decision(Step.no_difference, said)
-    if verdict is Verdict.worse:
+    if conclusion is Conclusion.worse:
         return Decision(Step.refuse, said)
     broken = [guardrail.sentence for guardrail in guardrails if guardrail.is_broken]
     if broken or failed_checks:
@@ -111,20 +111,20 @@ def evidence_words(evidence: Evidence) -> str:
     """
     log_e = max(evidence.log_e, evidence.log_e_against)
     counts = f"{evidence.mended} mended, {evidence.spoilt} spoilt, {evidence.alike} alike"
-    return f"{evidence.verdict.value}: of {evidence.judged} pairs, {counts} (E = {_e_words(log_e)})"
+    return f"{evidence.conclusion.value}: of {evidence.judged} pairs, {counts} (E = {_e_words(log_e)})"
 
 
 def what_follows(evidence: Evidence) -> str:
     """What may be concluded from the pairs so far, and what not."""
     share = f"{evidence.judged} of {evidence.pairs} pairs"
-    match evidence.verdict:
-        case Verdict.better | Verdict.worse as verdict:
-            fewer = "fewer" if verdict is Verdict.better else "more"
+    match evidence.conclusion:
+        case Conclusion.better | Conclusion.worse as conclusion:
+            fewer = "fewer" if conclusion is Conclusion.better else "more"
             return (
                 f"It draws {fewer} rejects than the champion on the same prompts and seeds ({share}); a false alarm is "
                 "rarer than 1 in 20. By how much is another question: see the interval."
             )
-        case Verdict.no_difference:
+        case Conclusion.no_difference:
             return (
                 f"The set is used up ({share}): a difference, if there is one, is too small for it to show. That is no "
                 "proof of equality."

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from feedback.sample.evaluation import FIRST_EVALUATION_SEED, active_pairs, ensure_default, held, pair_hash
-from feedback.versions import PLAIN, pointed
+from feedback.versions import PLAIN, alias_target
 from store.engine import reading, writing
 from store.files import sha256_of
 from store.tables import AliasName, Claim, EvaluationPair, Image, Lease, Origin, Prompt, Version, Vote, utc_now
@@ -106,7 +106,7 @@ def drop_claims(engine: Engine, worker: str) -> None:
 def _plan(
     session: Session, *, target: int, batch: int, base_slice: float, evaluation_share: float, now: datetime
 ) -> list[Work]:
-    live, challenger = (pointed(session, name) for name in (AliasName.champion, AliasName.challenger))
+    live, challenger = (alias_target(session, name) for name in (AliasName.champion, AliasName.challenger))
     prompts = list(session.exec(select(Prompt).where(col(Prompt.is_active)).order_by(col(Prompt.id))))
     if live is None or not prompts:
         return []
@@ -209,7 +209,7 @@ def _free(session: Session, versions: Sequence[int], now: datetime) -> int:
 
 def _compared(session: Session, target: int, share: float) -> int:
     """How many evaluation pictures the queue has room for; none without a challenger."""
-    if share <= 0 or pointed(session, AliasName.challenger) is None:
+    if share <= 0 or alias_target(session, AliasName.challenger) is None:
         return 0
     untouched = ~select(Vote.id).where(Vote.image_id == Image.id).exists()
     waiting = select(func.count(col(Image.id))).where(
@@ -220,7 +220,7 @@ def _compared(session: Session, target: int, share: float) -> int:
 
 def _unreleased(session: Session) -> list[Image]:
     """Evaluation pictures of champion and challenger that never waited, in an order that tells nothing."""
-    live, challenger = (pointed(session, name) for name in (AliasName.champion, AliasName.challenger))
+    live, challenger = (alias_target(session, name) for name in (AliasName.champion, AliasName.challenger))
     wanted = {(pair.prompt_id, pair.seed) for pair in active_pairs(session)}
     drawn = session.exec(
         select(Image).where(

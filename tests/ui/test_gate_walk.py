@@ -12,7 +12,7 @@ from sqlmodel import select
 
 from bench.loop.simulate import Habits, simulate
 from feedback.gate.evidence import evidence_of
-from feedback.gate.gate import Verdict as Found
+from feedback.gate.gate import Conclusion
 from feedback.rate.queue import next_images
 from feedback.rate.votes import Press, record_votes
 from feedback.sample.requests import ask, task
@@ -120,7 +120,7 @@ def test_versions_are_compared_refused_promoted_forced_rolled_back_and_downloade
     with serve(settings) as served:
         assert evaluate(settings, engine, sampler, taste) is Action.refuse
         assert champion(engine).number == live
-        assert evidence_of(engine, bad).verdict is Found.worse
+        assert evidence_of(engine, bad).conclusion is Conclusion.worse
         page.goto(f"{served.url}/versions")
         row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=f"v{bad}"))
         expect(row).to_contain_text("worse", timeout=60_000)

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Engine
-from sqlmodel import col, select
 
-from feedback.gate.actions import is_stop_asked
 from feedback.pool.pool import how_due
 from feedback.retrain.manifest import FrozenManifest, freeze, load_manifest
 from feedback.retrain.strengths import judged_strengths
+from feedback.runs import is_stop_asked, latest_run
 from feedback.versions import begin, promote
 from store.engine import reading, writing
 from store.errors import Interrupted, NaysayerError
@@ -146,7 +145,7 @@ def code_commit() -> str:
 def _unfinished(engine: Engine) -> Run | None:
     """The last run, when it was stopped or killed midway. With the lock held, a run marked running is a dead one's."""
     with reading(engine) as session:
-        run = session.exec(select(Run).order_by(col(Run.id).desc()).limit(1)).first()
+        run = latest_run(session)
         return run if run is not None and run.status in (RunStatus.running, RunStatus.interrupted) else None
 
 

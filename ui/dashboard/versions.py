@@ -5,11 +5,13 @@ from html import escape
 
 import streamlit as st
 
-from feedback.figures.summary import VersionRow, latest_run, version_rows
-from feedback.gate.actions import ask_for_retrain, objections, promote_by_hand, stop_retrain
+from feedback.figures.summary import VersionRow, version_rows
+from feedback.gate.actions import list_objections, promote_by_hand
 from feedback.gate.evidence import LORA_FILES, evidence_rows
-from feedback.gate.gate import RULE, Evidence, Verdict, evidence_words, what_follows
+from feedback.gate.gate import RULE, Conclusion, Evidence, evidence_words, what_follows
+from feedback.runs import ask_for_retrain, latest_run, stop_retrain
 from feedback.versions import PLAIN, get_version, roll_back, withdraw
+from store.engine import reading
 from store.errors import NaysayerError
 from store.layout import layout_of
 from store.tables import RunStatus
@@ -62,7 +64,8 @@ def _buttons(chosen: VersionRow) -> None:
         _confirm_rollback()
     if st.button(f"Withdraw v{number}…", disabled=number == PLAIN or chosen.is_withdrawn):
         _confirm_withdrawal(number)
-    run = latest_run(engine())
+    with reading(engine()) as session:
+        run = latest_run(session)
     if run is not None and run.status is RunStatus.running:
         if st.button("Stop the retrain…"):
             _confirm_stop()
@@ -78,7 +81,7 @@ def _name(rows: Sequence[VersionRow], number: int) -> str:
 @st.dialog("Promote")
 def _confirm_promotion(number: int) -> None:
     st.text(f"v{number} becomes the champion: it draws what the plain base does not. It can be rolled back.")
-    against, layout = objections(engine(), layout_of(settings()), number), layout_of(settings())
+    against, layout = list_objections(engine(), layout_of(settings()), number), layout_of(settings())
     is_forced = False
     if against:
         st.html(alert(f"What speaks against it: {'; '.join(against)}."))
@@ -193,10 +196,10 @@ def _row(row: VersionRow, end: float, is_chosen: bool, evidence: Evidence | None
 def _beside(row: VersionRow, evidence: Evidence | None) -> str:
     if evidence is None or evidence.difference is None:
         return "–"
-    kind = {Verdict.better: "better", Verdict.worse: "worse"}.get(evidence.verdict, "")
+    kind = {Conclusion.better: "better", Conclusion.worse: "worse"}.get(evidence.conclusion, "")
     points = f"{100 * evidence.difference:+.0f} points".replace("-", "−")
     title = escape(evidence_words(evidence), quote=True)
-    return f'<span title="{title}">{points}</span><br><span class="ns-badge {kind}">{evidence.verdict.value}</span>'
+    return f'<span title="{title}">{points}</span><br><span class="ns-badge {kind}">{evidence.conclusion.value}</span>'
 
 
 def _votes(row: VersionRow) -> str:

@@ -8,13 +8,14 @@ from sqlalchemy import Engine
 from sqlmodel import col, select
 
 from feedback.figures.summary import version_rows
-from feedback.gate.actions import ask_for_retrain, objections, promote_by_hand, stop_retrain
+from feedback.gate.actions import list_objections, promote_by_hand
 from feedback.gate.evidence import evidence_of, evidence_rows, record_measures, run_gate, unmeasured
-from feedback.gate.gate import Step, Verdict
+from feedback.gate.gate import Conclusion, Step
 from feedback.gate.guardrails import Measures
 from feedback.pool.pool import how_due, pool
 from feedback.rate.queue import next_images
 from feedback.rate.votes import Press, record_votes
+from feedback.runs import ask_for_retrain, stop_retrain
 from feedback.sample.evaluation import ensure_default
 from feedback.sample.plan import Drawing, next_work, record_images, release
 from feedback.versions import champion, events, promote, roll_back, withdraw
@@ -22,8 +23,7 @@ from store.engine import reading, writing
 from store.errors import BadRequest
 from store.files import sha256_of
 from store.layout import Layout
-from store.tables import Action, Image, Origin, Run, RunStatus, Task, TaskKind
-from store.tables import Verdict as Said
+from store.tables import Action, Image, Origin, Run, RunStatus, Task, TaskKind, Verdict
 
 DRAWING = Drawing("plain", 0.0, 3.0, 10, 64, 64)
 PAIRS = 30
@@ -56,7 +56,7 @@ def published(engine: Engine, publish_version: Callable, layout: Layout, number:
     publish_version(engine, number, **names)
 
 
-def rate(engine: Engine, word: Callable[[Image], Said], rounds: int = 200) -> list[Image]:
+def rate(engine: Engine, word: Callable[[Image], Verdict], rounds: int = 200) -> list[Image]:
     """The loop without a model: draw, release, rate; the images in the order they were rated."""
     rated = []
     for _ in range(rounds):
@@ -87,16 +87,16 @@ def remember(any_engine: Engine, layout: Layout) -> None:
     LAYOUTS[str(any_engine.url)] = layout.root
 
 
-def likes_v1(image: Image) -> Said:
-    return Said.keep if image.version == 1 or image.origin is Origin.sampled else Said.reject
+def likes_v1(image: Image) -> Verdict:
+    return Verdict.keep if image.version == 1 or image.origin is Origin.sampled else Verdict.reject
 
 
-def likes_v0(image: Image) -> Said:
-    return Said.keep if image.version == 0 else Said.reject
+def likes_v0(image: Image) -> Verdict:
+    return Verdict.keep if image.version == 0 else Verdict.reject
 
 
-def likes_all(image: Image) -> Said:
-    return Said.keep
+def likes_all(image: Image) -> Verdict:
+    return Verdict.keep
 
 
 def last_event(engine: Engine) -> tuple[Action, str]:
@@ -204,9 +204,9 @@ def test_withdrawing_the_champion_brings_the_one_before_back(
 def test_a_person_may_promote_what_is_not_yet_known_but_must_force_what_is_worse(
     challenged: Engine, layout: Layout
 ) -> None:
-    assert objections(challenged, layout, 1) == []
+    assert list_objections(challenged, layout, 1) == []
     rate(challenged, likes_v0)
-    assert evidence_of(challenged, 1).verdict is Verdict.worse
+    assert evidence_of(challenged, 1).conclusion is Conclusion.worse
     with pytest.raises(BadRequest, match="worse: of "):
         promote_by_hand(challenged, layout, 1, "I like it")
     with pytest.raises(BadRequest, match="needs a reason"):
@@ -228,7 +228,7 @@ def test_pictures_measured_as_black_refuse_what_the_votes_like(challenged: Engin
         )
         assert unmeasured(engine, 500) == []
 
-    def word(image: Image) -> Said:
+    def word(image: Image) -> Verdict:
         measure(challenged)
         return likes_v1(image)
 
@@ -269,5 +269,5 @@ def test_the_rows_compare_every_version_with_the_champion(challenged: Engine) ->
     rate(challenged, likes_v1)
     rows = evidence_rows(challenged, [0, 1])
     assert set(rows) == {0}
-    assert rows[0].verdict is Verdict.worse
+    assert rows[0].conclusion is Conclusion.worse
     assert rows[0].difference > 0

@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedback.gate.gate import CAP, ENOUGH, Evidence, Step, Verdict, decide, evidence_words, pairs_to_go, what_follows
+from feedback.gate.gate import (
+    CAP,
+    ENOUGH,
+    Conclusion,
+    Evidence,
+    Step,
+    decide,
+    evidence_words,
+    pairs_to_go,
+    what_follows,
+)
 from feedback.gate.guardrails import Guardrail
 from feedback.statistics import ALPHA, MIXTURE, Interval, confidence_sequence, log_e_value, mean_interval, wilson
 
@@ -77,7 +87,7 @@ def test_a_sequence_that_is_watched_rarely_excludes_the_truth() -> None:
 
 def test_nothing_paired_says_nothing() -> None:
     assert mean_interval([0.1]) == (-float("inf"), float("inf"))
-    assert Evidence(pairs=200).verdict is Verdict.not_yet_known
+    assert Evidence(pairs=200).conclusion is Conclusion.not_yet_known
     assert Evidence(pairs=200).difference is None
 
 
