@@ -217,3 +217,14 @@ def bench_pool_size(
         (docs / "pool-size.json").write_text(json.dumps(found, indent=1) + "\n")
         plot(found, docs / "pool-size.png")
     typer.echo(json.dumps(found) if as_json else table(found))
+
+
+@benches.command("memory")
+def bench_memory(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """What each memory setting saves and costs: two steps of a fit, and the decoding of four pictures."""
+    from bench.retrain.memory import bench_memory, table
+
+    found = bench_memory()
+    typer.echo(json.dumps(found) if as_json else table(found))

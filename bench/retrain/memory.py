@@ -1,0 +1,138 @@
+"""What the memory settings save and cost: naysayer bench memory
+
+Each row runs in a process of its own, so that its peak is its own: two steps of a fit, or the decoding of pictures, by
+the default and then with one setting changed. Peaks are what the kernel counted (`ru_maxrss`) beyond the peak that
+loading the model had left behind.
+"""
+
+import resource
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from importlib.util import find_spec
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from store.settings import Settings
+
+FIT = {
+    "default": {},
+    "micro_batch=1": {"micro_batch": 1},
+    "gradient_checkpointing": {"gradient_checkpointing": True},
+    "base_quantization=fp8": {"base_quantization": "fp8"},
+    "base_quantization=int8": {"base_quantization": "int8"},
+}
+DECODE = {"default": {}, "vae_decode=sliced": {"vae_decode": "sliced"}, "vae_decode=tiled": {"vae_decode": "tiled"}}
+STEPS, BATCH = 2, 64
+PICTURES, SIDE_PX = 4, 512
+FIGURES = ("mb", "weights_mb", "seconds")
+
+
+def bench_memory() -> dict[str, Any]:
+    """For each setting `mb`, `weights_mb` and processor `seconds`, and each relative to the default's (`mb_ratio`, …).
+
+    A row that needs a package which is not installed is None.
+    """
+    with tempfile.TemporaryDirectory(prefix="naysayer-bench-") as folder:
+        settings = Settings(_env_file=None, data_dir=Path(folder), train_steps=STEPS, train_batch=BATCH, device="cpu")
+        _apart(_fill, settings)
+        fits = {name: _row(_fit, settings, changes) for name, changes in FIT.items()}
+        decodes = {name: _row(_decode, settings, changes) for name, changes in DECODE.items()}
+    return {
+        "fit": {"batch": BATCH, "steps": STEPS, "rows": _relative(fits)},
+        "decode": {"pictures": PICTURES, "side_px": SIDE_PX, "rows": _relative(decodes)},
+    }
+
+
+def table(found: dict[str, Any]) -> str:
+    """The record for the terminal."""
+    lines = [f"{'':<26}{'peak MB':>9}{'ratio':>7}{'weights':>9}{'ratio':>7}{'seconds':>9}{'ratio':>7}"]
+    for part in ("fit", "decode"):
+        lines.append(f"{part}:")
+        for name, row in found[part]["rows"].items():
+            cells = [f"{row[key]:9.1f}{row[key + '_ratio']:7.2f}" for key in FIGURES] if row else ["   not installed"]
+            lines.append(f"  {name:<24}{''.join(cells)}")
+    return "\n".join(lines)
+
+
+def _row(measure: Any, settings: Settings, changes: dict[str, Any]) -> dict[str, float] | None:
+    if changes.get("base_quantization") and find_spec("torchao") is None:
+        return None
+    return _apart(measure, settings.model_copy(update=changes))
+
+
+def _apart(work: Any, settings: Settings) -> Any:
+    """What `work(settings)` returns, in a fresh process."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(work, settings).result()
+
+
+def _relative(rows: dict[str, dict[str, float] | None]) -> dict[str, dict[str, float] | None]:
+    default = rows["default"]
+    assert default is not None
+    return {
+        name: row and row | {f"{key}_ratio": row[key] / default[key] for key in FIGURES} for name, row in rows.items()
+    }
+
+
+def _fill(settings: Settings) -> None:
+    import torch
+
+    from bench.retrain.pools import PoolPicture, fill_pool
+    from store.migrate import open_store
+    from trainer.sample.sampler import latent_file
+
+    torch.manual_seed(0)
+    drawn = [
+        PoolPicture(b"picture %d" % k, latent_file(torch.randn(4, 16, 16)), "a red star", k, 64) for k in range(BATCH)
+    ]
+    fill_pool(open_store(settings), settings, drawn)
+
+
+def _fit(settings: Settings) -> dict[str, float]:
+    from feedback.retrain.manifest import freeze
+    from store.layout import layout_of
+    from store.migrate import open_store
+    from trainer.base.model import load_base, quiet_libraries
+    from trainer.fit.cache import Cache
+    from trainer.fit.fit import Watch, fit
+
+    quiet_libraries()
+    base, layout = load_base(settings), layout_of(settings)
+    manifest = freeze(open_store(settings), base.sha256)
+    cache = Cache(base, layout.blobs, layout.cache)
+    with tempfile.TemporaryDirectory() as folder:
+        return _measured(base, lambda: fit(base, cache, manifest, settings, Path(folder) / "checkpoints", Watch()))
+
+
+def _decode(settings: Settings) -> dict[str, float]:
+    import torch
+
+    from trainer.base.model import load_base, quiet_libraries
+    from trainer.sample.sampler import decode
+
+    quiet_libraries()
+    base = load_base(settings)
+    side = SIDE_PX // base.pipe.vae_scale_factor
+    latents = torch.randn(PICTURES, 4, side, side, generator=torch.Generator().manual_seed(0))
+    return _measured(base, lambda: decode(base, latents))
+
+
+def _measured(base: Any, work: Any) -> dict[str, float]:
+    weights = sum(_stored_bytes(weight) for weight in base.pipe.unet.parameters())
+    before, began = _peak_mb(), time.process_time()
+    work()
+    return {"mb": _peak_mb() - before, "weights_mb": weights / 2**20, "seconds": time.process_time() - began}
+
+
+def _stored_bytes(weight: Any) -> int:
+    """A quantized weight is a tensor made of several; each of them counts."""
+    if not hasattr(weight, "__tensor_flatten__"):
+        return weight.nbytes
+    names, _ = weight.__tensor_flatten__()
+    return sum(_stored_bytes(getattr(weight, name)) for name in names)
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
