@@ -16,14 +16,14 @@ from typing import Any
 
 from store.settings import Settings
 
-FIT = {
+FIT: dict[str, dict[str, Any]] = {
     "default": {},
     "micro_batch=1": {"micro_batch": 1},
     "gradient_checkpointing": {"gradient_checkpointing": True},
     "base_quantization=fp8": {"base_quantization": "fp8"},
     "base_quantization=int8": {"base_quantization": "int8"},
 }
-DECODE = {"default": {}, "vae_decode=sliced": {"vae_decode": "sliced"}, "vae_decode=tiled": {"vae_decode": "tiled"}}
+DECODE: dict[str, dict[str, Any]] = {"default": {}, "vae_decode=sliced": {"vae_decode": "sliced"}, "vae_decode=tiled": {"vae_decode": "tiled"}}
 STEPS, BATCH = 2, 64
 PICTURES, SIDE_PX = 4, 512
 FIGURES = ("mb", "weights_mb", "seconds")
