@@ -23,7 +23,11 @@ FIT: dict[str, dict[str, Any]] = {
     "base_quantization=fp8": {"base_quantization": "fp8"},
     "base_quantization=int8": {"base_quantization": "int8"},
 }
-DECODE: dict[str, dict[str, Any]] = {"default": {}, "vae_decode=sliced": {"vae_decode": "sliced"}, "vae_decode=tiled": {"vae_decode": "tiled"}}
+DECODE: dict[str, dict[str, Any]] = {
+    "default": {},
+    "vae_decode=sliced": {"vae_decode": "sliced"},
+    "vae_decode=tiled": {"vae_decode": "tiled"},
+}
 STEPS, BATCH = 2, 64
 PICTURES, SIDE_PX = 4, 512
 FIGURES = ("mb", "weights_mb", "seconds")
