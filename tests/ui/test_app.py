@@ -16,14 +16,16 @@ from store.engine import writing
 from store.errors import BadRequest
 from store.tables import Origin, Run, RunStatus, Task, TaskKind, TaskStatus, Verdict, utc_now
 from ui.dashboard.compare import grid_data
+from ui.dashboard.inside import settings_html
 from ui.dashboard.overview import effect_words, overview_html
 from ui.dashboard.playground import drawn_html
 from ui.dashboard.versions import table_html
-from ui.export.card import settings_html
 from ui.run.serve import SERVER, pages_command
 from ui.web.pictures import image_url
-from ui.web.pieces import alert, interval_bar, picture
+from ui.web.pieces import alert
+from ui.web.templates import environment
 
+PIECES = environment.get_template("web/pieces.html").module
 HOSTILE = "<img src=x onerror=alert(1)>"
 WALK = """
 import sys
@@ -123,7 +125,7 @@ def test_reasons_and_prompts_are_escaped(settings, engine, draw, publish_version
 
 
 def test_a_thumbnail_cannot_break_out_of_its_attributes():
-    html = picture("0" * 64, '" onerror="alert(1)', width=64)
+    html = PIECES.picture("0" * 64, '" onerror="alert(1)', width=64)
     assert 'onerror="' not in html
 
 
@@ -138,7 +140,7 @@ def test_a_picture_that_is_still_drawn_is_shown_as_such_and_not_counted():
 
 @pytest.mark.parametrize(("width", "is_sharp"), [(64, True), (1024, False)])
 def test_only_a_picture_shown_larger_than_it_is_keeps_its_pixels(width, is_sharp):
-    assert ('class="ns-thumb small"' in picture("0" * 64, "a cat", 96, width=width)) is is_sharp
+    assert ('class="ns-thumb small"' in PIECES.picture("0" * 64, "a cat", px=96, width=width)) is is_sharp
 
 
 def test_the_table_has_a_row_a_version_newest_first(engine, draw, publish_version):
@@ -148,7 +150,7 @@ def test_the_table_has_a_row_a_version_newest_first(engine, draw, publish_versio
     publish_version(engine, 1, manifest_id=manifest.id)
     html = table_html(version_rows(engine), chosen=1)
     assert html.index(">v1<") < html.index(">v0<")
-    assert '<tr class="chosen"><th scope="row">v1' in html
+    assert '<tr class="chosen">\n<th scope="row">v1' in html
     assert "3 rejects" in html
 
 
@@ -162,7 +164,7 @@ def test_intervals_of_one_table_share_an_axis():
 
 def test_a_version_without_votes_shows_an_empty_axis():
     empty = row(2, 0, 0)
-    assert "not judged yet" in interval_bar(empty.rate, empty.interval, 1.0)
+    assert "not judged yet" in PIECES.interval_bar(empty.rate, empty.interval, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
+from markupsafe import Markup
 
 from feedback.figures.trend import Day, Growth
 from store.tables import Action, AliasEvent, Version
-from ui.web.pieces import badges, data_line
+from ui.web.pieces import data_line
+from ui.web.templates import render
 
 NO, YES, SOFT = "#c65a3f", "#3f8f7c", "#8d857a"
 COLOURS = ["#8d857a", "#c65a3f", "#3f8f7c", "#c79a3a", "#5b7db1", "#8c5a8f", "#4f9aa8", "#a0723f"]
@@ -20,7 +22,7 @@ MEASURES = {
     "judged": "votes",
     "rejects": "rejected",
 }
-MEANING = "push: of the pull towards the prompt; diversity, contrast and saturation: of the base's"
+MEANING = "push: relative to the pull towards the prompt; diversity, contrast and saturation: relative to the base"
 CURVES = {"loss": "loss", "gradient_norm": "gradient norm", "learning_rate": "learning rate"}
 
 
@@ -50,17 +52,10 @@ def show_strengths(version: Version) -> None:
     st.html(data_line(drawn, MEANING) + strengths_html(swept))
 
 
-def strengths_html(swept: Sequence[Mapping[str, float]]) -> str:
+def strengths_html(swept: Sequence[Mapping[str, float]]) -> Markup:
     """One row a strength: what was measured there, and whether the guards allow it."""
     measures = {name: title for name, title in MEASURES.items() if any(name in point for point in swept)}
-    head = "".join(f"<th>{title}</th>" for title in ("strength", *measures.values(), "guards"))
-    rows = "".join(
-        f'<tr><th scope="row">{point["strength"]:g}</th>'
-        + "".join(f"<td>{point[name]:.2f}</td>" if name in point else "<td>–</td>" for name in measures)
-        + f"<td>{badges(['allowed' if point['passes'] else 'too strong'])}</td></tr>"
-        for point in swept
-    )
-    return f'<div class="ns-table"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    return render("dashboard/html/strengths.html", measures=measures, swept=swept)
 
 
 def show_history(days: Sequence[Day], grown: Sequence[Growth], events: Sequence[AliasEvent]) -> None:
@@ -74,7 +69,7 @@ def show_history(days: Sequence[Day], grown: Sequence[Growth], events: Sequence[
     with right:
         rows = [{"day": str(g.day), "votes": g.votes, "rejects": g.rejects_so_far} for g in grown]
         st.altair_chart(_bars(rows, "votes", "votes a day", SOFT), width="stretch")
-        st.altair_chart(_bars(rows, "rejects", "reject votes in all", NO), width="stretch")
+        st.altair_chart(_bars(rows, "rejects", "reject votes in total", NO), width="stretch")
 
 
 def _rates(days: Sequence[Day], events: Sequence[AliasEvent]) -> Any:

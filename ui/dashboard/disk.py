@@ -1,4 +1,4 @@
-"""How much room the store takes, without walking through millions of files."""
+"""How much disk space the store uses, without walking through millions of files."""
 
 import shutil
 import time
@@ -10,13 +10,14 @@ from sqlalchemy import Engine
 from feedback.figures.summary import newest_blobs
 from store.layout import layout_of
 from store.settings import Settings
+from ui.web.phrases import size
 
 KEEP_S = 60.0
 _last: dict[Path, tuple[float, str]] = {}
 
 
 def disk_words(engine: Engine, settings: Settings, images: int) -> str:
-    """Database, versions, pictures (their number times the mean of the newest) and what is free; kept a minute."""
+    """Sizes of database, versions and pictures (number × mean of the newest), and what is free; kept for a minute."""
     root = settings.data_dir.resolve()
     made, words = _last.get(root, (-KEEP_S, ""))
     if time.monotonic() - made < KEEP_S:
@@ -30,12 +31,8 @@ def disk_words(engine: Engine, settings: Settings, images: int) -> str:
     pictures = images * 2 * sum(sizes) / len(blobs) if blobs else 0
     free = shutil.disk_usage(root).free if root.exists() else 0
     words = (
-        f"Disk: database {_size(database)}, pictures and latents about {_size(pictures)}, versions {_size(versions)}; "
-        f"{_size(free)} free"
+        f"Disk: database {size(database)}, pictures and latents about {size(pictures)}, versions {size(versions)}; "
+        f"{size(free)} free"
     )
     _last[root] = (time.monotonic(), words)
     return words
-
-
-def _size(amount: float) -> str:
-    return f"{amount / 1e9:.1f} GB" if amount >= 1e9 else f"{amount / 1e6:.1f} MB"

@@ -1,10 +1,10 @@
 """Inside one version: same-seed pictures, what trained it, curves, strength, guardrails, settings, files."""
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 import streamlit as st
+from markupsafe import Markup
 from sqlalchemy import Engine
 
 from feedback.figures.summary import same_seed_grid
@@ -17,10 +17,11 @@ from store.layout import layout_of
 from store.tables import Role, Version
 from ui.dashboard.compare import show_grid
 from ui.dashboard.curves import show_curves, show_strengths
-from ui.export.card import model_card, settings_html
-from ui.web.phrases import plural
-from ui.web.pieces import badges, data_line, picture
+from ui.export.card import changes, facts, model_card
+from ui.web.phrases import plural, size
+from ui.web.pieces import data_line
 from ui.web.process import settings
+from ui.web.templates import render
 
 FEW = 96
 FILES = {
@@ -59,7 +60,7 @@ def _show_grid(engine: Engine, number: int, champion: int) -> None:
     st.html(
         data_line(
             f"{plural(len(pairs), 'pair')} of prompt and seed, never trained on",
-            "click a picture to lay two over each other",
+            "click a picture to compare two versions",
         )
     )
     show_grid(pairs, versions, champion)
@@ -67,7 +68,7 @@ def _show_grid(engine: Engine, number: int, champion: int) -> None:
 
 def _show_trained(engine: Engine, version: Version) -> None:
     if version.manifest_id is None:
-        st.html(data_line("the plain base: trained on none of your votes"))
+        st.html(data_line("the plain base: no vote trained it"))
     else:
         _show_manifest(engine, version, version.manifest_id)
     named = st.text_input(
@@ -82,65 +83,60 @@ def _show_manifest(engine: Engine, version: Version, manifest: str) -> None:
     with reading(engine) as session:
         rejects, new = lineage_counts(session, manifest, parent)
     gone = removed_rejects(engine, manifest, parent)
-    since = f", {new:,} of them new since v{version.parent}; {gone:,} that trained it are rejects no longer"
-    beside = "" if parent is None else since
-    st.html(data_line(f"learnt from {plural(rejects, 'reject')}{beside}"))
+    since = f", {new:,} of them new since v{version.parent}; {gone:,} that trained it are no longer rejects"
+    st.html(data_line(f"trained on {plural(rejects, 'reject')}{'' if parent is None else since}"))
     is_all = rejects > FEW and st.toggle("Show 1,000", key=f"all-{version.number}")
     st.html(trained_html(trained_on(engine, version, Role.reject, 1000 if is_all else FEW), parent is not None))
     if gone:
         st.html(data_line(f"no longer rejects: {plural(gone, 'picture')} that trained v{version.parent}"))
         st.html(trained_html(trained_on(engine, version, Role.reject, FEW, is_removed=True)))
     keeps = trained_on(engine, version, Role.keep, FEW)
-    st.html(data_line(f"held on to keeps; the newest {len(keeps):,} are shown"))
+    st.html(data_line(f"and on keeps; the newest {len(keeps):,} are shown"))
     st.html(trained_html(keeps))
 
 
-def trained_html(trained: Sequence[Trained], has_parent: bool = False) -> str:
-    """Thumbnails with their votes; what a trained parent had not is marked."""
-    cells = "".join(
-        f'<figure class="{"new" if has_parent and one.is_new else ""}">'
-        f"{picture(one.sha256, f'{one.prompt}, seed {one.seed}, drawn by v{one.version}', width=one.width)}"
-        f"<figcaption>#{one.image_id} · {one.rejects}–{one.keeps}{' · new' if has_parent and one.is_new else ''}"
-        f"{' · held out' if one.is_held_out else ''}</figcaption></figure>"
-        for one in trained
-    )
-    return f'<div class="ns-thumbs">{cells}</div>'
+def trained_html(trained: Sequence[Trained], has_parent: bool = False) -> Markup:
+    """Thumbnails with their votes; what a trained parent did not have is marked."""
+    return render("dashboard/html/trained.html", trained=trained, has_parent=has_parent)
 
 
-def uses_html(engine: Engine, named: str) -> str:
+def uses_html(engine: Engine, named: str) -> Markup:
     """The picture that was asked for, and every version it trained."""
     image = find_image(engine, named)
     if image is None or image.id is None:
         return data_line("no picture has that number or hash; eight letters of the hash are enough")
     uses = uses_of(engine, image.id)
     words = [f"v{use.version} as {use.role.value}{' (held out)' if use.split == 'held_out' else ''}" for use in uses]
-    said = f"trained {', '.join(words)}" if words else "trained no version"
-    facts = f"picture #{image.id}, drawn by v{image.version}, seed {image.seed}: {said}"
-    return f'<div class="ns-use">{picture(image.sha256, facts, width=image.width)}<p>{escape(facts)}</p></div>'
+    trained = f"trained {', '.join(words)}" if words else "trained no version"
+    said = f"picture #{image.id}, drawn by v{image.version}, seed {image.seed}: {trained}"
+    return render("dashboard/html/use.html", image=image, said=said)
 
 
-def _guardrails_html(engine: Engine, number: int, champion: int) -> str:
+def _guardrails_html(engine: Engine, number: int, champion: int) -> Markup:
     if number == champion:
-        return data_line("this version is the champion, and is compared with nobody")
+        return data_line("this version is the champion; the other versions are compared with it")
     found = guardrails(engine, number, champion)
     if not found:
-        return data_line(
-            f"fewer than 8 pairs were drawn by both v{number} and v{champion}; the worker is still drawing"
-        )
-    return data_line(
-        f"v{number} beside the champion v{champion}, same prompts and seeds, from pixels alone"
-    ) + guardrails_html(found)
+        return data_line(f"v{number} and v{champion} share fewer than 8 pairs so far; the worker is still drawing")
+    beside = f"v{number} beside the champion v{champion}, same prompts and seeds, measured on the pixels"
+    return data_line(beside) + guardrails_html(found)
 
 
-def guardrails_html(found: Sequence[Guardrail]) -> str:
+def guardrails_html(found: Sequence[Guardrail]) -> Markup:
     """One line a guardrail: fine or broken, and why."""
-    body = "".join(
-        f'<tr><th scope="row">{escape(one.name)}</th>'
-        f"<td>{badges(['broken' if one.is_broken else 'fine'])}</td>"
-        f'<td class="text">{escape(one.sentence)}</td></tr>'
-        for one in found
+    return render("dashboard/html/guardrails.html", found=found)
+
+
+def settings_html(version: Version, parent: Version | None = None) -> Markup:
+    """What changed since the parent, then everything."""
+    return render(
+        "dashboard/html/settings.html",
+        number=version.number,
+        parent=None if parent is None else parent.number,
+        has_trained_parent=parent is not None and parent.manifest_id is not None,
+        changed=changes(version, parent),
+        facts=facts(version),
     )
-    return f'<div class="ns-table"><table><tbody>{body}</tbody></table></div>'
 
 
 def _show_files(version: Version) -> None:
@@ -164,9 +160,7 @@ def _offer(label: str, path: Path, saved_as: str, sha256: str) -> None:
     if not path.is_file():
         st.html(data_line(f"{label}: not on this machine"))
         return
-    size = path.stat().st_size / 1e6
-    # The function is called when somebody presses the button, not when the page is drawn.
-    st.download_button(
-        f"{label} ({size:.1f} MB)", path.read_bytes, saved_as, "application/octet-stream", on_click="ignore"
-    )
-    st.html(f'<p class="ns-hash">SHA-256 <code>{escape(sha256)}</code></p>')
+    offered = f"{label} ({size(path.stat().st_size)})"
+    # Streamlit calls the function when somebody presses the button, not when the page is drawn.
+    st.download_button(offered, path.read_bytes, saved_as, "application/octet-stream", on_click="ignore")
+    st.html(render("dashboard/html/file.html", sha256=sha256))

@@ -1,9 +1,10 @@
-"""The overview: where the loop stands, drawn anew every two seconds."""
+"""The overview: the state of the loop, drawn again every two seconds."""
 
 from collections.abc import Sequence
-from html import escape
+from typing import NamedTuple
 
 import streamlit as st
+from markupsafe import Markup
 from sqlalchemy import Engine
 
 from feedback.figures.summary import Standing, VersionRow, standing, version_rows
@@ -16,8 +17,9 @@ from store.tables import Action, AliasEvent, Run, RunStatus
 from ui.dashboard.curves import show_history
 from ui.dashboard.disk import disk_words
 from ui.web.phrases import percent, plural
-from ui.web.pieces import alert, axis_end, badges, bar, head, interval_bar, moment
+from ui.web.pieces import alert, axis_end, data_line
 from ui.web.process import engine, settings
+from ui.web.templates import render
 from ui.words import in_hand_words
 
 EVENTS = 8
@@ -29,8 +31,7 @@ def overview_page() -> None:
     try:
         found = days(engine())
         show_history(found, growth(found), events(engine()))
-        words = disk_words(engine(), settings(), standing(engine()).images)
-        st.html(f'<p class="ns-data ns-disk">{escape(words)}</p>')
+        st.html(data_line(disk_words(engine(), settings(), standing(engine()).images)))
     except NaysayerError as error:
         st.html(alert(str(error)))
 
@@ -44,137 +45,139 @@ def _live() -> None:
     st.html(page)
 
 
-def overview_html(engine: Engine, settings: Settings) -> str:
-    """The page's HTML."""
+class Bar(NamedTuple):
+    """A progress bar; screen readers say `label`."""
+
+    part: float
+    whole: float
+    label: str
+
+
+class Step(NamedTuple):
+    """One of the five boxes of the loop."""
+
+    name: str
+    figure: str
+    meaning: str
+    more: str
+    bar: Bar | None = None
+    is_active: bool = False
+
+
+def overview_html(engine: Engine, settings: Settings) -> Markup:
+    """What the page says about the loop now."""
     now, due, rows = standing(engine), how_due(engine, settings.rejects_needed), version_rows(engine)
-    based_on = f"{plural(now.votes, 'vote')} by {plural(now.raters, 'rater')} on {plural(now.judged, 'picture')}"
-    return (
-        head("Overview", based_on, f"{now.images:,} pictures drawn from {plural(now.prompts, 'prompt')}")
-        + f'<ol class="ns-loop">{"".join(_steps(now, due, rows))}</ol>'
-        + f'<div class="ns-two">{_effect(rows)}{_history(events(engine)[:EVENTS])}</div>'
+    base = next((row for row in rows if row.number == PLAIN), None)
+    champion = next((row for row in rows if "champion" in row.aliases), None)
+    compared = [row for row in dict.fromkeys([champion, base]) if row is not None]
+    judged = f"{plural(now.votes, 'vote')} by {plural(now.raters, 'rater')} on {plural(now.judged, 'picture')}"
+    return render(
+        "dashboard/html/overview.html",
+        based_on=[judged, f"{plural(now.images, 'picture')} drawn from {plural(now.prompts, 'prompt')}"],
+        steps=[_draw(now), _rate(now), _pool(now), _retrain(due, now.run), _live_version(rows, champion)],
+        effect=effect_words(champion, base),
+        compared=compared,
+        champion=champion,
+        end=axis_end(compared),
+        rate_words=rate_words,
+        events=events(engine)[:EVENTS],
+        event_words=event_words,
     )
 
 
-def _steps(now: Standing, due: Due, rows: Sequence[VersionRow]) -> list[str]:
-    run = now.run if now.run is not None and now.run.status is RunStatus.running else None
-    live = next((row for row in rows if "champion" in row.aliases), None)
-    disputed = f", {now.disputed:,} disputed" if now.disputed else ""
-    return [
-        _drawing(now),
-        _step(
-            "Rate",
-            f"{now.votes_today:,}",
-            "vote today" if now.votes_today == 1 else "votes today",
-            f"{now.votes:,} in all by {plural(now.raters, 'rater')}",
-        ),
-        _step("Pool", f"{now.rejects:,}", "rejects", f"{now.keeps:,} keeps{disputed}"),
-        _running(run) if run else _waiting(due, now.run),
-        _step(
-            "Live",
-            f"v{live.number}" if live else "–",
-            "is champion" if live else "no version yet",
-            _challenger(rows),
-        ),
-    ]
-
-
-def _drawing(now: Standing) -> str:
+def _draw(now: Standing) -> Step:
     """What waits, and how far the workers are with what comes next."""
     so_far = f"{now.images:,} drawn so far"
+    step = Step("Draw", f"{now.waiting:,}", "waiting to be rated", so_far)
     if not now.in_hand:
-        return _step("Draw", f"{now.waiting:,}", "waiting to be rated", so_far)
+        return step
     done, steps = sum(hand.step for hand in now.in_hand), sum(hand.steps for hand in now.in_hand)
     words = "; ".join(in_hand_words(hand) for hand in now.in_hand)
-    line = bar(done, steps or 1, "progress of the pictures being drawn")
-    return _step("Draw", f"{now.waiting:,}", "waiting to be rated", f"{so_far}; {words}", line)
+    bar = Bar(done, steps or 1, "progress of the pictures being drawn")
+    return step._replace(more=f"{so_far}; {words}", bar=bar)
 
 
-def _step(name: str, figure: str, meaning: str, more: str, extra: str = "", is_active: bool = False) -> str:
-    return (
-        f'<li class="{"active" if is_active else ""}"><h2>{name}</h2><p><b>{figure}</b> {escape(meaning)}</p>'
-        f"{extra}<small>{escape(more)}</small></li>"
-    )
+def _rate(now: Standing) -> Step:
+    meaning = "vote today" if now.votes_today == 1 else "votes today"
+    return Step("Rate", f"{now.votes_today:,}", meaning, f"{now.votes:,} in all by {plural(now.raters, 'rater')}")
 
 
-def _running(run: Run) -> str:
-    figure = percent(run.step / run.steps) if run.steps else "0 %"
-    more = run.message or f"step {run.step:,} of {run.steps:,}"
-    line = bar(run.step, run.steps or 1, "progress of the retrain")
-    return _step("Retrain", figure, "of a retrain", more, line, is_active=True)
+def _pool(now: Standing) -> Step:
+    disputed = f", {now.disputed:,} disputed" if now.disputed else ""
+    meaning = "reject" if now.rejects == 1 else "rejects"
+    return Step("Pool", f"{now.rejects:,}", meaning, f"{plural(now.keeps, 'keep')}{disputed}")
 
 
-def _waiting(due: Due, last: Run | None) -> str:
+def _retrain(due: Due, last: Run | None) -> Step:
+    if last is not None and last.status is RunStatus.running:
+        return _running(last)
     missing = max(0, due.needed - due.new_rejects)
-    meaning = "rejects to go" if missing else "a retrain is due"
-    more = f"{due.new_rejects:,} of {due.needed:,} new rejects"
-    if last is not None and last.status in (RunStatus.failed, RunStatus.interrupted):
-        more += f"; the last retrain {'failed' if last.status is RunStatus.failed else 'was interrupted'}"
-        more += f": {last.message}" if last.message else ""
-    line = bar(due.new_rejects, due.needed, "new rejects until the next retrain")
-    return _step("Retrain", f"{missing:,}" if missing else "Now", meaning, more, line, is_active=not missing)
+    more = f"{due.new_rejects:,} of {plural(due.needed, 'new reject')}{_last_words(last)}"
+    bar = Bar(due.new_rejects, due.needed, "new rejects until the next retrain")
+    if not missing:
+        return Step("Retrain", "Now", "a retrain is due", more, bar, is_active=True)
+    return Step("Retrain", f"{missing:,}", "reject to go" if missing == 1 else "rejects to go", more, bar)
 
 
-def _challenger(rows: Sequence[VersionRow]) -> str:
-    """Who challenges; a version that was promoted keeps its old alias, but challenges nobody."""
+def _running(run: Run) -> Step:
+    figure = percent(run.step / run.steps) if run.steps else percent(0)
+    more = run.message or f"step {run.step:,} of {run.steps:,}"
+    bar = Bar(run.step, run.steps or 1, "progress of the retrain")
+    return Step("Retrain", figure, "of a retrain", more, bar, is_active=True)
+
+
+def _last_words(last: Run | None) -> str:
+    """How the last retrain ended, where it made no version."""
+    if last is None or last.status not in (RunStatus.failed, RunStatus.interrupted):
+        return ""
+    ended = "failed" if last.status is RunStatus.failed else "was interrupted"
+    return f"; the last retrain {ended}" + (f": {last.message}" if last.message else "")
+
+
+def _live_version(rows: Sequence[VersionRow], champion: VersionRow | None) -> Step:
+    """The champion, and who challenges it; a promoted version keeps the alias challenger, but challenges nobody."""
     row = next((row for row in rows if "challenger" in row.aliases and "champion" not in row.aliases), None)
-    return f"v{row.number} challenges it" if row else "nobody challenges it"
-
-
-def _effect(rows: Sequence[VersionRow]) -> str:
-    """Champion against base: two intervals and what they say."""
-    base = next((row for row in rows if row.number == PLAIN), None)
-    live = next((row for row in rows if "champion" in row.aliases), None)
-    shown = [row for row in dict.fromkeys([live, base]) if row is not None]
-    end = axis_end(shown)
-    lines = "".join(
-        f"<dt>v{row.number} {badges(['champion'] if row is live else ['base'])}</dt>"
-        f"<dd>{interval_bar(row.rate, row.interval, end, row is live)}<span>{escape(rate_words(row))}</span></dd>"
-        for row in shown
-    )
-    verdict = escape(effect_words(live, base))
-    return f'<section><h2>Does it help?</h2><p class="ns-verdict">{verdict}</p><dl>{lines}</dl></section>'
+    more = f"v{row.number} is the challenger" if row else "no challenger"
+    if champion is None:
+        return Step("Live", "–", "no version yet", more)
+    return Step("Live", f"v{champion.number}", "is champion", more)
 
 
 def rate_words(row: VersionRow) -> str:
-    """A version's rate in words."""
+    """A version's thumbs-down rate in words."""
     if row.rate is None:
         return "not judged yet"
     low, high = percent(row.interval.low), percent(row.interval.high)
     return f"{percent(row.rate)} thumbs down, between {low} and {high} (95 %), {plural(row.judged, 'picture')}"
 
 
-def effect_words(live: VersionRow | None, base: VersionRow | None) -> str:
+def effect_words(champion: VersionRow | None, base: VersionRow | None) -> str:
     """Whether the champion beats the base, as far as the intervals tell."""
-    if live is None or base is None:
+    if champion is None or base is None:
         return "The first pictures are still being drawn."
-    if live.number == base.number:
-        return "The plain base is live. Thumb pictures down, and the first version will be trained from them."
-    if live.rate is None or base.rate is None:
-        return "Not known yet: both need pictures with a verdict."
-    if live.interval.high < base.interval.low:
-        return f"Yes: v{live.number} draws fewer rejects than the base; the intervals do not meet."
-    if live.interval.low > base.interval.high:
-        return f"No: v{live.number} draws more rejects than the base; the intervals do not meet."
+    if champion.number == base.number:
+        return "The plain base is live. Reject pictures, and the first version will be trained on them."
+    if champion.rate is None or base.rate is None:
+        return "Not known yet: both versions need judged pictures."
+    change = f"from {percent(base.rate)} (base) to {percent(champion.rate)} (v{champion.number})"
+    if champion.interval.high < base.interval.low:
+        return f"Yes: rejects fell {change}."
+    if champion.interval.low > base.interval.high:
+        return f"No: rejects rose {change}."
     return "Not known yet: the intervals overlap. More votes will tell."
 
 
-def _history(happened: Sequence[AliasEvent]) -> str:
-    lines = "".join(f"<li><span>{_event_words(event)}</span>{moment(event.created_at)}</li>" for event in happened)
-    return f'<section><h2>What happened</h2><ul class="ns-events">{lines or "<li>Nothing yet.</li>"}</ul></section>'
-
-
-def _event_words(event: AliasEvent) -> str:
+def event_words(event: AliasEvent) -> str:
+    """What happened to a version."""
     came, went = f"v{event.from_version}", f"v{event.to_version}"
-    words = {
+    return {
         Action.begin: "The plain base v0 went live",
         Action.publish: f"{went} was trained",
-        Action.promote: f"{went} was promoted over {came}",
+        Action.promote: f"{went} replaced {came} as champion",
         Action.roll_back: f"{came} was rolled back to {went}",
-        Action.refuse: f"{came} was refused by the gate",
+        Action.refuse: f"The gate refused {came}",
         Action.no_difference: f"{came} was set aside: no difference found",
         Action.withdraw: f"{came} was withdrawn" + (f", {went} is champion" if event.to_version is not None else ""),
-        Action.retrain: "A retrain was asked for",
-        Action.stop: "The retrain was stopped",
+        Action.retrain: "Somebody asked for a retrain",
+        Action.stop: "Somebody stopped the retrain",
     }[event.action]
-    has_reason = bool(event.reason) and event.action is not Action.begin
-    return words + (f" <q>{escape(event.reason)}</q>" if has_reason else "")

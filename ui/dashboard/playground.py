@@ -1,16 +1,18 @@
 """The playground: one prompt and seed, two versions and a strength, side by side. The worker draws."""
 
-from html import escape
+from typing import NamedTuple
 
 import streamlit as st
+from markupsafe import Markup
 
 from feedback.figures.summary import newest_width, version_rows
 from feedback.sample.requests import COMING, ask, task
 from feedback.versions import get_version
 from store.errors import NaysayerError
 from store.tables import Task, TaskKind, TaskStatus
-from ui.web.pieces import alert, data_line, head, picture
+from ui.web.pieces import alert, data_line, head
 from ui.web.process import engine
+from ui.web.templates import render
 
 PX = 320
 
@@ -55,32 +57,29 @@ def _page() -> None:
 def _show(number: int) -> None:
     found = task(engine(), number)
     st.html(
-        data_line("that drawing is gone; ask again") if found is None else drawn_html(found, newest_width(engine()))
+        data_line("that drawing no longer exists; press Draw again")
+        if found is None
+        else drawn_html(found, newest_width(engine()))
     )
 
 
-def drawn_html(found: Task, width: int) -> str:
+class Side(NamedTuple):
+    """One version's picture: `coming`, a small blurred one, while it is being drawn, then `sha256`."""
+
+    version: int
+    sha256: str | None
+    coming: str | None
+
+
+def drawn_html(found: Task, width: int) -> Markup:
     """Both pictures, `width` px wide, or how far the worker is."""
-    body, left_right = found.body, found.body["versions"]
-    prompt, cells = body["prompt"], ""
-    for n in left_right:
-        shown = _glimpse(found, n) or picture(found.answer.get(str(n)), f"{prompt}, v{n}", PX, width=width)
-        cells += f"<figure>{shown}<figcaption>v{n}</figcaption></figure>"
-    wanted = len(set(left_right))
-    done = sum(str(n) in found.answer for n in set(left_right))
+    body, versions = found.body, found.body["versions"]
+    done, wanted = sum(str(n) in found.answer for n in set(versions)), len(set(versions))
     said = {
-        TaskStatus.waiting: "waiting for the worker; it draws between two batches",
+        TaskStatus.waiting: "waiting for the worker, which draws it after its current batch",
         TaskStatus.running: "; ".join(filter(None, [f"{done} of {wanted} drawn", found.message])),
         TaskStatus.done: f"seed {body['seed']}, strength {body['strength']:g}",
         TaskStatus.failed: f"not drawn: {found.message}",
     }[found.status]
-    return f'<div class="ns-play">{cells}</div><p class="ns-data" role="status">{escape(said)}</p>'
-
-
-def _glimpse(found: Task, version: int) -> str:
-    """The picture that is being drawn, small and blurred; empty when none is."""
-    coming = found.answer.get(f"{version} {COMING}")
-    alt = f"v{version}, still being drawn"
-    return (
-        f'<img class="ns-thumb coming" src="{escape(coming)}" alt="{alt}" width="{PX}" height="{PX}">' if coming else ""
-    )
+    sides = [Side(n, found.answer.get(str(n)), found.answer.get(f"{n} {COMING}")) for n in versions]
+    return render("dashboard/html/drawn.html", sides=sides, prompt=body["prompt"], said=said, width=width, px=PX)

@@ -1,13 +1,12 @@
 """The pool page: every judged picture by prompt, reason, version, rater, agreement and date; open one, take it out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
-from html import escape
-from typing import TypeVar
-from urllib.parse import urlencode
+from typing import NamedTuple, TypeVar
 
 import streamlit as st
+from markupsafe import Markup
 
 from feedback.figures.summary import version_rows
 from feedback.pool.curation import Opened, SeenVote, curate, open_image
@@ -16,16 +15,16 @@ from feedback.rate.controls import make_control
 from feedback.rate.raters import rater_names
 from store.display import SMALL_PX
 from store.errors import NaysayerError
-from store.tables import PoolAction, Reason, Role, Verdict
+from store.tables import PoolAction, Reason, Verdict
 from ui.signin.people import acting
 from ui.web.phrases import percent, plural
-from ui.web.pictures import image_url
-from ui.web.pieces import alert, data_line, head, moment, picture
+from ui.web.pieces import alert, data_line, head
 from ui.web.process import engine, settings
+from ui.web.templates import render
 
 SIZE = 60
 THUMB_PX = 112
-WORDS = {Verdict.reject: "rejected", Verdict.keep: "kept", Verdict.skip: "skipped", Verdict.undo: "took it back"}
+VERDICTS = {Verdict.reject: "rejected", Verdict.keep: "kept", Verdict.skip: "skipped", Verdict.undo: "undone"}
 Word = TypeVar("Word", bound=StrEnum)
 
 
@@ -62,7 +61,7 @@ def _show_gallery() -> None:
 
 
 def _ask() -> Filter:
-    """The filter's widgets. What was chosen stands in the address, so that it survives opening a picture."""
+    """The filter that the widgets say; it is kept in the address, so that it survives opening a picture."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         which = st.segmented_control("Show", list(Which), default=_word("which", Which, Which.rejects), key="w-which")
         prompt = st.text_input("Prompt has", _text("prompt"), max_chars=200, key="w-prompt", width=200)
@@ -114,25 +113,12 @@ def _keep_in_address(wanted: Filter) -> None:
     if "which" in chosen:
         chosen["which"] = wanted.which.value
     if chosen != {name: value for name, value in _params().items() if name != "page"}:
-        st.query_params.from_dict(chosen)  # another filter begins at the first page
+        st.query_params.from_dict(chosen)  # a new filter starts at the first page
 
 
-def gallery_html(thumbs: Sequence[Thumb], params: dict[str, str]) -> str:
-    """The pictures as links to themselves, each with its votes."""
-    if not thumbs:
-        return data_line("no picture passes this filter")
-    items = "".join(_thumb(thumb, params) for thumb in thumbs)
-    return f'<ul class="ns-gallery">{items}</ul>'
-
-
-def _thumb(thumb: Thumb, params: dict[str, str]) -> str:
-    words = f"{plural(thumb.rejects, 'reject')}, {plural(thumb.keeps, 'keep')}"
-    link = escape("?" + urlencode(params | {"image": str(thumb.image_id)}), quote=True)
-    return (
-        f'<li><a href="{link}" target="_self">{picture(thumb.sha256, thumb.prompt, THUMB_PX, width=thumb.width)}</a>'
-        f'<small><span title="{words}"><b class="no">{thumb.rejects}</b> <b class="yes">{thumb.keeps}</b></span>'
-        f"<span>v{thumb.version}</span></small></li>"
-    )
+def gallery_html(thumbs: Sequence[Thumb], params: Mapping[str, str]) -> Markup:
+    """The pictures as links that keep the filter, each with its votes."""
+    return render("dashboard/html/gallery.html", thumbs=thumbs, params=params, px=THUMB_PX)
 
 
 def _turn(page: int, total: int) -> None:
@@ -164,72 +150,52 @@ def _slice_words() -> list[str]:
 
 def _show_image(number: int) -> None:
     opened = open_image(engine(), number)
-    back = escape("?" + urlencode({k: v for k, v in _params().items() if k != "image"}), quote=True)
-    st.html(f'<p class="ns-back"><a href="{back}" target="_self">← Pool</a></p>' + opened_html(opened))
+    st.html(opened_html(opened, _params()))
     with st.container(horizontal=True):
         if opened.is_barred and st.button("Put it back into the pool…", type="primary"):
             _curate(number, PoolAction.restore)
         if not opened.is_barred and st.button("Take it out of the pool…", type="primary"):
             _curate(number, PoolAction.exclude)
-        if st.button("Make a control of it…"):
+        if st.button("Use it as a control…"):
             _control(number)
 
 
-def opened_html(opened: Opened) -> str:
-    """The picture with the marks on it, its votes, and what it trained."""
-    image = opened.image
-    rows = "".join(_vote(vote) for vote in opened.votes)
-    trained = ", ".join(
-        f"v{number} (as a {'reject' if role is Role.reject else 'keep'})" for number, role in opened.trained
-    )
-    facts = {
-        "picture": f"{image.id}, {image.width} × {image.height}, drawn by v{image.version}, seed {image.seed}",
-        "trained": trained or "no version yet",
-        "pool": "taken out by hand" if opened.is_barred else "follows the votes",
-    }
-    lines = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
-    decided = "".join(
-        f"<li><span>{'Taken out' if event.action is PoolAction.exclude else 'Put back'} by {escape(event.by)} "
-        f"<q>{escape(event.reason)}</q></span>{moment(event.created_at)}</li>"
-        for event in opened.events
-    )
-    return (
-        head(opened.prompt, plural(len(opened.votes), "vote"))
-        + f'<div class="ns-opened"><div>{marked_html(opened)}</div><div><dl>{lines}</dl>'
-        f'<ul class="ns-events">{rows or "<li>No votes.</li>"}</ul>'
-        + (f'<h2>By hand</h2><ul class="ns-events">{decided}</ul>' if decided else "")
-        + "</div></div>"
+class Ring(NamedTuple):
+    """A mark of a current vote: shares of the picture's width and height, within its frame."""
+
+    x: float
+    y: float
+    rater: str
+
+
+def opened_html(opened: Opened, params: Mapping[str, str]) -> Markup:
+    """The picture with a ring at each mark, its votes, and what it trained. `params` leads back to the gallery."""
+    return render(
+        "dashboard/html/opened.html",
+        opened=opened,
+        params=params,
+        marks=rings(opened.votes),
+        is_small=max(opened.image.width, opened.image.height) <= SMALL_PX,
+        verdicts=VERDICTS,
+        notes_of=notes_of,
     )
 
 
-def marked_html(opened: Opened) -> str:
-    """The picture with a numbered ring at each mark of a current vote."""
-    marks = [(mark, vote) for vote in opened.votes if vote.is_current for mark in vote.marks]
-    rings = "".join(
-        f'<i style="left:{100 * min(1.0, max(0.0, x)):.2f}%;top:{100 * min(1.0, max(0.0, y)):.2f}%" '
-        f'title="{escape(f"marked by {vote.rater}", quote=True)}"></i>'
-        for (x, y), vote in marks
-    )
-    text = escape(opened.prompt + (f", with {plural(len(marks), 'mark')}" if marks else ""), quote=True)
-    image = opened.image
-    small = ' class="small"' if max(image.width, image.height) <= SMALL_PX else ""
-    return (
-        f'<div class="ns-marked"><img{small} src="{escape(image_url(image.sha256), quote=True)}" alt="{text}" '
-        f'width="{image.width}" height="{image.height}">{rings}</div>'
-    )
+def rings(votes: Sequence[SeenVote]) -> list[Ring]:
+    """The marks of the current votes."""
+    marks = [(mark, vote.rater) for vote in votes if vote.is_current for mark in vote.marks]
+    return [Ring(_within(x), _within(y), rater) for (x, y), rater in marks]
 
 
-def _vote(vote: SeenVote) -> str:
-    notes = [*vote.reasons, *([f"{plural(len(vote.marks), 'mark')}"] if vote.marks else [])]
+def _within(share: float) -> float:
+    return min(1.0, max(0.0, share))
+
+
+def notes_of(vote: SeenVote) -> list[str]:
+    """What is said beside a vote: reasons, marks, and why it does not count."""
+    notes = [*vote.reasons, *([plural(len(vote.marks), "mark")] if vote.marks else [])]
     notes += [] if vote.is_current else ["changed later"]
-    notes += [] if vote.is_counted else ["not counted: rater excluded"]
-    more = f" <small>{escape(', '.join(notes))}</small>" if notes else ""
-    kind = {Verdict.reject: "no", Verdict.keep: "yes"}.get(vote.verdict, "")
-    past = "" if vote.is_current and vote.is_counted else ' class="past"'
-    return (
-        f'<li{past}><span>{escape(vote.rater)} <b class="{kind}">{WORDS[vote.verdict]}</b>{more}</span>'
-        f"{moment(vote.vote.received_at)}</li>"
-    )
+    return notes + ([] if vote.is_counted else ["not counted: rater excluded"])
 
 
 @st.dialog("Pool")
@@ -245,13 +211,13 @@ def _curate(number: int, action: PoolAction) -> None:
 
 @st.dialog("Control")
 def _control(number: int) -> None:
-    st.text("The picture is mixed into the queue, and raters' answers are held against this one:")
+    st.text("The picture is mixed into the queue, and raters' votes are compared with this answer:")
     answer = st.segmented_control("Right answer", [Verdict.reject, Verdict.keep], default=Verdict.reject)
     if st.button("Make the control", type="primary", disabled=answer is None) and answer is not None:
         _do(lambda: make_control(engine(), number, answer, by=acting()), "a control now")
 
 
-def _do(act, said: str) -> None:
+def _do(act: Callable[[], object], said: str) -> None:
     try:
         act()
     except NaysayerError as error:

@@ -1,20 +1,22 @@
 """The raters page: pace, care and agreement of each rater, flags with their reason; pause, exclude; the controls."""
 
 from collections.abc import Sequence
-from html import escape
+from typing import NamedTuple
 
 import streamlit as st
+from markupsafe import Markup
 
 from feedback.people.agreement import ac1, alpha, percent_agreement
 from feedback.people.decisions import decide, give_role, rater_events
-from feedback.people.reliability import RECENT, RaterFigures, Share, rater_figures, recent_counts
+from feedback.people.reliability import RECENT, RaterFigures, rater_figures, recent_counts
 from feedback.rate.controls import AGREED, ControlRow, control_rows, controls_from_agreed, retire_control
 from store.errors import NaysayerError
 from store.tables import PersonRole, RaterAction, RaterEvent
 from ui.signin.people import acting
 from ui.web.phrases import percent, plural
-from ui.web.pieces import alert, data_line, head, moment, picture
+from ui.web.pieces import alert, data_line, head
 from ui.web.process import engine, settings
+from ui.web.templates import render
 
 EVENTS = 20
 SAID = {
@@ -48,84 +50,31 @@ def raters_page() -> None:
         st.html(alert(str(error)))
 
 
-def agreement_html(counts: Sequence[tuple[int, int]]) -> str:
-    """How far all raters agree, in three figures."""
+class Figure(NamedTuple):
+    """A large number with its name and its meaning."""
+
+    value: str
+    name: str
+    more: str
+
+
+def agreement_html(counts: Sequence[tuple[int, int]]) -> Markup:
+    """How far all raters agree, in three figures, from the rejects and keeps of each picture."""
     shared = sum(rejects + keeps >= 2 for rejects, keeps in counts)
     if not shared:
-        return data_line(f"no agreement yet: no picture has two votes (NAYSAYER_OVERLAP is {settings().overlap})")
-    figures = (
-        ("agree", _share(percent_agreement(counts)), "share of pairs of votes on one picture that are alike"),
-        (
-            "Krippendorff's α",
-            _figure(alpha(counts)),
-            "agreement beyond chance; people reach 0.2 to 0.6",
+        return data_line("no agreement yet: no picture has two votes", f"raters a picture: {settings().overlap}")
+    pairs = "share of pairs of votes on one picture that are alike"
+    figures = [
+        Figure(_share(percent_agreement(counts)), "agree", pairs),
+        Figure(_figure(alpha(counts)), "Krippendorff's α", "agreement beyond chance; people reach 0.2 to 0.6"),
+        Figure(_figure(ac1(counts)), "Gwet's AC1", "the same, stable where nearly all votes are alike"),
+        Figure(
+            f"{shared:,}",
+            "picture" if shared == 1 else "pictures",
+            f"with two votes or more, among the newest {RECENT:,} votes",
         ),
-        ("Gwet's AC1", _figure(ac1(counts)), "the same, steady where nearly all votes are alike"),
-        ("pictures", f"{shared:,}", f"with two votes or more, among the newest {RECENT:,} votes"),
-    )
-    items = "".join(
-        f"<li><b>{value}</b> {escape(name)}<small>{escape(more)}</small></li>" for name, value, more in figures
-    )
-    return f'<ul class="ns-figures">{items}</ul>'
-
-
-def raters_html(rows: Sequence[RaterFigures]) -> str:
-    """The raters as a table, flagged ones first."""
-    if not rows:
-        return data_line("nobody has voted yet")
-    names = (
-        "Votes",
-        "A day",
-        "Seconds",
-        "Under 0.5 s",
-        "Controls right",
-        "Repeats alike",
-        "Agrees",
-        "α",
-        "AC1",
-        "Last",
-    )
-    columns = "".join(f'<th scope="col">{name}</th>' for name in names)
-    body = "".join(_row(row) for row in rows)
-    return (
-        f'<div class="ns-table ns-raters"><table><thead><tr><th scope="col">Rater</th>{columns}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-def _row(row: RaterFigures) -> str:
-    cells = (
-        f"{row.votes:,}",
-        f"{row.a_day:,.0f}",
-        "–" if row.seconds is None else f"{row.seconds:.1f}",
-        _share(row.fast.value),
-        _bounded(row.controls),
-        _bounded(row.repeats),
-        _share(row.agreement),
-        _figure(row.alpha),
-        _figure(row.ac1),
-        moment(row.last_at) if row.last_at else "–",
-    )
-    states = [row.role.value] if row.role is not PersonRole.rater else []
-    states += ["paused"] if row.is_paused else []
-    states += ["excluded"] if row.is_excluded else []
-    marks = "".join(f'<span class="ns-badge">{state}</span>' for state in states)
-    flags = "".join(f"<li>{escape(flag)}</li>" for flag in row.flags)
-    return (
-        f'<tr class="{"flagged" if row.flags else ""}"><th scope="row">{escape(row.name)}{marks}'
-        + (f'<ul class="ns-flags" aria-label="flags">{flags}</ul>' if flags else "")
-        + "</th>"
-        + "".join(f"<td>{cell}</td>" for cell in cells)
-        + "</tr>"
-    )
-
-
-def _bounded(share: Share) -> str:
-    """A share with its 95 % Wilson interval."""
-    if share.value is None:
-        return "–"
-    low, high = (f"{100 * value:.0f}" for value in share.interval)
-    return f"{percent(share.value)}<small>{low}–{high} %, n {share.whole:,}</small>"
+    ]
+    return render("dashboard/html/agreement.html", figures=figures)
 
 
 def _share(value: float | None) -> str:
@@ -134,6 +83,18 @@ def _share(value: float | None) -> str:
 
 def _figure(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}".replace("-", "−")
+
+
+def raters_html(rows: Sequence[RaterFigures]) -> Markup:
+    """The raters as a table, flagged ones first."""
+    return render("dashboard/html/raters.html", rows=rows, states_of=states_of, share=_share, figure=_figure)
+
+
+def states_of(row: RaterFigures) -> list[str]:
+    """What is unusual about a rater: the role, and what was decided."""
+    states = [row.role.value] if row.role is not PersonRole.rater else []
+    states += ["paused"] if row.is_paused else []
+    return states + (["excluded"] if row.is_excluded else [])
 
 
 def _decide(rows: Sequence[RaterFigures]) -> None:
@@ -154,9 +115,9 @@ def _decide(rows: Sequence[RaterFigures]) -> None:
 def _confirm(name: str, action: RaterAction) -> None:
     st.text(
         {
-            RaterAction.pause: f"{name} is given no more pictures. Votes given stay and count.",
-            RaterAction.resume: f"{name} is given pictures again.",
-            RaterAction.exclude: f"No vote of {name} counts any more; pool, rates, retrains follow. It can be undone.",
+            RaterAction.pause: f"{name} gets no more pictures. The votes given so far still count.",
+            RaterAction.resume: f"{name} gets pictures again.",
+            RaterAction.exclude: f"The votes of {name} no longer count in pool, rates and retrains. You can undo this.",
             RaterAction.include: f"The votes of {name} count again.",
         }[action]
     )
@@ -181,24 +142,19 @@ def _choose_role(name: str, role: PersonRole) -> None:
     )
     if st.button("Give the role", type="primary", disabled=wanted is role) and wanted is not None:
         give_role(engine(), name, wanted, by=acting())
-        st.session_state["said"] = f"The role is {wanted.value} now"
+        st.session_state["said"] = f"The role is now {wanted.value}"
         st.rerun()
 
 
-def events_html(events: Sequence[tuple[str, RaterEvent]]) -> str:
+def events_html(events: Sequence[tuple[str, RaterEvent]]) -> Markup:
     """What was decided about raters, newest first."""
-    lines = "".join(
-        f"<li><span>{escape(name)}: {SAID[event.action]} by {escape(event.by)} <q>{escape(event.reason)}</q></span>"
-        f"{moment(event.created_at)}</li>"
-        for name, event in events
-    )
-    return f'<ul class="ns-events">{lines or "<li>Nothing yet.</li>"}</ul>'
+    return render("dashboard/html/events.html", events=events, said=SAID)
 
 
 def _controls() -> None:
     rows = control_rows(engine())
     active = [row for row in rows if row.is_active]
-    st.html(data_line(f"{plural(len(active), 'control')} in use, mixed in at {percent(settings().control_share)}"))
+    st.html(data_line(f"{plural(len(active), 'control')} in use: {percent(settings().control_share)} of the queue"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if st.button(f"Make 20 from pictures on which {AGREED} raters agree"):
             made = controls_from_agreed(engine(), 20, by=acting())
@@ -212,16 +168,6 @@ def _controls() -> None:
     st.html(controls_html(rows))
 
 
-def controls_html(rows: Sequence[ControlRow]) -> str:
+def controls_html(rows: Sequence[ControlRow]) -> Markup:
     """The controls with how many raters answered them right: one that most get wrong is itself in doubt."""
-    if not rows:
-        return data_line("no controls yet; `naysayer controls draw` makes some for the built-in model")
-    body = "".join(
-        f'<tr><td>{picture(row.sha256, row.prompt, 48, width=row.width)}</td><th scope="row">{row.image_id}</th>'
-        f"<td>{row.answer.value}</td><td>{row.right} of {row.seen}</td><td>{escape(row.source)}</td>"
-        f'<td class="text">{escape(row.prompt)}{"" if row.is_active else " (retired)"}</td></tr>'
-        for row in rows
-    )
-    names = ("Picture", "Number", "Answer", "Right", "From")
-    columns = "".join(f'<th scope="col">{name}</th>' for name in names) + '<th scope="col" class="text">Prompt</th>'
-    return f'<div class="ns-table"><table><thead><tr>{columns}</tr></thead><tbody>{body}</tbody></table></div>'
+    return render("dashboard/html/controls.html", rows=rows)

@@ -1,15 +1,42 @@
 """A version in words: its settings beside its parent's, and the model card that goes with its files."""
 
 import json
-from html import escape
-from typing import Any
+from typing import NamedTuple
 
 from store.tables import Version
 
 
-def facts(version: Version) -> dict[str, str]:
+class Fact(NamedTuple):
+    """Something that names or made a version."""
+
+    name: str
+    words: str
+
+
+class Change(NamedTuple):
+    """A fact that differs from the parent's; "–" where one of them has none."""
+
+    name: str
+    before: str
+    now: str
+
+
+def facts(version: Version) -> list[Fact]:
     """Everything that names or made the version, as words."""
-    own: dict[str, Any] = {
+    return [*_identity(version), *_settings(version), *_libraries(version)]
+
+
+def changes(version: Version, parent: Version | None) -> list[Change]:
+    """Settings, code and libraries that differ from a trained parent's."""
+    if parent is None or parent.manifest_id is None:
+        return []
+    before, now = dict(_recipe(parent)), dict(_recipe(version))
+    compared = [Change(name, before.get(name, "–"), now.get(name, "–")) for name in before | now]
+    return [change for change in compared if change.before != change.now]
+
+
+def _identity(version: Version) -> list[Fact]:
+    own: dict[str, object] = {
         "diffusers file, SHA-256": version.sha256,
         "kohya file, SHA-256": version.kohya_sha256,
         "manifest, SHA-256": version.manifest_id,
@@ -19,41 +46,28 @@ def facts(version: Version) -> dict[str, str]:
         "rule": version.rule,
         "strength": version.strength,
         "training took": f"{version.train_seconds:.0f} s" if version.train_seconds else None,
-        "peak memory": getattr(version, "peak_memory", None),
         "code": version.code_commit,
     }
-    rows = {name: str(value) for name, value in own.items() if value not in (None, "")}
-    rows |= {name: json.dumps(value, ensure_ascii=False) for name, value in sorted(version.settings.items())}
-    return rows | {f"{name}, library": number for name, number in sorted(version.libraries.items())}
+    return [Fact(name, str(value)) for name, value in own.items() if value not in (None, "")]
 
 
-def settings_diff(version: Version, parent: Version | None) -> dict[str, tuple[str, str]]:
-    """Settings and libraries that differ from the parent's: (the parent's, this one's)."""
-    if parent is None or parent.manifest_id is None:
-        return {}
-    old, new = facts(parent), facts(version)
-    names = [f"{name}, library" for name in (*parent.libraries, *version.libraries)]
-    compared = dict.fromkeys([*parent.settings, *version.settings, "rule", "strength", "code", *names])
-    return {n: (old.get(n, "–"), new.get(n, "–")) for n in compared if old.get(n) != new.get(n)}
+def _settings(version: Version) -> list[Fact]:
+    return [Fact(name, json.dumps(value, ensure_ascii=False)) for name, value in sorted(version.settings.items())]
 
 
-def settings_html(version: Version, parent: Version | None = None) -> str:
-    """What changed against the parent, then everything."""
-    diff = settings_diff(version, parent)
-    body = "".join(f"<tr>{_th(name)}{_td(old)}{_td(new)}</tr>" for name, (old, new) in diff.items())
-    changed = ""
-    if parent is not None and parent.manifest_id is not None:
-        head = f"<thead><tr>{_th('changed')}{_th(f'v{parent.number}')}{_th(f'v{version.number}')}</tr></thead>"
-        changed = f'<div class="ns-table"><table>{head}<tbody>{body}</tbody></table></div>'
-        if not diff:
-            changed = f'<p class="ns-data">the settings are those of v{parent.number}</p>'
-    rows = "".join(f"<tr>{_th(name)}{_td(value)}</tr>" for name, value in facts(version).items())
-    return f'{changed}<div class="ns-table"><table><tbody>{rows}</tbody></table></div>'
+def _libraries(version: Version) -> list[Fact]:
+    return [Fact(f"{name}, library", number) for name, number in sorted(version.libraries.items())]
+
+
+def _recipe(version: Version) -> list[Fact]:
+    """What may differ between two versions on purpose."""
+    made_by = [fact for fact in _identity(version) if fact.name in ("rule", "strength", "code")]
+    return [*_settings(version), *made_by, *_libraries(version)]
 
 
 def model_card(version: Version) -> str:
     """Markdown to go with the files: what it is, how it is used, what made it."""
-    lines = "\n".join(f"| {name} | `{_cell(value)}` |" for name, value in facts(version).items())
+    lines = "\n".join(f"| {fact.name} | `{_cell(fact.words)}` |" for fact in facts(version))
     return f"""# Naysayer v{version.number}: a negative LoRA
 
 A LoRA for `{_cell(version.base_model)}` that draws what raters rejected. It is not used like others: it stands on the
@@ -105,11 +119,3 @@ def _origin(version: Version) -> str:
 
 def _cell(value: str) -> str:
     return value.replace("`", "'").replace("|", "/").replace("\n", " ")
-
-
-def _th(word: str) -> str:
-    return f'<th scope="row">{escape(word)}</th>'
-
-
-def _td(word: str) -> str:
-    return f'<td class="text"><code>{escape(word)}</code></td>'

@@ -13,7 +13,7 @@ from feedback.rate.queue import next_images
 from feedback.rate.votes import Press, record_votes
 from store.engine import writing
 from store.tables import Mark, PoolAction, RaterAction, Reason, Verdict, VoteReason, utc_now
-from ui.dashboard.pool import gallery_html, marked_html, opened_html
+from ui.dashboard.pool import gallery_html, opened_html, rings
 from ui.dashboard.raters import agreement_html, controls_html, events_html, raters_html
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -44,7 +44,7 @@ def test_prompts_names_and_reasons_are_escaped_on_both_pages(rated):
         raters_html(rater_figures(rated)),
         events_html(rater_events(rated)),
         controls_html(control_rows(rated)),
-        opened_html(open_image(rated, 1)),
+        opened_html(open_image(rated, 1), {}),
         gallery_html(gallery(rated, Filter())[0] or gallery(rated, Filter(prompt="img"))[0], {"prompt": HOSTILE}),
     ]
     for page in pages[:4]:
@@ -73,13 +73,14 @@ def test_agreement_is_not_claimed_without_shared_pictures(settings, monkeypatch,
 
 def test_an_opened_picture_shows_votes_reason_and_marks_within_the_frame(rated):
     opened = open_image(rated, 1)
-    html = opened_html(opened)
+    html = opened_html(opened, {})
     assert "3 votes" in html
     assert "hands, 1 mark" in html
-    assert "left:25.00%;top:100.00%" in marked_html(opened)
+    assert [(ring.x, ring.y) for ring in rings(opened.votes)] == [(0.25, 1.0)]
+    assert "left:25.00%;top:100.00%" in html
     assert "no version yet" in html
     decide(rated, "eve", RaterAction.exclude, by="root", reason="x")
-    assert "not counted: rater excluded" in opened_html(open_image(rated, 1))
+    assert "not counted: rater excluded" in opened_html(open_image(rated, 1), {})
 
 
 def test_a_gallery_link_keeps_the_filter(rated):
