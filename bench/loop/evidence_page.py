@@ -73,8 +73,8 @@ def _meaning(found: Found) -> str:
     )
     if against is None:
         return f"The loop gives {said}."
-    is_beyond = "and" if against["paired_high"] < 0 else "but not clearly"
-    return f"The loop gives {said}, {is_beyond} more than a LoRA of random own outputs gives."
+    beats = "It also beats" if against["paired_high"] < 0 else "It does not clearly beat"
+    return f"The loop gives {said}. {beats} a LoRA of the base's own pictures, chosen at random."
 
 
 def _controls(found: Found) -> str:
@@ -90,7 +90,7 @@ def _controls(found: Found) -> str:
 
 
 def _kinds(found: Found) -> str:
-    """Pictures with each kind of fault: base, more guidance alone, and the default method round by round."""
+    """Pictures with each kind of fault: the base, only more guidance, and the default method round by round."""
     methods = {name: m for name, m in found["methods"].items() if name.startswith(("base", f"{found['default']},"))}
     kinds = list(dict.fromkeys(kind for m in methods.values() for kind in m["faults"]))
     lines = [[kind, *(str(m["faults"].get(kind, 0)) for m in methods.values())] for kind in kinds]
@@ -101,7 +101,7 @@ def _kinds(found: Found) -> str:
 def _held_out(found: Found) -> str:
     subject, fault = found["subject"], found["fault"]
     lines = [
-        f"In a further run raters saw no {subject}, and they skipped pictures with no fault but `{fault}`:",
+        f"In a further run raters saw no {subject}, and they skipped pictures whose only fault was `{fault}`:",
         "",
     ]
     for what, words in (("subject", f"{subject} pictures judged wrong"), ("fault", f"stars with wrong {fault}")):
