@@ -13,6 +13,8 @@ import pytest
 from store.settings import Settings
 
 ROOT = Path(__file__).parent.parent
+WORDS_A_MINUTE = 238
+"""Silent reading of non-fiction in English: Brysbaert 2019."""
 PAGES = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"]
 
 
@@ -108,6 +110,21 @@ def test_every_page_of_the_docs_that_the_code_names_exists():
     ]
     named = {name for path in source for name in re.findall(r"docs/[\w/-]+\.md", path.read_text(encoding="utf-8"))}
     assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
+def test_every_module_that_the_docs_name_exists():
+    source = "\n".join(path.read_text(encoding="utf-8") for path in PAGES)
+    named = re.findall(r"`((?:ui|feedback|trainer|store|bench|tests)/[\w/.-]+)`", source)
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("path", ["Rater", "Operator", "Engineer"])
+def test_a_path_reads_in_ten_minutes(path):
+    [section] = [part for part in text_of("docs/index.md").split("\n## ") if part.startswith(f"{path}\n")]
+    pages = re.findall(r"^\d\. \[.*\]\((.*)\)", section, re.M)
+    words = [word for page in pages for word in text_of(f"docs/{page}").split() if re.search(r"\w", word)]
+    assert 0 < len(words) <= 10 * WORDS_A_MINUTE
 
 
 def build(folder: Path) -> subprocess.CompletedProcess[str]:
