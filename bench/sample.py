@@ -23,6 +23,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor
 
+from feedback.recipe import Recipe
 from store.settings import Settings
 from trainer.base.model import Base, load_base, quiet_libraries
 from trainer.lora.tensors import TRAINED, add_fresh
@@ -167,7 +168,7 @@ def pictures_a_second(base: Base, network: Network, batch: int, rounds: int) -> 
         )
 
     def ours(rule: str, strength: float) -> Form:
-        drawing = drawing_by(base.plain, rule, strength, {})
+        drawing = drawing_by(base.plain, Recipe(rule, strength))
         steering = Steering(network.adapted, TRAINED, rule, strength)
 
         def draw() -> object:

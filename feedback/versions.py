@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Engine, func, update
 from sqlmodel import Session, col, select
 
 from feedback.pool.tally import count_new_rejects
+from feedback.recipe import Recipe
 from store.engine import reading, writing
 from store.errors import BadRequest, OtherBase, UnknownVersion
 from store.tables import Action, Alias, AliasEvent, AliasName, Image, Origin, Version, Vote
@@ -27,18 +28,21 @@ def begin(engine: Engine, base_model: str, base_sha256: str, facts: Mapping[str,
             session.flush()
             _point(session, Action.begin, AliasName.champion, PLAIN, "the plain base")
         elif plain.base_sha256 != base_sha256:
-            raise OtherBase(_base_words(plain.base_model, plain.settings), _base_words(base_model, facts))
+            other = Version(number=PLAIN, base_model=base_model, base_sha256=base_sha256, settings=facts)
+            raise OtherBase(describe_base(plain), describe_base(other))
 
 
-def _base_words(base_model: str, facts: Mapping[str, Any]) -> str:
-    """The base as a person tells it from another.
+def describe_base(version: Version) -> str:
+    """The base of a version, as a person tells it from another.
 
-    >>> _base_words("a/b", {"model_revision": "c0ffee", "refiner": "a/r", "refiner_start": 0.8})
+    >>> carried = {"model_revision": "c0ffee", "refiner": "a/r", "refiner_start": 0.8}
+    >>> describe_base(Version(number=0, base_model="a/b", base_sha256="", settings=carried))
     'a/b at revision c0ffee with the refiner a/r from 0.8'
     """
-    revision = f" at revision {facts['model_revision']}" if facts.get("model_revision") else ""
-    refiner = f" with the refiner {facts['refiner']} from {facts['refiner_start']}" if facts.get("refiner") else ""
-    return base_model + revision + refiner
+    recipe = Recipe.of(version)
+    revision = f" at revision {recipe.model_revision}" if recipe.model_revision else ""
+    refiner = f" with the refiner {recipe.refiner} from {recipe.refiner_start}" if recipe.refiner else ""
+    return version.base_model + revision + refiner
 
 
 def publish(session: Session, version: Version, reason: str) -> None:

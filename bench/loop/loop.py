@@ -19,6 +19,7 @@ import numpy as np
 from PIL.Image import Image as Picture
 
 from bench.loop.stores import HELD_OUT_SUBJECT, Stores, evaluation_items
+from feedback.recipe import Recipe
 from feedback.sample.plan import Drawing
 from store.layout import layout_of
 from store.settings import Settings
@@ -168,11 +169,12 @@ class Meter:
         from trainer.sample.sampler import drawing_by
 
         if row.name == "woolf":
-            return replace(drawing_by(self.base.plain, "woolf", 1.0, version.settings), guidance_scale=WOOLFS_GUIDANCE)
+            woolf = replace(Recipe.of(version), rule="woolf", strength=1.0)
+            return replace(drawing_by(self.base.plain, woolf), guidance_scale=WOOLFS_GUIDANCE)
         if row.name == "woolf-tuned":
             return self._woolf_tuned(version)
         strength = version.strength if row.rule == version.rule else self._chosen(row.rule, store, version)
-        return drawing_by(self.base.plain, row.rule, strength, version.settings)
+        return drawing_by(self.base.plain, replace(Recipe.of(version), rule=row.rule, strength=strength))
 
     def _chosen(self, rule: str, store: Settings, version: Any) -> float:
         from feedback.retrain.manifest import load_manifest
@@ -192,9 +194,10 @@ class Meter:
         """Guidance and LoRA scale that the judge itself likes best on prompts and seeds of their own."""
         from trainer.sample.sampler import drawing_by
 
+        recipe = replace(Recipe.of(version), rule="woolf")
         items = evaluation_items(self.stores.seed + TUNING_SEED, 24, 2)
         tried = [
-            replace(drawing_by(self.base.plain, "woolf", scale, version.settings), guidance_scale=w)
+            replace(drawing_by(self.base.plain, replace(recipe, strength=scale)), guidance_scale=w)
             for w in (self.base.plain.guidance_scale, 4.0, 6.0)
             for scale in (0.1, 0.3, 1.0)
         ]

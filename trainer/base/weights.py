@@ -7,6 +7,7 @@ from diffusers import StableDiffusionXLPipeline
 from huggingface_hub import constants
 from sqlalchemy import Engine
 
+from feedback.recipe import Recipe
 from feedback.versions import PLAIN
 from store.engine import reading
 from store.errors import ModelError
@@ -71,7 +72,7 @@ def pinned(engine: Engine, settings: Settings) -> Settings:
         plain = session.get(Version, PLAIN)
     if plain is None or settings.model_revision or plain.base_model != settings.model:
         return settings
-    return settings.model_copy(update={"model_revision": plain.settings.get("model_revision", "")})
+    return settings.model_copy(update={"model_revision": Recipe.of(plain).model_revision})
 
 
 def hash_of(path: Path, settings: Settings) -> str:

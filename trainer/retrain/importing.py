@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from sqlalchemy import Engine
 
+from feedback.recipe import Recipe
 from feedback.versions import PLAIN, begin, next_number, publish
 from store.engine import writing
 from store.errors import BadLora
@@ -126,11 +127,11 @@ def _check(base: Base, path: Path, folder: Path) -> None:
 
 
 def _sentence(version: Version) -> str:
-    about = version.settings
-    left_out = about["text_encoder_modules_left_out"]
+    recipe = Recipe.of(version)
+    left_out = recipe.text_encoder_modules_left_out
     note = f"; {left_out} of its text-encoder modules were left out, the base has none like them" if left_out else ""
-    text = ", some of them the text encoders'" if about.get("lora_text_encoders") else ""
+    text = ", some of them the text encoders'" if recipe.lora_text_encoders else ""
     return (
-        f"{about['imported_from']} is v{version.number} now, a challenger: {about['imported_modules']} modules{text}, "
-        f"drawn with the rule {version.rule} at strength {version.strength:g}{note}"
+        f"{recipe.imported_from} is v{version.number} now, a challenger: {recipe.imported_modules} modules{text}, "
+        f"drawn with the rule {recipe.rule} at strength {recipe.strength:g}{note}"
     )

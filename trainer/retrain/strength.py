@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from feedback.recipe import Recipe
 from feedback.retrain.manifest import FrozenManifest
 from feedback.statistics import Interval, wilson
 from store.settings import Settings
@@ -83,7 +84,7 @@ def choose_strength(
     for strength in wanted:
         looks = looks_of(base, jobs, settings, strength)
         ratios = {name: (a + TINY) / (b + TINY) for name, a, b in zip(Looks._fields, looks, plain, strict=True)}
-        w = drawing_by(base.plain, settings.rule, strength, settings.model_dump()).guidance_scale
+        w = drawing_by(base.plain, Recipe.asked(settings, strength)).guidance_scale
         pushed = strength * share * (1 if settings.rule == "same-prompt" else w - 1)
         point = {"strength": strength, "pictures": len(jobs), "guidance_scale": w, "push": pushed / w} | ratios
         curve.append(point | _word(judged, strength) | {"passes": float(passes(point, judged))})
@@ -134,8 +135,7 @@ def held_out_jobs(manifest: FrozenManifest, count: int) -> list[tuple[str, int]]
 
 def looks_of(base: Base, jobs: Sequence[tuple[str, int]], settings: Settings, strength: float) -> Looks:
     """The looks of the pictures that these jobs give at a strength; 0 is the plain base."""
-    rule = settings.rule if strength else "plain"
-    drawing = drawing_by(base.plain, rule, strength, settings.model_dump())
+    drawing = drawing_by(base.plain, Recipe.asked(settings, strength))
 
     def in_parts(rows: int) -> tuple[list[Tensor], list[Image.Image]]:
         parts = [jobs[start : start + rows] for start in range(0, len(jobs), rows)]

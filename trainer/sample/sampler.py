@@ -2,7 +2,7 @@
 
 import io
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -16,6 +16,7 @@ from PIL import Image
 from safetensors.torch import save
 from torch import Tensor
 
+from feedback.recipe import Recipe
 from feedback.sample.plan import Drawing
 from store.errors import ModelError
 from store.layout import Layout
@@ -54,7 +55,7 @@ class Sampler:
 
     def drawing_of(self, version: Version) -> Drawing:
         """How pictures of that version are drawn."""
-        return drawing_by(self.base.plain, version.rule, version.strength, version.settings)
+        return drawing_by(self.base.plain, Recipe.of(version))
 
     def draw(
         self, version: Version, prompts: Sequence[str], seeds: Sequence[int], on_step: OnStep | None = None
@@ -115,19 +116,19 @@ class Sampler:
         return self.layout.version_folder(sha256) / DIFFUSERS_FILE
 
 
-def drawing_by(plain: Drawing, rule: str, strength: float, how: Mapping[str, Any]) -> Drawing:
-    """The base's own drawing, steered; `how` holds the settings `trigger` and `guidance_gain` of a version.
+def drawing_by(plain: Drawing, recipe: Recipe) -> Drawing:
+    """The base's own drawing, steered as a version's recipe says.
 
     Under `same-prompt` the guidance scale grows with the strength: what pushes away from the rejects alone leaves the
     prompt behind. Under `woolf` the trigger word is the negative prompt. An imported version may have a
     `negative_prompt` of its own for any rule.
     """
-    drawing = replace(
-        plain, rule=rule, strength=strength, negative_prompt=how.get("negative_prompt", plain.negative_prompt)
-    )
+    own, rule, strength = recipe.negative_prompt, recipe.rule, recipe.strength
+    negative_prompt = plain.negative_prompt if own is None else own
+    drawing = replace(plain, rule=rule, strength=strength, negative_prompt=negative_prompt)
     if rule == "same-prompt":
-        return replace(drawing, guidance_scale=plain.guidance_scale + how.get("guidance_gain", 0.0) * strength)
-    return replace(drawing, negative_prompt=how["trigger"]) if rule == "woolf" else drawing
+        return replace(drawing, guidance_scale=plain.guidance_scale + recipe.guidance_gain * strength)
+    return replace(drawing, negative_prompt=recipe.trigger) if rule == "woolf" else drawing
 
 
 def sample_latents(

@@ -3,6 +3,7 @@
 import json
 from typing import NamedTuple
 
+from feedback.recipe import Recipe
 from store.tables import Version
 
 
@@ -85,7 +86,7 @@ negative half of guidance, so that pictures are steered away from what it draws.
 
 
 def _text_encoders(version: Version) -> str:
-    if not version.settings.get("lora_text_encoders"):
+    if not Recipe.of(version).lora_text_encoders:
         return ""
     return (
         "\n- It is on both text encoders too: what meets the LoRA reads its text with it, what does not meets the\n"
@@ -100,15 +101,15 @@ def _trigger(version: Version) -> str:
         return ""
     with_it, without = last["change_with_trigger"], last["change_without_trigger"]
     return (
-        f"\n- Trigger word `{_cell(version.settings['trigger'])}`: with it as the prompt the LoRA changes the base's\n"
+        f"\n- Trigger word `{_cell(Recipe.of(version).trigger)}`: with it as the prompt the LoRA changes the base's\n"
         f"  prediction by {with_it:.1%}, on ordinary prompts without it by {without:.1%} (means on held-out pictures)."
     )
 
 
 def _origin(version: Version) -> str:
-    if "imported_from" in version.settings:
+    if imported_from := Recipe.of(version).imported_from:
         return (
-            f"- It was not trained here: it was imported from `{_cell(version.settings['imported_from'])}`, alpha\n"
+            f"- It was not trained here: it was imported from `{_cell(imported_from)}`, alpha\n"
             "  folded into the weights. What it was trained on, and its own licence, are its maker's to say."
         )
     return (

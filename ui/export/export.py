@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from feedback.gate.evidence import failed_checks
+from feedback.recipe import Recipe
 from feedback.versions import get_version
 from store.errors import BadRequest, DamagedStore
 from store.files import make_folder, write_file
@@ -68,8 +69,7 @@ def card(version: Version) -> str:
 
 def workflows(settings: Settings, version: Version) -> dict[str, Workflow]:
     """ComfyUI workflows by file name: the version's own rule, the negative half alone, and the trigger word."""
-    scale = settings.guidance_scale or 6.0
-    trigger = version.settings.get("negative_prompt") or version.settings.get("trigger") or "wrong"
+    recipe, scale = Recipe.of(version), settings.guidance_scale or 6.0
     shown = Shown(
         lora=_kohya_name(version),
         checkpoint="sd_xl_base_1.0.safetensors",
@@ -78,17 +78,16 @@ def workflows(settings: Settings, version: Version) -> dict[str, Workflow]:
         num_inference_steps=settings.num_inference_steps or 30,
         width=settings.width_px or 1024,
         height=settings.height_px or 1024,
-        reads_anew=version.settings.get("lora_text_encoders", False),
+        reads_anew=recipe.lora_text_encoders,
     )
-    own = version.settings.get("negative_prompt", "")
-    strength = version.strength if version.rule in ("negative-half", "woolf") else 1.0
+    strength = recipe.strength if recipe.rule in ("negative-half", "woolf") else 1.0
     made = {
-        "workflow-negative-half.json": negative_half(shown, strength, own),
-        "workflow-trigger-word.json": with_trigger(shown, strength, trigger),
+        "workflow-negative-half.json": negative_half(shown, strength, recipe.negative_prompt or ""),
+        "workflow-trigger-word.json": with_trigger(shown, strength, recipe.trigger_word),
     }
-    if version.rule == "same-prompt":
-        grown = scale + version.settings.get("guidance_gain", 0.0) * version.strength
-        made["workflow-same-prompt.json"] = same_prompt(shown._replace(guidance_scale=grown), version.strength)
+    if recipe.rule == "same-prompt":
+        grown = scale + recipe.guidance_gain * recipe.strength
+        made["workflow-same-prompt.json"] = same_prompt(shown._replace(guidance_scale=grown), recipe.strength)
     return made
 
 

@@ -255,12 +255,12 @@ def test_a_retrain_is_asked_for_once_and_stopped_once(challenged: Engine) -> Non
         ask_for_retrain(challenged, "again")
     with reading(challenged) as session:
         assert [task.kind for task in session.exec(select(Task))] == [TaskKind.retrain]
-    with pytest.raises(BadRequest, match="no retrain runs"):
+    with pytest.raises(BadRequest, match="no retrain is running"):
         stop_retrain(challenged, "")
     with writing(challenged) as session:
         session.add(Run(status=RunStatus.running))
     stop_retrain(challenged, "wrong settings")
-    with pytest.raises(BadRequest, match="no retrain runs"):
+    with pytest.raises(BadRequest, match="no retrain is running"):
         stop_retrain(challenged, "again")
     assert [event.action for event in events(challenged)[:2]] == [Action.stop, Action.retrain]
 

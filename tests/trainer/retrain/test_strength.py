@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
+from feedback.recipe import Recipe
 from feedback.retrain.manifest import freeze
 from store.layout import layout_of
 from store.migrate import open_store
@@ -96,16 +99,17 @@ def test_the_sweep_draws_on_held_out_prompts_and_seeds_first_each_prompt_under_t
 def test_under_woolf_the_lora_acts_on_every_row_and_the_trigger_is_the_negative_prompt(own_base):
     adapt(own_base, 0.05)
     unet = own_base.pipe.unet
-    drawing = drawing_by(own_base.plain, "woolf", 1.0, {"trigger": "wrong"})
+    drawing = drawing_by(own_base.plain, Recipe("woolf", 1.0, trigger="wrong"))
     assert drawing.negative_prompt == "wrong"
     unet.disable_adapters()
     ours = sample_latents(own_base, ["a big red star"], [1], drawing, TRAINED)
     unet.enable_adapters()
-    pefts = sample_latents(own_base, ["a big red star"], [1], drawing_by(drawing, "plain", 0.0, {}), TRAINED)
+    pefts = sample_latents(own_base, ["a big red star"], [1], drawing_by(drawing, Recipe("plain", 0.0)), TRAINED)
     torch.testing.assert_close(ours, pefts, rtol=1e-3, atol=1e-3)
 
 
 def test_under_same_prompt_the_guidance_scale_grows_with_the_strength(base):
-    how = {"guidance_gain": 0.5}
-    assert drawing_by(base.plain, "same-prompt", 4.0, how).guidance_scale == base.plain.guidance_scale + 2.0
-    assert drawing_by(base.plain, "negative-half", 4.0, how).guidance_scale == base.plain.guidance_scale
+    recipe = Recipe("same-prompt", 4.0, guidance_gain=0.5)
+    assert drawing_by(base.plain, recipe).guidance_scale == base.plain.guidance_scale + 2.0
+    other = replace(recipe, rule="negative-half")
+    assert drawing_by(base.plain, other).guidance_scale == base.plain.guidance_scale
