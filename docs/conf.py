@@ -8,6 +8,10 @@ extensions = ["myst_parser"]
 myst_heading_anchors = 3
 html_theme = "furo"
 html_title = "Naysayer"
+html_theme_options = {
+    "light_css_variables": {"color-brand-primary": "#2b7160", "color-brand-content": "#2b7160"},
+    "dark_css_variables": {"color-brand-primary": "#74c8b0", "color-brand-content": "#74c8b0"},
+}
 html_static_path = ["site"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False

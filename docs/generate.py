@@ -52,7 +52,7 @@ def _commands(group: Any, prefix: str = "naysayer") -> Iterator[tuple[str, Any]]
 
 def _command(name: str, command: Any) -> str:
     rows = [_parameter(parameter) for parameter in command.params if parameter.name != "help"]
-    table = ["| | default | |", "| --- | --- | --- |", *rows] if rows else []
+    table = ["| option | default | meaning |", "| --- | --- | --- |", *rows] if rows else []
     return "\n".join([f"## {name}", "", _plain(command.help), *([""] if rows else []), *table])
 
 
