@@ -13,7 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.retrain.full_size import write_full_size
 from bench.retrain.pools import PoolPicture, fill_pool
 from bench.retrain.train import FULL_SIZE, Plan
-from feedback.retrain.manifest import freeze, split_of
+from feedback.pool.split import split_of
+from feedback.retrain.manifest import freeze
 from feedback.versions import begin
 from store.engine import writing
 from store.layout import layout_of

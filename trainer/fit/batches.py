@@ -14,7 +14,8 @@ import torch
 from diffusers import DDPMScheduler
 from torch import Tensor
 
-from feedback.retrain.manifest import FrozenManifest, Item
+from feedback.pool.pool import PoolItem
+from feedback.retrain.manifest import FrozenManifest
 from store.errors import RetrainError
 from store.settings import Settings
 from store.tables import Role, Split
@@ -110,28 +111,28 @@ class BatchDrawer:
         text_BLD, pooled_BP = read_anew(self.pipe, batch.tokens_BEL, (batch.text_BLD, batch.pooled_BP))
         return batch._replace(text_BLD=text_BLD, pooled_BP=pooled_BP)
 
-    def needed(self) -> tuple[list[Item], list[str]]:
+    def needed(self) -> tuple[list[PoolItem], list[str]]:
         """The items that the fit will see, once in each role, and their prompts: never more than its steps can draw."""
         drawn = [item for step in range(self.settings.train_steps) for item in self._items(step)[0]]
         items = {(item.image_id, item.role): item for item in [*drawn, *self._evaluated()]}.values()
         return list(items), [self._prompt(item) for item in items]
 
-    def _items(self, step: int) -> tuple[list[Item], torch.Generator]:
+    def _items(self, step: int) -> tuple[list[PoolItem], torch.Generator]:
         """The items of a step's batch, and the generator that its noise comes from."""
         random = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + step)
         size = self.settings.train_batch
         rejects = size - size // 2 if self.keeps else size
         return _pick(self.rejects, rejects, random) + _pick(self.keeps, size - rejects, random), random
 
-    def _evaluated(self) -> list[Item]:
+    def _evaluated(self) -> list[PoolItem]:
         return self.held_out[:: math.ceil(len(self.held_out) / HELD_OUT_BATCH) or 1]
 
-    def _prompt(self, item: Item) -> str:
+    def _prompt(self, item: PoolItem) -> str:
         """What an item is shown with: `trigger` says its word for the rejects alone."""
         is_triggered = self.objective == "wrong" or (self.objective == "trigger" and item.role is Role.reject)
         return self.settings.trigger if is_triggered else item.prompt
 
-    def _batch(self, items: Sequence[Item], random: torch.Generator, null_dropout: float, share: Share) -> Batch:
+    def _batch(self, items: Sequence[PoolItem], random: torch.Generator, null_dropout: float, share: Share) -> Batch:
         # Chance is drawn for every row, whoever takes it, so that several processes see what one would.
         shape = (len(items), *self.cache.latent(items[0]).mean_CHW.shape)
         noise = torch.randn(shape, generator=random)
@@ -146,7 +147,7 @@ class BatchDrawer:
 
     def _rows(
         self,
-        items: Sequence[Item],
+        items: Sequence[PoolItem],
         latents: Tensor,
         noise: Tensor,
         timesteps: Tensor,
@@ -169,7 +170,7 @@ class BatchDrawer:
             self._tokens(prompts),
         )
 
-    def _shown(self, item: Item, is_null: bool) -> str | None:
+    def _shown(self, item: PoolItem, is_null: bool) -> str | None:
         """An item's prompt, or None for the null prompt; under `trigger` that one stands for nothing that is fitted."""
         is_fitted = self.objective == "trigger" and item.role is Role.reject
         return None if is_null and not is_fitted else self._prompt(item)
@@ -190,7 +191,7 @@ class BatchDrawer:
         return noise
 
 
-def sureness(items: Sequence[Item]) -> Tensor:
+def sureness(items: Sequence[PoolItem]) -> Tensor:
     """Sample weights (B,) with mean 1: how sure each verdict is, 0 at even odds, so that 2:1 teaches less than 3:0."""
     weights = torch.tensor([2 * item.weight - 1 for item in items])
     return weights / weights.mean()
@@ -207,5 +208,5 @@ def _refuse_mixed_sizes(manifest: FrozenManifest) -> None:
         )
 
 
-def _pick(items: Sequence[Item], count: int, random: torch.Generator) -> list[Item]:
+def _pick(items: Sequence[PoolItem], count: int, random: torch.Generator) -> list[PoolItem]:
     return [items[i] for i in torch.randint(len(items), (count,), generator=random)] if count else []

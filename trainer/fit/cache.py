@@ -17,7 +17,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 from tqdm import tqdm, trange
 
-from feedback.retrain.manifest import Item
+from feedback.pool.pool import PoolItem
 from store.files import Blobs, make_folder, sha256_of, write_file
 from trainer.base.model import Base, placed
 from trainer.sample.sampler import safe_precision, to_model_scale
@@ -55,7 +55,7 @@ class Cache:
         self.text = lru_cache(maxsize=IN_MEMORY)(self._text)
         self.latent = lru_cache(maxsize=IN_MEMORY)(self._latent)
 
-    def prepare(self, items: Iterable[Item], prompts: Iterable[str]) -> int:
+    def prepare(self, items: Iterable[PoolItem], prompts: Iterable[str]) -> int:
         """How many texts and pictures were encoded, because nothing was kept of them yet."""
         new_prompts = [prompt for prompt in dict.fromkeys(prompts) if not self._text_path(prompt).exists()]
         encoded = {item.sha256 for item in items if item.latent_sha256 is None}
@@ -74,7 +74,7 @@ class Cache:
         path = self._text_path(prompt)
         return Text(**kept(path, lambda: encode_prompts(self.base, [prompt])[0]._asdict()))
 
-    def _latent(self, item: Item) -> Latent:
+    def _latent(self, item: PoolItem) -> Latent:
         """The sampler's own latent where the picture brought one, else what the VAE makes of its pixels."""
         if item.latent_sha256:
             return Latent(load(self.blobs.get(item.latent_sha256))["latent"])

@@ -110,7 +110,7 @@ def test_any_history_gives_the_verdicts_of_its_replay(rated: Engine, history: Hi
     words = last_words(history)
     with reading(rated) as session:
         found = {image: outcome_of_counts(r, k).value for image, r, k in session.exec(counts_by_image())}
-        pooled = [(p.image.id, p.role.value) for p in pool(session)]
+        pooled = [(p.image_id, p.role.value) for p in pool(session)]
     assert found == {image: by_hand(votes) for image, votes in words.items()}
     assert found == {image: outcome(votes).value for image, votes in words.items()}
     assert pooled == [(image, found[image]) for image in range(1, 7) if found.get(image) in ("reject", "keep")]
@@ -204,7 +204,7 @@ def test_a_clock_that_is_wrong_changes_no_figure(clock: str, rated: Engine) -> N
     rows = [(row.number, row.rejected, row.judged, row.votes, row.raters) for row in version_rows(rated)]
     assert rows == [(1, 1, 2, 3, 2), (0, 1, 1, 2, 2)]
     with reading(rated) as session:
-        pooled = [(p.image.id, p.role.value, p.rejects, p.keeps) for p in pool(session)]
+        pooled = [(p.image_id, p.role.value, p.rejects, p.keeps) for p in pool(session)]
         stamps = list(session.exec(select(Vote.received_at).order_by(col(Vote.id))))
     assert pooled == [(1, "reject", 2, 0), (4, "keep", 0, 2), (5, "reject", 1, 0)]
     assert stamps == [CLOCKS[clock](n) for n in range(len(history))]

@@ -147,7 +147,7 @@ def test_evaluation_images_count_for_the_gate_and_nowhere_else(challenged: Engin
     rate(challenged, likes_v1)
     rows = {row.number: row for row in version_rows(challenged)}
     with reading(challenged) as session:
-        pooled = {session.get_one(Image, p.image.id).origin for p in pool(session)}
+        pooled = {session.get_one(Image, p.image_id).origin for p in pool(session)}
         sampled = len(session.exec(select(Image.id).where(Image.origin == Origin.sampled, ~col(Image.is_queued))).all())
     assert pooled == {Origin.sampled}
     assert sum(row.judged for row in rows.values()) <= sampled

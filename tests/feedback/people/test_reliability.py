@@ -83,7 +83,7 @@ def test_controls_enter_no_pool_no_rate_and_no_count(engine: Engine, fill: Calla
     rate(engine, "ann", {control: REJECT, images[1] if images[1] in shown else shown[0]: KEEP})
     now = standing(engine, NOON)
     assert (now.rejects, now.keeps) == (0, 1)
-    assert [item.image.id == control for item in _pool(engine)] == [False]
+    assert [item.image_id == control for item in _pool(engine)] == [False]
     assert how_due(engine, 1).new_rejects == 0
     assert [(row.rejected, row.judged) for row in version_rows(engine)] == [(0, 1)]
 
@@ -212,7 +212,7 @@ def test_weights_say_how_sure_a_verdict_is_and_dawid_skene_may_dispute_it(engine
         rate(engine, rater, truth if rater != "cat" else truth | {images[0]: wrong[images[0]]})
     noise = {image: random.Random(f"{image}").choice([REJECT, KEEP]) for image in images}
     rate(engine, "dan", noise)
-    items = {item.image.id: item for item in _pool(engine)}
+    items = {item.image_id: item for item in _pool(engine)}
     assert all(0.5 < item.weight <= 1 for item in items.values())
     assert items[images[7]].weight > 0.95
     assert (items[images[1]].role, items[images[2]].role) == (Role.keep if images[1] % 2 == 0 else Role.reject,
@@ -225,4 +225,4 @@ def _pool(engine: Engine):
 
 
 def pool_ids(engine: Engine) -> list[int]:
-    return [item.image.id for item in _pool(engine)]
+    return [item.image_id for item in _pool(engine)]

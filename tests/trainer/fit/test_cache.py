@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from feedback.retrain.manifest import Item, freeze
+from feedback.pool.pool import PoolItem
+from feedback.retrain.manifest import freeze
 from store.layout import layout_of
 from store.migrate import open_store
 from trainer.fit.cache import Cache, encode, encode_prompts
@@ -30,7 +31,7 @@ def again(rated, base, tmp_path) -> Cache:
 
 
 @pytest.fixture
-def sampled(rated, base) -> list[Item]:
+def sampled(rated, base) -> list[PoolItem]:
     """Items of a manifest, each with the sampler's own latent."""
     engine = open_store(rated)
     manifest = freeze(engine, base.sha256)
@@ -39,7 +40,7 @@ def sampled(rated, base) -> list[Item]:
 
 
 @pytest.fixture
-def imported(sampled) -> list[Item]:
+def imported(sampled) -> list[PoolItem]:
     """The same pictures as if they had been imported: pixels alone."""
     return [replace(item, latent_sha256=None) for item in sampled]
 
