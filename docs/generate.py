@@ -19,8 +19,8 @@ from store.settings import Settings
 from ui.commands import app
 from ui.rate.plain_form import plain_routes
 from ui.rate.routes import routes
-from ui.server import to_the_first_page
-from ui.signin.invitation_link import entering_routes
+from ui.server import redirect_to_rating
+from ui.signin.invitation_link import invitation_routes
 from ui.web.metrics import metrics_routes, metrics_text
 from ui.words import settings_table
 
@@ -100,8 +100,8 @@ def routes_list() -> str:
     def no_engine() -> Any:
         raise AssertionError("a list of routes opens no store")
 
-    rows = [("GET", "/rate", _plain(to_the_first_page.__doc__))]
-    for made in (routes, plain_routes, entering_routes, metrics_routes):
+    rows = [("GET", "/rate", _plain(redirect_to_rating.__doc__))]
+    for made in (routes, plain_routes, invitation_routes, metrics_routes):
         for route in made(no_engine, settings):
             methods = ", ".join(sorted(set(route.methods or ()) - {"HEAD"}))
             rows.append((methods, route.path, _plain(route.endpoint.__doc__)))

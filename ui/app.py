@@ -1,4 +1,4 @@
-"""The script behind every page; Streamlit runs it from the top on each visit and on each click."""
+"""The script behind every page. Streamlit runs it from the top on each visit and on each click."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from ui.dashboard.pool import pool_page
 from ui.dashboard.raters import raters_page
 from ui.dashboard.versions import versions_page
 from ui.rate.rate import rate_page
-from ui.signin.people import MAY_OPEN, at_screen, sign_in_page
+from ui.signin.people import MAY_OPEN, identify_viewer, sign_in_page
 
 st.set_page_config(page_title="Naysayer", page_icon="👎", layout="wide")
 st.logo(str(Path(__file__).with_name("wordmark.svg")), size="large")
@@ -26,7 +26,7 @@ PAGES = {
 }
 
 try:
-    titles = MAY_OPEN[at_screen().role]
+    titles = MAY_OPEN[identify_viewer().role]
     pages = [st.Page(PAGES[title], title=title, url_path=title.lower(), default=title == "Rate") for title in titles]
 except NotSignedIn:
     pages = [st.Page(sign_in_page, title="Sign in", url_path="sign-in", default=True)]

@@ -15,7 +15,7 @@ from streamlit import config
 
 from ui.rate.plain_form import plain_routes
 from ui.rate.routes import routes
-from ui.signin.invitation_link import entering_routes
+from ui.signin.invitation_link import invitation_routes
 from ui.signin.oidc import write_oidc_secrets
 from ui.web.guard import LOOPBACK, SameMachine
 from ui.web.metrics import metrics_routes
@@ -47,8 +47,8 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     yield
 
 
-async def to_the_first_page(_request: Request) -> RedirectResponse:
-    """Leads to the rating page, whose address is `/`."""
+async def redirect_to_rating(_request: Request) -> RedirectResponse:
+    """A redirect to the rating page at `/`; Streamlit gives a page only one address."""
     return RedirectResponse("/")
 
 
@@ -57,9 +57,9 @@ app = st.App(
     routes=[
         *routes(engine, settings()),
         *plain_routes(engine, settings()),
-        *entering_routes(engine, settings()),
+        *invitation_routes(engine, settings()),
         *metrics_routes(engine, settings()),
-        Route("/rate", to_the_first_page),
+        Route("/rate", redirect_to_rating),
     ],
     middleware=[Middleware(SameMachine, hosts=settings().host_names)],
     lifespan=lifespan,

@@ -1,1 +1,1 @@
-"""The pages beside the rating page."""
+"""The pages other than the rating page."""

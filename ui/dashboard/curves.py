@@ -22,7 +22,7 @@ MEASURES = {
     "judged": "votes",
     "rejects": "rejected",
 }
-MEANING = "push: relative to the pull towards the prompt; diversity, contrast and saturation: relative to the base"
+MEANING = "push is relative to the pull towards the prompt, the other measures to the base"
 CURVES = {"loss": "loss", "gradient_norm": "gradient norm", "learning_rate": "learning rate"}
 
 

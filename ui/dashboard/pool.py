@@ -1,6 +1,6 @@
 """The pool page: every judged picture by prompt, reason, version, rater, agreement and date; open one, take it out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
@@ -16,7 +16,8 @@ from feedback.rate.raters import rater_names
 from store.display import SMALL_PX
 from store.errors import NaysayerError
 from store.tables import PoolAction, Reason, Verdict
-from ui.signin.people import acting
+from ui.signin.people import viewer_name
+from ui.web.dialog import confirm, run_action, show_done
 from ui.web.phrases import percent, plural
 from ui.web.pieces import alert, data_line, head
 from ui.web.process import engine, settings
@@ -31,8 +32,7 @@ Word = TypeVar("Word", bound=StrEnum)
 def pool_page() -> None:
     """The gallery, or one picture of it."""
     try:
-        if said := st.session_state.pop("said", None):
-            st.toast(said)
+        show_done()
         number = st.query_params.get("image", "")
         if number.isascii() and number.isdigit():
             _show_image(int(number))
@@ -202,29 +202,25 @@ def notes_of(vote: SeenVote) -> list[str]:
 def _curate(number: int, action: PoolAction) -> None:
     is_out = action is PoolAction.exclude
     st.text("No later version trains on it." if is_out else "Later versions train on it again, as its votes say.")
-    with st.form("curate", border=False):
-        reason = st.text_input("Reason", placeholder="Kept in the history", max_chars=200)
-        is_sure = st.form_submit_button("Take it out" if is_out else "Put it back", type="primary")
-    if is_sure:
-        _do(lambda: curate(engine(), number, action, by=acting(), reason=reason), "taken out" if is_out else "put back")
+
+    def act(reason: str) -> str:
+        curate(engine(), number, action, by=viewer_name(), reason=reason)
+        return "The picture is taken out" if is_out else "The picture is put back"
+
+    confirm("Take it out" if is_out else "Put it back", act)
 
 
 @st.dialog("Control")
 def _control(number: int) -> None:
     st.text("The picture is mixed into the queue, and raters' votes are compared with this answer:")
     answer = st.segmented_control("Right answer", [Verdict.reject, Verdict.keep], default=Verdict.reject)
-    if st.button("Make the control", type="primary", disabled=answer is None) and answer is not None:
-        _do(lambda: make_control(engine(), number, answer, by=acting()), "a control now")
 
+    def act() -> str:
+        make_control(engine(), number, answer or Verdict.reject, by=viewer_name())
+        return "The picture is now a control"
 
-def _do(act: Callable[[], object], said: str) -> None:
-    try:
-        act()
-    except NaysayerError as error:
-        st.html(alert(str(error)))
-        return
-    st.session_state["said"] = f"The picture is {said}"
-    st.rerun()
+    if st.button("Make the control", type="primary", disabled=answer is None):
+        run_action(act)
 
 
 # ---- the address --------------------------------------------------------------------------------------------------

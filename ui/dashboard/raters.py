@@ -12,14 +12,15 @@ from feedback.people.reliability import RECENT, RaterFigures, rater_figures, rec
 from feedback.rate.controls import AGREED, ControlRow, control_rows, controls_from_agreed, retire_control
 from store.errors import NaysayerError
 from store.tables import PersonRole, RaterAction, RaterEvent
-from ui.signin.people import acting
+from ui.signin.people import viewer_name
+from ui.web.dialog import confirm, run_action, show_done
 from ui.web.phrases import percent, plural
 from ui.web.pieces import alert, data_line, head
 from ui.web.process import engine, settings
 from ui.web.templates import render
 
 EVENTS = 20
-SAID = {
+DECIDED = {
     RaterAction.pause: "paused",
     RaterAction.resume: "resumed",
     RaterAction.exclude: "votes excluded",
@@ -28,11 +29,18 @@ SAID = {
 }
 
 
+LABELS = {
+    RaterAction.pause: "Pause",
+    RaterAction.resume: "Resume",
+    RaterAction.exclude: "Exclude votes",
+    RaterAction.include: "Include votes",
+}
+
+
 def raters_page() -> None:
     """Every rater, and what was decided about them."""
     try:
-        if said := st.session_state.pop("said", None):
-            st.toast(said)
+        show_done()
         rows = rater_figures(engine())
         counts = recent_counts(engine())
         votes = sum(row.votes for row in rows)
@@ -40,12 +48,12 @@ def raters_page() -> None:
         top = head("Raters", f"{plural(votes, 'vote')} by {plural(len(rows), 'rater')}", f"{flagged} flagged")
         st.html(top + agreement_html(counts) + raters_html(rows))
         if rows:
-            _decide(rows)
+            _show_buttons(rows)
         decided, controls = st.tabs(["What was decided", "Controls"])
         with decided:
             st.html(events_html(rater_events(engine(), EVENTS)))
         with controls:
-            _controls()
+            _show_controls()
     except NaysayerError as error:
         st.html(alert(str(error)))
 
@@ -62,7 +70,9 @@ def agreement_html(counts: Sequence[tuple[int, int]]) -> Markup:
     """How far all raters agree, in three figures, from the rejects and keeps of each picture."""
     shared = sum(rejects + keeps >= 2 for rejects, keeps in counts)
     if not shared:
-        return data_line("no agreement yet: no picture has two votes", f"raters a picture: {settings().overlap}")
+        return data_line(
+            f"no agreement yet: no picture has two votes; each is shown to {plural(settings().overlap, 'rater')}"
+        )
     pairs = "share of pairs of votes on one picture that are alike"
     figures = [
         Figure(_share(percent_agreement(counts)), "agree", pairs),
@@ -97,22 +107,22 @@ def states_of(row: RaterFigures) -> list[str]:
     return states + (["excluded"] if row.is_excluded else [])
 
 
-def _decide(rows: Sequence[RaterFigures]) -> None:
+def _show_buttons(rows: Sequence[RaterFigures]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("Rater", [row.name for row in rows], key="rater", width=240)
         row = next(row for row in rows if row.name == name)
         pause = RaterAction.resume if row.is_paused else RaterAction.pause
         exclude = RaterAction.include if row.is_excluded else RaterAction.exclude
-        if st.button("Resume…" if row.is_paused else "Pause…"):
-            _confirm(row.name, pause)
-        if st.button("Include votes…" if row.is_excluded else "Exclude votes…", type="primary"):
-            _confirm(row.name, exclude)
+        if st.button(f"{LABELS[pause]}…"):
+            _confirm_decision(row.name, pause)
+        if st.button(f"{LABELS[exclude]}…", type="primary"):
+            _confirm_decision(row.name, exclude)
         if st.button("Role…"):
             _choose_role(row.name, row.role)
 
 
 @st.dialog("Rater")
-def _confirm(name: str, action: RaterAction) -> None:
+def _confirm_decision(name: str, action: RaterAction) -> None:
     st.text(
         {
             RaterAction.pause: f"{name} gets no more pictures. The votes given so far still count.",
@@ -121,51 +131,50 @@ def _confirm(name: str, action: RaterAction) -> None:
             RaterAction.include: f"The votes of {name} count again.",
         }[action]
     )
-    with st.form("decide", border=False):
-        reason = st.text_input("Reason", placeholder="Kept in the history", max_chars=200)
-        is_sure = st.form_submit_button(SAID[action].capitalize(), type="primary")
-    if is_sure:
-        try:
-            decide(engine(), name, action, by=acting(), reason=reason, overlap=settings().overlap)
-        except NaysayerError as error:
-            st.html(alert(str(error)))
-            return
-        st.session_state["said"] = SAID[action].capitalize()  # without the name: a toast renders Markdown
-        st.rerun()
+
+    def act(reason: str) -> str:
+        decide(engine(), name, action, by=viewer_name(), reason=reason, overlap=settings().overlap)
+        return DECIDED[action].capitalize()
+
+    confirm(LABELS[action], act)
 
 
 @st.dialog("Role")
 def _choose_role(name: str, role: PersonRole) -> None:
     roles = list(PersonRole)
-    wanted = st.radio(
-        "Role", roles, index=roles.index(role), captions=["rates", "rates, looks after the pool", "everything"]
-    )
-    if st.button("Give the role", type="primary", disabled=wanted is role) and wanted is not None:
-        give_role(engine(), name, wanted, by=acting())
-        st.session_state["said"] = f"The role is now {wanted.value}"
-        st.rerun()
+    captions = ["rates", "rates, curates the pool", "everything"]
+    wanted = st.radio("Role", roles, index=roles.index(role), captions=captions) or role
+
+    def act() -> str:
+        give_role(engine(), name, wanted, by=viewer_name())
+        return f"The role is now {wanted.value}"
+
+    if st.button("Give the role", type="primary", disabled=wanted is role):
+        run_action(act)
 
 
 def events_html(events: Sequence[tuple[str, RaterEvent]]) -> Markup:
     """What was decided about raters, newest first."""
-    return render("dashboard/html/events.html", events=events, said=SAID)
+    return render("dashboard/html/events.html", events=events, decided=DECIDED)
 
 
-def _controls() -> None:
+def _show_controls() -> None:
     rows = control_rows(engine())
-    active = [row for row in rows if row.is_active]
+    active = [row.image_id for row in rows if row.is_active]
     st.html(data_line(f"{plural(len(active), 'control')} in use: {percent(settings().control_share)} of the queue"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if st.button(f"Make 20 from pictures on which {AGREED} raters agree"):
-            made = controls_from_agreed(engine(), 20, by=acting())
-            st.session_state["said"] = f"{plural(made, 'new control')}"
-            st.rerun()
+            run_action(_make_controls)
         if active:
-            number = st.selectbox("Control", [row.image_id for row in active], key="control", width=140)
+            number = st.selectbox("Control", active, key="control", width=140)
             if st.button("Retire it"):
                 retire_control(engine(), number)
                 st.rerun()
     st.html(controls_html(rows))
+
+
+def _make_controls() -> str:
+    return plural(controls_from_agreed(engine(), 20, by=viewer_name()), "new control")
 
 
 def controls_html(rows: Sequence[ControlRow]) -> Markup:

@@ -1,6 +1,6 @@
 """The versions page: a table on a shared axis, what the pairs say, the actions, and the tabs of one version."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 from markupsafe import Markup
@@ -16,6 +16,7 @@ from store.errors import NaysayerError
 from store.layout import layout_of
 from store.tables import RunStatus
 from ui.dashboard.inside import show_inside
+from ui.web.dialog import confirm, show_done
 from ui.web.phrases import plural
 from ui.web.pieces import alert, axis_end, head
 from ui.web.process import engine, settings
@@ -51,8 +52,7 @@ def _choose(rows: Sequence[VersionRow]) -> int:
         chosen = next(row for row in rows if row.number == number)
         _buttons(chosen)
     table.html(table_html(rows, number, evidence) + conclusion_html(chosen, evidence.get(number)))
-    if said := st.session_state.pop("said", None):
-        st.toast(said)
+    show_done()
     return number
 
 
@@ -89,61 +89,47 @@ def _confirm_promotion(number: int) -> None:
 
     def act(reason: str) -> str:
         promote_by_hand(engine(), layout, number, reason, force=is_forced)
-        return f"v{number} is champion now"
+        return f"v{number} is now champion"
 
-    _confirm(f"Promote v{number}", act)
+    confirm(f"Promote v{number}", act)
 
 
 @st.dialog("Roll back")
 def _confirm_rollback() -> None:
     st.text("The previous champion goes live again and draws the new pictures that do not come from the plain base.")
-    _confirm("Roll back", lambda reason: f"v{roll_back(engine(), reason)} is champion again")
+    confirm("Roll back", lambda reason: f"v{roll_back(engine(), reason)} is champion again")
 
 
 @st.dialog("Withdraw")
 def _confirm_withdrawal(number: int) -> None:
     st.text(f"v{number} goes out of use for good: its unrated pictures are dropped, and it cannot be promoted again.")
-    said = f"v{number} is withdrawn, v{{}} is champion"
-    _confirm(f"Withdraw v{number}", lambda reason: said.format(withdraw(engine(), number, reason)))
+
+    def act(reason: str) -> str:
+        return f"v{number} is withdrawn, v{withdraw(engine(), number, reason)} is champion"
+
+    confirm(f"Withdraw v{number}", act)
 
 
 @st.dialog("Retrain now")
 def _confirm_retrain() -> None:
     st.text("The worker fits a new version on today's pool, whether a retrain is due or not.")
-    _confirm("Retrain now", _asked)
 
+    def act(reason: str) -> str:
+        ask_for_retrain(engine(), reason)
+        return "the worker will retrain next"
 
-def _asked(reason: str) -> str:
-    ask_for_retrain(engine(), reason)
-    return "the worker was asked for a retrain"
+    confirm("Retrain now", act)
 
 
 @st.dialog("Stop the retrain")
 def _confirm_stop() -> None:
     st.text("The running retrain stops after its current step and makes no version; the next one starts from scratch.")
-    _confirm("Stop the retrain", _stopped)
 
+    def act(reason: str) -> str:
+        stop_retrain(engine(), reason)
+        return "the retrain stops after its current step"
 
-def _stopped(reason: str) -> str:
-    stop_retrain(engine(), reason)
-    return "the retrain stops after its current step"
-
-
-def _confirm(label: str, act: Callable[[str], str]) -> None:
-    with st.form("confirm", border=False):
-        reason = st.text_input("Reason", placeholder="Kept in the history", max_chars=200)
-        is_sure = st.form_submit_button(label, type="primary")
-    if not is_sure:
-        return
-    if not reason.strip():
-        st.html(alert("Give a reason in a few words; it is kept in the history."))
-        return
-    try:
-        st.session_state["said"] = act(reason.strip())
-    except NaysayerError as error:
-        st.html(alert(str(error)))
-        return
-    st.rerun()
+    confirm("Stop the retrain", act)
 
 
 def table_html(

@@ -27,7 +27,7 @@ from store.errors import BadRequest, InputError, NaysayerError, NotSignedIn
 from store.settings import Settings
 from store.tables import Reason, Verdict, utc_now
 from ui.rate.routes import PressBody, body_of, malformed
-from ui.signin.invitation_link import person_at
+from ui.signin.invitation_link import identify_sender
 from ui.web.pictures import image_path
 from ui.web.signing import is_signed, signature
 
@@ -65,7 +65,7 @@ def plain_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route
         return RedirectResponse(_address(settings, rater, verdict), status_code=303)
 
     def _rater(request: Request, claimed: str) -> str:
-        return person_at(engine(), settings, request).name or claimed
+        return identify_sender(engine(), settings, request).name or claimed
 
     async def _answer(request: Request, claimed: str, note: str, status: int = 200) -> Response:
         try:

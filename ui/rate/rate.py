@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from ui.rate.simple import simple_page
-from ui.signin.people import at_screen
+from ui.signin.people import identify_viewer
 
 PARTS = Path(__file__).with_name("page")
 ROOMS = ("outbox", "keys", "words", "hand", "pace", "past", "tools", "one", "sweep", "rating")
@@ -28,4 +28,4 @@ def rate_page() -> None:
     if "simple" in st.query_params:
         simple_page()
         return
-    desk(key="desk", data={"rater": at_screen().name})
+    desk(key="desk", data={"rater": identify_viewer().name})

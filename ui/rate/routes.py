@@ -19,8 +19,8 @@ from feedback.rate.votes import Point, Press, recent_votes, record_votes
 from store.errors import BadRequest, InputError, NaysayerError, NotSignedIn
 from store.settings import Settings
 from store.tables import Reason, RunStatus, Verdict
-from ui.signin.invitation_link import person_at, refusal
-from ui.web.pictures import IMAGES, image_answer, image_path
+from ui.signin.invitation_link import identify_sender, refuse
+from ui.web.pictures import IMAGES, image_path, send_image
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
 
     def _as_signed_in(request: Request, body: Any) -> Any:
         """The body, under the name of whoever is signed in. Raises NotSignedIn, also for another rater's votes."""
-        name = person_at(engine(), settings, request).name
+        name = identify_sender(engine(), settings, request).name
         if name and isinstance(body, VotesBody) and body.rater != name:
             raise NotSignedIn(
                 f"these are votes of {body.rater[:80]}, and {name} is signed in; they wait for their rater"
@@ -103,10 +103,10 @@ def routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
     async def give_image(request: Request) -> Response:
         """A picture, by its signed name."""
         try:
-            await run_in_threadpool(person_at, engine(), settings, request)
+            await run_in_threadpool(identify_sender, engine(), settings, request)
         except NotSignedIn as error:
-            return refusal(str(error))
-        return await run_in_threadpool(image_answer, settings, request.path_params["name"])
+            return refuse(str(error))
+        return await run_in_threadpool(send_image, settings, request.path_params["name"])
 
     return [
         Route("/naysayer/next", _in_json(give_next), methods=["POST"]),
@@ -204,7 +204,7 @@ def _in_json(answer: Callable[[Request], Awaitable[Answer]]) -> Callable[[Reques
         try:
             return JSONResponse(await answer(request), headers={"cache-control": "no-store"})
         except NotSignedIn as error:
-            return refusal(str(error))
+            return refuse(str(error))
         except NaysayerError as error:
             status = 400 if isinstance(error, InputError) else 503
             return JSONResponse({"error": str(error)}, status_code=status)

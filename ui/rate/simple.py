@@ -12,7 +12,7 @@ from feedback.rate.queue import Shown, mix_of, next_images
 from feedback.rate.votes import Press, recent_votes, record_votes
 from store.errors import NaysayerError
 from store.tables import Verdict, utc_now
-from ui.signin.people import at_screen
+from ui.signin.people import identify_viewer
 from ui.web.phrases import plural
 from ui.web.pictures import image_url
 from ui.web.pieces import alert, data_line
@@ -33,7 +33,7 @@ class Showing(NamedTuple):
 
 def simple_page() -> None:
     """One picture at a time with a button for each verdict."""
-    rater = at_screen().name or st.text_input("Who is rating?", placeholder="Your name", width=320)
+    rater = identify_viewer().name or st.text_input("Who is rating?", placeholder="Your name", width=320)
     try:
         if rater.strip():
             _desk(rater)

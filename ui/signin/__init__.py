@@ -1,1 +1,1 @@
-"""Who is at the screen."""
+"""Who uses the pages: names, invitations, accounts."""

@@ -1,4 +1,4 @@
-"""The route behind an invitation link: it turns the link into a cookie."""
+"""The route behind an invitation link, which turns the link into a cookie."""
 
 from collections.abc import Callable
 
@@ -12,11 +12,11 @@ from feedback.people.invitations import invited
 from store.errors import NaysayerError
 from store.settings import Settings
 from store.tables import utc_now
-from ui.signin.people import COOKIE, Person, email_in, person_of
+from ui.signin.people import COOKIE, Person, identify, read_email
 
 
-def entering_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
-    """`/naysayer/invited/TOKEN`, where invitations are in use."""
+def invitation_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
+    """The route, unless a name is enough to sign in."""
 
     def enter(token: str) -> Response:
         try:
@@ -29,20 +29,21 @@ def entering_routes(engine: Callable[[], Engine], settings: Settings) -> list[Ro
         answer.set_cookie(COOKIE, token, max_age=left_s, httponly=True, samesite="lax", secure=is_secure)
         return answer
 
-    async def give_entry(request: Request) -> Response:
+    async def open_invitation(request: Request) -> Response:
+        """The rating page, with the invitation as a cookie; 403 when the invitation is not valid."""
         """Turns an invitation link into a cookie; only with invitations or accounts."""
         return await run_in_threadpool(enter, request.path_params["token"])
 
     if settings.sign_in == "name":
         return []
-    return [Route("/naysayer/invited/{token}", give_entry, methods=["GET"])]
+    return [Route("/naysayer/invited/{token}", open_invitation, methods=["GET"])]
 
 
-def person_at(engine: Engine, settings: Settings, request: Request) -> Person:
+def identify_sender(engine: Engine, settings: Settings, request: Request) -> Person:
     """The person who sent a request. Raises NotSignedIn."""
-    return person_of(engine, settings, request.cookies, email_in(request.cookies, settings))
+    return identify(engine, settings, request.cookies, read_email(request.cookies, settings))
 
 
-def refusal(sentence: str) -> JSONResponse:
-    """The answer to somebody who is not signed in; the page keeps its votes and tries again."""
+def refuse(sentence: str) -> JSONResponse:
+    """The answer to somebody who is not signed in. The rating page keeps its votes and tries again."""
     return JSONResponse({"error": sentence}, status_code=401, headers={"cache-control": "no-store"})

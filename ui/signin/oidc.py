@@ -1,4 +1,4 @@
-"""Hands the OIDC settings to Streamlit, which reads them from a file alone."""
+"""Hands the OIDC settings to Streamlit, which reads them only from a file."""
 
 import json
 
@@ -8,7 +8,7 @@ from store.settings import Settings
 
 
 def write_oidc_secrets(settings: Settings) -> None:
-    """Writes the `[auth]` section Streamlit asks for into the data folder, readable by this user alone."""
+    """Writes the `[auth]` section that Streamlit needs into the data folder, readable only by this user."""
     auth = {
         "redirect_uri": settings.public_url.rstrip("/") + "/oauth2callback",
         "cookie_secret": settings.secret,

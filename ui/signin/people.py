@@ -1,4 +1,4 @@
-"""Who is at the screen. On this machine a name is enough; beyond it an invitation or an account (OIDC) is asked for."""
+"""Who sends a request. On this machine a name is enough; beyond it, an invitation or an account (OIDC) is needed."""
 
 import json
 from collections.abc import Mapping
@@ -14,12 +14,13 @@ from store.errors import NotSignedIn
 from store.settings import Settings
 from store.tables import PersonRole
 from ui.web.process import engine, settings
+from ui.web.templates import render
 
 COOKIE = "naysayer_invitation"
 
 
 class Person(NamedTuple):
-    """Somebody who may use the pages; the name is empty on this machine, where the rating page asks for it."""
+    """Somebody who may use the pages. The name is empty on this machine; there the rating page asks for it."""
 
     name: str
     role: PersonRole
@@ -31,13 +32,13 @@ MAY_OPEN = {
     PersonRole.curator: ("Rate", "Overview", "Pool"),
     PersonRole.admin: ("Rate", "Overview", "Pool", "Versions", "Raters", "Playground"),
 }
-"""The pages of each role; one that is not listed is not served."""
+"""The pages of each role; no other page is served."""
 
 
-def person_of(engine: Engine, settings: Settings, cookies: Mapping[str, str], email: str = "") -> Person:
-    """The person behind a request, from its cookies, or from the account's address where there is one.
+def identify(engine: Engine, settings: Settings, cookies: Mapping[str, str], email: str = "") -> Person:
+    """The person behind a request, by its cookies, or by the account's address where there is one.
 
-    Raises NotSignedIn when there is nobody.
+    Raises NotSignedIn without either.
     """
     if settings.sign_in == "name":
         return LOCAL
@@ -48,11 +49,11 @@ def person_of(engine: Engine, settings: Settings, cookies: Mapping[str, str], em
     if token := cookies.get(COOKIE):
         row = invited(engine, token, secret=settings.secret)
         return Person(row.name, role_of(engine, row.name))
-    raise NotSignedIn("sign in first: open your invitation link, or the page's Sign in")
+    raise NotSignedIn("sign in first: open your invitation link, or press Sign in")
 
 
-def email_in(cookies: Mapping[str, str], settings: Settings) -> str:
-    """The verified address in Streamlit's own signed sign-in cookie; empty without one."""
+def read_email(cookies: Mapping[str, str], settings: Settings) -> str:
+    """The verified address in Streamlit's signed cookie; empty without one."""
     if settings.sign_in != "oidc" or "_streamlit_user" not in cookies:
         return ""
     from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
@@ -60,34 +61,34 @@ def email_in(cookies: Mapping[str, str], settings: Settings) -> str:
     signed = decode_signed_value(settings.secret, "_streamlit_user", cookies["_streamlit_user"])
     if signed is None:
         return ""
-    return address_of(json.loads(signed))
+    return verified_email(json.loads(signed))
 
 
-def address_of(claims: Mapping[str, object]) -> str:
-    """The address of an account; empty where the provider says that it was not verified."""
+def verified_email(claims: Mapping[str, object]) -> str:
+    """The address of an account; empty when the provider says that it is not verified."""
     email = claims.get("email")
     return email if isinstance(email, str) and claims.get("email_verified", True) in (True, "true") else ""
 
 
-def at_screen() -> Person:
-    """The person who looks at this page. Raises NotSignedIn."""
+def identify_viewer() -> Person:
+    """The person who views this page. Raises NotSignedIn."""
     email = ""
     if settings().sign_in == "oidc" and st.user.is_logged_in:
-        email = address_of(st.user.to_dict())
-    return person_of(engine(), settings(), st.context.cookies, email)
+        email = verified_email(st.user.to_dict())
+    return identify(engine(), settings(), st.context.cookies, email)
 
 
-def acting() -> str:
-    """The name for the history of what is decided on a page."""
-    return at_screen().name or "this machine"
+def viewer_name() -> str:
+    """The name that the history gives for what is decided on a page."""
+    return identify_viewer().name or "this machine"
 
 
 def sign_in_page() -> None:
-    """What somebody sees who is not signed in."""
-    st.html('<h1 class="ns-title">Naysayer</h1>')
+    """What people see before they sign in."""
     try:
-        at_screen()
+        sentence = f"You are signed in as {identify_viewer().name}"
     except NotSignedIn as error:
-        st.text(str(error)[0].upper() + str(error)[1:] + ".")
+        sentence = str(error)
+    st.html(render("signin/sign_in.html", sentence=sentence))
     if settings().sign_in == "oidc" and st.button("Sign in", type="primary"):
         st.login()

@@ -1,1 +1,1 @@
-"""What every page stands on: process, signatures, pictures, guard, metrics, pieces of HTML."""
+"""What every page uses: settings and store, templates, pictures, dialogs; the guard and the metrics."""

@@ -1,4 +1,4 @@
-"""Who may talk to the pages: a browser that calls them by one of their names, from our own pages."""
+"""Which requests are answered: those that use one of our host names and come from our own pages."""
 
 from urllib.parse import urlsplit
 
@@ -12,8 +12,8 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 class SameMachine:
     """Refuses requests for other host names and from other sites' pages; forbids framing.
 
-    A foreign site whose name is pointed at our address (DNS rebinding) would reach the pages, but under its own name;
-    a foreign page would send, but with its own origin. Beyond this machine `hosts` are our names as well.
+    A site that points its name at our address (DNS rebinding) reaches us under its own host name; a page of another
+    site sends its own origin. `hosts` are our names beyond this machine.
     """
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str] = frozenset()) -> None:
@@ -23,42 +23,42 @@ class SameMachine:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        refusal = refused(Headers(scope=scope), scope.get("method", "GET"), self.hosts)
-        if refusal:
-            await JSONResponse({"error": refusal}, status_code=403)(scope, receive, send)
+        objection = object_to(Headers(scope=scope), scope.get("method", "GET"), self.hosts)
+        if objection:
+            await JSONResponse({"error": objection}, status_code=403)(scope, receive, send)
             return
-        await self.app(scope, receive, _unframed(send))
+        await self.app(scope, receive, _forbid_framing(send))
 
 
-def refused(headers: Headers, method: str, hosts: frozenset[str] = LOOPBACK) -> str:
-    """Why a request is not answered, in a sentence; empty when it is.
+def object_to(headers: Headers, method: str, hosts: frozenset[str] = LOOPBACK) -> str:
+    """Why a request is refused, in a sentence; empty when it is answered.
 
-    >>> refused(Headers({"host": "evil.example:8501"}), "GET")
-    'evil.example:8501 is no name of this machine; open the pages at http://127.0.0.1'
+    >>> object_to(Headers({"host": "evil.example:8501"}), "GET")
+    'evil.example:8501 is not a name of this machine; open the pages at http://127.0.0.1'
     """
     host, origin = headers.get("host", ""), headers.get("origin")
-    if _name(f"//{host}") not in hosts:
-        return f"{host[:80]} is no name of this machine; open the pages at http://127.0.0.1"
-    if method != "GET" and origin is not None and _place(origin) != host:
-        return "this request came from another site's page; only the pages served here may send it"
+    if _host_name(f"//{host}") not in hosts:
+        return f"{host[:80]} is not a name of this machine; open the pages at http://127.0.0.1"
+    if method != "GET" and origin is not None and _netloc(origin) != host:
+        return "this request came from another site's page; only pages served here may send it"
     return ""
 
 
-def _name(url: str) -> str | None:
+def _host_name(url: str) -> str | None:
     try:
         return urlsplit(url).hostname
     except ValueError:
         return None
 
 
-def _place(url: str) -> str:
+def _netloc(url: str) -> str:
     try:
         return urlsplit(url).netloc
     except ValueError:
         return ""
 
 
-def _unframed(send: Send) -> Send:
+def _forbid_framing(send: Send) -> Send:
     async def send_with_header(message: Message) -> None:
         if message["type"] == "http.response.start":
             message["headers"] = [*message["headers"], (b"x-frame-options", b"SAMEORIGIN")]

@@ -24,6 +24,7 @@ def metrics_routes(engine: Callable[[], Engine], settings: Settings) -> list[Rou
 
     async def give_metrics(request: Request) -> Response:
         """The loop in Prometheus' text format, only for this machine unless `NAYSAYER_METRICS_OPEN` is set."""
+        """Every metric; 403 beyond this machine unless the setting allows it."""
         if not settings.metrics_open and not _is_near(request):
             return PlainTextResponse("the metrics are for this machine only (NAYSAYER_METRICS_OPEN)\n", 403)
         encode, content_type = choose_encoder(request.headers.get("accept", ""))

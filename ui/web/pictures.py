@@ -1,11 +1,11 @@
-"""Pictures by signed address: only one that a page has shown can be asked for, and no address tells what it is."""
+"""Pictures at signed addresses: nobody can ask for a picture that no page has shown, and no address says what it is."""
 
 from starlette.responses import JSONResponse, Response
 
 from store.display import PNG, shown_bytes
 from store.layout import layout_of
 from store.settings import Settings
-from ui.web import process as opened
+from ui.web import process
 from ui.web.signing import is_signed, signature
 
 IMAGES = "/naysayer/image/"
@@ -14,16 +14,16 @@ KINDS = ((PNG, "image/png"), (b"RIFF", "image/webp"))
 
 def image_url(sha256: str) -> str:
     """The address of a picture for the pages of this process."""
-    return image_path(opened.settings(), sha256)
+    return image_path(process.settings(), sha256)
 
 
 def image_path(settings: Settings, sha256: str) -> str:
-    """The address of a picture: always the same one, so that browsers need not ask again."""
+    """The address of a picture: always the same, so that browsers keep it."""
     return f"{IMAGES}{sha256}-{signature(settings, f'image {sha256}')}"
 
 
-def image_answer(settings: Settings, name: str) -> Response:
-    """The picture of an address's last part; 404 for anything else, the latents that lie beside it included."""
+def send_image(settings: Settings, name: str) -> Response:
+    """The picture at an address, given its last part; 404 for anything else, latents in the same folder included."""
     sha256, _, claimed = name.partition("-")
     data = b""
     if is_signed(settings, f"image {sha256}", claimed):
@@ -33,7 +33,7 @@ def image_answer(settings: Settings, name: str) -> Response:
             data = b""
     kind = next((kind for start, kind in KINDS if data.startswith(start)), None)
     if kind is None:
-        return JSONResponse({"error": "there is no such picture"}, status_code=404)
+        return JSONResponse({"error": "no such picture"}, status_code=404)
     headers = {
         "cache-control": "private, max-age=31536000, immutable",
         "x-content-type-options": "nosniff",

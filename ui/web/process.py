@@ -1,4 +1,4 @@
-"""The settings and the store of this process, read and opened once."""
+"""The settings and the store of this page process, read and opened once."""
 
 from functools import cache
 
@@ -16,5 +16,5 @@ def settings() -> Settings:
 
 @cache
 def engine() -> Engine:
-    """The store that the settings name, at the newest schema."""
+    """The store that the settings name, migrated to the newest schema."""
     return open_store(settings())

@@ -24,9 +24,9 @@ from store.tables import PersonRole, Rater, Vote
 from tests.ui.conftest import free_port
 from ui.rate.routes import routes
 from ui.run.serve import pages_command
-from ui.signin.invitation_link import entering_routes
+from ui.signin.invitation_link import invitation_routes
 from ui.signin.oidc import write_oidc_secrets
-from ui.signin.people import COOKIE, LOCAL, Person, email_in, person_of
+from ui.signin.people import COOKIE, LOCAL, Person, identify, read_email
 from ui.web.guard import SameMachine
 
 SECRET = "a secret of more than thirty-two characters"
@@ -52,7 +52,7 @@ def client(engine, public) -> TestClient:
 
 def client_of(engine, settings: Settings) -> TestClient:
     app = Starlette(
-        routes=[*routes(lambda: engine, settings), *entering_routes(lambda: engine, settings)],
+        routes=[*routes(lambda: engine, settings), *invitation_routes(lambda: engine, settings)],
         middleware=[Middleware(SameMachine, hosts=settings.host_names)],
     )
     return TestClient(app, base_url="https://rate.example.org", raise_server_exceptions=False, follow_redirects=False)
@@ -147,8 +147,8 @@ def test_the_pages_answer_to_their_public_name_alone(client, engine):
 
 
 def test_on_this_machine_a_name_is_enough_and_there_are_no_invitations(engine, settings):
-    assert person_of(engine, settings, {}) == LOCAL
-    assert entering_routes(lambda: engine, settings) == []
+    assert identify(engine, settings, {}) == LOCAL
+    assert invitation_routes(lambda: engine, settings) == []
 
 
 def test_an_account_is_known_by_its_verified_address(engine, settings):
@@ -157,17 +157,17 @@ def test_an_account_is_known_by_its_verified_address(engine, settings):
     def email(claims: dict, secret: str = SECRET) -> str:
         signed = create_signed_value(secret, "_streamlit_user", json.dumps(claims))
         cookie = signed.decode() if isinstance(signed, bytes) else signed
-        return email_in({"_streamlit_user": cookie}, oidc)
+        return read_email({"_streamlit_user": cookie}, oidc)
 
     assert email({"email": "ann@example.org", "email_verified": True}) == "ann@example.org"
     assert email({"email": "ann@example.org", "email_verified": False}) == ""
     assert email({"email": "root@example.org"}, secret="somebody else's secret of thirty-two!") == ""
-    assert person_of(engine, oidc, {}, "ann@example.org") == Person("ann@example.org", PersonRole.rater)
-    assert person_of(engine, oidc, {}, "root@example.org").role is PersonRole.admin
+    assert identify(engine, oidc, {}, "ann@example.org") == Person("ann@example.org", PersonRole.rater)
+    assert identify(engine, oidc, {}, "root@example.org").role is PersonRole.admin
     with pytest.raises(NotSignedIn):
-        person_of(engine, oidc, {}, "")
+        identify(engine, oidc, {}, "")
     with pytest.raises(NotSignedIn):
-        person_of(engine, oidc, {COOKIE: "1.00"}, "")
+        identify(engine, oidc, {COOKIE: "1.00"}, "")
 
 
 def test_the_oidc_file_is_read_by_its_owner_alone(settings, tmp_path):
