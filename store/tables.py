@@ -102,7 +102,7 @@ def shuffle_place(work_key: str) -> int:
     return int.from_bytes(sha256(work_key.encode()).digest()[:4]) >> 1
 
 
-def _words(kind: type[StrEnum]) -> Any:
+def _enum(kind: type[StrEnum]) -> Any:
     # Stored as text with a CHECK, so that a new word is a migration and a wrong one is refused.
     return Enum(
         kind,
@@ -120,7 +120,7 @@ class Rater(SQLModel, table=True):
     created_at: datetime = Field(default_factory=utc_now)
     # What the newest `rater_event` rows say, kept here because every query asks for it.
     role: PersonRole = Field(
-        default=PersonRole.rater, sa_column=Column(_words(PersonRole), nullable=False, server_default="rater")
+        default=PersonRole.rater, sa_column=Column(_enum(PersonRole), nullable=False, server_default="rater")
     )
     is_paused: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     is_excluded: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
@@ -180,7 +180,7 @@ class Image(SQLModel, table=True):
     width: int
     height: int
     version: int = Field(foreign_key="version.number")
-    origin: Origin = Field(sa_column=Column(_words(Origin), nullable=False))
+    origin: Origin = Field(sa_column=Column(_enum(Origin), nullable=False))
     is_queued: bool = Field(default=False, description="waits for raters")
     is_disputed: bool = Field(
         default=False, description="as many rejects as keeps", sa_column_kwargs={"server_default": false()}
@@ -215,7 +215,7 @@ class Claim(SQLModel, table=True):
     key: str = Field(primary_key=True, max_length=64, description="sha256 of prompt, seed, version and origin")
     worker: str = Field(max_length=80, index=True)
     version: int = Field(foreign_key="version.number")
-    origin: Origin = Field(sa_column=Column(_words(Origin), nullable=False))
+    origin: Origin = Field(sa_column=Column(_enum(Origin), nullable=False))
     step: int = 0
     steps: int = 0
     expires_at: datetime
@@ -232,7 +232,7 @@ class Vote(SQLModel, table=True):
     request_id: str = Field(unique=True, max_length=64)
     rater_id: int = Field(foreign_key="rater.id")
     image_id: int = Field(foreign_key="image.id")
-    verdict: Verdict = Field(sa_column=Column(_words(Verdict), nullable=False))
+    verdict: Verdict = Field(sa_column=Column(_enum(Verdict), nullable=False))
     page: str = ""
     shown_at: datetime | None = None
     decided_at: datetime | None = None
@@ -251,20 +251,20 @@ class ManifestItem(SQLModel, table=True):
     __tablename__ = "manifest_item"
     manifest_id: str = Field(foreign_key="manifest.id", primary_key=True)
     image_id: int = Field(foreign_key="image.id", primary_key=True, index=True)
-    role: Role = Field(sa_column=Column(_words(Role), nullable=False))
-    split: Split = Field(sa_column=Column(_words(Split), nullable=False))
+    role: Role = Field(sa_column=Column(_enum(Role), nullable=False))
+    split: Split = Field(sa_column=Column(_enum(Split), nullable=False))
 
 
 class Alias(SQLModel, table=True):
-    name: AliasName = Field(sa_column=Column(_words(AliasName), primary_key=True))
+    name: AliasName = Field(sa_column=Column(_enum(AliasName), primary_key=True))
     version: int = Field(foreign_key="version.number")
 
 
 class AliasEvent(SQLModel, table=True):
     __tablename__ = "alias_event"
     id: int | None = Field(default=None, primary_key=True)
-    action: Action = Field(sa_column=Column(_words(Action), nullable=False))
-    alias: AliasName = Field(sa_column=Column(_words(AliasName), nullable=False))
+    action: Action = Field(sa_column=Column(_enum(Action), nullable=False))
+    alias: AliasName = Field(sa_column=Column(_enum(AliasName), nullable=False))
     from_version: int | None = Field(default=None, foreign_key="version.number")
     to_version: int | None = Field(default=None, foreign_key="version.number")
     reason: str = ""
@@ -275,7 +275,7 @@ class Run(SQLModel, table=True):
     """One attempt at a retrain, with its progress."""
 
     id: int | None = Field(default=None, primary_key=True)
-    status: RunStatus = Field(sa_column=Column(_words(RunStatus), nullable=False))
+    status: RunStatus = Field(sa_column=Column(_enum(RunStatus), nullable=False))
     manifest_id: str | None = Field(default=None, sa_column=Column(ForeignKey("manifest.id")))
     version: int | None = Field(default=None, description="the version it published")
     step: int = 0
@@ -290,7 +290,7 @@ class Control(SQLModel, table=True):
     """The known answer of an image of origin `control`, mixed into the queue to measure raters."""
 
     image_id: int = Field(foreign_key="image.id", primary_key=True)
-    answer: Verdict = Field(sa_column=Column(_words(Verdict), nullable=False))
+    answer: Verdict = Field(sa_column=Column(_enum(Verdict), nullable=False))
     source: str = Field(description="where the answer comes from: agreed, by hand, drawn")
     by: str = ""
     is_active: bool = True
@@ -314,7 +314,7 @@ class RaterEvent(SQLModel, table=True):
     __tablename__ = "rater_event"
     id: int | None = Field(default=None, primary_key=True)
     rater_id: int = Field(foreign_key="rater.id", index=True)
-    action: RaterAction = Field(sa_column=Column(_words(RaterAction), nullable=False))
+    action: RaterAction = Field(sa_column=Column(_enum(RaterAction), nullable=False))
     by: str = ""
     reason: str = ""
     created_at: datetime = Field(default_factory=utc_now)
@@ -326,7 +326,7 @@ class PoolEvent(SQLModel, table=True):
     __tablename__ = "pool_event"
     id: int | None = Field(default=None, primary_key=True)
     image_id: int = Field(foreign_key="image.id", index=True)
-    action: PoolAction = Field(sa_column=Column(_words(PoolAction), nullable=False))
+    action: PoolAction = Field(sa_column=Column(_enum(PoolAction), nullable=False))
     by: str = ""
     reason: str = ""
     created_at: datetime = Field(default_factory=utc_now)
@@ -337,7 +337,7 @@ class Invitation(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(max_length=80)
-    role: PersonRole = Field(sa_column=Column(_words(PersonRole), nullable=False))
+    role: PersonRole = Field(sa_column=Column(_enum(PersonRole), nullable=False))
     created_at: datetime = Field(default_factory=utc_now)
     expires_at: datetime
     revoked_at: datetime | None = None
@@ -360,7 +360,7 @@ class Reason(StrEnum):
 class VoteReason(SQLModel, table=True):
     __tablename__ = "vote_reason"
     vote_id: int = Field(foreign_key="vote.id", primary_key=True)
-    reason: Reason = Field(sa_column=Column(_words(Reason), primary_key=True))
+    reason: Reason = Field(sa_column=Column(_enum(Reason), primary_key=True))
 
 
 class Mark(SQLModel, table=True):
@@ -404,8 +404,8 @@ class ImageMeasure(SQLModel, table=True):
     prompt_score: float | None = Field(default=None, description="by the prompt scorer, where one is given")
 
 
-class Word(SQLModel, table=True):
-    """A rater's current word on an image: the newest vote, kept beside the votes so that counting them is cheap.
+class CurrentVote(SQLModel, table=True):
+    """A rater's current vote on an image: the newest key press, kept beside the votes so that counting is cheap.
 
     This table and the four after it follow from `vote` and can be made anew (`feedback.pool.tally.rebuild`).
     """
@@ -413,7 +413,7 @@ class Word(SQLModel, table=True):
     __table_args__ = (Index("ix_word_rater", "rater_id", "vote_id"),)
     image_id: int = Field(foreign_key="image.id", primary_key=True)
     rater_id: int = Field(foreign_key="rater.id", primary_key=True)
-    verdict: Verdict = Field(sa_column=Column(_words(Verdict), nullable=False))
+    verdict: Verdict = Field(sa_column=Column(_enum(Verdict), nullable=False))
     vote_id: int = Field(foreign_key="vote.id")
     day: date = Field(description="when the vote was received, UTC")
 
@@ -432,7 +432,7 @@ class VersionTally(SQLModel, table=True):
 
     __tablename__ = "version_tally"
     version: int = Field(foreign_key="version.number", primary_key=True)
-    origin: Origin = Field(sa_column=Column(_words(Origin), primary_key=True))
+    origin: Origin = Field(sa_column=Column(_enum(Origin), primary_key=True))
     rejected: int = 0
     kept: int = 0
     disputed: int = 0
@@ -445,7 +445,7 @@ class VoteCount(SQLModel, table=True):
 
     __tablename__ = "vote_count"
     version: int = Field(foreign_key="version.number", primary_key=True)
-    origin: Origin = Field(sa_column=Column(_words(Origin), primary_key=True))
+    origin: Origin = Field(sa_column=Column(_enum(Origin), primary_key=True))
     rater_id: int = Field(foreign_key="rater.id", primary_key=True, index=True)
     day: date = Field(primary_key=True)
     rejects: int = 0
@@ -479,8 +479,8 @@ class Task(SQLModel, table=True):
 
     __table_args__ = (Index("ix_task_status", "status", "id"),)
     id: int | None = Field(default=None, primary_key=True)
-    kind: TaskKind = Field(sa_column=Column(_words(TaskKind), nullable=False))
-    status: TaskStatus = Field(sa_column=Column(_words(TaskStatus), nullable=False))
+    kind: TaskKind = Field(sa_column=Column(_enum(TaskKind), nullable=False))
+    status: TaskStatus = Field(sa_column=Column(_enum(TaskStatus), nullable=False))
     body: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     answer: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     message: str = ""

@@ -225,8 +225,7 @@ def invite(
     revoke: Annotated[str, typer.Option(help="End every invitation of this name instead.")] = "",
 ) -> None:
     """Print a signed link that lets a person in without an account; without a name, list the invitations."""
-    from feedback.people.invitations import invitations, invite
-    from feedback.people.invitations import revoke as revoke_all
+    from feedback.people.invitations import invite, list_invitations, revoke_invitations
     from store.errors import BadRequest
     from store.migrate import open_store
     from store.tables import PersonRole
@@ -235,9 +234,9 @@ def invite(
     settings = read_settings()
     engine = open_store(settings)
     if revoke:
-        typer.echo(f"{revoke_all(engine, revoke)} invitations of {revoke} revoked")
+        typer.echo(f"{revoke_invitations(engine, revoke)} invitations of {revoke} revoked")
     elif not name:
-        typer.echo(invitation_table(invitations(engine)))
+        typer.echo(invitation_table(list_invitations(engine)))
     elif role not in list(PersonRole):
         raise BadRequest(f"a role is rater, curator or admin; {role[:40]!r} was given")
     else:

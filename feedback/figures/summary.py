@@ -33,7 +33,7 @@ from store.tables import (
     VersionTally,
     Vote,
     VoteCount,
-    Word,
+    CurrentVote,
     utc_now,
 )
 
@@ -290,8 +290,8 @@ def _own_votes(session: Session, rater_id: int, now: datetime) -> tuple[int, int
 def _own_words(session: Session, rater_id: int, now: datetime) -> tuple[int, int]:
     """The same of a rater whose votes are not counted, from every one of them; the page must not show that."""
     return session.exec(
-        select(func.count(), func.coalesce(func.sum(case((col(Word.day) >= now.date(), 1), else_=0)), 0)).where(
-            Word.rater_id == rater_id, col(Word.verdict).in_([Verdict.reject, Verdict.keep])
+        select(func.count(), func.coalesce(func.sum(case((col(CurrentVote.day) >= now.date(), 1), else_=0)), 0)).where(
+            CurrentVote.rater_id == rater_id, col(CurrentVote.verdict).in_([Verdict.reject, Verdict.keep])
         )
     ).one()
 

@@ -46,7 +46,7 @@ def invite(
         return f"{row.id}.{_signature(row.id or 0, secret)}"
 
 
-def invited(engine: Engine, token: str, *, secret: str, now: datetime | None = None) -> Invitation:
+def read_invitation(engine: Engine, token: str, *, secret: str, now: datetime | None = None) -> Invitation:
     """The invitation of a token. Raises NotSignedIn when it is forged, expired or revoked."""
     now = now or utc_now()
     _check(secret)
@@ -66,7 +66,7 @@ def invited(engine: Engine, token: str, *, secret: str, now: datetime | None = N
     return row
 
 
-def revoke(engine: Engine, name: str, now: datetime | None = None) -> int:
+def revoke_invitations(engine: Engine, name: str, now: datetime | None = None) -> int:
     """How many invitations of that name are good no more, from the next request on."""
     with writing(engine) as session:
         rows = session.exec(
@@ -78,7 +78,7 @@ def revoke(engine: Engine, name: str, now: datetime | None = None) -> int:
         return len(rows)
 
 
-def invitations(engine: Engine) -> list[Invitation]:
+def list_invitations(engine: Engine) -> list[Invitation]:
     """Every invitation, newest first."""
     with reading(engine) as session:
         return list(session.exec(select(Invitation).order_by(col(Invitation.id).desc())))

@@ -138,7 +138,7 @@ def recent_counts(engine: Engine) -> list[tuple[int, int]]:
     with reading(engine) as session:
         votes = _recent(session)
     counts: dict[int, list[int]] = defaultdict(lambda: [0, 0])
-    for vote in _words(votes):
+    for vote in _newest_verdicts(votes):
         counts[vote.image_id][vote.verdict is Verdict.keep] += 1
     return [(rejects, keeps) for rejects, keeps in counts.values()]
 
@@ -146,7 +146,7 @@ def recent_counts(engine: Engine) -> list[tuple[int, int]]:
 def pairs_by_rater(votes: Iterable[_Seen]) -> dict[int, list[tuple[int, int]]]:
     """For each rater, the pairs with another's vote on the same image, as (rejects, keeps) of the two."""
     by_image: dict[int, list[_Seen]] = defaultdict(list)
-    for vote in _words(votes):
+    for vote in _newest_verdicts(votes):
         by_image[vote.image_id].append(vote)
     pairs: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for together in by_image.values():
@@ -169,7 +169,7 @@ def _recent(session: Session) -> list[_Seen]:
     return [_Seen(v.rater_id, v.image_id, v.verdict, v.shown_at, v.decided_at, v.received_at) for v in reversed(rows)]
 
 
-def _words(votes: Iterable[_Seen]) -> list[_Seen]:
+def _newest_verdicts(votes: Iterable[_Seen]) -> list[_Seen]:
     """Each rater's newest reject or keep on each image."""
     newest = {(vote.rater_id, vote.image_id): vote for vote in votes}
     return [vote for vote in newest.values() if vote.verdict in (Verdict.reject, Verdict.keep)]
@@ -195,7 +195,7 @@ def _figures(
 ) -> RaterFigures:
     days = Counter(vote.received_at.date() for vote in votes)
     took = [(v.decided_at - v.shown_at).total_seconds() for v in votes if v.decided_at and v.shown_at]
-    words = _words(votes)
+    verdicts = _newest_verdicts(votes)
     return RaterFigures(
         name=rater.name,
         role=rater.role,
@@ -206,7 +206,7 @@ def _figures(
         a_day=len(votes) / len(days) if days else 0.0,
         seconds=median(took) if took else None,
         fast=Share(sum(seconds < FAST_S for seconds in took), len(took)),
-        rejects=Share(sum(vote.verdict is Verdict.reject for vote in words), len(words)),
+        rejects=Share(sum(vote.verdict is Verdict.reject for vote in verdicts), len(verdicts)),
         controls=controls,
         repeats=repeats,
         pairs=len(pairs),

@@ -16,7 +16,7 @@ from sqlmodel import Session, SQLModel
 
 from feedback.pool.verdicts import Outcome, outcome_of_counts
 from store.engine import is_sqlite
-from store.tables import Image, ImageTally, NewRejects, Origin, Verdict, VersionTally, VoteCount, Word
+from store.tables import Image, ImageTally, NewRejects, Origin, Verdict, VersionTally, VoteCount, CurrentVote
 
 OUTCOMES = ("rejected", "kept", "disputed", "vote_pairs", "agreeing")
 COUNTERS = {Verdict.reject: "rejects", Verdict.keep: "keeps"}
@@ -81,7 +81,7 @@ def before_vote(session: Session, rater_id: int, image_id: int, request_id: str)
 def changes_of(before: Row[Any], word: dict[str, Any], overlap: int) -> list[Change]:
     """What the rater's new word on an image changes, `word` being its row. An excluded rater's is only kept."""
     key = {name: word[name] for name in ("image_id", "rater_id")}
-    changes = [Change(Word, key, put={name: value for name, value in word.items() if name not in key})]
+    changes = [Change(CurrentVote, key, put={name: value for name, value in word.items() if name not in key})]
     votes = (before.rejects or 0, before.keeps or 0)
     if not before.is_excluded:
         counted = _counted(before, word)

@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from feedback.pool.tally import count_new_rejects
-from feedback.pool.verdicts import barred
+from feedback.pool.verdicts import select_taken_out
 from store.engine import reading, writing
 from store.errors import BadRequest, UnknownImage
 from store.tables import (
@@ -47,7 +47,7 @@ class Opened(NamedTuple):
     votes: list[SeenVote]
     trained: list[tuple[int, Role]]
     events: list[PoolEvent]
-    is_barred: bool
+    is_taken_out: bool
 
 
 def curate(engine: Engine, image_id: int, action: PoolAction, *, by: str, reason: str) -> None:
@@ -61,7 +61,7 @@ def curate(engine: Engine, image_id: int, action: PoolAction, *, by: str, reason
     with writing(engine) as session:
         if session.get(Image, image_id) is None:
             raise UnknownImage(f"there is no image {image_id}")
-        is_out = _is_barred(session, image_id)
+        is_out = _is_taken_out(session, image_id)
         if is_out == (action is PoolAction.exclude):
             raise BadRequest(
                 f"image {image_id} is {'out of' if is_out else 'in'} the pool already; nothing was changed"
@@ -116,9 +116,9 @@ def open_image(engine: Engine, image_id: int) -> Opened:
             votes,
             [(number, Role(role)) for number, role in trained],
             list(events),
-            _is_barred(session, image_id),
+            _is_taken_out(session, image_id),
         )
 
 
-def _is_barred(session: Session, image_id: int) -> bool:
-    return session.execute(barred().where(col(PoolEvent.image_id) == image_id)).first() is not None
+def _is_taken_out(session: Session, image_id: int) -> bool:
+    return session.execute(select_taken_out().where(col(PoolEvent.image_id) == image_id)).first() is not None

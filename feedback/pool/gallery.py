@@ -8,11 +8,11 @@ from sqlalchemy import Engine, Select, func
 from sqlalchemy import select as sa_select
 from sqlmodel import col, select
 
-from feedback.pool.verdicts import barred, counts_by_image
+from feedback.pool.verdicts import select_taken_out, counts_by_image
 from feedback.rate.queue import in_slice
 from feedback.statistics import Interval, wilson
 from store.engine import reading
-from store.tables import Image, Origin, Prompt, Rater, Reason, Vote, VoteReason, Word
+from store.tables import Image, Origin, Prompt, Rater, Reason, Vote, VoteReason, CurrentVote
 
 
 class Which(StrEnum):
@@ -93,7 +93,7 @@ def slice_rate(engine: Engine, share: float, version: int | None = None) -> Slic
 def _filtered(wanted: Filter) -> Select:
     counts = counts_by_image().subquery()
     rejects, keeps = counts.c.rejects, counts.c.keeps
-    is_out = col(Image.id).in_(barred())
+    is_out = col(Image.id).in_(select_taken_out())
     rows = (
         sa_select(*map(col, (Image.id, Image.sha256, Image.width, Prompt.text, Image.version)), rejects, keeps)
         .join(counts, counts.c.image_id == Image.id)
@@ -127,7 +127,7 @@ def _of_votes(rows: Select, wanted: Filter) -> Select:
         is_asked = True
     if wanted.reason is not None:
         # A vote that was undone or changed took its reasons with it.
-        votes = votes.join(Word, col(Word.vote_id) == Vote.id)
+        votes = votes.join(CurrentVote, col(CurrentVote.vote_id) == Vote.id)
         votes = votes.join(VoteReason, col(VoteReason.vote_id) == Vote.id).where(VoteReason.reason == wanted.reason)
         is_asked = True
     if wanted.since is not None:

@@ -9,9 +9,9 @@ from sqlmodel import Session, col
 from feedback.pool.consensus import dawid_skene
 from feedback.pool.split import split_of
 from feedback.pool.tally import MANIFEST_MOST, new_rejects
-from feedback.pool.verdicts import Outcome, barred, is_counted, outcome_of_counts
+from feedback.pool.verdicts import Outcome, select_taken_out, is_counted, outcome_of_counts
 from store.engine import reading
-from store.tables import Image, ImageTally, Origin, Prompt, Role, Split, Verdict, Word
+from store.tables import Image, ImageTally, Origin, Prompt, Role, Split, Verdict, CurrentVote
 
 # A fit of a few hundred steps draws some thousands of them; the rest would be a manifest that nobody trains on.
 MOST = MANIFEST_MOST
@@ -71,7 +71,7 @@ def pool(session: Session, most: int = MOST) -> list[PoolItem]:
         select(*(col(column) for column in columns), rejects, keeps)
         .join(ImageTally, col(ImageTally.image_id) == Image.id)
         .join(Prompt, col(Prompt.id) == Image.prompt_id)
-        .where(col(Image.origin) == Origin.sampled, rejects != keeps, col(Image.id).not_in(barred()))
+        .where(col(Image.origin) == Origin.sampled, rejects != keeps, col(Image.id).not_in(select_taken_out()))
         .order_by(col(Image.id).desc())
         .limit(most)
     ).all()
@@ -108,10 +108,10 @@ def _votes_on(session: Session, images: set[int]) -> list[tuple[int, int, bool]]
     if not images:
         return []
     rows = session.execute(
-        select(col(Word.image_id), col(Word.rater_id), col(Word.verdict))
-        .where(col(Word.image_id).between(min(images), max(images)), is_counted(Word.rater_id))
-        .where(col(Word.verdict).in_([Verdict.reject, Verdict.keep]))
-        .order_by(col(Word.vote_id))
+        select(col(CurrentVote.image_id), col(CurrentVote.rater_id), col(CurrentVote.verdict))
+        .where(col(CurrentVote.image_id).between(min(images), max(images)), is_counted(CurrentVote.rater_id))
+        .where(col(CurrentVote.verdict).in_([Verdict.reject, Verdict.keep]))
+        .order_by(col(CurrentVote.vote_id))
     )
     return [(image, rater, verdict == Verdict.reject) for image, rater, verdict in rows if image in images]
 

@@ -10,7 +10,7 @@ from sqlalchemy import select as rows_of
 from sqlmodel import Session, col, select
 
 from feedback.pool.counting import OUTCOMES
-from feedback.pool.verdicts import barred, is_counted
+from feedback.pool.verdicts import select_taken_out, is_counted
 from store.engine import is_sqlite, reading
 from store.tables import (
     Image,
@@ -23,10 +23,10 @@ from store.tables import (
     VersionTally,
     Vote,
     VoteCount,
-    Word,
+    CurrentVote,
 )
 
-COUNTED = (Word, ImageTally, VersionTally, VoteCount, NewRejects)
+COUNTED = (CurrentVote, ImageTally, VersionTally, VoteCount, NewRejects)
 MANIFEST_MOST = 100_000  # images in a manifest
 
 
@@ -48,13 +48,13 @@ def rebuild(session: Session) -> None:
     """Makes every counter anew from the votes; for use inside a `writing` block."""
     for table in COUNTED:
         session.exec(delete(table))
-    session.exec(insert(Word).from_select(["image_id", "rater_id", "verdict", "vote_id", "day"], _words(session)))
+    session.exec(insert(CurrentVote).from_select(["image_id", "rater_id", "verdict", "vote_id", "day"], _newest_votes(session)))
     session.exec(
         insert(ImageTally).from_select(
             ["image_id", "rejects", "keeps"],
-            rows_of(col(Word.image_id), _sum(Word.verdict == Verdict.reject), _sum(Word.verdict == Verdict.keep))
-            .where(is_counted(Word.rater_id))
-            .group_by(col(Word.image_id)),
+            rows_of(col(CurrentVote.image_id), _sum(CurrentVote.verdict == Verdict.reject), _sum(CurrentVote.verdict == Verdict.keep))
+            .where(is_counted(CurrentVote.rater_id))
+            .group_by(col(CurrentVote.image_id)),
         )
     )
     session.exec(
@@ -69,14 +69,14 @@ def rebuild(session: Session) -> None:
             rows_of(
                 col(Image.version),
                 col(Image.origin),
-                col(Word.rater_id),
-                col(Word.day),
-                _sum(Word.verdict == Verdict.reject),
-                _sum(Word.verdict == Verdict.keep),
+                col(CurrentVote.rater_id),
+                col(CurrentVote.day),
+                _sum(CurrentVote.verdict == Verdict.reject),
+                _sum(CurrentVote.verdict == Verdict.keep),
             )
-            .join(Word, col(Word.image_id) == Image.id)
-            .where(is_counted(Word.rater_id))
-            .group_by(col(Image.version), col(Image.origin), col(Word.rater_id), col(Word.day)),
+            .join(CurrentVote, col(CurrentVote.image_id) == Image.id)
+            .where(is_counted(CurrentVote.rater_id))
+            .group_by(col(Image.version), col(Image.origin), col(CurrentVote.rater_id), col(CurrentVote.day)),
         )
     )
     session.expire_all()
@@ -89,13 +89,13 @@ def differences(engine: Engine) -> list[str]:
         votes = select(Vote.image_id, Vote.rater_id, Vote.verdict, Vote.id).where(
             col(Vote.id).in_(select(func.max(col(Vote.id))).group_by(col(Vote.image_id), col(Vote.rater_id)))
         )
-        words = select(Word.image_id, Word.rater_id, Word.verdict, Word.vote_id)
+        words = select(CurrentVote.image_id, CurrentVote.rater_id, CurrentVote.verdict, CurrentVote.vote_id)
         checks = {
             "current words": (votes, words),
             "votes by image": (
-                rows_of(col(Word.image_id), _sum(Word.verdict == Verdict.reject), _sum(Word.verdict == Verdict.keep))
-                .where(col(Word.verdict).in_([Verdict.reject, Verdict.keep]), is_counted(Word.rater_id))
-                .group_by(col(Word.image_id)),
+                rows_of(col(CurrentVote.image_id), _sum(CurrentVote.verdict == Verdict.reject), _sum(CurrentVote.verdict == Verdict.keep))
+                .where(col(CurrentVote.verdict).in_([Verdict.reject, Verdict.keep]), is_counted(CurrentVote.rater_id))
+                .group_by(col(CurrentVote.image_id)),
                 rows_of(col(ImageTally.image_id), col(ImageTally.rejects), col(ImageTally.keeps)).where(
                     col(ImageTally.rejects) + col(ImageTally.keeps) > 0
                 ),
@@ -155,12 +155,12 @@ def _new_rejects(session: Session, floor: int) -> int:
             col(ImageTally.rejects) > col(ImageTally.keeps),
             col(Image.id) >= floor,
             col(Image.id).not_in(trained),
-            col(Image.id).not_in(barred()),
+            col(Image.id).not_in(select_taken_out()),
         )
     ).one()
 
 
-def _words(session: Session) -> Select:
+def _newest_votes(session: Session) -> Select:
     """Rows: every rater's newest vote on every image."""
     is_file = is_sqlite(session.get_bind())  # type: ignore[arg-type]
     day: Any = text("date(received_at)") if is_file else text("(received_at AT TIME ZONE 'UTC')::date")

@@ -69,7 +69,7 @@ def counts_by_image() -> Select:
     )
 
 
-def barred() -> Select:
+def select_taken_out() -> Select:
     """Query: the images that a person took out of the pool and nobody put back since."""
     newest = select(func.max(col(PoolEvent.id))).group_by(col(PoolEvent.image_id))
     return select(PoolEvent.image_id).where(col(PoolEvent.id).in_(newest), col(PoolEvent.action) == PoolAction.exclude)

@@ -15,7 +15,7 @@ from feedback.rate.queue_sql import SHOWN
 from feedback.rate.raters import clean_name, rater_id
 from store.engine import reading, writing
 from store.errors import BadRequest, InputError, RequestConflict, UnknownImage
-from store.tables import Image, Lease, Mark, Prompt, Rater, Reason, Verdict, Vote, VoteReason, Word, utc_now
+from store.tables import Image, Lease, Mark, Prompt, Rater, Reason, Verdict, Vote, VoteReason, CurrentVote, utc_now
 
 MAX_REQUEST_ID = 64
 PRESSED = ("request_id", "image_id", "verdict", "page", "shown_at", "decided_at")
@@ -78,11 +78,11 @@ def recent_votes(engine: Engine, rater: str, limit: int = 20) -> list[tuple[Show
     me = select_rows(col(Rater.id)).where(col(Rater.name) == clean_name(rater)).scalar_subquery()
     with reading(engine) as session:
         rows = session.execute(
-            select_rows(*SHOWN, col(Word.verdict))
+            select_rows(*SHOWN, col(CurrentVote.verdict))
             .join(Prompt, col(Prompt.id) == Image.prompt_id)
-            .join(Word, col(Word.image_id) == Image.id)
-            .where(col(Word.rater_id) == me, col(Word.verdict) != Verdict.undo)
-            .order_by(col(Word.vote_id).desc())
+            .join(CurrentVote, col(CurrentVote.image_id) == Image.id)
+            .where(col(CurrentVote.rater_id) == me, col(CurrentVote.verdict) != Verdict.undo)
+            .order_by(col(CurrentVote.vote_id).desc())
             .limit(limit)
         )
         return [(Shown(*shown), verdict) for *shown, verdict in rows]

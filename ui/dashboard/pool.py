@@ -152,9 +152,9 @@ def _show_image(number: int) -> None:
     opened = open_image(engine(), number)
     st.html(opened_html(opened, _params()))
     with st.container(horizontal=True):
-        if opened.is_barred and st.button("Put it back into the pool…", type="primary"):
+        if opened.is_taken_out and st.button("Put it back into the pool…", type="primary"):
             _curate(number, PoolAction.restore)
-        if not opened.is_barred and st.button("Take it out of the pool…", type="primary"):
+        if not opened.is_taken_out and st.button("Take it out of the pool…", type="primary"):
             _curate(number, PoolAction.exclude)
         if st.button("Use it as a control…"):
             _control(number)

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from feedback.people.invitations import invited
+from feedback.people.invitations import read_invitation
 from store.errors import NaysayerError
 from store.settings import Settings
 from store.tables import utc_now
@@ -20,7 +20,7 @@ def invitation_routes(engine: Callable[[], Engine], settings: Settings) -> list[
 
     def enter(token: str) -> Response:
         try:
-            row = invited(engine(), token, secret=settings.secret)
+            row = read_invitation(engine(), token, secret=settings.secret)
         except NaysayerError as error:
             return PlainTextResponse(f"{error}\n", status_code=403)
         answer = RedirectResponse("/", status_code=303, headers={"referrer-policy": "no-referrer"})

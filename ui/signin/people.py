@@ -8,7 +8,7 @@ import streamlit as st
 from sqlalchemy import Engine
 
 from feedback.people.decisions import role_of
-from feedback.people.invitations import invited
+from feedback.people.invitations import read_invitation
 from feedback.rate.raters import clean_name
 from store.errors import NotSignedIn
 from store.settings import Settings
@@ -47,7 +47,7 @@ def identify(engine: Engine, settings: Settings, cookies: Mapping[str, str], ema
         is_admin = name.lower() in {one.strip().lower() for one in settings.admins.split(",") if one.strip()}
         return Person(name, PersonRole.admin if is_admin else role_of(engine, name))
     if token := cookies.get(COOKIE):
-        row = invited(engine, token, secret=settings.secret)
+        row = read_invitation(engine, token, secret=settings.secret)
         return Person(row.name, role_of(engine, row.name))
     raise NotSignedIn("sign in first: open your invitation link, or press Sign in")
 

@@ -21,7 +21,7 @@ from feedback.rate.votes import Press, record_votes
 from feedback.sample.plan import Drawing, Work, record_images
 from feedback.versions import promote
 from store.engine import reading, writing
-from store.tables import Image, Origin, Rater, RaterAction, Verdict, Vote, Word, utc_now
+from store.tables import Image, Origin, Rater, RaterAction, Verdict, Vote, CurrentVote, utc_now
 
 RATERS = ("ann", "bob", "cat")
 History = list[tuple[int, int, Verdict]]
@@ -61,7 +61,7 @@ def rated(any_engine: Engine, fill: Callable, publish_version: Callable) -> Engi
 
 def write_history(engine: Engine, history: History) -> None:
     with writing(engine) as session:
-        session.exec(delete(Word))
+        session.exec(delete(CurrentVote))
         session.exec(delete(Vote))
         for n, (rater, image, verdict) in enumerate(history):
             session.add(Vote(request_id=f"{n}", rater_id=rater, image_id=image, verdict=verdict))

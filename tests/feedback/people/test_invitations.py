@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine
 
 from feedback.people.decisions import role_of
-from feedback.people.invitations import invitations, invite, invited, revoke
+from feedback.people.invitations import invite, list_invitations, read_invitation, revoke_invitations
 from store.errors import BadRequest, NotSignedIn
 from store.tables import PersonRole
 
@@ -14,20 +14,20 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 def test_a_link_lets_its_person_in_until_it_expires(any_engine: Engine):
     token = invite(any_engine, "ann", days=7, secret=SECRET, now=NOON)
-    assert invited(any_engine, token, secret=SECRET, now=NOON + timedelta(days=6, hours=23)).name == "ann"
+    assert read_invitation(any_engine, token, secret=SECRET, now=NOON + timedelta(days=6, hours=23)).name == "ann"
     with pytest.raises(NotSignedIn, match="expired"):
-        invited(any_engine, token, secret=SECRET, now=NOON + timedelta(days=7))
+        read_invitation(any_engine, token, secret=SECRET, now=NOON + timedelta(days=7))
 
 
 def test_a_revoked_link_lets_nobody_in(any_engine: Engine):
     tokens = [invite(any_engine, "ann", days=7, secret=SECRET, now=NOON) for _ in range(2)]
     other = invite(any_engine, "bob", days=7, secret=SECRET, now=NOON)
-    assert revoke(any_engine, "ann", NOON) == 2
+    assert revoke_invitations(any_engine, "ann", NOON) == 2
     for token in tokens:
         with pytest.raises(NotSignedIn, match="revoked"):
-            invited(any_engine, token, secret=SECRET, now=NOON)
-    assert invited(any_engine, other, secret=SECRET, now=NOON).name == "bob"
-    assert [row.revoked_at is None for row in invitations(any_engine)] == [True, False, False]
+            read_invitation(any_engine, token, secret=SECRET, now=NOON)
+    assert read_invitation(any_engine, other, secret=SECRET, now=NOON).name == "bob"
+    assert [row.revoked_at is None for row in list_invitations(any_engine)] == [True, False, False]
 
 
 def test_a_forged_link_lets_nobody_in(engine: Engine):
@@ -37,16 +37,16 @@ def test_a_forged_link_lets_nobody_in(engine: Engine):
     forged = [f"2.{signature}", f"{number}.", number, "", f"{number}.{'0' * 64}", f"9.{signature}", "é.é"]
     for one in forged:
         with pytest.raises(NotSignedIn):
-            invited(engine, one, secret=SECRET, now=NOON)
+            read_invitation(engine, one, secret=SECRET, now=NOON)
     with pytest.raises(NotSignedIn):
-        invited(engine, token, secret="another secret, just as long as the first", now=NOON)
+        read_invitation(engine, token, secret="another secret, just as long as the first", now=NOON)
 
 
 def test_a_short_secret_signs_nothing(engine: Engine):
     for secret in ("", "x" * 31):
         with pytest.raises(BadRequest, match="NAYSAYER_SECRET"):
             invite(engine, "ann", days=7, secret=secret)
-    assert invitations(engine) == []
+    assert list_invitations(engine) == []
 
 
 def test_an_invitation_gives_its_role(engine: Engine):

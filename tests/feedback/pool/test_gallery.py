@@ -82,7 +82,7 @@ def test_an_opened_image_tells_votes_reasons_marks_and_decisions(rated: Engine):
     opened = open_image(rated, 4)
     assert [(v.rater, v.verdict, v.is_current) for v in opened.votes] == [("ann", KEEP, True), ("ann", REJECT, False)]
     assert (opened.votes[1].reasons, opened.votes[1].marks) == (("hands",), ((0.25, 0.5),))
-    assert ([event.reason for event in opened.events], opened.is_barred) == (["unclear"], True)
+    assert ([event.reason for event in opened.events], opened.is_taken_out) == (["unclear"], True)
     with pytest.raises(UnknownImage):
         open_image(rated, 10**12)
 

@@ -46,7 +46,7 @@ def test_a_picture_is_opened_and_taken_out_with_a_reason(rated, engine, serve, q
         quiet_page.get_by_label("Reason").fill(HOSTILE)
         quiet_page.get_by_role("button", name="Take it out", exact=True).click()
         quiet_page.get_by_text("taken out by hand").wait_for()
-        assert open_image(engine, 1).is_barred
+        assert open_image(engine, 1).is_taken_out
         quiet_page.get_by_text("← Pool").click()
         quiet_page.get_by_text("2 pictures: rejects").wait_for()
         quiet_page.get_by_text("taken out", exact=True).click()

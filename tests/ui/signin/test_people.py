@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 
-from feedback.people.invitations import invite, revoke
+from feedback.people.invitations import invite, revoke_invitations
 from store.engine import reading
 from store.errors import BadRequest, NotSignedIn
 from store.settings import Settings, read_settings
@@ -132,7 +132,7 @@ def test_a_revoked_invitation_ends_at_once(client, engine, draw):
     draw(1)
     enter(client, engine)
     assert client.post("/naysayer/next", json={"rater": "ann"}).status_code == 200
-    revoke(engine, "ann")
+    revoke_invitations(engine, "ann")
     assert client.post("/naysayer/next", json={"rater": "ann"}).status_code == 401
 
 
