@@ -410,6 +410,7 @@ class CurrentVote(SQLModel, table=True):
     This table and the four after it follow from `vote` and can be made anew (`feedback.pool.tally.rebuild`).
     """
 
+    __tablename__ = "word"
     __table_args__ = (Index("ix_word_rater", "rater_id", "vote_id"),)
     image_id: int = Field(foreign_key="image.id", primary_key=True)
     rater_id: int = Field(foreign_key="rater.id", primary_key=True)

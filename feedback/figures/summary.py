@@ -22,6 +22,7 @@ from store.engine import reading
 from store.tables import (
     Alias,
     Claim,
+    CurrentVote,
     Image,
     ImageTally,
     Origin,
@@ -33,7 +34,6 @@ from store.tables import (
     VersionTally,
     Vote,
     VoteCount,
-    CurrentVote,
     utc_now,
 )
 

@@ -16,7 +16,18 @@ from feedback.versions import PLAIN, alias_target, conclude
 from store.engine import reading, writing
 from store.files import sha256_of_file
 from store.layout import Layout
-from store.tables import Action, AliasName, Image, ImageMeasure, ImageTally, Origin, Prompt, Verdict, Version, CurrentVote
+from store.tables import (
+    Action,
+    AliasName,
+    CurrentVote,
+    Image,
+    ImageMeasure,
+    ImageTally,
+    Origin,
+    Prompt,
+    Verdict,
+    Version,
+)
 
 LORA_FILES = (("pytorch_lora_weights.safetensors", "sha256"), ("naysayer_kohya.safetensors", "kohya_sha256"))
 ACTIONS = {Step.promote: Action.promote, Step.refuse: Action.refuse, Step.no_difference: Action.no_difference}
@@ -43,7 +54,11 @@ def sides(session: Session, versions: Iterable[int]) -> Sides:
     """The pictures of the set in use; the newest where a version drew a pair twice."""
     pairs = {(pair.prompt_id, pair.seed) for pair in active_pairs(session)}
     pictures: dict[int, dict[Key, Side]] = {number: {} for number in versions}
-    skipped = select(func.count()).where(CurrentVote.image_id == Image.id, CurrentVote.verdict == Verdict.skip).scalar_subquery()
+    skipped = (
+        select(func.count())
+        .where(CurrentVote.image_id == Image.id, CurrentVote.verdict == Verdict.skip)
+        .scalar_subquery()
+    )
     shown = (Image.version, Image.prompt_id, Image.seed, Image.sha256, ImageTally.rejects, ImageTally.keeps)
     rows = session.execute(
         rows_of(*(col(column) for column in shown), skipped)

@@ -16,7 +16,7 @@ from sqlmodel import Session, SQLModel
 
 from feedback.pool.verdicts import Outcome, outcome_of_counts
 from store.engine import is_sqlite
-from store.tables import Image, ImageTally, NewRejects, Origin, Verdict, VersionTally, VoteCount, CurrentVote
+from store.tables import CurrentVote, Image, ImageTally, NewRejects, Origin, Verdict, VersionTally, VoteCount
 
 OUTCOMES = ("rejected", "kept", "disputed", "vote_pairs", "agreeing")
 COUNTERS = {Verdict.reject: "rejects", Verdict.keep: "keeps"}

@@ -8,11 +8,11 @@ from sqlalchemy import Engine, Select, func
 from sqlalchemy import select as sa_select
 from sqlmodel import col, select
 
-from feedback.pool.verdicts import select_taken_out, counts_by_image
+from feedback.pool.verdicts import counts_by_image, select_taken_out
 from feedback.rate.queue import in_slice
 from feedback.statistics import Interval, wilson
 from store.engine import reading
-from store.tables import Image, Origin, Prompt, Rater, Reason, Vote, VoteReason, CurrentVote
+from store.tables import CurrentVote, Image, Origin, Prompt, Rater, Reason, Vote, VoteReason
 
 
 class Which(StrEnum):

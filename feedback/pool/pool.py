@@ -9,9 +9,9 @@ from sqlmodel import Session, col
 from feedback.pool.consensus import dawid_skene
 from feedback.pool.split import split_of
 from feedback.pool.tally import MANIFEST_MOST, new_rejects
-from feedback.pool.verdicts import Outcome, select_taken_out, is_counted, outcome_of_counts
+from feedback.pool.verdicts import Outcome, is_counted, outcome_of_counts, select_taken_out
 from store.engine import reading
-from store.tables import Image, ImageTally, Origin, Prompt, Role, Split, Verdict, CurrentVote
+from store.tables import CurrentVote, Image, ImageTally, Origin, Prompt, Role, Split, Verdict
 
 # A fit of a few hundred steps draws some thousands of them; the rest would be a manifest that nobody trains on.
 MOST = MANIFEST_MOST

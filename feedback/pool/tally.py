@@ -10,9 +10,10 @@ from sqlalchemy import select as rows_of
 from sqlmodel import Session, col, select
 
 from feedback.pool.counting import OUTCOMES
-from feedback.pool.verdicts import select_taken_out, is_counted
+from feedback.pool.verdicts import is_counted, select_taken_out
 from store.engine import is_sqlite, reading
 from store.tables import (
+    CurrentVote,
     Image,
     ImageTally,
     ManifestItem,
@@ -23,7 +24,6 @@ from store.tables import (
     VersionTally,
     Vote,
     VoteCount,
-    CurrentVote,
 )
 
 COUNTED = (CurrentVote, ImageTally, VersionTally, VoteCount, NewRejects)
@@ -48,11 +48,17 @@ def rebuild(session: Session) -> None:
     """Makes every counter anew from the votes; for use inside a `writing` block."""
     for table in COUNTED:
         session.exec(delete(table))
-    session.exec(insert(CurrentVote).from_select(["image_id", "rater_id", "verdict", "vote_id", "day"], _newest_votes(session)))
+    session.exec(
+        insert(CurrentVote).from_select(["image_id", "rater_id", "verdict", "vote_id", "day"], _newest_votes(session))
+    )
     session.exec(
         insert(ImageTally).from_select(
             ["image_id", "rejects", "keeps"],
-            rows_of(col(CurrentVote.image_id), _sum(CurrentVote.verdict == Verdict.reject), _sum(CurrentVote.verdict == Verdict.keep))
+            rows_of(
+                col(CurrentVote.image_id),
+                _sum(CurrentVote.verdict == Verdict.reject),
+                _sum(CurrentVote.verdict == Verdict.keep),
+            )
             .where(is_counted(CurrentVote.rater_id))
             .group_by(col(CurrentVote.image_id)),
         )
@@ -93,7 +99,11 @@ def differences(engine: Engine) -> list[str]:
         checks = {
             "current words": (votes, words),
             "votes by image": (
-                rows_of(col(CurrentVote.image_id), _sum(CurrentVote.verdict == Verdict.reject), _sum(CurrentVote.verdict == Verdict.keep))
+                rows_of(
+                    col(CurrentVote.image_id),
+                    _sum(CurrentVote.verdict == Verdict.reject),
+                    _sum(CurrentVote.verdict == Verdict.keep),
+                )
                 .where(col(CurrentVote.verdict).in_([Verdict.reject, Verdict.keep]), is_counted(CurrentVote.rater_id))
                 .group_by(col(CurrentVote.image_id)),
                 rows_of(col(ImageTally.image_id), col(ImageTally.rejects), col(ImageTally.keeps)).where(

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, select
 
-from feedback.pool.verdicts import select_taken_out, counts_by_image
+from feedback.pool.verdicts import counts_by_image, select_taken_out
 from feedback.sample.plan import Drawing
 from store.engine import reading, writing
 from store.errors import BadRequest, UnknownImage
@@ -143,7 +143,9 @@ def _agreed(session: Session, answer: Verdict, count: int) -> list[Image]:
         session.exec(
             select(Image)
             .join(counts, counts.c.image_id == Image.id)
-            .where(Image.origin == Origin.sampled, yes >= AGREED, no == 0, ~known, col(Image.id).not_in(select_taken_out()))
+            .where(
+                Image.origin == Origin.sampled, yes >= AGREED, no == 0, ~known, col(Image.id).not_in(select_taken_out())
+            )
             .order_by(yes.desc(), col(Image.shuffle))
             .limit(count)
         )

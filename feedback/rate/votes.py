@@ -15,7 +15,7 @@ from feedback.rate.queue_sql import SHOWN
 from feedback.rate.raters import clean_name, rater_id
 from store.engine import reading, writing
 from store.errors import BadRequest, InputError, RequestConflict, UnknownImage
-from store.tables import Image, Lease, Mark, Prompt, Rater, Reason, Verdict, Vote, VoteReason, CurrentVote, utc_now
+from store.tables import CurrentVote, Image, Lease, Mark, Prompt, Rater, Reason, Verdict, Vote, VoteReason, utc_now
 
 MAX_REQUEST_ID = 64
 PRESSED = ("request_id", "image_id", "verdict", "page", "shown_at", "decided_at")

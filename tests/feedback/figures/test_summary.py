@@ -21,7 +21,7 @@ from feedback.rate.votes import Press, record_votes
 from feedback.sample.plan import Drawing, Work, record_images
 from feedback.versions import promote
 from store.engine import reading, writing
-from store.tables import Image, Origin, Rater, RaterAction, Verdict, Vote, CurrentVote, utc_now
+from store.tables import CurrentVote, Image, Origin, Rater, RaterAction, Verdict, Vote, utc_now
 
 RATERS = ("ann", "bob", "cat")
 History = list[tuple[int, int, Verdict]]
