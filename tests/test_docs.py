@@ -127,6 +127,26 @@ def test_a_path_reads_in_ten_minutes(path):
     assert 0 < len(words) <= 10 * WORDS_A_MINUTE
 
 
+def test_the_glossary_is_short_and_its_words_are_in_use():
+    words = re.findall(r"^\| ([A-Za-z -]+) \|", text_of("docs/glossary.md"), re.M)[1:]
+    elsewhere = " ".join(path.read_text(encoding="utf-8").lower() for path in PAGES if path.name != "glossary.md")
+    assert len(words) <= 25
+    assert [word for word in words if word.lower() not in elsewhere] == []
+
+
+def test_an_experiment_takes_at_most_three_lines_of_the_log():
+    entries = re.split(r"\n(?=- )", text_of("docs/measured/log.md").strip())[1:]
+    assert entries
+    assert [entry for entry in entries if not re.match(r"- \d{4}-\d\d-\d\d · ", entry)] == []
+    assert [entry for entry in entries if entry.count("\n") > 2 or max(map(len, entry.split("\n"))) > 145] == []
+
+
+def test_what_was_not_measured_is_said_in_one_place():
+    for page in PAGES:
+        text = re.sub(r"\[[^\]]*not measured[^\]]*\]\([^)]*not-measured\.md\)", "", page.read_text(encoding="utf-8"))
+        assert page.name in ("not-measured.md", "index.md") or "not measured" not in text, page
+
+
 def build(folder: Path) -> subprocess.CompletedProcess[str]:
     """What `make docs` does with a folder of pages."""
     [line] = re.findall(r"\.venv/bin/sphinx-build (.*) docs build/docs", text_of("Makefile"))
