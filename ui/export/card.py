@@ -31,7 +31,7 @@ def changes(version: Version, parent: Version | None) -> list[Change]:
     """Settings, code and libraries that differ from a trained parent's."""
     if parent is None or parent.manifest_id is None:
         return []
-    before, now = dict(_recipe(parent)), dict(_recipe(version))
+    before, now = dict(_method(parent)), dict(_method(version))
     compared = [Change(name, before.get(name, "–"), now.get(name, "–")) for name in before | now]
     return [change for change in compared if change.before != change.now]
 
@@ -60,8 +60,8 @@ def _libraries(version: Version) -> list[Fact]:
     return [Fact(f"{name}, library", number) for name, number in sorted(version.libraries.items())]
 
 
-def _recipe(version: Version) -> list[Fact]:
-    """What may differ between two versions on purpose."""
+def _method(version: Version) -> list[Fact]:
+    """How a version was made: what may differ between it and its parent on purpose."""
     made_by = [fact for fact in _identity(version) if fact.name in ("rule", "strength", "code")]
     return [*_settings(version), *made_by, *_libraries(version)]
 
@@ -71,13 +71,13 @@ def model_card(version: Version) -> str:
     lines = "\n".join(f"| {fact.name} | `{_cell(fact.words)}` |" for fact in facts(version))
     return f"""# Naysayer v{version.number}: a negative LoRA
 
-A LoRA for `{_cell(version.base_model)}` that draws what raters rejected. It is not used like others: it stands on the
-negative half of guidance, so that pictures are steered away from what it draws.
+A LoRA for `{_cell(version.base_model)}` that draws what raters rejected. Use it only on the negative half of
+guidance: it steers pictures away from what it draws.
 
-- Rule `{version.rule}`, strength {version.strength:g}. In tools without that rule, put it on the negative prompt
-  alone; on both halves it makes pictures worse.
+- Rule `{version.rule}`, strength {version.strength:g}. In tools without that rule, put it only on the negative prompt;
+  on both halves it makes pictures worse.
 {_origin(version)}{_text_encoders(version)}{_trigger(version)}
-- Whether it helps is measured by blind votes on the same seeds: see the Versions page of the store it is from.
+- Whether it helps is measured by blind votes on the same seeds: see the Versions page of the store it comes from.
 
 | | |
 | --- | --- |
@@ -89,13 +89,13 @@ def _text_encoders(version: Version) -> str:
     if not Recipe.of(version).lora_text_encoders:
         return ""
     return (
-        "\n- It is on both text encoders too: what meets the LoRA reads its text with it, what does not meets the\n"
-        "  base's own. A tool that loads the UNet's part alone draws something else."
+        "\n- It is on both text encoders too: they encode the text with the LoRA only where the UNet uses the LoRA.\n"
+        "  A tool that loads only the UNet's part draws something else."
     )
 
 
 def _trigger(version: Version) -> str:
-    """What tools that put it on both halves need to know, for a version trained under a trigger word."""
+    """For tools that put the LoRA on both halves: what the trigger word changes. Empty without one."""
     last = version.curve[-1] if version.curve else {}
     if "change_with_trigger" not in last:
         return ""
@@ -109,12 +109,12 @@ def _trigger(version: Version) -> str:
 def _origin(version: Version) -> str:
     if imported_from := Recipe.of(version).imported_from:
         return (
-            f"- It was not trained here: it was imported from `{_cell(imported_from)}`, alpha\n"
-            "  folded into the weights. What it was trained on, and its own licence, are its maker's to say."
+            f"- It was not trained here: it was imported from `{_cell(imported_from)}`, with alpha folded into\n"
+            "  the weights. Ask its maker what it was trained on and under which licence."
         )
     return (
-        "- It was trained on pictures that people thumbed down, drawn by the same base model from a list of prompts.\n"
-        "  It knows the taste of those people and those prompts, and nothing else."
+        "- It was trained on pictures that people rejected, drawn by the same base model from a list of prompts.\n"
+        "  It reflects only the taste of those people, on those prompts."
     )
 
 

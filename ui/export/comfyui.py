@@ -1,4 +1,4 @@
-"""ComfyUI workflows (API format, which its page opens by drag and drop) that use an exported version by its rule.
+"""ComfyUI workflows (API format: drop them on its page) that use an exported version by its rule.
 
 Node classes and inputs as in ComfyUI's `nodes.py`, `comfy_extras/nodes_hooks.py`, `nodes_custom_sampler.py`.
 """
@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 Workflow = dict[str, dict[str, Any]]
 
 
-class Shown(NamedTuple):
-    """What a workflow is filled in with; the person changes it in ComfyUI.
+class Example(NamedTuple):
+    """The values in a workflow, for the person to change in ComfyUI.
 
-    `reads_anew`: the LoRA is on the text encoders too.
+    `has_text_encoders`: the LoRA is on the text encoders too.
     """
 
     lora: str
@@ -21,36 +21,36 @@ class Shown(NamedTuple):
     num_inference_steps: int
     width: int
     height: int
-    reads_anew: bool = False
+    has_text_encoders: bool = False
 
 
-def negative_half(shown: Shown, strength: float, trigger: str = "") -> Workflow:
-    """The LoRA on the negative conditioning alone, by a hook."""
-    null = {} if shown.reads_anew and trigger else _null("null", trigger)
-    nodes = _common(shown) | null | _hooked("negative", "null", strength, shown, trigger)
-    return nodes | _sampled(shown, "model", "positive", "negative")
+def build_negative_half(example: Example, strength: float, trigger: str = "") -> Workflow:
+    """The LoRA only on the negative conditioning, by a hook."""
+    null = {} if example.has_text_encoders and trigger else _null("null", trigger)
+    nodes = _shared_nodes(example) | null | _hook("negative", "null", strength, example, trigger)
+    return nodes | _sample(example, "model", "positive", "negative")
 
 
-def with_trigger(shown: Shown, strength: float, trigger: str) -> Workflow:
+def build_with_trigger(example: Example, strength: float, trigger: str) -> Workflow:
     """The LoRA on every row, steered by its trigger word in the negative prompt: what A1111 and Forge do."""
-    how = {"model": ["model", 0], "lora_name": shown.lora, "strength_model": strength}
-    nodes = _common(shown) | _null("negative", trigger)
-    if shown.reads_anew:
+    how = {"model": ["model", 0], "lora_name": example.lora, "strength_model": strength}
+    nodes = _shared_nodes(example) | _null("negative", trigger)
+    if example.has_text_encoders:
         nodes["model with lora"] = _node("LoraLoader", clip=["model", 1], strength_clip=strength, **how)
         for text in ("positive", "negative"):
             nodes[text]["inputs"]["clip"] = ["model with lora", 1]
     else:
         nodes["model with lora"] = _node("LoraLoaderModelOnly", **how)
-    return nodes | _sampled(shown, "model with lora", "positive", "negative")
+    return nodes | _sample(example, "model with lora", "positive", "negative")
 
 
-def same_prompt(shown: Shown, kappa: float) -> Workflow:
+def build_same_prompt(example: Example, kappa: float) -> Workflow:
     """A third conditioning with the same prompt and the LoRA, kept away from by `DualCFGGuider`.
 
     The guider computes  null + cfg2 (lora - null) + cfg1 (cond - lora);  with cfg2 = w and cfg1 = w + kappa that is
     null + w (cond - null) + kappa (cond - lora),  our rule.
     """
-    w = shown.guidance_scale
+    w = example.guidance_scale
     guider = _node(
         "DualCFGGuider",
         model=["model", 0],
@@ -62,15 +62,15 @@ def same_prompt(shown: Shown, kappa: float) -> Workflow:
         style="regular",
     )
     return (
-        _common(shown)
+        _shared_nodes(example)
         | _null("null", "")
-        | _hooked("same prompt", "positive", 1.0, shown, shown.prompt)
+        | _hook("same prompt", "positive", 1.0, example, example.prompt)
         | {
             "guider": guider,
             "noise": _node("RandomNoise", noise_seed=1),
             "sampler": _node("KSamplerSelect", sampler_name="euler"),
             "steps": _node(
-                "BasicScheduler", model=["model", 0], scheduler="normal", steps=shown.num_inference_steps, denoise=1.0
+                "BasicScheduler", model=["model", 0], scheduler="normal", steps=example.num_inference_steps, denoise=1.0
             ),
             "latents": _node(
                 "SamplerCustomAdvanced",
@@ -84,45 +84,45 @@ def same_prompt(shown: Shown, kappa: float) -> Workflow:
     )
 
 
-def numbered(workflow: Workflow) -> Workflow:
-    """The same with numbers for node names, which every version of the page reads, and the names as titles."""
+def number_nodes(workflow: Workflow) -> Workflow:
+    """The workflow with numbers as node names, which every version of ComfyUI reads, and the names as titles."""
     number = {name: str(place) for place, name in enumerate(workflow, start=1)}
 
-    def wired(value: Any) -> Any:
+    def wire(value: Any) -> Any:
         return [number[value[0]], value[1]] if isinstance(value, list) else value
 
     return {
         number[name]: {
             "class_type": node["class_type"],
-            "inputs": {key: wired(value) for key, value in node["inputs"].items()},
+            "inputs": {key: wire(value) for key, value in node["inputs"].items()},
             "_meta": {"title": name},
         }
         for name, node in workflow.items()
     }
 
 
-def _common(shown: Shown) -> Workflow:
+def _shared_nodes(example: Example) -> Workflow:
     return {
-        "model": _node("CheckpointLoaderSimple", ckpt_name=shown.checkpoint),
-        "positive": _node("CLIPTextEncode", clip=["model", 1], text=shown.prompt),
-        "empty": _node("EmptyLatentImage", width=shown.width, height=shown.height, batch_size=1),
+        "model": _node("CheckpointLoaderSimple", ckpt_name=example.checkpoint),
+        "positive": _node("CLIPTextEncode", clip=["model", 1], text=example.prompt),
+        "empty": _node("EmptyLatentImage", width=example.width, height=example.height, batch_size=1),
         "pixels": _node("VAEDecode", samples=["latents", 0], vae=["model", 2]),
         "picture": _node("SaveImage", images=["pixels", 0], filename_prefix="naysayer"),
     }
 
 
 def _null(name: str, text: str) -> Workflow:
-    """The negative text; SDXL without one samples with zeros, not with the encoding of an empty text."""
+    """The negative text; without one SDXL samples with zeros, not with the encoding of an empty text."""
     if text:
         return {name: _node("CLIPTextEncode", clip=["model", 1], text=text)}
     return {name: _node("ConditioningZeroOut", conditioning=["positive", 0])}
 
 
-def _hooked(name: str, conditioning: str, strength: float, shown: Shown, text: str) -> Workflow:
-    """The conditioning with the LoRA hooked on; where that is on the text encoders too, they read its text anew."""
-    how = {"lora_name": shown.lora, "strength_model": strength}
+def _hook(name: str, conditioning: str, strength: float, example: Example, text: str) -> Workflow:
+    """The conditioning with the LoRA hooked on. A LoRA on the text encoders encodes the text again."""
+    how = {"lora_name": example.lora, "strength_model": strength}
     set_up = {"hook": _node("CreateHookLoraModelOnly", **how)}
-    if shown.reads_anew and text:
+    if example.has_text_encoders and text:
         conditioning = f"{name}, read with lora"
         hooks = {"hooks": ["hook", 0], "apply_to_conds": False, "schedule_clip": False}
         set_up = {
@@ -134,7 +134,7 @@ def _hooked(name: str, conditioning: str, strength: float, shown: Shown, text: s
     return set_up | {name: _node("ConditioningSetProperties", cond_NEW=[conditioning, 0], **properties)}
 
 
-def _sampled(shown: Shown, model: str, positive: str, negative: str) -> Workflow:
+def _sample(example: Example, model: str, positive: str, negative: str) -> Workflow:
     sampler = _node(
         "KSampler",
         model=[model, 0],
@@ -142,8 +142,8 @@ def _sampled(shown: Shown, model: str, positive: str, negative: str) -> Workflow
         negative=[negative, 0],
         latent_image=["empty", 0],
         seed=1,
-        steps=shown.num_inference_steps,
-        cfg=round(shown.guidance_scale, 2),
+        steps=example.num_inference_steps,
+        cfg=round(example.guidance_scale, 2),
         sampler_name="euler",
         scheduler="normal",
         denoise=1.0,

@@ -14,7 +14,14 @@ from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Version
 from ui.export.card import model_card
-from ui.export.comfyui import Shown, Workflow, negative_half, numbered, same_prompt, with_trigger
+from ui.export.comfyui import (
+    Example,
+    Workflow,
+    build_negative_half,
+    build_same_prompt,
+    build_with_trigger,
+    number_nodes,
+)
 
 OPEN_RAIL = "stabilityai/stable-diffusion-xl-base-1.0"
 
@@ -28,28 +35,29 @@ class Format(StrEnum):
 
 
 def export_lora(settings: Settings, number: int, form: Format, folder: Path) -> list[Path]:
-    """The files written into `folder`, which is made where it is missing; a file that is there is not overwritten.
+    """The files written into `folder`, which is created if needed. No file is overwritten.
 
-    Raises BadRequest for the plain base, DamagedStore when the store's own file is not the published one.
+    Raises BadRequest for the plain base and for a file that exists already, DamagedStore when the store's own file is
+    not the published one.
     """
     version, layout = get_version(open_store(settings), number), layout_of(settings)
     if version.sha256 is None:
         raise BadRequest(f"v{number} is the plain base, which has no LoRA; export another version")
     if wrong := failed_checks(layout, version):
         raise DamagedStore(f"v{number} was not exported: {'; '.join(wrong)}; restore its files from a backup")
-    files = {"README.md": card(version).encode()} | _weights(layout, version, form)
+    files = {"README.md": hub_card(version).encode()} | _weights(layout, version, form)
     if form is Format.comfyui:
-        files |= {name: _json(made) for name, made in workflows(settings, version).items()}
+        files |= {name: _json(workflows) for name, workflows in build_workflows(settings, version).items()}
     make_folder(folder)
     paths = {folder / name: data for name, data in files.items()}
-    if there := [path for path in paths if path.exists()]:
-        raise BadRequest(f"{there[0]} exists already; nothing was written; give another folder with --out")
+    if existing := [path for path in paths if path.exists()]:
+        raise BadRequest(f"{existing[0]} exists already; nothing was written; give another folder with --out")
     for path, data in paths.items():
         write_file(path, data)
     return list(paths)
 
 
-def card(version: Version) -> str:
+def hub_card(version: Version) -> str:
     """The model card with the front matter that model hubs read: base, licence, tags."""
     base = version.base_model
     front = ["library_name: diffusers", "pipeline_tag: text-to-image"]
@@ -61,16 +69,18 @@ def card(version: Version) -> str:
     elif base == "builtin":
         front.append("license: apache-2.0")
     licence = {
-        OPEN_RAIL: "The base's licence, CreativeML Open RAIL++-M, holds for this LoRA too, with its limits of use.",
+        OPEN_RAIL: "The base's licence, CreativeML Open RAIL++-M, and its use restrictions apply to this LoRA too.",
         "builtin": "The base is the built-in model of Naysayer, Apache-2.0.",
-    }.get(base, f"The licence of the base `{base}` may bind this LoRA too; Naysayer does not know it, so look it up.")
+    }.get(
+        base, f"The licence of the base `{base}` may apply to this LoRA too; Naysayer does not know it, so look it up."
+    )
     return "\n".join(["---", *front, "---", "", model_card(version), "## Licence", "", licence, ""])
 
 
-def workflows(settings: Settings, version: Version) -> dict[str, Workflow]:
-    """ComfyUI workflows by file name: the version's own rule, the negative half alone, and the trigger word."""
+def build_workflows(settings: Settings, version: Version) -> dict[str, Workflow]:
+    """ComfyUI workflows by file name: the version's own rule, the negative half only, and the trigger word."""
     recipe, scale = Recipe.of(version), settings.guidance_scale or 6.0
-    shown = Shown(
+    example = Example(
         lora=_kohya_name(version),
         checkpoint="sd_xl_base_1.0.safetensors",
         prompt="a photo of a red fox in the snow",
@@ -78,17 +88,19 @@ def workflows(settings: Settings, version: Version) -> dict[str, Workflow]:
         num_inference_steps=settings.num_inference_steps or 30,
         width=settings.width_px or 1024,
         height=settings.height_px or 1024,
-        reads_anew=recipe.lora_text_encoders,
+        has_text_encoders=recipe.lora_text_encoders,
     )
     strength = recipe.strength if recipe.rule in ("negative-half", "woolf") else 1.0
-    made = {
-        "workflow-negative-half.json": negative_half(shown, strength, recipe.negative_prompt or ""),
-        "workflow-trigger-word.json": with_trigger(shown, strength, recipe.trigger_word),
+    workflows = {
+        "workflow-negative-half.json": build_negative_half(example, strength, recipe.negative_prompt or ""),
+        "workflow-trigger-word.json": build_with_trigger(example, strength, recipe.trigger_word),
     }
     if recipe.rule == "same-prompt":
         grown = scale + recipe.guidance_gain * recipe.strength
-        made["workflow-same-prompt.json"] = same_prompt(shown._replace(guidance_scale=grown), recipe.strength)
-    return made
+        workflows["workflow-same-prompt.json"] = build_same_prompt(
+            example._replace(guidance_scale=grown), recipe.strength
+        )
+    return workflows
 
 
 def _weights(layout: Layout, version: Version, form: Format) -> dict[str, bytes]:
@@ -103,4 +115,4 @@ def _kohya_name(version: Version) -> str:
 
 
 def _json(workflow: Workflow) -> bytes:
-    return json.dumps(numbered(workflow), indent=1).encode()
+    return json.dumps(number_nodes(workflow), indent=1).encode()

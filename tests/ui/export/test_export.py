@@ -9,7 +9,7 @@ from store.files import sha256_of
 from store.layout import layout_of
 from store.settings import Settings
 from store.tables import Version
-from ui.export.comfyui import Shown, same_prompt
+from ui.export.comfyui import Example, build_same_prompt
 from ui.export.export import Format, export_lora
 
 DIFFUSERS, KOHYA = b"the diffusers file", b"the kohya file"
@@ -161,8 +161,8 @@ def text_and_clip(nodes: dict[str, dict], wire: list) -> tuple[str, str]:
 
 def test_the_same_prompt_workflow_computes_our_rule():
     w, kappa, null, cond, lora = 6.5, 4.0, 0.3, 0.9, -0.2
-    shown = Shown("a", "b", "c", w, 30, 1024, 1024)
-    guider = same_prompt(shown, kappa)["guider"]["inputs"]
+    example = Example("a", "b", "c", w, 30, 1024, 1024)
+    guider = build_same_prompt(example, kappa)["guider"]["inputs"]
     theirs = null + guider["cfg_cond2_negative"] * (lora - null) + guider["cfg_conds"] * (cond - lora)
     assert theirs == pytest.approx(null + w * (cond - null) + kappa * (cond - lora))
 
