@@ -17,6 +17,7 @@ from tqdm import tqdm
 from feedback.pool.pool import how_due, pool
 from feedback.pool.tally import rebuild
 from feedback.rate.queue import next_images
+from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.sample.prompts import add_prompts
 from feedback.versions import begin, publish
@@ -241,11 +242,11 @@ def _rate(engine: Engine) -> tuple[list[float], list[float]]:
     for n in range(WORKED):
         rater = f"rater {1 + n % RATERS}"
         began = time.perf_counter()
-        [shown] = next_images(engine, rater, count=1, overlap=1, lease_s=600)
+        [shown] = next_images(engine, rater, Terms(1, 600), count=1)
         picks.append((time.perf_counter() - began) * 1000)
         press = Press(uuid4().hex, shown.image_id, Verdict.reject if n % 3 else Verdict.keep)
         began = time.perf_counter()
-        [receipt] = record_votes(engine, rater, [press], overlap=1, lease_s=600)
+        [receipt] = record_votes(engine, rater, [press], Terms(1, 600))
         assert not receipt.refused, receipt.refused
         votes.append((time.perf_counter() - began) * 1000)
     return picks, votes

@@ -14,7 +14,8 @@ from sqlalchemy import Engine
 from tqdm import tqdm
 
 from feedback.pool.pool import how_due
-from feedback.rate.queue import Shown, mix_of, next_images
+from feedback.rate.queue import Shown, next_images
+from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.versions import champion, promote
 from store.errors import BadRequest, Busy
@@ -69,21 +70,8 @@ def simulate(settings: Settings, raters: int, votes: int, habits: Habits, *, ret
         given = 0
         while given < votes:
             name = f"simulated rater {given // AT_ONCE % raters + 1}"
-            shown = next_images(
-                engine,
-                name,
-                count=min(AT_ONCE, votes - given),
-                overlap=settings.overlap,
-                lease_s=settings.lease_s,
-                mix=mix_of(settings),
-            )
-            record_votes(
-                engine,
-                name,
-                [_press(layout, image, habits, chance) for image in shown],
-                overlap=settings.overlap,
-                lease_s=settings.lease_s,
-            )
+            shown = next_images(engine, name, Terms.of(settings), count=min(AT_ONCE, votes - given))
+            record_votes(engine, name, [_press(layout, image, habits, chance) for image in shown], Terms.of(settings))
             given += len(shown)
             bar.update(len(shown))
             if retrain_when_due and how_due(engine, settings.rejects_needed).is_due:

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from feedback.rate.queue import Mix, next_images
+from feedback.rate.queue import next_images
+from feedback.rate.terms import Mix, Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.sample.prompts import add_prompts
 from feedback.versions import begin
@@ -42,10 +43,10 @@ def _picked(engine: Engine, name: str, count: int, mix: Mix, picks: int) -> dict
     for pick in range(picks):
         rater = f"rater {pick % RATERS + 1}"
         began = time.perf_counter()
-        shown = next_images(engine, rater, count=count, overlap=3, lease_s=600, mix=mix)
+        shown = next_images(engine, rater, Terms(3, 600, mix), count=count)
         took.append(1000 * (time.perf_counter() - began))
         presses = [Press(f"{name}-{pick}-{image.image_id}", image.image_id, Verdict.keep) for image in shown]
-        record_votes(engine, rater, presses, overlap=3, lease_s=600)
+        record_votes(engine, rater, presses, Terms(3, 600))
     ranked = statistics.quantiles(took, n=100)
     return {"p50_ms": round(ranked[49], 2), "p95_ms": round(ranked[94], 2), "max_ms": round(max(took), 2)}
 

@@ -15,8 +15,8 @@ from sqlmodel import Session, col, select
 from feedback.rate import queue_sql as candidates
 from feedback.rate.queue_sql import current
 from feedback.rate.raters import rater_of
+from feedback.rate.terms import Mix, Terms
 from store.engine import writing
-from store.settings import Settings
 from store.tables import Image, Lease, Repeat, Verdict, Vote, utc_now
 
 PLACES = 2**31
@@ -37,36 +37,11 @@ class Shown(NamedTuple):
     height: int
 
 
-class Mix(NamedTuple):
-    """What a hand of images is made of: shares of controls and repeats; whether disputed images come first, and the
-    share of the queue that is rated without regard to that."""
+def next_images(engine: Engine, rater: str, terms: Terms, *, count: int, now: datetime | None = None) -> list[Shown]:
+    """Up to `count` pictures for this rater, reserved from now on; those reserved before come first.
 
-    controls: float = 0.0
-    repeats: float = 0.0
-    is_uncertain_first: bool = False
-    slice_share: float = 0.2
-
-
-def mix_of(settings: Settings) -> Mix:
-    """The mix that the settings ask for."""
-    is_uncertain_first = settings.queue_order == "uncertain-first"
-    return Mix(settings.control_share, settings.repeat_share, is_uncertain_first, settings.unbiased_share)
-
-
-def next_images(
-    engine: Engine,
-    rater: str,
-    *,
-    count: int,
-    overlap: int,
-    lease_s: float,
-    now: datetime | None = None,
-    mix: Mix = Mix(),
-) -> list[Shown]:
-    """Up to `count` images for this rater, reserved for `lease_s` seconds; those reserved before come first.
-
-    An image goes to at most `overlap` raters (or to its own number), and never again to one who has judged or skipped
-    it, except as a repeat. A rater who was paused gets none.
+    A picture goes to at most as many raters as the terms say (or to its own number), and never again to one who has
+    judged or skipped it, except as a repeat. A paused rater gets none.
     """
     now = now or utc_now()
     with writing(engine, is_durable=False) as session:
@@ -74,10 +49,11 @@ def next_images(
         if row.is_paused:
             return []
         assert row.id is not None
-        desk = _Desk(session, row.id, overlap, now)
-        held = desk.held(count)
-        hand = (held + desk.mixed(desk.fresh(count - len(held), held, mix), mix))[:count]
-        desk.reserve(hand, now + timedelta(seconds=lease_s))
+        desk = _Desk(session, row.id, terms.overlap, now)
+        reserved = desk.find_reserved(count)
+        fresh = desk.find_fresh(count - len(reserved), reserved, terms.mix)
+        hand = (reserved + desk.mix_in(fresh, terms.mix))[:count]
+        desk.reserve(hand, now + timedelta(seconds=terms.lease_s))
         return hand
 
 
@@ -117,31 +93,32 @@ class _Desk:
         self.chance = random.Random(f"{me} {newest}")
         self.repeated: dict[int, int] = {}  # image to the vote it repeats
 
-    def held(self, count: int) -> list[Shown]:
-        """The images that are reserved for this rater already, in the order they were."""
-        return self._shown(candidates.held(), count=count)
+    def find_reserved(self, count: int) -> list[Shown]:
+        """The pictures that are reserved for this rater already, in the order of their reservation."""
+        return self._run(candidates.reserved_images(), count=count)
 
-    def fresh(self, count: int, held: Sequence[Shown], mix: Mix) -> list[Shown]:
-        """Images that are open to this rater and not in hand, in an order of their own for each rater."""
+    def find_fresh(self, count: int, reserved: Sequence[Shown], mix: Mix) -> list[Shown]:
+        """Pictures that are open to this rater and not in hand, in a different order for each rater."""
         if not mix.is_uncertain_first:
-            return self._open(count, held)
+            return self._find_open(count, reserved)
         edge = int(mix.slice_share * PLACES)
-        images = self._open(sum(self.chance.random() < mix.slice_share for _ in range(count)), held, "slice", edge)
+        sliced = sum(self.chance.random() < mix.slice_share for _ in range(count))
+        images = self._find_open(sliced, reserved, "slice", edge)
         for part in ("disputed", "rest", "slice"):
-            images += self._open(count - len(images), [*held, *images], part, edge)
+            images += self._find_open(count - len(images), [*reserved, *images], part, edge)
         self.chance.shuffle(images)
         return images
 
-    def mixed(self, images: Sequence[Shown], mix: Mix) -> list[Shown]:
-        """The images with controls and repeats put between them, by a chance that hangs on rater and image alone."""
+    def mix_in(self, images: Sequence[Shown], mix: Mix) -> list[Shown]:
+        """The pictures with controls and repeats between them, by a chance that depends only on rater and picture."""
         hand: list[Shown] = []
         for image in images:
             drawn = random.Random(f"{self.me} {image.image_id}").random()
             extra = None
             if drawn < mix.controls:
-                extra = self._control(hand)
+                extra = self._find_control(hand)
             elif drawn < mix.controls + mix.repeats:
-                extra = self._repeat(hand)
+                extra = self._find_repeat(hand)
             hand += [image] if extra is None else [extra, image]
         return hand
 
@@ -161,15 +138,15 @@ class _Desk:
             if image in self.repeated
         )
 
-    def _open(self, count: int, without: Sequence[Shown], part: str = "all", edge: int = 0) -> list[Shown]:
+    def _find_open(self, count: int, without: Sequence[Shown], part: str = "all", edge: int = 0) -> list[Shown]:
         found: list[Shown] = []
         start = self.chance.randrange(PLACES)
         for window in (count + 8, NEAR, FAR):
             for is_before in (False, True):
                 if len(found) >= count:
                     return found
-                found += self._shown(
-                    candidates.fresh(is_before, part),
+                found += self._run(
+                    candidates.open_images(is_before, part),
                     count=count - len(found),
                     without=[image.image_id for image in (*without, *found)],
                     start=start,
@@ -178,23 +155,23 @@ class _Desk:
                 )
         return found
 
-    def _control(self, hand: Sequence[Shown]) -> Shown | None:
+    def _find_control(self, hand: Sequence[Shown]) -> Shown | None:
         first, last = self.session.execute(candidates.control_ids()).one()
         if first is None:
             return None
         without, start = [image.image_id for image in hand], self.chance.randint(first, last)
         for is_before in (False, True):
-            if found := self._shown(candidates.control(is_before), without=without, start=start):
+            if found := self._run(candidates.unseen_control(is_before), without=without, start=start):
                 return found[0]
         return None
 
-    def _repeat(self, hand: Sequence[Shown]) -> Shown | None:
+    def _find_repeat(self, hand: Sequence[Shown]) -> Shown | None:
         values = {
             "without": [image.image_id for image in hand],
             "since": self.chance.randrange(REPEAT_AFTER, 2 * REPEAT_AFTER),
             "reach": REPEAT_REACH,
         }
-        row = self.session.execute(candidates.repeat(), self.values | values).first()
+        row = self.session.execute(candidates.repeatable_image(), self.values | values).first()
         if row is None:
             return None
         *shown, vote_id = row
@@ -202,5 +179,5 @@ class _Desk:
         self.repeated[image.image_id] = vote_id
         return image
 
-    def _shown(self, statement: Any, **values: Any) -> list[Shown]:
+    def _run(self, statement: Any, **values: Any) -> list[Shown]:
         return [Shown(*row) for row in self.session.execute(statement, self.values | values)]

@@ -57,7 +57,7 @@ def current(image: object, besides: object = 0) -> list[Any]:
 
 
 @cache
-def held() -> Select:
+def reserved_images() -> Select:
     """The images that are reserved for this rater already, in the order they were, as `Shown`."""
     again = (
         select_one(Repeat.id)
@@ -76,7 +76,7 @@ def held() -> Select:
 
 
 @cache
-def fresh(is_before: bool, part: str) -> Select:
+def open_images(is_before: bool, part: str) -> Select:
     """Images open to this rater, in the order of the shuffled queue, among the nearest `window` queued ones.
 
     From the place `start` on, or before it; `part`: all, the random slice (below the place `edge`), the rest, or the
@@ -105,7 +105,7 @@ def fresh(is_before: bool, part: str) -> Select:
 
 
 @cache
-def control(is_before: bool) -> Select:
+def unseen_control(is_before: bool) -> Select:
     """A control in use that this rater never saw, nor the picture it was made from; ids from `start` on, or before."""
     seen = (
         select_one(OtherLease.id)
@@ -131,7 +131,7 @@ def control_ids() -> Select:
 
 
 @cache
-def repeat() -> Select:
+def repeatable_image() -> Select:
     """An image this rater judged, once, between `since` and `since` + `reach` votes ago, and the id of that vote."""
     a_while_ago = (
         select(col(Vote.id))

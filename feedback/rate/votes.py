@@ -1,10 +1,11 @@
 """Votes: one row a key press, never changed; undo is a row of its own."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints
+from pydantic.dataclasses import dataclass
 from sqlalchemy import Engine, Row, insert
 from sqlalchemy import select as select_rows
 from sqlmodel import Session, col
@@ -13,37 +14,46 @@ from feedback.pool.counting import Change, before_vote, changes_of, write_change
 from feedback.rate.queue import Shown
 from feedback.rate.queue_sql import SHOWN
 from feedback.rate.raters import clean_name, rater_id
+from feedback.rate.terms import Terms
 from store.engine import reading, writing
-from store.errors import BadRequest, InputError, RequestConflict, UnknownImage
+from store.errors import InputError, RequestConflict, UnknownImage
 from store.tables import CurrentVote, Image, Lease, Mark, Prompt, Rater, Reason, Verdict, Vote, VoteReason, utc_now
 
-MAX_REQUEST_ID = 64
+MAX_MARKS = 50
 PRESSED = ("request_id", "image_id", "verdict", "page", "shown_at", "decided_at")
 NEW_VOTE = insert(Vote)
 
 
-class Point(NamedTuple):
+SHAPE = ConfigDict(extra="forbid")
+# SQLite's integers end there; a larger number is malformed, not unknown.
+ImageId = Annotated[int, Field(ge=1, lt=2**63)]
+RequestId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[ -~]+$")]
+
+
+@dataclass(frozen=True, config=SHAPE)
+class Point:
     """Where a defect is: shares of the picture's width and height, 0 to 1."""
 
-    x: float
-    y: float
+    x: Annotated[float, Field(ge=0, le=1)]
+    y: Annotated[float, Field(ge=0, le=1)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SHAPE)
 class Press:
-    """One key press as the rating page sends it; `image_id` is the image that was on screen.
+    """One key press, from the page to the store; `image_id` is the picture that was on screen.
 
-    `reasons` and `marks` belong to this vote: a later vote of the same rater, undo included, leaves them behind.
+    A request id has 1 to 64 printable ASCII characters. `reasons` and `marks` belong to this vote: a later vote of the
+    same rater, undo included, does not have them. Raises pydantic's ValidationError for a malformed value.
     """
 
-    request_id: str
-    image_id: int
+    request_id: RequestId
+    image_id: ImageId
     verdict: Verdict
-    page: str = ""
-    shown_at: datetime | None = None
-    decided_at: datetime | None = None
+    page: Annotated[str, StringConstraints(max_length=40)] = ""
+    shown_at: AwareDatetime | None = None
+    decided_at: AwareDatetime | None = None
     reasons: frozenset[Reason] = frozenset()
-    marks: tuple[Point, ...] = ()
+    marks: Annotated[tuple[Point, ...], Field(max_length=MAX_MARKS)] = ()
 
 
 class Receipt(NamedTuple):
@@ -57,9 +67,7 @@ def record_votes(
     engine: Engine,
     rater: str,
     presses: Sequence[Press],
-    *,
-    overlap: int,
-    lease_s: float,
+    terms: Terms,
     now: Callable[[], datetime] = utc_now,
 ) -> list[Receipt]:
     """A receipt for every press, all committed in one transaction.
@@ -69,7 +77,7 @@ def record_votes(
     """
     with writing(engine) as session:
         me = rater_id(session, rater)
-        return [_record(session, me, press, overlap, now() + timedelta(seconds=lease_s), now()) for press in presses]
+        return [_record(session, me, press, terms, now()) for press in presses]
 
 
 def recent_votes(engine: Engine, rater: str, limit: int = 20) -> list[tuple[Shown, Verdict]]:
@@ -88,10 +96,9 @@ def recent_votes(engine: Engine, rater: str, limit: int = 20) -> list[tuple[Show
         return [(Shown(*shown), verdict) for *shown, verdict in rows]
 
 
-def _record(session: Session, me: int, press: Press, overlap: int, leased_until: datetime, now: datetime) -> Receipt:
-    image_id = press.image_id if 0 < press.image_id < 2**31 else 0  # no row has 0; the database takes no larger number
+def _record(session: Session, me: int, press: Press, terms: Terms, now: datetime) -> Receipt:
+    image_id = press.image_id if press.image_id < 2**31 else 0  # no row has 0; the database takes no larger number
     try:
-        _check_request_id(press.request_id)
         before = before_vote(session, me, image_id, press.request_id)
         if _is_repeated(before, me, press):
             return Receipt(press.request_id)
@@ -101,9 +108,9 @@ def _record(session: Session, me: int, press: Press, overlap: int, leased_until:
         return Receipt(press.request_id, str(error))
     vote_id = _write(session, me, press, now)
     word = {"image_id": image_id, "rater_id": me, "verdict": press.verdict, "vote_id": vote_id, "day": now.date()}
-    until = leased_until if press.verdict is Verdict.undo else now
+    until = now + timedelta(seconds=terms.lease_s) if press.verdict is Verdict.undo else now
     lease = Change(Lease, {"id": before.lease_id}, put={"expires_at": until}, is_known=True)
-    write_changes(session, [lease, *changes_of(before, word, overlap)])
+    write_changes(session, [lease, *changes_of(before, word, terms.overlap)])
     return Receipt(press.request_id)
 
 
@@ -113,13 +120,8 @@ def _write(session: Session, me: int, press: Press, now: datetime) -> int:
     assert row.inserted_primary_key is not None
     vote_id: int = row.inserted_primary_key[0]
     session.add_all(VoteReason(vote_id=vote_id, reason=reason) for reason in sorted(press.reasons))
-    session.add_all(Mark(vote_id=vote_id, x=x, y=y) for x, y in press.marks)
+    session.add_all(Mark(vote_id=vote_id, x=mark.x, y=mark.y) for mark in press.marks)
     return vote_id
-
-
-def _check_request_id(name: str) -> None:
-    if not 0 < len(name) <= MAX_REQUEST_ID or not (name.isascii() and name.isprintable()):
-        raise BadRequest(f"a request id has 1 to {MAX_REQUEST_ID} printable ASCII characters; {name[:80]!r} was given")
 
 
 def _is_repeated(before: Row[Any], me: int, press: Press) -> bool:
@@ -127,6 +129,6 @@ def _is_repeated(before: Row[Any], me: int, press: Press) -> bool:
         return False
     if (before.known_rater, before.known_image, before.known_verdict) != (me, press.image_id, press.verdict):
         raise RequestConflict(
-            f"request {press.request_id} was already used for another vote; send every vote with an id of its own"
+            f"request {press.request_id} was already used for another vote; give every vote its own id"
         )
     return True

@@ -8,6 +8,7 @@ from sqlalchemy import event
 from bench.gate import bench_gate
 from bench.store import fill, pages_of
 from feedback.rate.queue import next_images
+from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from store.tables import Verdict
 
@@ -33,8 +34,8 @@ def test_pages_picks_and_votes_search_by_index(engine, settings) -> None:
 
     for page in pages_of(engine, settings).values():
         page()
-    [shown] = next_images(engine, "rater 1", count=1, overlap=1, lease_s=60)
-    record_votes(engine, "rater 1", [Press("a vote of its own", shown.image_id, Verdict.reject)], overlap=1, lease_s=60)
+    [shown] = next_images(engine, "rater 1", Terms(1, 60), count=1)
+    record_votes(engine, "rater 1", [Press("a vote of its own", shown.image_id, Verdict.reject)], Terms(1, 60))
     event.remove(engine, "before_cursor_execute", note)
     scans = set()
     with engine.connect() as connection:

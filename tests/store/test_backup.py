@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text
 from sqlmodel import select
 
 from feedback.rate.queue import next_images
+from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from store.backup import backup, restore
 from store.engine import reading
@@ -317,9 +318,9 @@ def vote_until(
     for request in requests_of(rater):
         if stop.is_set():
             return
-        [shown] = next_images(engine, rater, count=1, overlap=4, lease_s=60)
+        [shown] = next_images(engine, rater, Terms(4, 60), count=1)
         verdict = Verdict.undo if len(acknowledged) % 2 else Verdict.reject
-        [receipt] = record_votes(engine, rater, [Press(request, shown.image_id, verdict)], overlap=9, lease_s=60)
+        [receipt] = record_votes(engine, rater, [Press(request, shown.image_id, verdict)], Terms(9, 60))
         assert not receipt.refused
         acknowledged.append(request)
         if len(acknowledged) == 5:

@@ -9,6 +9,7 @@ import torch
 from sqlalchemy import Engine
 
 from feedback.rate.queue import next_images
+from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from store.migrate import open_store
 from store.settings import Settings
@@ -40,12 +41,12 @@ def quick_settings(data_dir: Path, **changes: object) -> Settings:
 
 def rate_everything(engine: Engine, settings: Settings) -> int:
     """Votes on all that waits, every second picture a reject; how many there were."""
-    images = next_images(engine, "ann", count=1000, overlap=settings.overlap, lease_s=60)
+    images = next_images(engine, "ann", Terms(settings.overlap, 60), count=1000)
     presses = [
         Press(uuid.uuid4().hex, image.image_id, Verdict.reject if image.image_id % 2 else Verdict.keep)
         for image in images
     ]
-    record_votes(engine, "ann", presses, overlap=settings.overlap, lease_s=60)
+    record_votes(engine, "ann", presses, Terms(settings.overlap, 60))
     return len(images)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from feedback.figures.summary import GridPair, VersionRow, version_rows
 from feedback.rate.queue import next_images
+from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.retrain.manifest import freeze
 from feedback.versions import get_version, promote
@@ -48,9 +49,9 @@ def row(number: int, rejected: int, judged: int, *aliases: str) -> VersionRow:
 
 
 def vote_on(engine, count: int, verdict: Verdict) -> None:
-    images = next_images(engine, "ada", count=count, overlap=1, lease_s=600)
+    images = next_images(engine, "ada", Terms(1, 600), count=count)
     presses = [Press(f"request-{verdict}-{image.image_id}", image.image_id, verdict) for image in images]
-    record_votes(engine, "ada", presses, overlap=1, lease_s=600)
+    record_votes(engine, "ada", presses, Terms(1, 600))
 
 
 def test_the_page_process_never_loads_torch(settings, engine, draw):

@@ -14,6 +14,7 @@ from bench.loop.simulate import Habits, simulate
 from feedback.gate.evidence import evidence_of
 from feedback.gate.gate import Conclusion
 from feedback.rate.queue import next_images
+from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.sample.requests import ask, task
 from feedback.versions import champion, events, get_version
@@ -73,11 +74,11 @@ def store(looped: Path, tmp_path: Path) -> Iterator[tuple[Settings, Engine]]:
 
 def rate(engine: Engine, taste: Callable[[Image], Verdict]) -> int:
     """One rater votes on what waits, as the page would: how many."""
-    shown = next_images(engine, "careful", count=6, overlap=1, lease_s=60)
+    shown = next_images(engine, "careful", Terms(1, 60), count=6)
     with reading(engine) as session:
         images = [session.get_one(Image, one.image_id) for one in shown]
     presses = [Press(uuid.uuid4().hex, image.id or 0, taste(image)) for image in images]
-    assert not any(r.refused for r in record_votes(engine, "careful", presses, overlap=1, lease_s=60))
+    assert not any(r.refused for r in record_votes(engine, "careful", presses, Terms(1, 60)))
     return len(images)
 
 
@@ -135,7 +136,7 @@ def test_versions_are_compared_refused_promoted_forced_rolled_back_and_downloade
             judged = list(session.exec(select(Image).where(Image.version == live, Image.origin == Origin.evaluation)))
         for image in judged:  # the champion's pictures were judged in the comparison before; the rater thinks again
             press = Press(uuid.uuid4().hex, image.id or 0, Verdict.reject)
-            record_votes(engine, "careful", [press], overlap=1, lease_s=60)
+            record_votes(engine, "careful", [press], Terms(1, 60))
         assert evaluate(settings, engine, sampler, taste) is Action.promote
         assert champion(engine).number == good
         assert events(engine)[0].reason.startswith("better: of ")

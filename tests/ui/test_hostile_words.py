@@ -9,6 +9,7 @@ from feedback.people.decisions import decide
 from feedback.pool.curation import curate
 from feedback.rate.controls import make_control
 from feedback.rate.queue import next_images
+from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.versions import promote, roll_back
 from store.tables import PoolAction, RaterAction, Verdict
@@ -48,9 +49,9 @@ def store(settings, engine, draw, publish_version):
     draw(len(HOSTILE), prompts=HOSTILE)
     publish_version(engine, 1)
     for place, word in enumerate(HOSTILE):
-        images = next_images(engine, word, count=3, overlap=30, lease_s=600)
+        images = next_images(engine, word, Terms(30, 600), count=3)
         presses = [Press(f"press-{place}-{image.image_id}", image.image_id, Verdict.reject) for image in images]
-        assert not any(receipt.refused for receipt in record_votes(engine, word, presses, overlap=30, lease_s=600))
+        assert not any(receipt.refused for receipt in record_votes(engine, word, presses, Terms(30, 600)))
         decide(engine, word, RaterAction.pause, by=word, reason=word)
         curate(engine, place + 1, PoolAction.exclude, by=word, reason=word)
         promote(engine, 1, reason=word)

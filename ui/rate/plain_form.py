@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlencode
 from uuid import uuid4
 
 import streamlit
+from pydantic import TypeAdapter
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -21,12 +22,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from feedback.figures.summary import desk_state
-from feedback.rate.queue import Shown, mix_of, next_images
-from feedback.rate.votes import recent_votes, record_votes
+from feedback.rate.queue import Shown, next_images
+from feedback.rate.terms import Terms
+from feedback.rate.votes import Press, recent_votes, record_votes
 from store.errors import BadRequest, InputError, NaysayerError, NotSignedIn
 from store.settings import Settings
 from store.tables import Reason, Verdict, utc_now
-from ui.rate.routes import PressBody, body_of, malformed
+from ui.rate.routes import body_of, malformed
 from ui.signin.invitation_link import identify_sender
 from ui.web.pictures import image_path
 from ui.web.signing import is_signed, signature
@@ -100,15 +102,15 @@ def record(engine: Engine, settings: Settings, rater: str, fields: dict[str, lis
         raise BadRequest("this form was not given to you by this page; nothing was recorded, here is a new one")
     reasons = frozenset(fields.get("reasons", []))
     with malformed():
-        body = PressBody.model_validate(
+        press = TypeAdapter(Press).validate_python(
             given
             | {"verdict": _one(fields, "verdict"), "decided_at": utc_now(), "page": "plain", "reasons": reasons}
             | {"image_id": int(given["image_id"])}
         )
-    [receipt] = record_votes(engine, rater, [body.press()], overlap=settings.overlap, lease_s=settings.lease_s)
+    [receipt] = record_votes(engine, rater, [press], Terms.of(settings))
     if receipt.refused:
         raise BadRequest(receipt.refused)
-    return body.verdict
+    return press.verdict
 
 
 def form_html(engine: Engine, settings: Settings, rater: str, note: str = "") -> str:
@@ -118,9 +120,7 @@ def form_html(engine: Engine, settings: Settings, rater: str, note: str = "") ->
     """
     if not rater:
         return name_html()
-    images = next_images(
-        engine, rater, count=1, overlap=settings.overlap, lease_s=settings.lease_s, mix=mix_of(settings)
-    )
+    images = next_images(engine, rater, Terms.of(settings), count=1)
     last = recent_votes(engine, rater, 1)
     today = desk_state(engine, rater, settings.rejects_needed).progress.today
     top = (

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -14,11 +14,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from feedback.figures.summary import desk_state
-from feedback.rate.queue import Shown, mix_of, next_images
-from feedback.rate.votes import Point, Press, recent_votes, record_votes
+from feedback.rate.queue import Shown, next_images
+from feedback.rate.terms import Terms
+from feedback.rate.votes import Press, recent_votes, record_votes
 from store.errors import BadRequest, InputError, NaysayerError, NotSignedIn
 from store.settings import Settings
-from store.tables import Reason, RunStatus, Verdict
+from store.tables import RunStatus
 from ui.signin.invitation_link import identify_sender, refuse
 from ui.web.pictures import IMAGES, image_path, send_image
 
@@ -26,13 +27,9 @@ log = logging.getLogger(__name__)
 
 MAX_BODY = 1 << 20
 RECENT = 30
-MAX_MARKS = 50
-PLAIN = ("request_id", "image_id", "verdict", "page", "shown_at", "decided_at")
 
 Answer = dict[str, Any]
 Body = TypeVar("Body", bound=BaseModel)
-# SQLite's integers end there; a larger one is malformed, not unknown.
-ImageId = Annotated[int, Field(ge=1, lt=2**63)]
 
 
 class NextBody(BaseModel):
@@ -43,39 +40,12 @@ class NextBody(BaseModel):
     count: int = Field(24, ge=1, le=64)
 
 
-class PointBody(BaseModel):
-    """A mark on the picture: shares of its width and height."""
-
-    model_config = ConfigDict(extra="forbid")
-    x: float = Field(ge=0, le=1)
-    y: float = Field(ge=0, le=1)
-
-
-class PressBody(BaseModel):
-    """One key press in the body of `POST /naysayer/votes`."""
-
-    model_config = ConfigDict(extra="forbid")
-    request_id: Annotated[str, StringConstraints(min_length=8, max_length=64, pattern=r"^[\w.-]+$")]
-    image_id: ImageId
-    verdict: Verdict
-    shown_at: AwareDatetime | None = None
-    decided_at: AwareDatetime | None = None
-    page: Annotated[str, StringConstraints(max_length=40)] = ""
-    reasons: frozenset[Reason] = frozenset()
-    marks: Annotated[list[PointBody], Field(max_length=MAX_MARKS)] = []
-
-    def press(self) -> Press:
-        """The same for the store."""
-        marks = tuple(Point(mark.x, mark.y) for mark in self.marks)
-        return Press(**{name: getattr(self, name) for name in PLAIN}, reasons=self.reasons, marks=marks)
-
-
 class VotesBody(BaseModel):
     """The body of `POST /naysayer/votes`."""
 
     model_config = ConfigDict(extra="forbid")
     rater: str
-    votes: list[PressBody] = Field(max_length=500)
+    votes: list[Press] = Field(max_length=500)
 
 
 def routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
@@ -117,14 +87,7 @@ def routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
 
 def next_answer(engine: Engine, settings: Settings, body: NextBody) -> Answer:
     """The pictures this rater sees next, and the rater's last votes, so that undo survives a reload."""
-    images = next_images(
-        engine,
-        body.rater,
-        count=body.count,
-        overlap=settings.overlap,
-        lease_s=settings.lease_s,
-        mix=mix_of(settings),
-    )
+    images = next_images(engine, body.rater, Terms.of(settings), count=body.count)
     recent = recent_votes(engine, body.rater, RECENT)
     return {
         "images": [_image(settings, shown) for shown in images],
@@ -135,8 +98,7 @@ def next_answer(engine: Engine, settings: Settings, body: NextBody) -> Answer:
 
 def votes_answer(engine: Engine, settings: Settings, body: VotesBody) -> Answer:
     """A receipt for every press, given once all of them are committed."""
-    presses = [press.press() for press in body.votes]
-    receipts = record_votes(engine, body.rater, presses, overlap=settings.overlap, lease_s=settings.lease_s)
+    receipts = record_votes(engine, body.rater, body.votes, Terms.of(settings))
     return {
         "receipts": [receipt._asdict() for receipt in receipts],
         **_state(engine, settings, body.rater),

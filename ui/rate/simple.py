@@ -8,7 +8,8 @@ from uuid import uuid4
 import streamlit as st
 
 from feedback.figures.summary import desk_state
-from feedback.rate.queue import Shown, mix_of, next_images
+from feedback.rate.queue import Shown, next_images
+from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, recent_votes, record_votes
 from store.errors import NaysayerError
 from store.tables import Verdict, utc_now
@@ -75,18 +76,16 @@ def _showing(rater: str) -> Showing | None:
     known: Showing | None = st.session_state.get(SHOWN)
     if known is not None and known.rater == rater:
         return known
-    s = settings()
-    images = next_images(engine(), rater, count=1, overlap=s.overlap, lease_s=s.lease_s, mix=mix_of(s))
+    images = next_images(engine(), rater, Terms.of(settings()), count=1)
     showing = Showing(rater, images[0], str(uuid4()), utc_now()) if images else None
     st.session_state[SHOWN] = showing
     return showing
 
 
 def _vote(showing: Showing, verdict: Verdict) -> None:
-    s = settings()
     press = Press(showing.request_id, showing.image.image_id, verdict, "simple", showing.shown_at, utc_now())
     try:
-        [receipt] = record_votes(engine(), showing.rater, [press], overlap=s.overlap, lease_s=s.lease_s)
+        [receipt] = record_votes(engine(), showing.rater, [press], Terms.of(settings()))
         st.session_state[NOTE] = receipt.refused
     except NaysayerError as error:
         st.session_state[NOTE] = f"Nothing was recorded: {error}"

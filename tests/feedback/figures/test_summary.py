@@ -17,6 +17,7 @@ from feedback.pool.tally import rebuild
 from feedback.pool.verdicts import Outcome, counts_by_image, outcome, outcome_of_counts
 from feedback.rate.queue import next_images
 from feedback.rate.raters import rater_id
+from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.sample.plan import Drawing, Work, record_images
 from feedback.versions import promote
@@ -179,9 +180,9 @@ def test_an_excluded_rater_sees_the_same_progress(rated: Engine) -> None:
 
 
 def vote_at(engine: Engine, n: int, image: int, verdict: Verdict, at: datetime, rater: str = "ann") -> None:
-    next_images(engine, rater, count=9, overlap=9, lease_s=600)
+    next_images(engine, rater, Terms(9, 600), count=9)
     press = Press(f"{rater} {n}", image, verdict, shown_at=at, decided_at=at)
-    [receipt] = record_votes(engine, rater, [press], overlap=9, lease_s=600, now=lambda: at)
+    [receipt] = record_votes(engine, rater, [press], Terms(9, 600), now=lambda: at)
     assert not receipt.refused
 
 

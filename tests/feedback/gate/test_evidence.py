@@ -14,6 +14,7 @@ from feedback.gate.gate import Conclusion, Step
 from feedback.gate.guardrails import Measures
 from feedback.pool.pool import how_due, pool
 from feedback.rate.queue import next_images
+from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.runs import ask_for_retrain, stop_retrain
 from feedback.sample.evaluation import ensure_default
@@ -64,10 +65,10 @@ def rate(engine: Engine, word: Callable[[Image], Verdict], rounds: int = 200) ->
         record_images(engine, [(w, sha256_of(repr(w).encode()), "0" * 64) for w in works], DRAWING)
         release(engine, PLAN["target"], PLAN["evaluation_share"])
         with reading(engine) as session:
-            shown = next_images(engine, "ann", count=2, overlap=1, lease_s=60)
+            shown = next_images(engine, "ann", Terms(1, 60), count=2)
             images = [session.get_one(Image, one.image_id) for one in shown]
         presses = [Press(f"p{image.id}", image.id or 0, word(image)) for image in images]
-        assert not any(r.refused for r in record_votes(engine, "ann", presses, overlap=1, lease_s=60))
+        assert not any(r.refused for r in record_votes(engine, "ann", presses, Terms(1, 60)))
         rated += images
         decision = run_gate(engine, Layout(layout_root(engine)))
         if decision is not None and decision.step is not Step.wait:

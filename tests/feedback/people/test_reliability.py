@@ -15,7 +15,8 @@ from feedback.people.reliability import Share, flags_of, rater_figures
 from feedback.pool.curation import curate
 from feedback.pool.pool import how_due, pool
 from feedback.rate.controls import control_rows, controls_from_agreed, make_control, retire_control
-from feedback.rate.queue import Mix, next_images
+from feedback.rate.queue import next_images
+from feedback.rate.terms import Mix, Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.retrain.manifest import freeze
 from store.engine import reading
@@ -28,12 +29,12 @@ REJECT, KEEP = Verdict.reject, Verdict.keep
 
 
 def rate(engine: Engine, rater: str, verdicts: dict[int, Verdict], seconds: float = 2.0, mix: Mix = Mix()) -> None:
-    next_images(engine, rater, count=500, overlap=9, lease_s=600, mix=mix)
+    next_images(engine, rater, Terms(9, 600, mix), count=500)
     presses = [
         Press(f"request {next(REQUEST)}", image, verdict, "one", NOON, NOON + timedelta(seconds=seconds))
         for image, verdict in verdicts.items()
     ]
-    receipts = record_votes(engine, rater, presses, overlap=9, lease_s=600, now=lambda: NOON)
+    receipts = record_votes(engine, rater, presses, Terms(9, 600), now=lambda: NOON)
     assert not any(receipt.refused for receipt in receipts)
 
 
@@ -62,7 +63,7 @@ def test_a_random_rater_is_flagged_through_the_real_queue_and_an_honest_one_is_n
         answers = {row.image_id: row.answer for row in control_rows(engine)}
         assert set(session.exec(select(Image.origin).where(Image.id.in_(answers)))) == {Origin.control}
     for rater, slips in (("random", 0.5), ("honest", 0.1)):
-        shown = next_images(engine, rater, count=200, overlap=9, lease_s=600, mix=Mix(controls=0.5))
+        shown = next_images(engine, rater, Terms(9, 600, Mix(controls=0.5)), count=200)
         verdicts = {}
         for image in shown:
             truth = answers.get(image.image_id, REJECT if image.image_id % 2 else KEEP)
@@ -77,7 +78,7 @@ def test_a_random_rater_is_flagged_through_the_real_queue_and_an_honest_one_is_n
 def test_controls_enter_no_pool_no_rate_and_no_count(engine: Engine, fill: Callable):
     images = fill(engine, images=80)
     control = make_control(engine, images[0], REJECT, by="root")
-    shown = [image.image_id for image in next_images(engine, "ann", count=80, overlap=1, lease_s=9, mix=Mix(0.5))]
+    shown = [image.image_id for image in next_images(engine, "ann", Terms(1, 9, Mix(0.5)), count=80)]
     assert control in shown
     assert images[0] not in shown
     rate(engine, "ann", {control: REJECT, images[1] if images[1] in shown else shown[0]: KEEP})
@@ -109,7 +110,7 @@ def test_a_rater_never_gets_a_control_made_from_a_picture_already_judged(engine:
     control = make_control(engine, images[0], REJECT, by="root")
     fill(engine, images=40)
     for rater, is_given in (("ann", False), ("bob", True)):
-        shown = next_images(engine, rater, count=100, overlap=9, lease_s=9, mix=Mix(controls=0.5))
+        shown = next_images(engine, rater, Terms(9, 9, Mix(controls=0.5)), count=100)
         assert (control in [image.image_id for image in shown]) is is_given
 
 
@@ -129,7 +130,7 @@ def test_consistency_is_the_share_of_repeats_judged_alike(engine: Engine, fill: 
     mix, chance = Mix(repeats=0.4), random.Random(0)
     first: dict[int, Verdict] = {}
     same = again = 0
-    while shown := next_images(engine, "ann", count=20, overlap=1, lease_s=600, mix=mix):
+    while shown := next_images(engine, "ann", Terms(1, 600, mix), count=20):
         for image in shown:
             verdict = REJECT if chance.random() < 0.5 else KEEP
             if image.image_id in first:
@@ -142,7 +143,7 @@ def test_consistency_is_the_share_of_repeats_judged_alike(engine: Engine, fill: 
 
 
 def rate_one(engine: Engine, image: int, verdict: Verdict) -> None:
-    record_votes(engine, "ann", [Press(f"request {next(REQUEST)}", image, verdict)], overlap=1, lease_s=600)
+    record_votes(engine, "ann", [Press(f"request {next(REQUEST)}", image, verdict)], Terms(1, 600))
 
 
 def test_pace_and_haste_come_from_what_the_page_sent(engine: Engine, fill: Callable):
@@ -164,7 +165,7 @@ def test_an_excluded_raters_votes_count_nowhere_until_included_again(any_engine:
     assert pool_ids(any_engine) == []
     assert how_due(any_engine, 1).new_rejects == 0
     assert version_rows(any_engine)[0].judged == 0
-    assert len(next_images(any_engine, "bob", count=9, overlap=1, lease_s=1)) == 3  # they need a vote again
+    assert len(next_images(any_engine, "bob", Terms(1, 1), count=9)) == 3  # they need a vote again
     with pytest.raises(BadRequest, match="excluded already"):
         decide(any_engine, "ann", RaterAction.exclude, by="root", reason="again")
     decide(any_engine, "ann", RaterAction.include, by="root", reason="a mix-up", overlap=1)

@@ -9,6 +9,7 @@ from sqlmodel import select
 from feedback.pool.curation import curate, open_image
 from feedback.pool.gallery import Accord, Filter, Which, gallery, slice_rate
 from feedback.rate.queue import in_slice, next_images
+from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from store.engine import reading, writing
 from store.errors import UnknownImage
@@ -20,9 +21,9 @@ REJECT, KEEP = Verdict.reject, Verdict.keep
 
 
 def rate(engine: Engine, rater: str, verdicts: dict[int, Verdict], now: datetime = NOON) -> None:
-    next_images(engine, rater, count=500, overlap=9, lease_s=600, now=now)
+    next_images(engine, rater, Terms(9, 600), count=500, now=now)
     presses = [Press(f"request {next(REQUEST)}", image, verdict) for image, verdict in verdicts.items()]
-    record_votes(engine, rater, presses, overlap=9, lease_s=600, now=lambda: now)
+    record_votes(engine, rater, presses, Terms(9, 600), now=lambda: now)
 
 
 def shown(engine: Engine, **wanted: object) -> list[int]:

@@ -17,6 +17,7 @@ from feedback.gate.gate import Evidence
 from feedback.pool.pool import how_due
 from feedback.pool.tally import COUNTED, differences, rebuild
 from feedback.rate.queue import next_images
+from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.retrain.manifest import freeze
 from feedback.versions import promote, publish, roll_back
@@ -117,7 +118,7 @@ def start_over(engine: Engine) -> None:
 def live(engine: Engine, steps: list) -> None:
     """Votes, undos, publications, promotions and rollbacks, through the functions the pages use."""
     for rater in RATERS:
-        next_images(engine, rater, count=99, overlap=9, lease_s=600)
+        next_images(engine, rater, Terms(9, 600), count=99)
     day, number = 0, 1
     for n, step in enumerate(steps):
         try:
@@ -137,7 +138,7 @@ def live(engine: Engine, steps: list) -> None:
                 rater, image, verdict = step
                 press = Press(f"{n}", image, verdict)
                 now = AT.replace(day=1 + day % 28)
-                record_votes(engine, rater, [press], overlap=9, lease_s=600, now=lambda at=now: at)
+                record_votes(engine, rater, [press], Terms(9, 600), now=lambda at=now: at)
         except (BadRequest, TooFewRejects):
             continue
 

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from sqlmodel import select
 
 from feedback.rate.queue import next_images
+from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from store.engine import reading
 from store.migrate import check_integrity, open_store
@@ -25,11 +26,11 @@ FULL = 20
 def rate(engine: Engine, rater: str, votes: int, latencies: list[float]) -> None:
     """Fetches a hand of pictures at a time and votes on each, as the page does."""
     while votes > 0:
-        hand = next_images(engine, rater, count=min(votes, 10), overlap=1, lease_s=600)
+        hand = next_images(engine, rater, Terms(1, 600), count=min(votes, 10))
         for shown in hand:
             press = Press(f"{rater}-{votes}", shown.image_id, Verdict.reject if votes % 3 else Verdict.keep)
             began = time.perf_counter()
-            [receipt] = record_votes(engine, rater, [press], overlap=1, lease_s=600)
+            [receipt] = record_votes(engine, rater, [press], Terms(1, 600))
             latencies.append(time.perf_counter() - began)
             assert not receipt.refused
             votes -= 1

@@ -8,7 +8,8 @@ from sqlalchemy import Engine, func, update
 from sqlmodel import select
 
 from feedback.people.decisions import decide
-from feedback.rate.queue import REPEAT_AFTER, Mix, Shown, in_slice, next_images
+from feedback.rate.queue import REPEAT_AFTER, Shown, in_slice, next_images
+from feedback.rate.terms import Mix, Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.versions import promote
 from store.engine import reading, writing
@@ -22,12 +23,12 @@ REQUEST = count()
 def queue(
     engine: Engine, rater: str, images: int = 99, *, overlap: int = 1, now: datetime = NOON, lease_s: float = 600
 ) -> list[int]:
-    shown = next_images(engine, rater, count=images, overlap=overlap, lease_s=lease_s, now=now)
+    shown = next_images(engine, rater, Terms(overlap, lease_s), count=images, now=now)
     return [image.image_id for image in shown]
 
 
 def hand_of(engine: Engine, rater: str, images: int, mix: Mix) -> list[Shown]:
-    return next_images(engine, rater, count=images, overlap=1, lease_s=600, now=NOON, mix=mix)
+    return next_images(engine, rater, Terms(1, 600, mix), count=images, now=NOON)
 
 
 def change(engine: Engine, images: list[int], **columns: object) -> None:
@@ -43,13 +44,13 @@ def controls_of(engine: Engine, images: list[int]) -> set[int]:
 
 def vote(engine: Engine, rater: str, image: int, verdict: Verdict, *, overlap: int = 1, now: datetime = NOON) -> None:
     press = Press(f"request {next(REQUEST)}", image, verdict)
-    [receipt] = record_votes(engine, rater, [press], overlap=overlap, lease_s=600, now=lambda: now)
+    [receipt] = record_votes(engine, rater, [press], Terms(overlap, 600), now=lambda: now)
     assert not receipt.refused
 
 
 def test_a_rater_is_told_nothing_of_the_version(any_engine: Engine, fill: Callable) -> None:
     fill(any_engine, images=1)
-    [shown] = next_images(any_engine, "ann", count=1, overlap=1, lease_s=600)
+    [shown] = next_images(any_engine, "ann", Terms(1, 600), count=1)
     assert shown._fields == ("image_id", "sha256", "prompt", "width", "height")
     assert (shown.image_id, shown.prompt, shown.width, shown.height) == (1, "a red star", 64, 64)
 

@@ -10,6 +10,7 @@ from sqlmodel import select
 from feedback.pool.pool import Due, PoolItem, how_due
 from feedback.pool.split import split_of
 from feedback.rate.queue import next_images
+from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.retrain.manifest import FrozenManifest, freeze, load_manifest
 from store.engine import reading, writing
@@ -30,9 +31,9 @@ def vote(engine: Engine, image: int, verdict: Verdict = Verdict.reject, rater: s
 
 
 def vote_on(engine: Engine, verdicts: dict[int, Verdict], rater: str = "ann") -> None:
-    next_images(engine, rater, count=99, overlap=9, lease_s=600)
+    next_images(engine, rater, Terms(9, 600), count=99)
     presses = [Press(f"request {next(REQUEST)}", image, verdict) for image, verdict in verdicts.items()]
-    assert not any(receipt.refused for receipt in record_votes(engine, rater, presses, overlap=9, lease_s=600))
+    assert not any(receipt.refused for receipt in record_votes(engine, rater, presses, Terms(9, 600)))
 
 
 def lineage(engine: Engine, manifest_id: str) -> list[tuple[int, str, str]]:

@@ -10,6 +10,7 @@ from sqlmodel import select
 
 from feedback.pool.tally import COUNTED, rebuild
 from feedback.rate.queue import next_images
+from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.retrain.manifest import freeze
 from feedback.sample.evaluation import Pair, ensure_default, held, import_set, list_sets, new_set, pair_hash, read_pairs
@@ -25,9 +26,9 @@ TEXTS = ["a red star", "a blue hand", "a green word"]
 
 
 def reject_all(engine: Engine) -> None:
-    images = next_images(engine, "ann", count=999, overlap=1, lease_s=60)
+    images = next_images(engine, "ann", Terms(1, 60), count=999)
     presses = [Press(f"r-{shown.image_id}", shown.image_id, Verdict.reject) for shown in images]
-    assert not any(r.refused for r in record_votes(engine, "ann", presses, overlap=1, lease_s=60))
+    assert not any(r.refused for r in record_votes(engine, "ann", presses, Terms(1, 60)))
 
 
 def hashes(engine: Engine) -> set[str]:

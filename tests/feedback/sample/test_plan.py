@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from sqlmodel import select
 
 from feedback.rate.queue import next_images
+from feedback.rate.terms import Terms
 from feedback.sample.plan import (
     CLAIM_S,
     FIRST_EVALUATION_SEED,
@@ -101,7 +102,7 @@ def test_only_what_is_missing_is_planned(ready: Engine) -> None:
     assert len(plan(ready, batch=8)) <= 4
     draw(ready, plan(ready, batch=4, base_slice=0))
     assert plan(ready) == []
-    next_images(ready, "ann", count=3, overlap=1, lease_s=600)
+    next_images(ready, "ann", Terms(1, 600), count=3)
     assert len(plan(ready, base_slice=0)) == 3
 
 

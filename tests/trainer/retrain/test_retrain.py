@@ -10,6 +10,7 @@ import torch
 from sqlmodel import select
 
 from feedback.rate.queue import next_images
+from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.retrain.manifest import load_manifest
 from feedback.versions import champion, get_version
@@ -142,14 +143,14 @@ def test_both_published_files_load_into_a_fresh_pipeline_and_agree(rated):
 def test_votes_during_a_retrain_do_not_change_what_it_trains_on(rated, monkeypatch):
     engine = open_store(rated)
     generate(rated, once=True)
-    more = next_images(engine, "bob", count=8, overlap=1, lease_s=60)
+    more = next_images(engine, "bob", Terms(1, 60), count=8)
     import trainer.fit.fit
 
     real = trainer.fit.fit.fit
 
     def vote_then_fit(*args):
         presses = [Press(f"late-{image.image_id}", image.image_id, Verdict.reject) for image in more]
-        record_votes(engine, "bob", presses, overlap=1, lease_s=60)
+        record_votes(engine, "bob", presses, Terms(1, 60))
         return real(*args)
 
     monkeypatch.setattr(trainer.fit.fit, "fit", vote_then_fit)

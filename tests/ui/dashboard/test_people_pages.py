@@ -10,6 +10,7 @@ from feedback.pool.curation import curate, open_image
 from feedback.pool.gallery import Filter, gallery
 from feedback.rate.controls import control_rows, make_control
 from feedback.rate.queue import next_images
+from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from store.engine import writing
 from store.tables import Mark, PoolAction, RaterAction, Reason, Verdict, VoteReason, utc_now
@@ -25,12 +26,12 @@ def rated(engine, draw):
     draw(3, prompts=[HOSTILE])
     now = utc_now()
     for rater, verdict in ((HOSTILE, Verdict.reject), ("ada", Verdict.keep), ("eve", Verdict.reject)):
-        images = next_images(engine, rater, count=3, overlap=3, lease_s=600)
+        images = next_images(engine, rater, Terms(3, 600), count=3)
         presses = [
             Press(f"{rater[-3:-1]}-{image.image_id}", image.image_id, verdict, "one", now, now + timedelta(seconds=2))
             for image in images
         ]
-        assert not any(receipt.refused for receipt in record_votes(engine, rater, presses, overlap=3, lease_s=600))
+        assert not any(receipt.refused for receipt in record_votes(engine, rater, presses, Terms(3, 600)))
     with writing(engine) as session:
         session.add_all([VoteReason(vote_id=1, reason=Reason.hands), Mark(vote_id=1, x=0.25, y=1.5)])
     return engine

@@ -7,6 +7,7 @@ from feedback.people.reliability import rater_figures
 from feedback.pool.curation import open_image
 from feedback.rate.queue import next_images
 from feedback.rate.repeats import repeat_answers
+from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from store.engine import reading
 from store.tables import Verdict, Vote
@@ -20,9 +21,9 @@ pytestmark = pytest.mark.browser
 def rated(settings, engine, draw):
     draw(3, prompts=[HOSTILE])
     for rater in ("ada", HOSTILE[:70]):
-        images = next_images(engine, rater, count=3, overlap=2, lease_s=600)
+        images = next_images(engine, rater, Terms(2, 600), count=3)
         presses = [Press(f"{rater[:3]}-{image.image_id}", image.image_id, Verdict.reject) for image in images]
-        record_votes(engine, rater, presses, overlap=2, lease_s=600)
+        record_votes(engine, rater, presses, Terms(2, 600))
     return settings
 
 

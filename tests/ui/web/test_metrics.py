@@ -4,6 +4,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from feedback.rate.queue import next_images
+from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from store.engine import writing
 from store.tables import Run, RunStatus, Verdict
@@ -11,9 +12,9 @@ from ui.web.metrics import metrics_routes, metrics_text, registry_of
 
 
 def vote_twice(engine) -> None:
-    images = next_images(engine, "ada", count=2, overlap=1, lease_s=60)
+    images = next_images(engine, "ada", Terms(1, 60), count=2)
     presses = [Press(f"request {image.image_id}", image.image_id, Verdict.reject) for image in images]
-    record_votes(engine, "ada", presses, overlap=1, lease_s=60)
+    record_votes(engine, "ada", presses, Terms(1, 60))
 
 
 def test_the_metrics_are_true_and_name_nobody(engine, settings, draw) -> None:
