@@ -86,7 +86,7 @@ def bench_queue(
         typer.echo(json.dumps(found))
         return
     typer.echo(f"{images:,} queued images, {votes:,} votes")
-    for name in ("one", "hand", "uncertain_first"):
+    for name in ("one", "hand"):
         row = found[name]
         typer.echo(
             f"{name:<16} p50 {row['p50_ms']:7.2f} ms   p95 {row['p95_ms']:7.2f} ms   max {row['max_ms']:7.2f} ms"

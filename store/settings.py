@@ -86,12 +86,6 @@ class Settings(BaseSettings):
     repeat_share: float = Field(
         0.02, ge=0, le=0.5, description="chance that one the same rater judged before stands before a picture"
     )
-    queue_order: Literal["shuffled", "uncertain-first"] = Field(
-        "shuffled", description="uncertain-first: pictures that raters disagree on come first, but for a random slice"
-    )
-    unbiased_share: float = Field(
-        0.2, ge=0, le=1, description="share of the pictures, by chance, that uncertain-first does not touch"
-    )
 
     retrain_after: int | None = Field(
         None,

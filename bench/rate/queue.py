@@ -31,7 +31,6 @@ def measure(images: int, votes: int, picks: int) -> dict[str, Any]:
         for name, count, mix in (
             ("one", 1, Mix(0.05, 0.02)),
             ("hand", HAND, Mix(0.05, 0.02)),
-            ("uncertain_first", HAND, Mix(0.05, 0.02, True)),
         ):
             found[name] = _picked(engine, name, count, mix, picks)
         engine.dispose()

@@ -9,8 +9,6 @@ from sqlalchemy import select as sa_select
 from sqlmodel import col, select
 
 from feedback.pool.verdicts import counts_by_image, select_taken_out
-from feedback.rate.queue import in_slice
-from feedback.statistics import Interval, wilson
 from store.engine import reading
 from store.tables import CurrentVote, Image, Origin, Prompt, Rater, Reason, Vote, VoteReason
 
@@ -55,17 +53,6 @@ class Thumb(NamedTuple):
     keeps: int
 
 
-class SliceRate(NamedTuple):
-    """The thumbs-down rate of the random slice alone: no order of the queue bends it."""
-
-    rejected: int
-    judged: int
-
-    @property
-    def interval(self) -> Interval:
-        return wilson(self.rejected, self.judged)
-
-
 def gallery(engine: Engine, wanted: Filter, *, page: int = 0, size: int = 60) -> tuple[list[Thumb], int]:
     """One page of the pictures that pass the filter, newest first, and how many there are in all."""
     rows = _filtered(wanted)
@@ -73,21 +60,6 @@ def gallery(engine: Engine, wanted: Filter, *, page: int = 0, size: int = 60) ->
         total = session.execute(select(func.count()).select_from(rows.subquery())).scalar_one()
         shown = session.execute(rows.order_by(col(Image.id).desc()).offset(page * size).limit(size))
         return [Thumb(*row) for row in shown], total
-
-
-def slice_rate(engine: Engine, share: float, version: int | None = None) -> SliceRate:
-    """The rate of the sampled pictures in the random slice, of one version or of all."""
-    counts = counts_by_image().subquery()
-    rows = (
-        select(counts.c.rejects, counts.c.keeps)
-        .join(Image, col(Image.id) == counts.c.image_id)
-        .where(Image.origin == Origin.sampled, in_slice(share), counts.c.rejects != counts.c.keeps)
-    )
-    if version is not None:
-        rows = rows.where(Image.version == version)
-    with reading(engine) as session:
-        found = session.execute(rows).all()
-    return SliceRate(sum(rejects > keeps for rejects, keeps in found), len(found))
 
 
 def _filtered(wanted: Filter) -> Select:

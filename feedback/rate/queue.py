@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Engine, func, insert, update
+from sqlalchemy import Engine, func, insert, update
 from sqlmodel import Session, col, select
 
 from feedback.rate import queue_sql as candidates
@@ -51,7 +51,7 @@ def next_images(engine: Engine, rater: str, terms: Terms, *, count: int, now: da
         assert row.id is not None
         desk = _Desk(session, row.id, terms.overlap, now)
         reserved = desk.find_reserved(count)
-        fresh = desk.find_fresh(count - len(reserved), reserved, terms.mix)
+        fresh = desk.find_fresh(count - len(reserved), reserved)
         hand = (reserved + desk.mix_in(fresh, terms.mix))[:count]
         desk.reserve(hand, now + timedelta(seconds=terms.lease_s))
         return hand
@@ -77,11 +77,6 @@ def settle_all(session: Session, *images: Any, overlap: int) -> None:
     )
 
 
-def in_slice(share: float) -> ColumnElement[bool]:
-    """Condition: the image is of the random slice whose order nothing decides, for a rate without bias."""
-    return col(Image.shuffle) < int(share * PLACES)
-
-
 class _Desk:
     """The queries of one rater at one instant. A class, because each of them needs the same four values."""
 
@@ -97,17 +92,22 @@ class _Desk:
         """The pictures that are reserved for this rater already, in the order of their reservation."""
         return self._run(candidates.reserved_images(), count=count)
 
-    def find_fresh(self, count: int, reserved: Sequence[Shown], mix: Mix) -> list[Shown]:
+    def find_fresh(self, count: int, reserved: Sequence[Shown]) -> list[Shown]:
         """Pictures that are open to this rater and not in hand, in a different order for each rater."""
-        if not mix.is_uncertain_first:
-            return self._find_open(count, reserved)
-        edge = int(mix.slice_share * PLACES)
-        sliced = sum(self.chance.random() < mix.slice_share for _ in range(count))
-        images = self._find_open(sliced, reserved, "slice", edge)
-        for part in ("disputed", "rest", "slice"):
-            images += self._find_open(count - len(images), [*reserved, *images], part, edge)
-        self.chance.shuffle(images)
-        return images
+        found: list[Shown] = []
+        start = self.chance.randrange(PLACES)
+        for window in (count + 8, NEAR, FAR):
+            for is_before in (False, True):
+                if len(found) >= count:
+                    return found
+                found += self._run(
+                    candidates.open_images(is_before),
+                    count=count - len(found),
+                    without=[image.image_id for image in (*reserved, *found)],
+                    start=start,
+                    window=window,
+                )
+        return found
 
     def mix_in(self, images: Sequence[Shown], mix: Mix) -> list[Shown]:
         """The pictures with controls and repeats between them, by a chance that depends only on rater and picture."""
@@ -137,23 +137,6 @@ class _Desk:
             for image in ids
             if image in self.repeated
         )
-
-    def _find_open(self, count: int, without: Sequence[Shown], part: str = "all", edge: int = 0) -> list[Shown]:
-        found: list[Shown] = []
-        start = self.chance.randrange(PLACES)
-        for window in (count + 8, NEAR, FAR):
-            for is_before in (False, True):
-                if len(found) >= count:
-                    return found
-                found += self._run(
-                    candidates.open_images(is_before, part),
-                    count=count - len(found),
-                    without=[image.image_id for image in (*without, *found)],
-                    start=start,
-                    edge=edge,
-                    window=window,
-                )
-        return found
 
     def _find_control(self, hand: Sequence[Shown]) -> Shown | None:
         first, last = self.session.execute(candidates.control_ids()).one()

@@ -76,22 +76,15 @@ def reserved_images() -> Select:
 
 
 @cache
-def open_images(is_before: bool, part: str) -> Select:
-    """Images open to this rater, in the order of the shuffled queue, among the nearest `window` queued ones.
+def open_images(is_before: bool) -> Select:
+    """Pictures open to this rater, in the order of the shuffled queue, among the nearest `window` queued ones.
 
-    From the place `start` on, or before it; `part`: all, the random slice (below the place `edge`), the rest, or the
-    disputed of the rest.
+    From the place `start` on, or before it.
     """
-    place, start, edge = col(Image.shuffle), bindparam("start", type_=Integer), bindparam("edge", type_=Integer)
-    parts: dict[str, list[Any]] = {
-        "all": [],
-        "slice": [place < edge],
-        "rest": [place >= edge],
-        "disputed": [col(Image.is_disputed), place >= edge],
-    }
+    place, start = col(Image.shuffle), bindparam("start", type_=Integer)
     near = (
         select(col(Image.id))
-        .where(col(Image.is_queued), place < start if is_before else place >= start, *parts[part])
+        .where(col(Image.is_queued), place < start if is_before else place >= start)
         .order_by(place)
         .limit(bindparam("window", type_=Integer))
         .correlate(None)

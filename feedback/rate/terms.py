@@ -6,13 +6,10 @@ from store.settings import Settings
 
 
 class Mix(NamedTuple):
-    """What a hand of pictures is made of: the shares of controls and repeats; whether disputed pictures come first, and
-    the share of the queue that this order leaves alone."""
+    """The chances that a control, or a repeat, comes before a picture."""
 
     controls: float = 0.0
     repeats: float = 0.0
-    is_uncertain_first: bool = False
-    slice_share: float = 0.2
 
 
 class Terms(NamedTuple):
@@ -25,6 +22,4 @@ class Terms(NamedTuple):
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The terms that the settings ask for."""
-        is_uncertain_first = settings.queue_order == "uncertain-first"
-        mix = Mix(settings.control_share, settings.repeat_share, is_uncertain_first, settings.unbiased_share)
-        return cls(settings.overlap, settings.lease_s, mix)
+        return cls(settings.overlap, settings.lease_s, Mix(settings.control_share, settings.repeat_share))

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from feedback.figures.summary import version_rows
 from feedback.pool.curation import Opened, SeenVote, curate, open_image
-from feedback.pool.gallery import Accord, Filter, Thumb, Which, gallery, slice_rate
+from feedback.pool.gallery import Accord, Filter, Thumb, Which, gallery
 from feedback.rate.controls import make_control
 from feedback.rate.raters import rater_names
 from store.display import SMALL_PX
@@ -18,9 +18,9 @@ from store.errors import NaysayerError
 from store.tables import PoolAction, Reason, Verdict
 from ui.signin.people import viewer_name
 from ui.web.dialog import confirm, run_action, show_done
-from ui.web.phrases import percent, plural
+from ui.web.phrases import plural
 from ui.web.pieces import alert, data_line, head
-from ui.web.process import engine, settings
+from ui.web.process import engine
 from ui.web.templates import render
 
 SIZE = 60
@@ -55,7 +55,7 @@ def _show_gallery() -> None:
         thumbs, total = gallery(engine(), wanted, size=SIZE)
         page = 0
     with top:
-        st.html(head("Pool", f"{plural(total, 'picture')}: {wanted.which.value}", *_slice_words()))
+        st.html(head("Pool", f"{plural(total, 'picture')}: {wanted.which.value}"))
     st.html(gallery_html(thumbs, _params()))
     _turn(page, total)
 
@@ -133,16 +133,6 @@ def _turn(page: int, total: int) -> None:
         if st.button("Older", disabled=page + 1 >= pages):
             st.query_params["page"] = str(page + 1)
             st.rerun()
-
-
-def _slice_words() -> list[str]:
-    if settings().queue_order == "shuffled":
-        return []
-    rate = slice_rate(engine(), settings().unbiased_share)
-    if not rate.judged:
-        return []
-    low, high = (percent(value) for value in rate.interval)
-    return [f"random slice: {percent(rate.rejected / rate.judged)} thumbs down ({low} to {high}, n {rate.judged:,})"]
 
 
 # ---- one picture --------------------------------------------------------------------------------------------------

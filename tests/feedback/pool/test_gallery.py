@@ -7,13 +7,13 @@ from sqlalchemy import Engine
 from sqlmodel import select
 
 from feedback.pool.curation import curate, open_image
-from feedback.pool.gallery import Accord, Filter, Which, gallery, slice_rate
-from feedback.rate.queue import in_slice, next_images
+from feedback.pool.gallery import Accord, Filter, Which, gallery
+from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
-from store.engine import reading, writing
+from store.engine import writing
 from store.errors import UnknownImage
-from store.tables import Image, Mark, PoolAction, Reason, Verdict, Vote, VoteReason
+from store.tables import Mark, PoolAction, Reason, Verdict, Vote, VoteReason
 
 REQUEST = count()
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -86,13 +86,3 @@ def test_an_opened_image_tells_votes_reasons_marks_and_decisions(rated: Engine):
     assert ([event.reason for event in opened.events], opened.is_taken_out) == (["unclear"], True)
     with pytest.raises(UnknownImage):
         open_image(rated, 10**12)
-
-
-def test_the_slice_has_a_rate_of_its_own(engine: Engine, fill: Callable):
-    images = fill(engine, images=60)
-    with reading(engine) as session:
-        sliced = set(session.exec(select(Image.id).where(in_slice(0.3))))
-    rate(engine, "ann", {image: REJECT if image in sliced else KEEP for image in images})
-    rate_of_slice = slice_rate(engine, 0.3)
-    assert (rate_of_slice.rejected, rate_of_slice.judged) == (len(sliced), len(sliced))
-    assert 8 <= len(sliced) <= 30

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, func, update
 from sqlmodel import select
 
 from feedback.people.decisions import decide
-from feedback.rate.queue import REPEAT_AFTER, Shown, in_slice, next_images
+from feedback.rate.queue import REPEAT_AFTER, Shown, next_images
 from feedback.rate.terms import Mix, Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.versions import promote
@@ -243,20 +243,3 @@ def test_a_control_never_waits_alone_and_never_enters_the_queue(any_engine: Engi
     vote(any_engine, "ann", control, Verdict.keep, overlap=3)
     with reading(any_engine) as session:
         assert not session.get_one(Image, control).is_queued
-
-
-def test_disputed_images_come_first_but_for_the_random_slice(any_engine: Engine, fill: Callable) -> None:
-    fill(any_engine, images=80)
-    change(any_engine, list(range(1, 81)), overlap=3)
-    disputed = [image for image in queue(any_engine, "ann") if image % 4 == 0]
-    queue(any_engine, "bob")
-    for image in disputed:
-        vote(any_engine, "ann", image, Verdict.keep)
-        vote(any_engine, "bob", image, Verdict.reject)
-    mix = Mix(is_uncertain_first=True, slice_share=0.25)
-    with reading(any_engine) as session:
-        sliced = set(session.exec(select(Image.id).where(in_slice(0.25))))
-    hand = [shown.image_id for shown in hand_of(any_engine, "cat", 12, mix)]
-    assert 0 < len(sliced & set(hand)) < 8
-    assert set(hand) - sliced <= set(disputed)
-    assert sorted(shown.image_id for shown in hand_of(any_engine, "cat", 99, mix)) == list(range(1, 81))
