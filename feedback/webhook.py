@@ -4,8 +4,6 @@ Sent after the commit. One body a message: `{"what", "version", "from_version", 
 `X-Naysayer-Signature: sha256=<HMAC-SHA256 of the body under NAYSAYER_WEBHOOK_SECRET, hexadecimal>`.
 """
 
-import hashlib
-import hmac
 import json
 import logging
 import threading
@@ -20,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, select
 
 from store.engine import reading, writing
+from store.secrets import sign
 from store.settings import Settings
 from store.tables import Action, AliasEvent, Delivery, Run, RunStatus, utc_now
 
@@ -70,7 +69,7 @@ def keep_announcing(engine: Engine, settings: Settings, stop: threading.Event) -
 
 def signature(body: bytes, secret: str) -> str:
     """The value of the signature header; empty without a secret."""
-    return f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}" if secret else ""
+    return f"sha256={sign(body, secret)}" if secret else ""
 
 
 def _due(engine: Engine) -> list[Message]:

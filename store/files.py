@@ -3,7 +3,6 @@
 import fcntl
 import hashlib
 import os
-import secrets
 import shutil
 import threading
 from collections.abc import Iterator
@@ -85,25 +84,6 @@ def only_one(lock_file: Path, busy: str) -> Iterator[None]:
         except BlockingIOError:
             raise Busy(busy) from None
         yield
-
-
-def kept_secret(path: Path) -> str:
-    """The secret in the file `path`, 64 hex digits; made by chance at the first call, readable by its owner alone.
-
-    Of several processes that ask at once, one makes it and all have the same.
-    """
-    make_folder(path.parent)
-    with open(path, "a+", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        secret = file.read()
-        if len(secret) != 64:
-            secret = secrets.token_hex(32)
-            file.truncate(0)
-            file.write(secret)
-            file.flush()
-            os.fsync(file.fileno())
-    return secret
 
 
 class Blobs:

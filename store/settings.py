@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from store.errors import BadRequest
+from store.secrets import find_fault
 
 BUILTIN = "builtin"
 STEPS_A_PICTURE, MOST_STEPS = 3, 1800
@@ -167,8 +168,8 @@ class Settings(BaseSettings):
     @field_validator("webhook_secret")
     @classmethod
     def _is_long(cls, secret: str) -> str:
-        if 0 < len(secret) < 32:
-            raise ValueError("a secret has 32 characters or more, e.g. from `openssl rand -hex 32`")
+        if secret and (fault := find_fault("NAYSAYER_WEBHOOK_SECRET", secret)):
+            raise ValueError(fault)
         return secret
 
     @model_validator(mode="after")
@@ -181,11 +182,8 @@ class Settings(BaseSettings):
                     "set NAYSAYER_SIGN_IN to invitations or oidc (docs/operator/people.md), or keep 127.0.0.1"
                 )
             return self
-        if len(self.secret) < 32:
-            raise ValueError(
-                f"NAYSAYER_SECRET has {len(self.secret)} characters, sign-in needs 32 or more; make one with: "
-                "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
-            )
+        if fault := find_fault("NAYSAYER_SECRET", self.secret):
+            raise ValueError(f"{fault} (sign-in needs it)")
         if not self.public_url.startswith(("http://", "https://")) or not urlsplit(self.public_url).hostname:
             raise ValueError(
                 "sign-in needs NAYSAYER_PUBLIC_URL, the address people open, e.g. https://rate.example.org"

@@ -4,8 +4,6 @@ The link holds the invitation's number and an HMAC of it: who knows no secret ca
 were revoked.
 """
 
-import hashlib
-import hmac
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
@@ -14,10 +12,10 @@ from sqlmodel import col, select
 from feedback.rate.raters import clean_name, rater_of
 from store.engine import reading, writing
 from store.errors import BadRequest, NotSignedIn
+from store.secrets import find_fault, is_signed, sign
 from store.tables import Invitation, PersonRole, utc_now
 
 LONGEST_DAYS = 366
-MIN_SECRET = 32
 
 
 def invite(
@@ -36,24 +34,24 @@ def invite(
     now = now or utc_now()
     if not 0 < days <= LONGEST_DAYS:
         raise BadRequest(f"an invitation is good for up to {LONGEST_DAYS} days; {days:g} were asked for")
-    _check(secret)
+    _check_secret(secret)
     with writing(engine) as session:
         row = Invitation(name=clean_name(name), role=role, created_at=now, expires_at=now + timedelta(days=days))
         person = rater_of(session, name)
         person.role = role
         session.add_all([row, person])
         session.flush()
-        return f"{row.id}.{_signature(row.id or 0, secret)}"
+        return f"{row.id}.{sign(_message(row.id or 0), secret)}"
 
 
 def read_invitation(engine: Engine, token: str, *, secret: str, now: datetime | None = None) -> Invitation:
     """The invitation of a token. Raises NotSignedIn when it is forged, expired or revoked."""
     now = now or utc_now()
-    _check(secret)
+    _check_secret(secret)
     number, _, signature = token.partition(".")
     row = None
     if number.isascii() and number.isdigit() and len(number) < 10:
-        if not hmac.compare_digest(signature.encode(), _signature(int(number), secret).encode()):
+        if not is_signed(_message(int(number)), secret, signature):
             raise NotSignedIn("this invitation link is not one of ours; ask for a new one")
         with reading(engine) as session:
             row = session.get(Invitation, int(number))
@@ -84,13 +82,10 @@ def list_invitations(engine: Engine) -> list[Invitation]:
         return list(session.exec(select(Invitation).order_by(col(Invitation.id).desc())))
 
 
-def _signature(number: int, secret: str) -> str:
-    return hmac.new(secret.encode(), f"naysayer invitation {number}".encode(), hashlib.sha256).hexdigest()
+def _message(number: int) -> bytes:
+    return f"naysayer invitation {number}".encode()
 
 
-def _check(secret: str) -> None:
-    if len(secret) < MIN_SECRET:
-        raise BadRequest(
-            f"invitations are signed with NAYSAYER_SECRET, {MIN_SECRET} characters or more; it has {len(secret)}; "
-            "make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
-        )
+def _check_secret(secret: str) -> None:
+    if fault := find_fault("NAYSAYER_SECRET", secret):
+        raise BadRequest(f"{fault} (it signs invitations)")

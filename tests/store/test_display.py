@@ -9,8 +9,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from store.backup import backup, restore
 from store.display import displayed, put_picture, shown_bytes
-from store.files import kept_secret
 from store.layout import Layout, layout_of
+from store.secrets import read_or_make_secret
 
 LETTER = "naysayer version 7"
 
@@ -109,7 +109,7 @@ def test_no_backup_carries_copies_or_the_key_and_a_restored_store_makes_its_own(
     layout = layout_of(settings)
     fill(engine, put=layout.blobs.put)
     sha256 = put_picture(layout, png_of(320))
-    kept_secret(layout.page_key)
+    read_or_make_secret(layout.page_key)
     backup(settings, tmp_path / "backup.tar")
     elsewhere = settings.model_copy(update={"data_dir": tmp_path / "restored"})
     restore(tmp_path / "backup.tar", elsewhere)
@@ -117,21 +117,3 @@ def test_no_backup_carries_copies_or_the_key_and_a_restored_store_makes_its_own(
     assert sorted(path.name for path in restored.root.iterdir()) == ["blobs", "naysayer.db"]
     restored.blobs.put(layout.blobs.get(sha256))
     assert shown_bytes(restored, sha256) == shown_bytes(layout, sha256)
-
-
-def test_a_secret_is_made_once_for_its_owner_alone(tmp_path):
-    path = tmp_path / "new" / "key"
-    found: list[str] = []
-    threads = [threading.Thread(target=lambda: found.append(kept_secret(path))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert {*found, kept_secret(path)} == {path.read_text()}
-    assert len(path.read_text()) == 64
-    assert path.stat().st_mode & 0o777 == 0o600
-
-
-def test_a_secret_cut_short_by_a_crash_is_made_anew(tmp_path):
-    (tmp_path / "key").write_text("abc")
-    assert len(kept_secret(tmp_path / "key")) == 64

@@ -1,11 +1,9 @@
-"""What this server has given out, it knows again: signatures under its secret."""
+"""Signatures under this server's own secret: what it gave out, it recognises."""
 
-import hashlib
-import hmac
 from functools import cache
 from pathlib import Path
 
-from store.files import kept_secret
+from store import secrets
 from store.layout import layout_of
 from store.settings import Settings
 
@@ -13,16 +11,23 @@ SIGNATURE_DIGITS = 32
 
 
 def signature(settings: Settings, words: str) -> str:
-    """32 hex digits that nobody can make without the secret of the settings, or the store's own where that is empty."""
-    secret = settings.secret or _kept(layout_of(settings).page_key.absolute())
-    return hmac.new(secret.encode(), f"naysayer {words}".encode(), hashlib.sha256).hexdigest()[:SIGNATURE_DIGITS]
+    """32 hexadecimal digits that nobody can make without the secret of the settings, or of the store without one."""
+    return secrets.sign(_message(words), _secret(settings), SIGNATURE_DIGITS)
 
 
 def is_signed(settings: Settings, words: str, claimed: str) -> bool:
-    """Did this server sign these words so?"""
-    return hmac.compare_digest(claimed.encode(), signature(settings, words).encode())
+    """True when this server gave `claimed` for these words."""
+    return secrets.is_signed(_message(words), _secret(settings), claimed, SIGNATURE_DIGITS)
+
+
+def _message(words: str) -> bytes:
+    return f"naysayer {words}".encode()
+
+
+def _secret(settings: Settings) -> str:
+    return settings.secret or _read_once(layout_of(settings).page_key.absolute())
 
 
 @cache
-def _kept(path: Path) -> str:
-    return kept_secret(path)
+def _read_once(path: Path) -> str:
+    return secrets.read_or_make_secret(path)
