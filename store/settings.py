@@ -1,25 +1,69 @@
-"""Every knob in one place, read once at the edge (command line, pages) and handed down."""
+"""Every setting, read once at the edge (command line, pages) and handed down.
 
+The environment (`NAYSAYER_…`) wins over `.env` in the current folder, `.env` over `naysayer.toml` in the data folder, and
+that file over the default. What the file holds is the same for every process of one store, cron's included.
+"""
+
+import difflib
+import os
+import tomllib
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from store.errors import BadRequest
 from store.secrets import find_fault
 
 BUILTIN = "builtin"
+PREFIX = "NAYSAYER_"
+SETTINGS_FILE = "naysayer.toml"
+READ_ELSEWHERE = {"NAYSAYER_REALDATA", "NAYSAYER_CHROMIUM"}
+"""Names of our own that are no settings: where tests find real files and a browser."""
+SECRETS = ("secret", "oidc_client_secret", "webhook_secret")
+"""Never kept in the data folder, never shown."""
+PATHS = ("data_dir", "model", "model_config_source", "vae", "refiner")
+A_YEAR_S = 365 * 86_400
 STEPS_A_PICTURE, MOST_STEPS = 3, 1800
 """Steps of a fit: on few pictures more of them only learn those very pictures by heart."""
 
 
-class Settings(BaseSettings):
-    """The environment (`NAYSAYER_…`) wins over `.env`, `.env` over the default."""
+class _DataFolder(PydanticBaseSettingsSource):
+    """The values of `naysayer.toml` in the data folder that the other sources name."""
 
-    model_config = SettingsConfigDict(env_prefix="NAYSAYER_", env_file=".env", extra="forbid", frozen=True)
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        raise NotImplementedError  # pydantic-settings asks for it; the whole file is read at once
+
+    def __call__(self) -> dict[str, Any]:
+        folder = self.current_state.get("data_dir") or Settings.model_fields["data_dir"].default
+        return read_file(Path(folder).expanduser() / SETTINGS_FILE)
+
+
+class Settings(BaseSettings):
+    """What can be set. An empty value means the default."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        dotenv_filtering="only_existing",
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: Any, env_settings: Any, dotenv_settings: Any, **_: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is passed in, then the environment, `.env`, and the data folder's file."""
+        return init_settings, env_settings, dotenv_settings, _DataFolder(settings_cls)
 
     data_dir: Path = Field(Path("data"), description="folder of the store: database, blobs, versions, checkpoints")
     store_url: str = Field("", description="database URL; empty means SQLite in the data folder")
@@ -38,12 +82,14 @@ class Settings(BaseSettings):
         0.8, gt=0, lt=1, description="share of the noise schedule after which the refiner takes over"
     )
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="auto: bf16 on CUDA, else fp32")
-    device: str = Field("auto", description="auto: cuda, else mps, else cpu")
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, mps, cuda or cuda:N; auto: the first GPU"
+    )
 
     guidance_scale: float | None = Field(None, ge=1, description="w of classifier-free guidance; empty: the model's")
     num_inference_steps: int | None = Field(None, ge=1, description="sampling steps; empty: the model's")
-    width_px: int | None = Field(None, ge=8, description="picture width; empty: the model's")
-    height_px: int | None = Field(None, ge=8, description="picture height; empty: the model's")
+    width_px: int | None = Field(None, ge=8, multiple_of=8, description="picture width; empty: the model's")
+    height_px: int | None = Field(None, ge=8, multiple_of=8, description="picture height; empty: the model's")
     negative_prompt: str = Field("", description="text of the negative half; empty: the null prompt")
     rule: Literal["negative-half", "same-prompt", "woolf"] = Field(
         "same-prompt", description="how a version's LoRA steers the sampler"
@@ -79,7 +125,9 @@ class Settings(BaseSettings):
     )
 
     overlap: int = Field(1, ge=1, description="raters who judge each picture")
-    lease_s: float = Field(600, gt=0, description="how long a picture stays reserved for the rater who was shown it")
+    lease_s: float = Field(
+        600, gt=0, le=A_YEAR_S, description="how long a picture stays reserved for the rater who was shown it"
+    )
 
     control_share: float = Field(
         0.05, ge=0, le=0.5, description="chance that a control (its answer is known) stands before a picture"
@@ -144,7 +192,7 @@ class Settings(BaseSettings):
     deterministic: bool = Field(
         False, description="on a GPU the same bytes from the same inputs, at some cost in speed (the CPU always does)"
     )
-    seed: int = Field(0, ge=0, description="seed of the training run")
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of the training run")
 
     host: str = Field("127.0.0.1", description="address the pages listen on; beyond this machine only with a sign-in")
     port: int = Field(8501, ge=1, le=65535, description="port of the pages")
@@ -162,8 +210,21 @@ class Settings(BaseSettings):
     oidc_metadata_url: str = Field("", description="the provider's `.well-known/openid-configuration` address")
 
     webhook_url: str = Field("", description="told of published, promoted, rolled back, failed; empty: nobody is told")
-    webhook_secret: str = Field("", description="signs what is sent (HMAC-SHA256), 32 characters or more")
+    webhook_secret: str = Field(
+        "", repr=False, description="signs what is sent (HMAC-SHA256), 32 characters or more"
+    )
     metrics_open: bool = Field(False, description="give the metrics to other machines as well")
+
+    @field_validator(*PATHS, mode="before")
+    @classmethod
+    def _expand(cls, value: Any) -> Any:
+        """The home folder for `~`; a shell that did not fill in `$HOME` would make a folder of that name."""
+        if not isinstance(value, str | Path):
+            return value
+        if "$" in str(value):
+            raise ValueError("it holds a $ that no shell has filled in; write the path out")
+        expanded = str(value) if not str(value).startswith("~") else str(Path(value).expanduser())
+        return Path(expanded) if isinstance(value, Path) else expanded
 
     @field_validator("webhook_secret")
     @classmethod
@@ -248,15 +309,76 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """The settings of this process. Raises BadRequest naming the first value that will not do."""
+    """The settings of this process.
+
+    Raises BadRequest naming the first value that cannot be used, or a name that is no setting.
+    """
+    _refuse_unknown(os.environ, "the environment")
+    _refuse_unknown(dotenv_values(".env", interpolate=False), ".env")
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors()[0]
-        why = first["msg"].removeprefix("Value error, ")
-        if not first["loc"]:
-            raise BadRequest(
-                f"{why}; see docs/reference/settings.md"
-            ) from error  # of several settings; it names them itself
-        name = "NAYSAYER_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise BadRequest(f"{name} is {first['input']!r}: {why}; see docs/reference/settings.md") from error
+        raise BadRequest(f"{reason_of(error)}; see docs/reference/settings.md") from error
+
+
+def reason_of(error: ValidationError) -> str:
+    """Which setting cannot be used and why, in a sentence that shows no value of a secret."""
+    first = error.errors()[0]
+    why = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return why  # of several settings; it names them itself
+    return f"{PREFIX}{str(first['loc'][0]).upper()} cannot be used: {why}"
+
+
+def field_of(name: str) -> str:
+    """The setting that a person means by `retrain_after`, `RETRAIN-AFTER` or `NAYSAYER_RETRAIN_AFTER`.
+
+    Raises BadRequest with the nearest name when there is none.
+
+    >>> field_of("NAYSAYER_RETRAIN_AFTER")
+    'retrain_after'
+    """
+    field = name.strip().replace("-", "_").lower().removeprefix(PREFIX.lower())
+    if field not in Settings.model_fields:
+        raise BadRequest(f"{name} is not a setting{_nearest(field)}; see docs/reference/settings.md")
+    return field
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The values of a `naysayer.toml`; none when there is no such file.
+
+    Raises BadRequest when it is not TOML, or holds a name that is no setting or is not kept there.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(f"{path} cannot be read as TOML: {error}; correct it or remove it") from error
+    for name in values:
+        if name not in Settings.model_fields:
+            raise BadRequest(f"{path}: {name} is not a setting{_nearest(name)}")
+        require_keepable(name)
+    return {name: value for name, value in values.items() if value != ""}
+
+
+def require_keepable(field: str) -> None:
+    """Raises BadRequest for what the data folder cannot hold: its own place, and secrets."""
+    if field == "data_dir":
+        raise BadRequest("the data folder cannot be set inside itself; use NAYSAYER_DATA_DIR")
+    if field in SECRETS:
+        raise BadRequest(
+            f"{PREFIX}{field.upper()} is a secret and is not kept in the data folder; put it into the environment or .env"
+        )
+
+
+def _refuse_unknown(names: Any, place: str) -> None:
+    for name in names:
+        field = name.upper().removeprefix(PREFIX).lower()
+        if name.upper().startswith(PREFIX) and name not in READ_ELSEWHERE and field not in Settings.model_fields:
+            raise BadRequest(f"{name} in {place} is not a setting{_nearest(field)}; see docs/reference/settings.md")
+
+
+def _nearest(field: str) -> str:
+    found = difflib.get_close_matches(field, list(Settings.model_fields), n=1)
+    return f"; did you mean {PREFIX}{found[0].upper()}?" if found else ""

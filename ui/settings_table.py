@@ -1,0 +1,55 @@
+"""The settings in words: the dozen that people change first, the rest in groups."""
+
+from pydantic.fields import FieldInfo
+
+from store.settings import PREFIX, Settings
+from store.settings_file import Origin
+
+GROUPS = {
+    "Start here": (
+        "data_dir model vae queue_target overlap retrain_after auto_retrain promotion port host sign_in webhook_url"
+    ),
+    "Model": "model_variant model_revision model_config_source refiner refiner_start dtype device",
+    "Drawing": (
+        "guidance_scale num_inference_steps width_px height_px negative_prompt rule strength guidance_gain sweep_pictures "
+        "sample_batch vae_decode base_slice"
+    ),
+    "Rating": "lease_s control_share repeat_share queue_order unbiased_share",
+    "Gate": "evaluation_pairs evaluation_share prompt_scorer",
+    "Training": (
+        "objective beta anchor trigger lora_rank lora_layers lora_text_encoders train_steps train_batch learning_rate "
+        "min_timestep null_dropout seed"
+    ),
+    "Memory and checkpoints": "micro_batch gradient_checkpointing base_quantization checkpoint_every deterministic",
+    "Beyond this machine": (
+        "store_url public_url allowed_hosts admins secret oidc_client_id oidc_client_secret oidc_metadata_url "
+        "webhook_secret metrics_open"
+    ),
+}
+
+
+def settings_markdown() -> str:
+    """Every setting with its default and meaning, one Markdown table for each group."""
+    return "\n\n".join(f"## {title}\n\n{_table(names.split())}" for title, names in GROUPS.items())
+
+
+def settings_list(origins: list[Origin]) -> str:
+    """Every setting with its value and where the value comes from, for the terminal."""
+    found = {origin.field: origin for origin in origins}
+    lines = []
+    for title, names in GROUPS.items():
+        lines.append(f"\n{title}")
+        for name in names.split():
+            place = "" if found[name].place == "default" else f"   [{found[name].place}]"
+            lines.append(f"  {name:<24} {found[name].words}{place}".rstrip())
+    return "\n".join(lines).lstrip("\n")
+
+
+def _table(names: list[str]) -> str:
+    rows = [_row(name, Settings.model_fields[name]) for name in names]
+    return "\n".join(["| setting | default | meaning |", "| --- | --- | --- |", *rows])
+
+
+def _row(name: str, field: FieldInfo) -> str:
+    default = "" if field.default in ("", None) else f"`{field.default}`"
+    return f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |"
