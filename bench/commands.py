@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from store.settings import read_settings
+from store.settings_file import read_settings
 
 app = typer.Typer()
 benches = typer.Typer(

@@ -20,9 +20,9 @@ from ui.commands import app
 from ui.rate.plain_form import plain_routes
 from ui.rate.routes import routes
 from ui.server import redirect_to_rating
+from ui.settings_table import settings_markdown
 from ui.signin.invitation_link import invitation_routes
 from ui.web.metrics import metrics_routes, metrics_text
-from ui.words import settings_table
 
 FOLDER = Path(__file__).with_name("reference")
 MARK = "<!-- `make docs` writes what follows from the code. -->"
@@ -30,7 +30,7 @@ MARK = "<!-- `make docs` writes what follows from the code. -->"
 
 def settings_list() -> str:
     """Every setting with its default and meaning."""
-    return settings_table()
+    return settings_markdown()
 
 
 def commands_list() -> str:

@@ -1,19 +1,17 @@
 """Every setting, read once at the edge (command line, pages) and handed down.
 
-The environment (`NAYSAYER_…`) wins over `.env` in the current folder, `.env` over `naysayer.toml` in the data folder, and
-that file over the default. What the file holds is the same for every process of one store, cron's included.
+The environment (`NAYSAYER_…`) wins over `.env` in the current folder, `.env` over `naysayer.toml` in the data folder,
+and that file over the default. The file holds for every process on one store, cron's included.
 """
 
 import difflib
-import os
 import tomllib
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
-from dotenv import dotenv_values
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from store.errors import BadRequest
@@ -22,10 +20,10 @@ from store.secrets import find_fault
 BUILTIN = "builtin"
 PREFIX = "NAYSAYER_"
 SETTINGS_FILE = "naysayer.toml"
-READ_ELSEWHERE = {"NAYSAYER_REALDATA", "NAYSAYER_CHROMIUM"}
-"""Names of our own that are no settings: where tests find real files and a browser."""
 SECRETS = ("secret", "oidc_client_secret", "webhook_secret")
-"""Never kept in the data folder, never shown."""
+"""Never shown."""
+NOT_KEPT = ("data_dir", *SECRETS)
+"""What the data folder's file cannot hold: its own place, and secrets."""
 PATHS = ("data_dir", "model", "model_config_source", "vae", "refiner")
 A_YEAR_S = 365 * 86_400
 STEPS_A_PICTURE, MOST_STEPS = 3, 1800
@@ -60,7 +58,12 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: Any, env_settings: Any, dotenv_settings: Any, **_: Any
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What is passed in, then the environment, `.env`, and the data folder's file."""
         return init_settings, env_settings, dotenv_settings, _DataFolder(settings_cls)
@@ -83,7 +86,9 @@ class Settings(BaseSettings):
     )
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="auto: bf16 on CUDA, else fp32")
     device: str = Field(
-        "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, mps, cuda or cuda:N; auto: the first GPU"
+        "auto",
+        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+        description="auto, cpu, mps, cuda or cuda:N",
     )
 
     guidance_scale: float | None = Field(None, ge=1, description="w of classifier-free guidance; empty: the model's")
@@ -210,9 +215,7 @@ class Settings(BaseSettings):
     oidc_metadata_url: str = Field("", description="the provider's `.well-known/openid-configuration` address")
 
     webhook_url: str = Field("", description="told of published, promoted, rolled back, failed; empty: nobody is told")
-    webhook_secret: str = Field(
-        "", repr=False, description="signs what is sent (HMAC-SHA256), 32 characters or more"
-    )
+    webhook_secret: str = Field("", repr=False, description="signs what is sent (HMAC-SHA256), 32 characters or more")
     metrics_open: bool = Field(False, description="give the metrics to other machines as well")
 
     @field_validator(*PATHS, mode="before")
@@ -289,60 +292,6 @@ class Settings(BaseSettings):
         steps = self.train_steps or max(1, min(STEPS_A_PICTURE * pictures, MOST_STEPS))
         return self.model_copy(update={"train_steps": steps})
 
-    @property
-    def rejects_needed(self) -> int:
-        return self.retrain_after or (40 if self.is_builtin else 100)
-
-    @property
-    def retrains_itself(self) -> bool:
-        return self.is_builtin if self.auto_retrain is None else self.auto_retrain
-
-    @property
-    def promotion_used(self) -> str:
-        return self.promotion or ("auto" if self.is_builtin and self.retrains_itself else "gate")
-
-    @property
-    def pairs_wanted(self) -> int:
-        if self.evaluation_pairs is not None:
-            return self.evaluation_pairs
-        return 12 if self.promotion_used == "auto" else 200
-
-
-def read_settings() -> Settings:
-    """The settings of this process.
-
-    Raises BadRequest naming the first value that cannot be used, or a name that is no setting.
-    """
-    _refuse_unknown(os.environ, "the environment")
-    _refuse_unknown(dotenv_values(".env", interpolate=False), ".env")
-    try:
-        return Settings()
-    except ValidationError as error:
-        raise BadRequest(f"{reason_of(error)}; see docs/reference/settings.md") from error
-
-
-def reason_of(error: ValidationError) -> str:
-    """Which setting cannot be used and why, in a sentence that shows no value of a secret."""
-    first = error.errors()[0]
-    why = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:
-        return why  # of several settings; it names them itself
-    return f"{PREFIX}{str(first['loc'][0]).upper()} cannot be used: {why}"
-
-
-def field_of(name: str) -> str:
-    """The setting that a person means by `retrain_after`, `RETRAIN-AFTER` or `NAYSAYER_RETRAIN_AFTER`.
-
-    Raises BadRequest with the nearest name when there is none.
-
-    >>> field_of("NAYSAYER_RETRAIN_AFTER")
-    'retrain_after'
-    """
-    field = name.strip().replace("-", "_").lower().removeprefix(PREFIX.lower())
-    if field not in Settings.model_fields:
-        raise BadRequest(f"{name} is not a setting{_nearest(field)}; see docs/reference/settings.md")
-    return field
-
 
 def read_file(path: Path) -> dict[str, Any]:
     """The values of a `naysayer.toml`; none when there is no such file.
@@ -357,28 +306,15 @@ def read_file(path: Path) -> dict[str, Any]:
         raise BadRequest(f"{path} cannot be read as TOML: {error}; correct it or remove it") from error
     for name in values:
         if name not in Settings.model_fields:
-            raise BadRequest(f"{path}: {name} is not a setting{_nearest(name)}")
-        require_keepable(name)
+            raise BadRequest(f"{name} in {path} is not a setting{nearest(name)}")
+        if name in NOT_KEPT:
+            raise BadRequest(
+                f"{name} cannot be kept in {path}; put it into the environment or .env, and remove it there"
+            )
     return {name: value for name, value in values.items() if value != ""}
 
 
-def require_keepable(field: str) -> None:
-    """Raises BadRequest for what the data folder cannot hold: its own place, and secrets."""
-    if field == "data_dir":
-        raise BadRequest("the data folder cannot be set inside itself; use NAYSAYER_DATA_DIR")
-    if field in SECRETS:
-        raise BadRequest(
-            f"{PREFIX}{field.upper()} is a secret and is not kept in the data folder; put it into the environment or .env"
-        )
-
-
-def _refuse_unknown(names: Any, place: str) -> None:
-    for name in names:
-        field = name.upper().removeprefix(PREFIX).lower()
-        if name.upper().startswith(PREFIX) and name not in READ_ELSEWHERE and field not in Settings.model_fields:
-            raise BadRequest(f"{name} in {place} is not a setting{_nearest(field)}; see docs/reference/settings.md")
-
-
-def _nearest(field: str) -> str:
+def nearest(field: str) -> str:
+    """The end of a sentence: which setting was probably meant."""
     found = difflib.get_close_matches(field, list(Settings.model_fields), n=1)
     return f"; did you mean {PREFIX}{found[0].upper()}?" if found else ""

@@ -1,4 +1,4 @@
-"""`naysayer.toml` in the data folder: `naysayer set` and `naysayer unset` write it, `store.settings` reads it."""
+"""Settings from outside: read once by each process, and kept in `naysayer.toml` by `naysayer set` and `unset`."""
 
 import os
 from collections.abc import Mapping
@@ -11,7 +11,10 @@ from pydantic import ValidationError
 
 from store.errors import BadRequest
 from store.files import make_folder, write_file
-from store.settings import PATHS, PREFIX, SECRETS, SETTINGS_FILE, Settings, field_of, reason_of, require_keepable
+from store.settings import NOT_KEPT, PATHS, PREFIX, SECRETS, SETTINGS_FILE, Settings, nearest
+
+READ_ELSEWHERE = {"NAYSAYER_REALDATA", "NAYSAYER_CHROMIUM"}
+"""Names of our own that are no settings: where tests find real files and a browser."""
 
 
 class Origin(NamedTuple):
@@ -33,13 +36,29 @@ class Origin(NamedTuple):
         return "" if self.value is None else str(self.value)
 
 
+def read_settings() -> Settings:
+    """The settings of this process.
+
+    Raises BadRequest naming the first value that cannot be used, or a name that is no setting.
+    """
+    _refuse_unknown(os.environ, "the environment")
+    _refuse_unknown(dotenv_values(".env", interpolate=False), ".env")
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise BadRequest(f"{reason_of(error)}; see docs/reference/settings.md") from error
+
+
 def keep(settings: Settings, name: str, value: str) -> Path:
     """Keeps a setting in the data folder; returns the file. Comments in it stay.
 
     Raises BadRequest, and writes nothing, when the name is no setting or the value cannot be used.
     """
     field = field_of(name)
-    require_keepable(field)
+    if field in NOT_KEPT:
+        raise BadRequest(
+            f"{field} cannot be kept in the data folder; put {PREFIX}{field.upper()} into the environment or .env"
+        )
     if not value.strip():
         return forget(settings, name)
     text = str(Path(value).expanduser().resolve()) if field in PATHS and Path(value).expanduser().exists() else value
@@ -53,6 +72,20 @@ def forget(settings: Settings, name: str) -> Path:
     document = _document(settings)
     document.pop(field_of(name), None)
     return _write(settings, document)
+
+
+def field_of(name: str) -> str:
+    """The setting that a person means by `retrain_after`, `RETRAIN-AFTER` or `NAYSAYER_RETRAIN_AFTER`.
+
+    Raises BadRequest with the nearest name when there is none.
+
+    >>> field_of("NAYSAYER_RETRAIN_AFTER")
+    'retrain_after'
+    """
+    field = name.strip().replace("-", "_").lower().removeprefix(PREFIX.lower())
+    if field not in Settings.model_fields:
+        raise BadRequest(f"{name} is not a setting{nearest(field)}; see docs/reference/settings.md")
+    return field
 
 
 def origins(settings: Settings) -> list[Origin]:
@@ -70,7 +103,11 @@ def origins(settings: Settings) -> list[Origin]:
 
 
 def _fields(values: Mapping[str, str | None]) -> set[str]:
-    return {name.upper().removeprefix(PREFIX).lower() for name, value in values.items() if value and name.upper().startswith(PREFIX)}
+    return {
+        name.upper().removeprefix(PREFIX).lower()
+        for name, value in values.items()
+        if value and name.upper().startswith(PREFIX)
+    }
 
 
 def _checked(settings: Settings, document: Mapping[str, Any], field: str, text: str) -> Any:
@@ -94,3 +131,19 @@ def _write(settings: Settings, document: tomlkit.TOMLDocument) -> Path:
     path = settings.data_dir / SETTINGS_FILE
     write_file(path, tomlkit.dumps(document).encode())
     return path
+
+
+def reason_of(error: ValidationError) -> str:
+    """Which setting cannot be used and why, in a sentence that shows no value of a secret."""
+    first = error.errors()[0]
+    why = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return why  # of several settings; it names them itself
+    return f"{PREFIX}{str(first['loc'][0]).upper()} cannot be used: {why}"
+
+
+def _refuse_unknown(names: Any, place: str) -> None:
+    for name in names:
+        field = name.upper().removeprefix(PREFIX).lower()
+        if name.upper().startswith(PREFIX) and name not in READ_ELSEWHERE and field not in Settings.model_fields:
+            raise BadRequest(f"{name} in {place} is not a setting{nearest(field)}; see docs/reference/settings.md")

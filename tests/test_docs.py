@@ -61,7 +61,12 @@ def test_every_dependency_has_a_reason_in_the_docs():
 
 def test_every_dependency_is_imported_somewhere():
     project = tomllib.loads(text_of("pyproject.toml"))["project"]
-    modules = {"pillow": "PIL", "pysqlite3": "pysqlite3", "pydantic-settings": "pydantic_settings"}
+    modules = {
+        "pillow": "PIL",
+        "pysqlite3": "pysqlite3",
+        "pydantic-settings": "pydantic_settings",
+        "python-dotenv": "dotenv",
+    }
     source = "\n".join(
         path.read_text(encoding="utf-8")
         for folder in ("ui", "feedback", "trainer", "store", "bench")

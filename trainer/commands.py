@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from store.settings import read_settings
+from store.settings_file import read_settings
 
 app = typer.Typer()
 imports = typer.Typer(no_args_is_help=True, help="Bring in what others made.")

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from store.errors import Busy, Interrupted, NaysayerError
-from store.settings import read_settings
+from store.settings_file import read_settings
+from ui.list_commands import evaluation, prompts
 
 TRY_AGAIN = 75
 
@@ -18,11 +19,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Thumbs down teach Stable Diffusion XL what not to draw. Its knobs: docs/reference/settings.md.",
 )
-prompts = typer.Typer(no_args_is_help=True, help="The prompt list that pictures are drawn from.")
 app.add_typer(prompts, name="prompts")
 exports = typer.Typer(no_args_is_help=True, help="A version's files for other programs.")
 app.add_typer(exports, name="export")
-evaluation = typer.Typer(no_args_is_help=True, help="Frozen prompts and seeds that compare versions and never train.")
 app.add_typer(evaluation, name="evaluation")
 
 
@@ -71,21 +70,48 @@ def versions() -> None:
 def status() -> None:
     """Say where the loop stands, in a few lines."""
     from feedback.figures.summary import standing
+    from feedback.policy import rejects_needed
     from feedback.pool.pool import how_due
     from store.migrate import open_store
     from ui.words import standing_lines
 
     settings = read_settings()
     engine = open_store(settings)
-    typer.echo(standing_lines(standing(engine), how_due(engine, settings.rejects_needed)))
+    typer.echo(standing_lines(standing(engine), how_due(engine, rejects_needed(settings))))
 
 
 @app.command()
 def settings() -> None:
-    """List every setting with its default and meaning, as the Markdown table of docs/reference/settings.md."""
-    from ui.words import settings_table
+    """List every setting with its value, and where the value comes from."""
+    from store.settings_file import origins
+    from ui.settings_table import settings_list
 
-    typer.echo(settings_table())
+    typer.echo(settings_list(origins(read_settings())))
+
+
+@app.command("set")
+def set_value(
+    name: Annotated[str, typer.Argument(help="The setting, with or without NAYSAYER_, e.g. retrain_after.")],
+    value: Annotated[str, typer.Argument(help="Its value; an empty one goes back to the default.")],
+) -> None:
+    """Keep a setting in the data folder, for every command on this store, cron's included."""
+    from store.settings_file import keep
+    from ui.settings_table import kept_words
+
+    settings = read_settings()
+    path = keep(settings, name, value)
+    typer.echo(kept_words(name, path, read_settings()))
+
+
+@app.command()
+def unset(name: Annotated[str, typer.Argument(help="The setting, e.g. retrain_after.")]) -> None:
+    """Take a setting out of the data folder again; its default holds."""
+    from store.settings_file import forget
+    from ui.settings_table import kept_words
+
+    settings = read_settings()
+    path = forget(settings, name)
+    typer.echo(kept_words(name, path, read_settings()))
 
 
 @app.command()
@@ -155,48 +181,16 @@ def recount() -> None:
 
 
 @app.command()
-def schedule() -> None:
-    """Print a cron line and a systemd timer that retrain when due."""
-    from ui.run.schedule import schedule_words
-
-    typer.echo(schedule_words(read_settings()))
-
-
-@evaluation.command("import")
-def import_evaluation(
-    file: Annotated[Path, typer.Argument(help="TSV, CSV or JSON lines with the columns prompt and seed.")],
-    name: Annotated[str, typer.Option(help="What the set is called; empty: the file's name.")] = "",
+def schedule(
+    keep: Annotated[bool, typer.Option("--keep", help="First keep this shell's settings in the data folder.")] = False,
 ) -> None:
-    """Freeze the prompts and seeds of a file as the evaluation set in use; pairs that were trained on are refused."""
-    from feedback.sample.evaluation import import_set, read_pairs
-    from store.migrate import open_store
-    from ui.words import set_line
+    """Print a cron line and a systemd timer that retrain when due, under the settings of this shell."""
+    from ui.run.schedule import keep_this_shells, schedule_words
 
-    typer.echo(set_line(import_set(open_store(read_settings()), name or file.stem, read_pairs(file))))
-
-
-@evaluation.command("new")
-def new_evaluation(
-    pairs: Annotated[int, typer.Option(min=1, help="How many pairs of prompt and seed.")] = 200,
-    name: Annotated[str, typer.Option(help="What the set is called.")] = "fresh",
-) -> None:
-    """Freeze a set of fresh pairs, spread over the prompt list; it is in use from now on."""
-    from feedback.sample.evaluation import new_set
-    from store.migrate import open_store
-    from ui.words import set_line
-
-    typer.echo(set_line(new_set(open_store(read_settings()), name, pairs)))
-
-
-@evaluation.command("list")
-def list_evaluation() -> None:
-    """List the evaluation sets, newest first."""
-    from feedback.sample.evaluation import list_sets
-    from store.migrate import open_store
-    from ui.words import set_line
-
-    rows = list_sets(open_store(read_settings()))
-    typer.echo("\n".join(map(set_line, rows)) or "no evaluation set yet; the worker makes the default one")
+    settings = read_settings()
+    if keep:
+        keep_this_shells(settings)
+    typer.echo(schedule_words(settings))
 
 
 @app.command()
@@ -261,36 +255,6 @@ def export_lora(
         raise BadRequest(f"--format is diffusers, kohya or comfyui; {form[:40]!r} was given")
     for path in export_lora(read_settings(), number, Format(form), out or Path(f"naysayer-v{number}")):
         typer.echo(path)
-
-
-@prompts.command("add")
-def add_prompt(texts: Annotated[list[str], typer.Argument(help="One or more prompts, each in quotes.")]) -> None:
-    """Add prompts to the list."""
-    from feedback.sample.prompts import add_prompts
-    from store.migrate import open_store
-
-    typer.echo(f"{add_prompts(open_store(read_settings()), texts, source='command line')} new prompts")
-
-
-@prompts.command("import")
-def import_prompts(file: Annotated[Path, typer.Argument(help="Text (a prompt a line), TSV, or JSON lines.")]) -> None:
-    """Add every prompt of a file: one a line, or the `prompt` column of a TSV or JSON-lines file."""
-    from feedback.sample.prompts import add_prompts, read_prompt_file
-    from store.migrate import open_store
-
-    texts = read_prompt_file(file)
-    added = add_prompts(open_store(read_settings()), texts, source=file.name)
-    typer.echo(f"{added} new prompts out of {len(texts)} in {file.name}")
-
-
-@prompts.command("list")
-def list_prompts() -> None:
-    """Print the prompts, one a line."""
-    from feedback.sample.prompts import list_prompts
-    from store.migrate import open_store
-
-    for prompt in list_prompts(open_store(read_settings())):
-        typer.echo(prompt.text)
 
 
 if __name__ == "__main__":

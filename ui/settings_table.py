@@ -1,9 +1,11 @@
 """The settings in words: the dozen that people change first, the rest in groups."""
 
+from pathlib import Path
+
 from pydantic.fields import FieldInfo
 
 from store.settings import PREFIX, Settings
-from store.settings_file import Origin
+from store.settings_file import Origin, field_of, origins
 
 GROUPS = {
     "Start here": (
@@ -11,10 +13,10 @@ GROUPS = {
     ),
     "Model": "model_variant model_revision model_config_source refiner refiner_start dtype device",
     "Drawing": (
-        "guidance_scale num_inference_steps width_px height_px negative_prompt rule strength guidance_gain sweep_pictures "
-        "sample_batch vae_decode base_slice"
+        "guidance_scale num_inference_steps width_px height_px negative_prompt rule strength guidance_gain "
+        "sweep_pictures sample_batch vae_decode base_slice"
     ),
-    "Rating": "lease_s control_share repeat_share queue_order unbiased_share",
+    "Rating": "lease_s control_share repeat_share",
     "Gate": "evaluation_pairs evaluation_share prompt_scorer",
     "Training": (
         "objective beta anchor trigger lora_rank lora_layers lora_text_encoders train_steps train_batch learning_rate "
@@ -43,6 +45,21 @@ def settings_list(origins: list[Origin]) -> str:
             place = "" if found[name].place == "default" else f"   [{found[name].place}]"
             lines.append(f"  {name:<24} {found[name].words}{place}".rstrip())
     return "\n".join(lines).lstrip("\n")
+
+
+def kept_words(name: str, path: Path, settings: Settings) -> str:
+    """What holds after a change of the data folder's file."""
+    field = field_of(name)
+    found = next(origin for origin in origins(settings) if origin.field == field)
+    now = f"{field} is {found.words}" if found.words else f"{field} is empty"
+    if found.place in ("environment", ".env"):
+        return f"{path} is written, but {PREFIX}{field.upper()} in {_the(found.place)} wins here: {now}"
+    place = "the default" if found.place == "default" else path
+    return f"{now}, from {place}; a running `naysayer run` takes it when it starts again"
+
+
+def _the(place: str) -> str:
+    return "the environment" if place == "environment" else place
 
 
 def _table(names: list[str]) -> str:

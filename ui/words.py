@@ -6,7 +6,6 @@ from feedback.figures.summary import InHand, Standing, VersionRow
 from feedback.pool.pool import Due
 from feedback.sample.evaluation import SetRow
 from store.backup import BackupReport
-from store.settings import Settings
 from store.tables import Invitation, RunStatus
 
 
@@ -57,15 +56,6 @@ def report_words(report: BackupReport) -> str:
         f"{report.path}: {report.votes} votes, {report.images} pictures, {report.versions} versions, "
         f"{report.bytes / 1e6:.1f} MB"
     )
-
-
-def settings_table() -> str:
-    """Every setting as a Markdown table: name, default, meaning."""
-    rows = ["| setting | default | meaning |", "| --- | --- | --- |"]
-    for name, field in Settings.model_fields.items():
-        default = "" if field.default in ("", None) else f"`{field.default}`"
-        rows.append(f"| `NAYSAYER_{name.upper()}` | {default} | {field.description or name.replace('_', ' ')} |")
-    return "\n".join(rows)
 
 
 def invitation_table(rows: Sequence[Invitation]) -> str:

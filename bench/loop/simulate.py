@@ -13,6 +13,7 @@ from PIL import Image
 from sqlalchemy import Engine
 from tqdm import tqdm
 
+from feedback.policy import promotion_mode, rejects_needed
 from feedback.pool.pool import how_due
 from feedback.rate.queue import Shown, next_images
 from feedback.rate.terms import Terms
@@ -74,7 +75,7 @@ def simulate(settings: Settings, raters: int, votes: int, habits: Habits, *, ret
             record_votes(engine, name, [_press(layout, image, habits, chance) for image in shown], Terms.of(settings))
             given += len(shown)
             bar.update(len(shown))
-            if retrain_when_due and how_due(engine, settings.rejects_needed).is_due:
+            if retrain_when_due and how_due(engine, rejects_needed(settings)).is_due:
                 _retrain_and_promote(engine, settings)
             if not shown:
                 draw()
@@ -120,6 +121,6 @@ def _retrain_and_promote(engine: Engine, settings: Settings) -> None:
         time.sleep(WAIT_S)
         return
     typer.echo(outcome.sentence)
-    is_auto = settings.promotion_used == "auto"
+    is_auto = promotion_mode(settings) == "auto"
     if is_auto and outcome.version is not None and champion(engine).number != outcome.version:
         promote(engine, outcome.version, "promoted by the simulation")

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine
 
+from feedback.policy import promotion_mode, rejects_needed
 from feedback.pool.pool import how_due
 from feedback.retrain.manifest import FrozenManifest, freeze, load_manifest
 from feedback.retrain.strengths import judged_strengths
@@ -49,7 +50,7 @@ def retrain(settings: Settings, *, force: bool = False) -> Outcome:
     busy = "another retrain runs on this store; try again when it has ended"
     with leading(settings) as broadcast, only_one(layout.retrain_lock, busy):
         unfinished = _unfinished(engine)
-        due = how_due(engine, settings.rejects_needed)
+        due = how_due(engine, rejects_needed(settings))
         if unfinished is None and not due.is_due and not force:
             return Outcome(due.sentence)
         return _train_and_publish(engine, layout, settings, unfinished, broadcast)
@@ -86,7 +87,7 @@ def _train_and_publish(
         made = Made(base, fitted, choice, manifest, settings, run, code_commit())
         version = publish_version(engine, layout, made)
     remove_folder(layout.checkpoints)
-    if settings.promotion_used == "auto":
+    if promotion_mode(settings) == "auto":
         promote(engine, version.number, "promoted at once after its retrain (NAYSAYER_PROMOTION=auto)")
     return Outcome(f"published v{version.number}, trained on {len(manifest.items)} rated images", version.number)
 

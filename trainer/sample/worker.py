@@ -23,6 +23,7 @@ from sqlalchemy import Engine
 from feedback.gate.evidence import record_measures, run_gate, unmeasured
 from feedback.gate.gate import Step
 from feedback.gate.guardrails import Scorer, measure
+from feedback.policy import pairs_wanted, promotion_mode, rejects_needed, retrains_itself
 from feedback.pool.pool import how_due
 from feedback.sample.plan import Work, claim_work, drop_claims, keep_claims, record_images, release
 from feedback.sample.prompts import add_prompts, list_prompts
@@ -124,21 +125,21 @@ def plan(engine: Engine, settings: Settings, batch: int, worker: str = "alone") 
         target=settings.queue_target,
         batch=batch,
         base_slice=settings.base_slice,
-        pairs=settings.pairs_wanted,
+        pairs=pairs_wanted(settings),
         evaluation_share=evaluation_share(settings),
     )
 
 
 def evaluation_share(settings: Settings) -> float:
     """Share of the waiting pictures that compare a challenger; none where promotion asks no votes."""
-    return 0.0 if settings.promotion_used == "auto" else settings.evaluation_share
+    return 0.0 if promotion_mode(settings) == "auto" else settings.evaluation_share
 
 
 def after_drawing(engine: Engine, layout: Layout, settings: Settings) -> None:
     """Measures new evaluation pictures, puts some into the queue, and lets the gate look."""
     measure_new(engine, layout, settings)
     release(engine, settings.queue_target, evaluation_share(settings))
-    if settings.promotion_used == "gate":
+    if promotion_mode(settings) == "gate":
         decision = run_gate(engine, layout)
         if decision is not None and decision.step is not Step.wait:
             log.info("the gate: %s (%s)", decision.step.value.replace("_", " "), decision.sentence)
@@ -212,9 +213,9 @@ class Retrainer:
             self._start("--force")
             answer(self.engine, asked.id, TaskStatus.done, {})
             return
-        if not self.settings.retrains_itself:
+        if not retrains_itself(self.settings):
             return
-        due = how_due(self.engine, self.settings.rejects_needed)
+        due = how_due(self.engine, rejects_needed(self.settings))
         if due.is_due and due.new_rejects != self.tried_at:
             log.info(due.sentence)
             self.tried_at = due.new_rejects

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from feedback.figures.summary import Standing, VersionRow, standing, version_rows
 from feedback.figures.trend import days, growth
+from feedback.policy import rejects_needed
 from feedback.pool.pool import Due, how_due
 from feedback.versions import PLAIN, events
 from store.errors import NaysayerError
@@ -66,7 +67,7 @@ class Step(NamedTuple):
 
 def overview_html(engine: Engine, settings: Settings) -> Markup:
     """What the page says about the loop now."""
-    now, due, rows = standing(engine), how_due(engine, settings.rejects_needed), version_rows(engine)
+    now, due, rows = standing(engine), how_due(engine, rejects_needed(settings)), version_rows(engine)
     base = next((row for row in rows if row.number == PLAIN), None)
     champion = next((row for row in rows if "champion" in row.aliases), None)
     compared = [row for row in dict.fromkeys([champion, base]) if row is not None]

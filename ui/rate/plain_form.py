@@ -22,6 +22,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from feedback.figures.summary import desk_state
+from feedback.policy import rejects_needed
 from feedback.rate.queue import Shown, next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, recent_votes, record_votes
@@ -122,7 +123,7 @@ def form_html(engine: Engine, settings: Settings, rater: str, note: str = "") ->
         return name_html()
     images = next_images(engine, rater, Terms.of(settings), count=1)
     last = recent_votes(engine, rater, 1)
-    today = desk_state(engine, rater, settings.rejects_needed).progress.today
+    today = desk_state(engine, rater, rejects_needed(settings)).progress.today
     top = (
         f'<div class="top soft"><span>Rating as <b>{escape(rater)}</b></span>'
         f"<span>{today} {'vote' if today == 1 else 'votes'} today</span></div>"

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from feedback.figures.summary import desk_state
+from feedback.policy import rejects_needed
 from feedback.rate.queue import Shown, next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, recent_votes, record_votes
@@ -116,7 +117,7 @@ def _image(settings: Settings, shown: Shown) -> Answer:
 
 
 def _state(engine: Engine, settings: Settings, rater: str) -> Answer:
-    progress, due, run = desk_state(engine, rater, settings.rejects_needed)
+    progress, due, run = desk_state(engine, rater, rejects_needed(settings))
     is_running = run is not None and run.status is RunStatus.running
     return {
         "progress": vars(progress),

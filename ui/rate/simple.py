@@ -8,6 +8,7 @@ from uuid import uuid4
 import streamlit as st
 
 from feedback.figures.summary import desk_state
+from feedback.policy import rejects_needed
 from feedback.rate.queue import Shown, next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, recent_votes, record_votes
@@ -43,7 +44,9 @@ def simple_page() -> None:
 
 
 def _desk(rater: str) -> None:
-    st.html(data_line(f"{plural(desk_state(engine(), rater, settings().rejects_needed).progress.today, 'vote')} today"))
+    st.html(
+        data_line(f"{plural(desk_state(engine(), rater, rejects_needed(settings())).progress.today, 'vote')} today")
+    )
     if note := st.session_state.pop(NOTE, ""):
         st.html(alert(note))
     showing = _showing(rater)

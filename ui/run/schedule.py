@@ -74,14 +74,15 @@ def keep_this_shells(settings: Settings) -> list[str]:
 
 def _advice(settings: Settings, mine: Sequence[Origin]) -> str:
     """What a scheduled retrain would not see, and how to change that."""
+    secrets = [one.field for one in origins(settings) if one.field in SECRETS and one.place == "environment"]
     lines = []
     if mine:
         names = ", ".join(one.field for one in mine)
-        lines.append(f"# From this shell: {names}. `naysayer schedule --keep` stores them, so that every command agrees.")
-    secrets = [f"{PREFIX}{one.field.upper()}" for one in origins(settings) if one.field in SECRETS and one.place == "environment"]
+        lines.append(f"From this shell: {names}. `naysayer schedule --keep` stores them, so that all commands agree.")
     if secrets:
-        lines.append(f"# Not in these lines, because they are secrets: {', '.join(secrets)}; put them into {Path.cwd() / '.env'}.")
-    return "".join(f"\n{line}" for line in lines)
+        names = ", ".join(f"{PREFIX}{field.upper()}" for field in secrets)
+        lines.append(f"Secrets are left out: {names}. Put them into {Path.cwd() / '.env'}.")
+    return "".join(f"\n# {line}" for line in lines)
 
 
 def _unit(text: str) -> str:

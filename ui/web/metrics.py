@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from feedback.figures.summary import VersionRow, standing, version_rows
+from feedback.policy import rejects_needed
 from feedback.pool.pool import how_due
 from store.settings import Settings
 from store.tables import Run, RunStatus
@@ -53,7 +54,7 @@ class LoopCollector(Collector):
         self.engine, self.settings = engine, settings
 
     def collect(self) -> Iterator[Metric]:
-        now, due = standing(self.engine), how_due(self.engine, self.settings.rejects_needed)
+        now, due = standing(self.engine), how_due(self.engine, rejects_needed(self.settings))
         rows = version_rows(self.engine)
         yield _gauge("images", "Pictures drawn for rating.", now.images)
         yield _gauge("images_waiting", "Pictures that wait to be rated.", now.waiting)

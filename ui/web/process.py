@@ -5,7 +5,8 @@ from functools import cache
 from sqlalchemy import Engine
 
 from store.migrate import open_store
-from store.settings import Settings, read_settings
+from store.settings import Settings
+from store.settings_file import read_settings
 
 
 @cache

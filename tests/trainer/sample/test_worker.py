@@ -9,6 +9,7 @@ import pytest
 from sqlmodel import select
 
 from feedback.figures.summary import InHand, standing
+from feedback.policy import rejects_needed
 from feedback.pool.pool import how_due
 from feedback.sample.plan import keep_claims, record_images
 from feedback.sample.requests import ask, take, task
@@ -165,7 +166,7 @@ def test_a_failed_retrain_is_not_tried_again_until_new_rejects_come(rated, engin
 def test_without_auto_retrain_the_worker_never_starts_one(rated, engine):
     retrainer = Retrainer(engine, rated)
     retrainer.look()
-    assert how_due(engine, rated.rejects_needed).is_due
+    assert how_due(engine, rejects_needed(rated)).is_due
     assert retrainer.process is None
 
 

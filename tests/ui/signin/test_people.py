@@ -19,7 +19,8 @@ from streamlit.web.server.starlette.starlette_app_utils import create_signed_val
 from feedback.people.invitations import invite, revoke_invitations
 from store.engine import reading
 from store.errors import BadRequest, NotSignedIn
-from store.settings import Settings, read_settings
+from store.settings import Settings
+from store.settings_file import read_settings
 from store.tables import PersonRole, Rater, Vote
 from tests.ui.conftest import free_port
 from ui.rate.routes import routes

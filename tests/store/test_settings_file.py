@@ -1,0 +1,164 @@
+import pytest
+
+from store.errors import BadRequest
+from store.settings import SETTINGS_FILE, Settings
+from store.settings_file import field_of, forget, keep, origins, read_settings
+
+
+@pytest.fixture(autouse=True)
+def shell(tmp_path, monkeypatch):
+    """A folder of its own to start from, and no settings in the environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in [f"NAYSAYER_{field.upper()}" for field in Settings.model_fields]:
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+def places() -> dict[str, str]:
+    return {origin.field: origin.place for origin in origins(read_settings()) if origin.place != "default"}
+
+
+def test_what_is_kept_holds_for_every_process_on_the_store():
+    keep(read_settings(), "NAYSAYER_RETRAIN_AFTER", "7")
+    assert read_settings().retrain_after == 7
+    assert places() == {"retrain_after": SETTINGS_FILE}
+
+
+def test_env_wins_over_dotenv_over_the_file_over_the_default(shell, tmp_path):
+    keep(read_settings(), "port", "9001")
+    assert read_settings().port == 9001
+    (tmp_path / ".env").write_text("NAYSAYER_PORT=9002\n")
+    assert read_settings().port == 9002
+    assert places() == {"port": ".env"}
+    shell.setenv("NAYSAYER_PORT", "9003")
+    assert read_settings().port == 9003
+    assert places() == {"port": "environment"}
+
+
+def test_the_file_lies_in_the_data_folder_that_the_environment_names(shell, tmp_path):
+    shell.setenv("NAYSAYER_DATA_DIR", str(tmp_path / "elsewhere"))
+    keep(read_settings(), "overlap", "3")
+    assert (tmp_path / "elsewhere" / SETTINGS_FILE).read_text() == "overlap = 3\n"
+    assert read_settings().overlap == 3
+    shell.delenv("NAYSAYER_DATA_DIR")
+    assert read_settings().overlap == 1
+
+
+def test_comments_and_other_settings_of_the_file_stay(tmp_path):
+    keep(read_settings(), "overlap", "3")
+    path = tmp_path / "data" / SETTINGS_FILE
+    path.write_text("# two raters, by the book\noverlap = 2\n")
+    keep(read_settings(), "lora_rank", "8")
+    assert path.read_text() == "# two raters, by the book\noverlap = 2\nlora_rank = 8\n"
+    forget(read_settings(), "overlap")
+    assert read_settings().overlap == 1
+    assert read_settings().lora_rank == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("retrain_aftr", "7", "did you mean NAYSAYER_RETRAIN_AFTER"),
+        ("overlap", "many", "NAYSAYER_OVERLAP cannot be used"),
+        ("overlap", "0", "greater than or equal to 1"),
+        ("width_px", "100", "multiple of 8"),
+        ("lease_s", "inf", "NAYSAYER_LEASE_S"),
+        ("seed", str(2**32), "NAYSAYER_SEED"),
+        ("device", "gpu", "NAYSAYER_DEVICE"),
+        ("host", "0.0.0.0", "anybody could vote under any name"),
+        ("model", "$HOME/sdxl", "no shell has filled in"),
+        ("data_dir", "other", "cannot be kept in the data folder"),
+        ("secret", "x" * 40, "cannot be kept in the data folder"),
+        ("webhook_secret", "y" * 40, "cannot be kept in the data folder"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_and_nothing_is_written(name, value, sentence, tmp_path):
+    with pytest.raises(BadRequest, match=sentence):
+        keep(read_settings(), name, value)
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_unknown_name_is_refused_wherever_it_stands(shell, tmp_path):
+    shell.setenv("NAYSAYER_RETRAIN_AFTR", "7")
+    with pytest.raises(BadRequest, match=r"NAYSAYER_RETRAIN_AFTR in the environment .* NAYSAYER_RETRAIN_AFTER"):
+        read_settings()
+    shell.delenv("NAYSAYER_RETRAIN_AFTR")
+    (tmp_path / ".env").write_text("NAYSAYER_OVRLAP=7\n")
+    with pytest.raises(BadRequest, match=r"NAYSAYER_OVRLAP in \.env"):
+        read_settings()
+    (tmp_path / ".env").unlink()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / SETTINGS_FILE).write_text("ovrlap = 7\n")
+    with pytest.raises(BadRequest, match=r"ovrlap in .*naysayer\.toml is not a setting"):
+        read_settings()
+
+
+def test_names_of_our_tests_are_no_settings(shell):
+    shell.setenv("NAYSAYER_REALDATA", "/somewhere")
+    assert read_settings().overlap == 1
+
+
+def test_foreign_lines_of_dotenv_are_ignored(tmp_path):
+    (tmp_path / ".env").write_text("POSTGRES_PASSWORD=hunter2\nNAYSAYER_OVERLAP=2\n")
+    assert read_settings().overlap == 2
+
+
+def test_no_message_shows_the_value_of_a_secret(shell):
+    shell.setenv("NAYSAYER_WEBHOOK_SECRET", "hunter2-hunter2")
+    with pytest.raises(BadRequest, match="NAYSAYER_WEBHOOK_SECRET cannot be used") as refused:
+        read_settings()
+    assert "hunter2" not in str(refused.value)
+    shell.setenv("NAYSAYER_WEBHOOK_SECRET", "hunter2" * 6)
+    shown = [origin.words for origin in origins(read_settings())]
+    assert not any("hunter2" in words for words in shown)
+    assert "hunter2" not in repr(read_settings())
+
+
+def test_an_empty_value_means_the_default(shell, tmp_path):
+    shell.setenv("NAYSAYER_STRENGTH", "")
+    shell.setenv("NAYSAYER_DATA_DIR", "")
+    (tmp_path / ".env").write_text("NAYSAYER_LORA_LAYERS=\n")
+    found = read_settings()
+    assert (found.strength, found.lora_layers, str(found.data_dir)) == (None, None, "data")
+    keep(found, "retrain_after", "9")
+    keep(found, "retrain_after", "")
+    assert read_settings().retrain_after is None
+
+
+def test_the_home_folder_is_meant_by_its_sign(shell, tmp_path):
+    shell.setenv("HOME", str(tmp_path / "home"))
+    shell.setenv("NAYSAYER_DATA_DIR", "~/naysayer")
+    shell.setenv("NAYSAYER_MODEL", "~/sdxl")
+    found = read_settings()
+    assert found.data_dir == tmp_path / "home" / "naysayer"
+    assert found.model == str(tmp_path / "home" / "sdxl")
+
+
+def test_a_relative_path_is_kept_as_an_absolute_one(tmp_path):
+    (tmp_path / "sdxl").mkdir()
+    keep(read_settings(), "model", "sdxl")
+    assert read_settings().model == str(tmp_path / "sdxl")
+    keep(read_settings(), "model", "stabilityai/stable-diffusion-xl-base-1.0")
+    assert read_settings().model == "stabilityai/stable-diffusion-xl-base-1.0"
+
+
+def test_a_file_that_is_no_toml_is_named(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / SETTINGS_FILE).write_text("overlap: 2\n")
+    with pytest.raises(BadRequest, match=r"naysayer\.toml cannot be read as TOML"):
+        read_settings()
+
+
+def test_a_secret_in_the_file_is_refused_without_its_value(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / SETTINGS_FILE).write_text('secret = "hunter2"\n')
+    with pytest.raises(BadRequest, match="secret cannot be kept in") as refused:
+        read_settings()
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["retrain_after", "RETRAIN-AFTER", "NAYSAYER_RETRAIN_AFTER", " naysayer_retrain_after "]
+)
+def test_a_setting_may_be_named_in_any_spelling(name):
+    assert field_of(name) == "retrain_after"
