@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image as Picture
@@ -25,7 +26,7 @@ from store.layout import layout_of
 from store.settings import Settings
 from store.tables import Origin, Prompt
 from ui.run.serve import pages_command
-from ui.web import process as opened
+from ui.web import process
 
 BASE_SHA256 = "0" * 64
 DRAWING = Drawing("plain", 0.0, 3.0, 10, 64, 64)
@@ -97,12 +98,12 @@ def png_of(seed: int, side_px: int = 64) -> bytes:
 def own_settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Pages called without a server are those of the test's own store."""
     monkeypatch.setenv("NAYSAYER_DATA_DIR", str(settings.data_dir))
-    opened.settings.cache_clear()
+    process.settings.cache_clear()
     yield
-    if opened.engine.cache_info().currsize:
-        opened.engine().dispose()
-    opened.engine.cache_clear()
-    opened.settings.cache_clear()
+    if process.engine.cache_info().currsize:
+        process.engine().dispose()
+    process.engine.cache_clear()
+    process.settings.cache_clear()
 
 
 def put_pictures(
@@ -168,3 +169,14 @@ def page(chromium: Browser) -> Iterator[Page]:
     yield tab
     context.close()
     assert failed == []
+
+
+@pytest.fixture
+def quiet_page(page: Page) -> Iterator[Page]:
+    """A tab that fails the test on a dialog or on a request to another machine."""
+    outside: list[str] = []
+    dialogs: list[str] = []
+    page.on("request", lambda request: urlsplit(request.url).hostname == "127.0.0.1" or outside.append(request.url))
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    yield page
+    assert ([url for url in outside if not url.startswith(("data:", "blob:"))], dialogs) == ([], [])

@@ -227,3 +227,8 @@ def _pool(engine: Engine):
 
 def pool_ids(engine: Engine) -> list[int]:
     return [item.image_id for item in _pool(engine)]
+
+
+def test_a_flag_stands_with_its_reason():
+    flags = flags_of(Share(5, 20), Share(0, 0), Share(40, 60), Share(0, 120), 80, -0.1)
+    assert [flag.split(" ")[0] for flag in flags] == ["5", "40", "nearly", "agrees"]

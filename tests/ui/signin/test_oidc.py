@@ -4,29 +4,27 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
 from sqlmodel import select
 
-import ui.run.serve
 from store.engine import reading
-from store.errors import BadRequest
 from store.settings import Settings
 from store.tables import Rater, Vote
 from tests.ui.conftest import Served, free_port
-from ui.run.serve import pages_command
-
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+from tests.ui.signin.conftest import OIDC, SECRET
+from ui.signin.oidc import write_oidc_secrets
 
 ACCOUNTS = [
     {"sub": "ann", "email": "ann@example.org", "email_verified": True},
     {"sub": "root", "email": "root@example.org", "email_verified": True},
     {"sub": "eve", "email": "root@example.org", "email_verified": False},
 ]
-SECRET = "a secret of more than thirty-two characters"
 
 
 @pytest.fixture
@@ -69,6 +67,8 @@ def sign_in(page: Page, url: str, account: str) -> None:
     page.get_by_role("button", name="Authorize").click()
 
 
+@pytest.mark.browser
+@pytest.mark.slow
 def test_an_account_rates_under_its_address_and_an_admin_sees_all_pages(served, page, engine):
     sign_in(page, served.url, "ann")
     page.locator(".frame img").wait_for()
@@ -83,22 +83,19 @@ def test_an_account_rates_under_its_address_and_an_admin_sees_all_pages(served, 
     page.get_by_role("link", name="Versions").first.wait_for()
 
 
+@pytest.mark.browser
+@pytest.mark.slow
 def test_an_address_that_the_provider_calls_unverified_gets_nowhere(served, page):
     sign_in(page, served.url, "eve")
     page.get_by_text("Sign in first").wait_for()
     expect(page.locator(".frame img")).to_have_count(0)
 
 
-def test_accounts_without_the_libraries_that_sign_in_are_refused_with_a_sentence(monkeypatch):
-    monkeypatch.setattr(ui.run.serve, "find_spec", lambda name: None if name == "httpx" else object())
-    settings = Settings(
-        _env_file=None,
-        sign_in="oidc",
-        secret=SECRET,
-        public_url="https://rate.example.org",
-        oidc_client_id="id",
-        oidc_client_secret="secret",
-        oidc_metadata_url="https://accounts.example.org/.well-known/openid-configuration",
-    )
-    with pytest.raises(BadRequest, match=r"needs httpx; pip install \"naysayer\[oidc\]\""):
-        pages_command(settings)
+def test_the_oidc_file_is_read_by_its_owner_alone(settings, tmp_path):
+    account = Settings(**(OIDC | {"data_dir": tmp_path, "oidc_client_secret": 'quo"te\\'}), _env_file=None)
+    write_oidc_secrets(account)
+    path = tmp_path / ".oidc.toml"
+    assert path.stat().st_mode & 0o077 == 0
+    auth = tomllib.loads(path.read_text())["auth"]
+    assert auth["client_secret"] == 'quo"te\\'
+    assert urlsplit(auth["redirect_uri"]).path == "/oauth2callback"

@@ -1,0 +1,82 @@
+import pytest
+
+from feedback.figures.summary import VersionRow
+from feedback.rate.queue import next_images
+from feedback.rate.terms import Terms
+from feedback.rate.votes import Press, record_votes
+from feedback.versions import promote
+from store.engine import writing
+from store.tables import Action, AliasEvent, AliasName, Run, RunStatus, Verdict, utc_now
+from ui.dashboard.overview import effect_words, event_words, overview_html
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def row(number: int, rejected: int, judged: int, *aliases: str) -> VersionRow:
+    return VersionRow(number, aliases, rejected, judged, judged, 2, 0, utc_now())
+
+
+def vote_on(engine, count: int, verdict: Verdict) -> None:
+    images = next_images(engine, "ada", Terms(1, 600), count=count)
+    presses = [Press(f"request-{verdict}-{image.image_id}", image.image_id, verdict) for image in images]
+    record_votes(engine, "ada", presses, Terms(1, 600))
+
+
+def test_the_overview_states_its_data_and_the_way_to_the_next_retrain(settings, engine, draw):
+    draw(10)
+    vote_on(engine, 3, Verdict.reject)
+    vote_on(engine, 2, Verdict.keep)
+    page = overview_html(engine, settings)
+    assert "5 votes by 1 rater on 5 pictures" in page
+    assert "3 of 40 new rejects" in page
+    assert "<b>37</b> rejects to go" in page
+    assert "<b>5</b> waiting to be rated" in page
+
+
+def test_the_overview_shows_a_running_retrain_and_why_one_failed(settings, engine, draw):
+    draw(1)
+    with writing(engine) as session:
+        session.add(Run(status=RunStatus.failed, message=HOSTILE))
+    assert "the last retrain failed: &lt;img" in overview_html(engine, settings)
+    with writing(engine) as session:
+        session.add(Run(status=RunStatus.running, step=120, steps=300))
+    page = overview_html(engine, settings)
+    assert "<b>40 %</b> of a retrain" in page
+    assert "step 120 of 300" in page
+
+
+@pytest.mark.parametrize(
+    ("live", "base", "words"),
+    [
+        (row(1, 10, 100), row(0, 40, 100), "Yes"),
+        (row(1, 40, 100), row(0, 10, 100), "No"),
+        (row(1, 10, 40), row(0, 12, 40), "Not known yet"),
+        (row(1, 0, 0), row(0, 12, 40), "Not known yet"),
+        (row(0, 10, 40), row(0, 10, 40), "The plain base is live"),
+        (None, None, "The first pictures"),
+    ],
+)
+def test_the_effect_is_said_in_words_and_claims_no_more_than_the_intervals(live, base, words):
+    assert effect_words(live, base).startswith(words)
+
+
+def test_reasons_are_escaped(settings, engine, draw, publish_version):
+    draw(1)
+    publish_version(engine, 1)
+    promote(engine, 1, HOSTILE)
+    page = overview_html(engine, settings)
+    assert "<img src=x" not in page
+    assert "&lt;img src=x" in page
+
+
+def test_every_event_has_words(engine):
+    for action in Action:
+        assert event_words(AliasEvent(action=action, alias=AliasName.champion, from_version=1, to_version=2))
+
+
+def test_one_reject_to_go_is_said_in_the_singular(settings, engine, draw):
+    draw(2)
+    vote_on(engine, 1, Verdict.reject)
+    page = overview_html(engine, settings.model_copy(update={"retrain_after": 2}))
+    assert "<b>1</b> reject to go" in page
+    assert "1 vote by 1 rater on 1 picture" in page

@@ -1,0 +1,90 @@
+from datetime import timedelta
+
+import pytest
+
+from feedback.people.decisions import decide, rater_events
+from feedback.people.reliability import rater_figures
+from feedback.rate.controls import control_rows, make_control
+from feedback.rate.queue import next_images
+from feedback.rate.terms import Terms
+from feedback.rate.votes import Press, record_votes
+from store.engine import writing
+from store.tables import Mark, RaterAction, Reason, Verdict, VoteReason, utc_now
+from ui.dashboard.raters import agreement_html, controls_html, events_html, raters_html, states_of
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def rated(engine, draw):
+    """Three pictures with a hostile prompt, rejected by a hostile name and kept by ada; one mark, one reason."""
+    draw(3, prompts=[HOSTILE])
+    now = utc_now()
+    for rater, verdict in ((HOSTILE, Verdict.reject), ("ada", Verdict.keep), ("eve", Verdict.reject)):
+        images = next_images(engine, rater, Terms(3, 600), count=3)
+        presses = [
+            Press(f"{rater[-3:-1]}-{image.image_id}", image.image_id, verdict, "one", now, now + timedelta(seconds=2))
+            for image in images
+        ]
+        assert not any(receipt.refused for receipt in record_votes(engine, rater, presses, Terms(3, 600)))
+    with writing(engine) as session:
+        session.add_all([VoteReason(vote_id=1, reason=Reason.hands), Mark(vote_id=1, x=0.25, y=1.5)])
+    return engine
+
+
+def test_the_raters_table_states_what_each_figure_is_based_on(rated):
+    html = raters_html(rater_figures(rated))
+    assert html.count('<th scope="row">') == 3
+    assert "2.0" in html
+    assert "–" in html  # no controls answered yet
+
+
+def test_agreement_is_not_claimed_without_shared_pictures(settings, monkeypatch, tmp_path):
+    monkeypatch.setenv("NAYSAYER_DATA_DIR", str(tmp_path))
+    assert "no agreement yet" in agreement_html([(1, 0), (0, 1)])
+    assert "<b>50 %</b>" in agreement_html([(2, 0), (1, 1)])
+
+
+def test_prompts_names_and_reasons_are_escaped(rated):
+    decide(rated, HOSTILE, RaterAction.exclude, by=HOSTILE, reason=HOSTILE)
+    make_control(rated, 2, Verdict.reject, by=HOSTILE)
+    for page in (
+        raters_html(rater_figures(rated)),
+        events_html(rater_events(rated)),
+        controls_html(control_rows(rated)),
+    ):
+        assert "<img src=x" not in page
+        assert "&lt;img src=x" in page
+
+
+def test_a_rater_who_is_paused_and_excluded_is_marked_so(rated):
+    decide(rated, "ada", RaterAction.pause, by="root", reason="x")
+    decide(rated, "ada", RaterAction.exclude, by="root", reason="x")
+    [ada] = [row for row in rater_figures(rated) if row.name == "ada"]
+    assert states_of(ada) == ["paused", "excluded"]
+
+
+@pytest.fixture
+def served_store(settings, engine, draw):
+    """Three pictures that two raters rejected; prompt and one name are hostile."""
+    draw(3, prompts=[HOSTILE])
+    for rater in ("ada", HOSTILE[:70]):
+        images = next_images(engine, rater, Terms(2, 600), count=3)
+        presses = [Press(f"{rater[:3]}-{image.image_id}", image.image_id, Verdict.reject) for image in images]
+        record_votes(engine, rater, presses, Terms(2, 600))
+    return settings
+
+
+@pytest.mark.browser
+def test_a_rater_is_excluded_and_the_pool_follows(served_store, engine, serve, quiet_page):
+    with serve(served_store) as served:
+        quiet_page.goto(f"{served.url}/raters")
+        quiet_page.get_by_role("button", name="Exclude votes…").click()
+        quiet_page.get_by_label("Reason").fill("always rejects")
+        quiet_page.get_by_role("button", name="Exclude votes", exact=True).click()
+        quiet_page.locator(".ns-badge", has_text="excluded").wait_for()
+        quiet_page.get_by_text("always rejects").wait_for()
+        assert [row.is_excluded for row in rater_figures(engine)].count(True) == 1
+        quiet_page.goto(f"{served.url}/pool")
+        quiet_page.get_by_text("3 pictures: rejects").wait_for()
+        assert quiet_page.locator(".ns-gallery b.no").first.inner_text() == "1"

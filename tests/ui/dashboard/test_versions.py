@@ -1,0 +1,36 @@
+from feedback.figures.summary import VersionRow, version_rows
+from feedback.rate.queue import next_images
+from feedback.rate.terms import Terms
+from feedback.rate.votes import Press, record_votes
+from feedback.retrain.manifest import freeze
+from store.tables import Verdict, utc_now
+from ui.dashboard.versions import table_html
+
+
+def row(number: int, rejected: int, judged: int, *aliases: str) -> VersionRow:
+    return VersionRow(number, aliases, rejected, judged, judged, 2, 0, utc_now())
+
+
+def vote_on(engine, count: int, verdict: Verdict) -> None:
+    images = next_images(engine, "ada", Terms(1, 600), count=count)
+    presses = [Press(f"request-{verdict}-{image.image_id}", image.image_id, verdict) for image in images]
+    record_votes(engine, "ada", presses, Terms(1, 600))
+
+
+def test_the_table_has_a_row_a_version_newest_first(engine, draw, publish_version):
+    draw(6)
+    vote_on(engine, 3, Verdict.reject)
+    manifest = freeze(engine, "0" * 64)
+    publish_version(engine, 1, manifest_id=manifest.id)
+    html = table_html(version_rows(engine), chosen=1)
+    assert html.index(">v1<") < html.index(">v0<")
+    assert '<tr class="chosen">\n<th scope="row">v1' in html
+    assert "3 rejects" in html
+
+
+def test_intervals_of_one_table_share_an_axis():
+    rows = [row(1, 10, 100), row(0, 30, 100)]
+    html = table_html(rows)
+    assert "between 6 % and 17 %" in html
+    assert "left:25.00%" in html  # 10 % on an axis that ends at 40 %
+    assert "left:75.00%" in html

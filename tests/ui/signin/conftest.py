@@ -1,0 +1,55 @@
+"""A server beyond this machine, and people who enter it."""
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.testclient import TestClient
+
+from feedback.people.invitations import invite
+from store.settings import Settings
+from ui.rate.routes import routes
+from ui.signin.invitation_link import invitation_routes
+from ui.web.guard import SameMachine
+
+SECRET = "a secret of more than thirty-two characters"
+
+
+PUBLIC = {"sign_in": "invitations", "secret": SECRET, "public_url": "https://rate.example.org", "host": "0.0.0.0"}
+
+
+OIDC = PUBLIC | {
+    "sign_in": "oidc",
+    "oidc_client_id": "id",
+    "oidc_client_secret": "s",
+    "oidc_metadata_url": "https://accounts.example.org/.well-known/openid-configuration",
+    "admins": "Root@example.org, second@example.org",
+}
+
+
+@pytest.fixture
+def public(settings: Settings) -> Settings:
+    return Settings(**(PUBLIC | {"data_dir": settings.data_dir}), _env_file=None)
+
+
+@pytest.fixture
+def client(engine, public) -> TestClient:
+    return client_of(engine, public)
+
+
+def client_of(engine, settings: Settings) -> TestClient:
+    app = Starlette(
+        routes=[*routes(lambda: engine, settings), *invitation_routes(lambda: engine, settings)],
+        middleware=[Middleware(SameMachine, hosts=settings.host_names)],
+    )
+    return TestClient(app, base_url="https://rate.example.org", raise_server_exceptions=False, follow_redirects=False)
+
+
+def enter(client: TestClient, engine, name: str = "ann") -> str:
+    token = invite(engine, name, days=1, secret=SECRET)
+    assert client.get(f"/naysayer/invited/{token}").status_code == 303
+    return token
+
+
+def vote_on(client: TestClient, image: int, rater: str = "ann", request: str = "request-1"):
+    press = {"request_id": request, "image_id": image, "verdict": "reject"}
+    return client.post("/naysayer/votes", json={"rater": rater, "votes": [press]})

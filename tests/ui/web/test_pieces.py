@@ -1,0 +1,47 @@
+import pytest
+
+from feedback.figures.summary import VersionRow
+from store.tables import utc_now
+from ui.web.pieces import alert, axis_end, data_line, head
+from ui.web.templates import environment
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+PIECES = environment.get_template("web/pieces.html").module
+
+
+def row(number: int, rejected: int, judged: int, *aliases: str) -> VersionRow:
+    return VersionRow(number, aliases, rejected, judged, judged, 2, 0, utc_now())
+
+
+def test_a_thumbnail_cannot_break_out_of_its_attributes():
+    html = PIECES.picture("0" * 64, '" onerror="alert(1)', width=64)
+    assert 'onerror="' not in html
+
+
+@pytest.mark.parametrize(("width", "is_sharp"), [(64, True), (1024, False)])
+def test_only_a_picture_shown_larger_than_it_is_keeps_its_pixels(width, is_sharp):
+    assert ('class="ns-thumb small"' in PIECES.picture("0" * 64, "a cat", px=96, width=width)) is is_sharp
+
+
+def test_a_version_without_votes_shows_an_empty_axis():
+    empty = row(2, 0, 0)
+    assert "not judged yet" in PIECES.interval_bar(empty.rate, empty.interval, 1.0)
+
+
+def test_an_error_and_a_title_are_escaped():
+    for html in (alert(HOSTILE), head(HOSTILE, HOSTILE), data_line(HOSTILE)):
+        assert "<img" not in html
+        assert "&lt;img src=x" in html
+
+
+def test_the_axis_ends_at_the_first_fifth_that_holds_every_interval():
+    assert axis_end([row(0, 30, 100)]) == 0.4
+    assert axis_end([row(0, 30, 100), row(1, 0, 0)]) == 0.4
+    assert axis_end([row(0, 9, 10)]) == 1.0
+
+
+def test_a_bar_without_an_end_is_empty():
+    assert "width:0.0%" in PIECES.bar(3, 0, "x")
+    assert "width:100.0%" in PIECES.bar(9, 3, "x")
