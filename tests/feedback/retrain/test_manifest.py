@@ -133,8 +133,10 @@ def test_votes_during_the_freeze_stay_out_of_it(any_engine: Engine, fill: Callab
 
     def once_the_pool_was_read(connection: Connection, cursor: object, statement: str, *rest: object) -> None:
         if waiting and "JOIN image_tally" in statement:
-            while waiting:
-                waiting.pop()()
+            votes = waiting[:]
+            waiting.clear()  # first, because votes run such queries themselves
+            for cast in votes:
+                cast()
 
     event.listen(any_engine, "after_cursor_execute", once_the_pool_was_read)
     during = freeze(any_engine, BASE)
