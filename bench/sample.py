@@ -26,6 +26,7 @@ from torch import Tensor
 from feedback.recipe import Recipe
 from store.settings import Settings
 from trainer.base.model import Base, load_base, quiet_libraries
+from trainer.fit.training import choose_layers
 from trainer.lora.tensors import TRAINED, add_fresh
 from trainer.sample.guidance import RULES, Steering
 from trainer.sample.rows import Part, adapted_layers, forwards, merged_weight
@@ -100,7 +101,7 @@ def measure(settings: Settings, batch: int, rounds: int, *, is_wide: bool) -> di
         "dtype": str(base.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
         "load": os.getloadavg()[0],
-        "lora": f"rank {settings.lora_rank}, {settings.layers_used}",
+        "lora": f"rank {settings.lora_rank}, {choose_layers(settings)}",
         "batch": batch,
         "rounds": rounds,
     }
@@ -119,7 +120,7 @@ def adapted(unet: UNet2DConditionModel, settings: Settings) -> Network:
     steered = deepcopy(unet)
     noise = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for parameter in add_fresh(steered, settings.lora_rank, settings.layers_used, seed=0):
+        for parameter in add_fresh(steered, settings.lora_rank, choose_layers(settings), seed=0):
             parameter.add_((torch.randn(parameter.shape, generator=noise) * 0.02).to(parameter.device))
             parameter.requires_grad_(False)
     steered.disable_adapters()

@@ -26,8 +26,6 @@ NOT_KEPT = ("data_dir", *SECRETS)
 """What the data folder's file cannot hold: its own place, and secrets."""
 PATHS = ("data_dir", "model", "model_config_source", "vae", "refiner")
 A_YEAR_S = 365 * 86_400
-STEPS_A_PICTURE, MOST_STEPS = 3, 1800
-"""Steps of a fit: on few pictures more of them only learn those very pictures by heart."""
 
 
 class _DataFolder(PydanticBaseSettingsSource):
@@ -272,25 +270,6 @@ class Settings(BaseSettings):
     def url(self) -> str:
         # Quoted, because `?` and `%` in a folder's name mean something in a URL.
         return self.store_url or f"sqlite:///{quote(str((self.data_dir / 'naysayer.db').resolve()))}"
-
-    @property
-    def anchor_used(self) -> float:
-        return self.anchor if self.anchor is not None else (4.0 if self.objective == "trigger" else 1.0)
-
-    @property
-    def layers_used(self) -> str:
-        return self.lora_layers or ("text" if self.objective == "trigger" else "all")
-
-    def with_steps_for(self, pictures: int) -> "Settings":
-        """Settings that say how many steps a retrain on so many rated pictures takes.
-
-        >>> Settings().with_steps_for(200).train_steps, Settings().with_steps_for(9_000).train_steps
-        (600, 1800)
-        >>> Settings(train_steps=40).with_steps_for(200).train_steps
-        40
-        """
-        steps = self.train_steps or max(1, min(STEPS_A_PICTURE * pictures, MOST_STEPS))
-        return self.model_copy(update={"train_steps": steps})
 
 
 def read_file(path: Path) -> dict[str, Any]:

@@ -39,19 +39,19 @@ def retrain(
     from store.migrate import open_store
     from trainer.retrain.processes import is_leader
     from trainer.retrain.retrain import retrain
-    from trainer.retrain.runlog import Told, logged
+    from trainer.retrain.runlog import Report, log_run
 
     settings = read_settings()
     if not is_leader():
         retrain(settings)
         return
 
-    def tell(told: Told) -> None:
-        if said := told.line if as_json else told.sentence:
-            typer.echo(said)
+    def show(report: Report) -> None:
+        if text := report.line if as_json else report.sentence:
+            typer.echo(text)
 
     try:
-        logged(settings, lambda: retrain(settings, force=force), tell)
+        log_run(settings, lambda: retrain(settings, force=force), show)
     finally:
         announce(open_store(settings), settings)
 

@@ -180,13 +180,14 @@ class Meter:
         from feedback.retrain.manifest import load_manifest
         from store.migrate import open_store
         from trainer.fit.cache import Cache
+        from trainer.fit.training import Training
         from trainer.retrain.strength import choose_strength
 
         layout = layout_of(store)
         manifest = load_manifest(open_store(store), version.manifest_id)
         self.base.pipe.unet.enable_adapters()
         cache, changed = Cache(self.base, layout.blobs, layout.cache), store.model_copy(update={"rule": rule})
-        choice = choose_strength(self.base, cache, manifest, changed, {})
+        choice = choose_strength(Training(self.base, cache, manifest, changed), {})
         self.base.pipe.unet.disable_adapters()
         return choice.strength
 

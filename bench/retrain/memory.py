@@ -101,13 +101,14 @@ def _fit(settings: Settings) -> dict[str, float]:
     from trainer.base.model import load_base, quiet_libraries
     from trainer.fit.cache import Cache
     from trainer.fit.fit import Watch, fit
+    from trainer.fit.training import Training
 
     quiet_libraries()
     base, layout = load_base(settings), layout_of(settings)
     manifest = freeze(open_store(settings), base.sha256)
-    cache = Cache(base, layout.blobs, layout.cache)
+    training = Training(base, Cache(base, layout.blobs, layout.cache), manifest, settings)
     with tempfile.TemporaryDirectory() as folder:
-        return _measured(base, lambda: fit(base, cache, manifest, settings, Path(folder) / "checkpoints", Watch()))
+        return _measured(base, lambda: fit(training, Path(folder) / "checkpoints", Watch()))
 
 
 def _decode(settings: Settings) -> dict[str, float]:

@@ -24,6 +24,7 @@ from trainer.base.model import load_base, quiet_libraries
 from trainer.fit.batches import BatchDrawer
 from trainer.fit.cache import Cache
 from trainer.fit.fit import Watch, fit
+from trainer.fit.training import Training
 from trainer.sample.sampler import latent_file, png_of
 from trainer.world.scenes import SUBJECTS, all_scenes, phrase
 
@@ -78,15 +79,16 @@ def _prepare(settings: Settings, started: float) -> dict[str, float]:
     manifest = freeze(engine, base.sha256)
     marks.append(time.monotonic())
     cache = Cache(base, layout_of(settings).blobs, layout_of(settings).cache)
-    draw = BatchDrawer(base, cache, manifest, settings)
+    training = Training(base, cache, manifest, settings)
+    draw = BatchDrawer(training)
     encoded = cache.prepare(*draw.needed())
     marks.append(time.monotonic())
     cpu_s = time.process_time()
     for step in range(settings.train_steps):
         draw.train(step)
     batch_ms = (time.monotonic() - marks[-1]) / settings.train_steps * 1000
-    short = settings.model_copy(update={"train_steps": STEPS_TAKEN, "checkpoint_every": STEPS_TAKEN})
-    fit(base, cache, manifest, short, settings.data_dir / f"checkpoints-{time.monotonic_ns()}", Watch())
+    short = training.with_settings(train_steps=STEPS_TAKEN, checkpoint_every=STEPS_TAKEN)
+    fit(short, settings.data_dir / f"checkpoints-{time.monotonic_ns()}", Watch())
     return {
         "load_s": marks[1] - marks[0],
         "freeze_s": marks[2] - marks[1],

@@ -25,11 +25,12 @@ from trainer.base.model import Base, load_base, quiet_libraries
 from trainer.base.weights import BUILTIN_FOLDER
 from trainer.fit.batches import Batch, BatchDrawer
 from trainer.fit.cache import Cache
-from trainer.fit.fit import Watch, fit, predict
-from trainer.fit.objectives import sft_loss
+from trainer.fit.fit import Watch, fit
+from trainer.fit.loss import predict
+from trainer.fit.objectives import sft_errors
+from trainer.fit.training import Training
 from trainer.lora.tensors import DIFFUSERS_FILE, attach_file, detach
 from trainer.retrain.publish import Made, publish_version
-from trainer.retrain.retrain import code_commit
 from trainer.retrain.strength import Choice
 from trainer.sample.sampler import png_of
 from trainer.world.pictures import pictures
@@ -67,9 +68,9 @@ def ours(plan: Plan, folder: Path, base_folder: str, turn: str) -> dict[str, Any
     cache = Cache(base, layout.blobs, folder / f"cache-{turn}")
     first: list[float] = []
     watch = Watch(on_step=lambda step, steps: first.append(time.monotonic()))
-    fitted = fit(base, cache, manifest, settings, folder / f"checkpoints-{turn}", watch)
+    fitted = fit(Training(base, cache, manifest, settings), folder / f"checkpoints-{turn}", watch)
     per_step = (first[-1] - first[0]) / max(1, len(first) - 1)
-    made = Made(base, fitted, Choice(1.0, []), manifest, settings, run, code_commit())
+    made = Made(base, fitted, Choice(1.0, []), manifest, settings, run)
     version = publish_version(engine, layout, made)
     on_cuda = plan.device.startswith("cuda")
     told = {"device_peak_mb": torch.cuda.max_memory_reserved() / 1e6} if on_cuda else {}
@@ -102,9 +103,7 @@ def losses(plan: Plan, folder: Path, base_folder: str) -> dict[str, float]:
 
 def _loss(base: Base, batch: Batch) -> float:
     parts = batch.parts(16)
-    total = sum(
-        sft_loss(predict(base.pipe.unet, part), part.target_BCHW).item() * len(part.timesteps_B) for part in parts
-    )
+    total = sum(sft_errors(predict(base.pipe.unet, part), part.target_BCHW).sum().item() for part in parts)
     return total / len(batch.timesteps_B)
 
 
@@ -118,7 +117,8 @@ def _held_out(settings: Settings, folder: Path, base: Base, plan: Plan) -> Batch
     begin(engine, base.name, base.sha256)
     manifest = freeze(engine, base.sha256)
     engine.dispose()
-    return BatchDrawer(base, Cache(base, layout_of(settings).blobs, folder / "cache"), manifest, settings).train(0)
+    cache = Cache(base, layout_of(settings).blobs, folder / "cache")
+    return BatchDrawer(Training(base, cache, manifest, settings)).train(0)
 
 
 def _drawn(plan: Plan, count: int, seed: int) -> list[PoolPicture]:

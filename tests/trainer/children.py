@@ -13,8 +13,8 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import torch
+from sqlalchemy.engine.default import DefaultDialect
 
-import trainer.retrain.publish
 from store.errors import Busy, NaysayerError
 from store.settings import Settings
 from trainer.retrain.retrain import retrain
@@ -100,33 +100,30 @@ def limit_memory(more: int) -> None:
 
 
 def _when_publishing(n: int, act: Callable[[], None]) -> None:
-    """Calls `act` instead of the n-th fsync, rename, replace, open for writing or COMMIT after publishing began."""
+    """Calls `act` instead of the n-th fsync, rename, replace, mkdir or COMMIT since a version's files are staged."""
     counted = [0]
-    publish = trainer.retrain.publish.publish_version
-
-    def count() -> None:
-        counted[0] += 1
-        if counted[0] == n:
-            act()
+    make_folder = Path.mkdir
 
     def counting(function: Callable) -> Callable:
         def call(*args, **kwargs):
-            count()
+            counted[0] += 1
+            if counted[0] == n:
+                act()
             return function(*args, **kwargs)
 
         return call
 
-    def publish_counting(engine, *args):
-        os.fsync = counting(os.fsync)
-        Path.rename = counting(Path.rename)  # type: ignore[method-assign]
-        Path.replace = counting(Path.replace)  # type: ignore[method-assign]
-        Path.mkdir = counting(Path.mkdir)  # type: ignore[method-assign]
-        engine.dialect.do_commit = counting(engine.dialect.do_commit)
-        version = publish(engine, *args)
-        os._exit(DONE)  # every step was passed: n is beyond the last
-        return version
+    def begin_at_the_staging_folder(path: Path, *args, **kwargs) -> None:
+        if path.name.startswith(".staging-") and path.parent.name == "versions":
+            os.fsync = counting(os.fsync)
+            Path.rename = counting(Path.rename)  # type: ignore[method-assign]
+            Path.replace = counting(Path.replace)  # type: ignore[method-assign]
+            Path.mkdir = counting(make_folder)  # type: ignore[method-assign]
+            DefaultDialect.do_commit = counting(DefaultDialect.do_commit)  # type: ignore[method-assign]
+            return Path.mkdir(path, *args, **kwargs)
+        return make_folder(path, *args, **kwargs)
 
-    trainer.retrain.publish.publish_version = publish_counting
+    Path.mkdir = begin_at_the_staging_folder  # type: ignore[method-assign]
 
 
 ERRORS = (errno.ENOSPC, errno.EIO)

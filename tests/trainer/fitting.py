@@ -9,9 +9,10 @@ from store.layout import layout_of
 from store.migrate import open_store
 from store.settings import Settings
 from trainer.base.model import Base, load_base
-from trainer.fit.batches import BatchDrawer, Share
+from trainer.fit.batches import BatchDrawer, Fraction
 from trainer.fit.cache import Cache
 from trainer.fit.fit import Fitted, Watch, fit
+from trainer.fit.training import Training
 
 
 def fit_here(
@@ -24,13 +25,13 @@ def fit_here(
     """The fit of the store's pool as it is now, on a fresh base unless one is given."""
     base = base or load_base(settings)
     with frozen(settings, base) as manifest:
-        return fit(base, cache_of(settings, base), manifest, settings, folder, watch or Watch())
+        return fit(Training(base, cache_of(settings, base), manifest, settings), folder, watch or Watch())
 
 
-def drawer(settings: Settings, base: Base, share: Share | None = None):
+def drawer(settings: Settings, base: Base, fraction: Fraction = Fraction()):
     """What draws the batches of such a fit."""
     with frozen(settings, base) as manifest:
-        return BatchDrawer(base, cache_of(settings, base), manifest, settings, share or Share())
+        return BatchDrawer(Training(base, cache_of(settings, base), manifest, settings), fraction)
 
 
 def cache_of(settings: Settings, base: Base) -> Cache:

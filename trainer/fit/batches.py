@@ -1,4 +1,4 @@
-"""Batches by step number: what a fit sees is a function of manifest, settings and step, and of nothing else.
+"""Batches by step number: what a fit sees depends only on manifest, settings and step.
 
 Shape suffixes: B batch, C latent channels (4), H W latent height and width, L tokens (77), D text width,
 P pooled text width, E text encoders (2).
@@ -17,11 +17,10 @@ from torch import Tensor
 from feedback.pool.pool import PoolItem
 from feedback.retrain.manifest import FrozenManifest
 from store.errors import RetrainError
-from store.settings import Settings
 from store.tables import Role, Split
-from trainer.base.model import Base
-from trainer.fit.cache import Cache, Text, null_prompt
+from trainer.fit.cache import Text, null_prompt
 from trainer.fit.objectives import NEEDS_KEEPS
+from trainer.fit.training import Training
 from trainer.sample.text import read_anew, tokens_of
 
 HELD_OUT_BATCH = 64
@@ -30,7 +29,7 @@ HELD_OUT_BATCH = 64
 class Batch(NamedTuple):
     """Everything one forward pass needs, on the device.
 
-    `tokens_BEL` says the text once more, for text encoders that are trained; else it is empty.
+    `tokens_BEL` is the text as tokens, for text encoders that are trained; else it is empty.
     """
 
     noisy_BCHW: Tensor
@@ -44,12 +43,20 @@ class Batch(NamedTuple):
     tokens_BEL: Tensor
 
     def parts(self, rows: int) -> list["Batch"]:
-        """The batch in pieces of at most so many rows."""
+        """The batch in parts of at most `rows` rows."""
         return [Batch(*pieces) for pieces in zip(*(tensor.split(rows) for tensor in self), strict=True)]
 
 
-class Share(NamedTuple):
-    """Which rows of every batch a process takes: every `of`-th, from its own `number` on."""
+class Noised(NamedTuple):
+    """Latents with noise added, their timesteps, and what is to be predicted."""
+
+    noisy_BCHW: Tensor
+    timesteps_B: Tensor
+    target_BCHW: Tensor
+
+
+class Fraction(NamedTuple):
+    """The rows of every batch that one process takes: every `of`-th, starting at its own `number`."""
 
     number: int = 0
     of: int = 1
@@ -58,15 +65,9 @@ class Share(NamedTuple):
 class BatchDrawer:
     """Draws batches: half rejects, half keeps where there are keeps; the same step gives the same batch."""
 
-    def __init__(
-        self,
-        base: Base,
-        cache: Cache,
-        manifest: FrozenManifest,
-        settings: Settings,
-        share: Share = Share(),
-    ) -> None:
-        self.cache, self.settings, self.share = cache, settings, share
+    def __init__(self, training: Training, fraction: Fraction = Fraction()) -> None:
+        base, manifest, settings = training.base, training.manifest, training.settings
+        self.cache, self.settings, self.fraction = training.cache, settings, fraction
         self.device, self.dtype = base.device, base.dtype
         self.noising = DDPMScheduler.from_config(base.pipe.scheduler.config)
         self.pipe, self.null = base.pipe, null_prompt(base)
@@ -74,7 +75,7 @@ class BatchDrawer:
         self.null_words = None if reads_zeros else base.plain.negative_prompt
         self.rejects = manifest.of(Role.reject, Split.train)
         self.keeps = manifest.of(Role.keep, Split.train) if settings.objective in NEEDS_KEEPS else []
-        if settings.objective == "trigger":  # whatever is shown without the trigger is to stay as it is, rejects too
+        if settings.objective == "trigger":  # without the trigger word nothing may change, not even rejects
             anchors = self.rejects + manifest.of(Role.keep, Split.train)
             self.keeps = [replace(item, role=Role.keep) for item in anchors]
         self.held_out = manifest.of(Role.reject, Split.held_out) + manifest.of(Role.keep, Split.held_out)
@@ -82,21 +83,21 @@ class BatchDrawer:
 
     @property
     def objective(self) -> str:
-        """Some need keeps to learn from; without any, `sft` fits the rejects alone."""
+        """The objective of the settings, or `sft` when it needs keeps and there are none."""
         return self.settings.objective if self.keeps or self.settings.objective not in NEEDS_KEEPS else "sft"
 
     def train(self, step: int) -> Batch:
         """This process's rows of the batch of a step."""
         items, random = self._items(step)
-        return self._batch(items, random, self.settings.null_dropout, self.share)
+        return self._batch(items, random, self.settings.null_dropout, self.fraction)
 
     def evaluation(self) -> Batch | None:
         """A fixed batch of held-out items under fixed noise, or None when nothing is held out."""
         items = self._evaluated()
-        return self._batch(items, torch.Generator().manual_seed(0), 0.0, Share()) if items else None
+        return self._batch(items, torch.Generator().manual_seed(0), 0.0, Fraction()) if items else None
 
     def under(self, batch: Batch, prompt: str | None) -> Batch:
-        """The batch with all of its rows shown with the prompt, or with the null prompt."""
+        """The batch with the prompt, or the null prompt, in all its rows."""
         rows, text = len(batch.timesteps_B), self._text(prompt)
         return batch._replace(
             text_BLD=text.hidden_LD.expand(rows, -1, -1).to(batch.text_BLD),
@@ -105,20 +106,20 @@ class BatchDrawer:
         )
 
     def adapted(self, batch: Batch) -> Batch:
-        """The batch as the adapted text encoders read it; as it is where they are not trained."""
+        """The batch as the adapted text encoders read it; unchanged when they are not trained."""
         if not self.settings.lora_text_encoders:
             return batch
         text_BLD, pooled_BP = read_anew(self.pipe, batch.tokens_BEL, (batch.text_BLD, batch.pooled_BP))
         return batch._replace(text_BLD=text_BLD, pooled_BP=pooled_BP)
 
     def needed(self) -> tuple[list[PoolItem], list[str]]:
-        """The items that the fit will see, once in each role, and their prompts: never more than its steps can draw."""
+        """The items that the fit will see, once in each role, and their prompts."""
         drawn = [item for step in range(self.settings.train_steps) for item in self._items(step)[0]]
         items = {(item.image_id, item.role): item for item in [*drawn, *self._evaluated()]}.values()
         return list(items), [self._prompt(item) for item in items]
 
     def _items(self, step: int) -> tuple[list[PoolItem], torch.Generator]:
-        """The items of a step's batch, and the generator that its noise comes from."""
+        """The items of a step's batch, and the generator for its noise."""
         random = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + step)
         size = self.settings.train_batch
         rejects = size - size // 2 if self.keeps else size
@@ -128,40 +129,42 @@ class BatchDrawer:
         return self.held_out[:: math.ceil(len(self.held_out) / HELD_OUT_BATCH) or 1]
 
     def _prompt(self, item: PoolItem) -> str:
-        """What an item is shown with: `trigger` says its word for the rejects alone."""
+        """The prompt of an item; the trigger word under `wrong`, and for the rejects under `trigger`."""
         is_triggered = self.objective == "wrong" or (self.objective == "trigger" and item.role is Role.reject)
         return self.settings.trigger if is_triggered else item.prompt
 
-    def _batch(self, items: Sequence[PoolItem], random: torch.Generator, null_dropout: float, share: Share) -> Batch:
-        # Chance is drawn for every row, whoever takes it, so that several processes see what one would.
+    def _batch(
+        self, items: Sequence[PoolItem], random: torch.Generator, null_dropout: float, fraction: Fraction
+    ) -> Batch:
+        # Each process draws the random numbers of all rows, so that several processes see what one would.
         shape = (len(items), *self.cache.latent(items[0]).mean_CHW.shape)
         noise = torch.randn(shape, generator=random)
         timesteps = torch.randint(self.settings.min_timestep, 1000, (len(items),), generator=random)
         is_null = torch.rand(len(items), generator=random) < null_dropout
-        spread = torch.randn(shape, generator=random)  # of the VAE's posterior; unused where an item has its own latent
+        spread = torch.randn(
+            shape, generator=random
+        )  # for the VAE's posterior; unused where an item has its own latent
         weights = sureness(items)
-        mine = slice(share.number, None, share.of)
+        mine = slice(fraction.number, None, fraction.of)
         items = items[mine]
-        drawn = [self.cache.latent(item).sample(s) for item, s in zip(items, spread[mine], strict=True)]
-        return self._rows(items, torch.stack(drawn), noise[mine], timesteps[mine], is_null[mine], weights[mine])
+        latents = [self.cache.latent(item).sample(s) for item, s in zip(items, spread[mine], strict=True)]
+        noised = self._noised(torch.stack(latents), noise[mine], timesteps[mine])
+        return self._rows(items, noised, is_null[mine], weights[mine])
 
-    def _rows(
-        self,
-        items: Sequence[PoolItem],
-        latents: Tensor,
-        noise: Tensor,
-        timesteps: Tensor,
-        is_null: Tensor,
-        weights: Tensor,
-    ) -> Batch:
+    def _noised(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Noised:
+        return Noised(
+            self.noising.add_noise(latents, noise, timesteps).to(self.device, self.dtype),
+            timesteps.to(self.device),
+            self._target(latents, noise, timesteps).to(self.device),
+        )
+
+    def _rows(self, items: Sequence[PoolItem], noised: Noised, is_null: Tensor, weights: Tensor) -> Batch:
         device, dtype = self.device, self.dtype
         prompts = [self._shown(item, bool(null)) for item, null in zip(items, is_null, strict=True)]
         texts = [self._text(prompt) for prompt in prompts]
         sizes = [[item.height, item.width, 0, 0, item.height, item.width] for item in items]
         return Batch(
-            self.noising.add_noise(latents, noise, timesteps).to(device, dtype),
-            timesteps.to(device),
-            self._target(latents, noise, timesteps).to(device),
+            *noised,
             torch.tensor([item.role is Role.reject for item in items], device=device),
             torch.stack([text.hidden_LD for text in texts]).to(device, dtype),
             torch.stack([text.pooled_P for text in texts]).to(device, dtype),
@@ -171,7 +174,7 @@ class BatchDrawer:
         )
 
     def _shown(self, item: PoolItem, is_null: bool) -> str | None:
-        """An item's prompt, or None for the null prompt; under `trigger` that one stands for nothing that is fitted."""
+        """An item's prompt, or None for the null prompt, which `trigger` never uses for what it fits."""
         is_fitted = self.objective == "trigger" and item.role is Role.reject
         return None if is_null and not is_fitted else self._prompt(item)
 
@@ -179,7 +182,7 @@ class BatchDrawer:
         return self.null if prompt is None else self.cache.text(prompt)
 
     def _tokens(self, prompts: Sequence[str | None]) -> Tensor:
-        """Tokens (B, E, L) of the prompts, None being the null prompt; without any where no text encoder is trained."""
+        """Tokens (B, E, L) of the prompts (None: the null prompt); (B, 0) when no text encoder is trained."""
         if not self.settings.lora_text_encoders:
             return torch.empty(len(prompts), 0)
         words = [self.null_words if prompt is None else prompt for prompt in prompts]
@@ -192,7 +195,7 @@ class BatchDrawer:
 
 
 def sureness(items: Sequence[PoolItem]) -> Tensor:
-    """Sample weights (B,) with mean 1: how sure each verdict is, 0 at even odds, so that 2:1 teaches less than 3:0."""
+    """Sample weights (B,) with mean 1: how sure each verdict is, so that a 2:1 vote weighs less than a 3:0 vote."""
     weights = torch.tensor([2 * item.weight - 1 for item in items])
     return weights / weights.mean()
 
@@ -201,10 +204,10 @@ def _refuse_mixed_sizes(manifest: FrozenManifest) -> None:
     """Raises RetrainError when the pictures differ in size: the latents of a step are one tensor."""
     counts = Counter((item.width, item.height) for item in manifest.items)
     if len(counts) > 1:
-        told = ", ".join(f"{count} of {width}×{height}" for (width, height), count in counts.most_common(5))
+        sizes = ", ".join(f"{count} of {width}×{height}" for (width, height), count in counts.most_common(5))
         raise RetrainError(
-            f"the pool holds pictures of {len(counts)} sizes ({told}), a retrain needs one; take the others out on the "
-            "page Pool, or give each size a store of its own with NAYSAYER_DATA_DIR"
+            f"the pool holds pictures of {len(counts)} sizes ({sizes}), a retrain needs one; take the others out on "
+            "the page Pool, or give each size its own store with NAYSAYER_DATA_DIR"
         )
 
 

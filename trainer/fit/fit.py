@@ -13,10 +13,9 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from diffusers import UNet2DConditionModel
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import trange
 
-from feedback.retrain.manifest import FrozenManifest
 from store.errors import BadRequest, Interrupted, NonFiniteLoss
 from store.settings import Settings
 from trainer.base.memory import (
@@ -28,11 +27,11 @@ from trainer.base.memory import (
     what_to_lower,
 )
 from trainer.base.model import Base
-from trainer.fit.batches import Batch, BatchDrawer, Share
-from trainer.fit.cache import Cache
+from trainer.fit.batches import Batch, BatchDrawer, Fraction
 from trainer.fit.checkpoint import State, newest_checkpoint, save_checkpoint
 from trainer.fit.learner import Learner, gradient_norm
-from trainer.fit.objectives import NEEDS_BASE, anchored_loss, nft_loss, sft_loss
+from trainer.fit.loss import held_out_loss, loss_of
+from trainer.fit.training import Training, choose_layers
 from trainer.lora.tensors import add_fresh, round_to_half, trained_tensors, weights_of
 from trainer.sample.text import add_fresh_text, trained_text
 
@@ -46,35 +45,29 @@ class Fitted(NamedTuple):
 
 @dataclass(frozen=True)
 class Watch:
-    """What the outside wants of a running fit: told of every step, asked whether to stop."""
+    """Callbacks of a running fit: after every step (step, steps), and whether to stop."""
 
     on_step: Callable[[int, int], None] = lambda step, steps: None
     should_stop: Callable[[], bool] = lambda: False
 
 
-def fit(
-    base: Base,
-    cache: Cache,
-    manifest: FrozenManifest,
-    settings: Settings,
-    folder: Path,
-    watch: Watch,
-) -> Fitted:
-    """The adapter after `train_steps` steps, going on from the newest checkpoint in `folder`.
+def fit(training: Training, folder: Path, watch: Watch) -> Fitted:
+    """The adapter after `train_steps` steps, resumed from the newest checkpoint in `folder`.
 
-    Started by `accelerate launch`, each process takes its share of every batch, and all end with the same weights.
+    Started by `accelerate launch`, each process takes its fraction of every batch, and all end with the same weights.
     Raises NonFiniteLoss before the step that would use it; OutOfMemory when one latent a pass does not fit;
     Interrupted, after saving, when asked to stop.
     """
+    base, settings = training.base, training.settings
     accelerator = Accelerator(cpu=base.device.type == "cpu", mixed_precision=_precision(base))
     unet = base.pipe.unet
-    share = Share(accelerator.process_index, accelerator.num_processes)
-    _refuse_more_processes_than_latents(settings, share)
+    fraction = Fraction(accelerator.process_index, accelerator.num_processes)
+    _refuse_more_processes_than_latents(settings, fraction)
     _refuse_text_without_prompts(settings)
-    draw = BatchDrawer(base, cache, manifest, settings, share)
+    draw = BatchDrawer(training, fraction)
     with accelerator.main_process_first():
-        cache.prepare(*draw.needed())
-    parameters = add_fresh(unet, settings.lora_rank, settings.layers_used, settings.seed)
+        training.cache.prepare(*draw.needed())
+    parameters = add_fresh(unet, settings.lora_rank, choose_layers(settings), settings.seed)
     if settings.lora_text_encoders:
         parameters += add_fresh_text(base.pipe, settings.lora_rank, settings.seed)
     with (
@@ -84,7 +77,7 @@ def fit(
         told_what_to_lower(lambda: what_to_lower(unet, parameters, settings)),
     ):
         learner = Learner(parameters, settings, accelerator)
-        curve = _Run(unet, draw, learner, folder, watch).to_the_end()
+        curve = _Run(unet, draw, learner, folder, watch).finish()
     round_to_half(parameters)
     return Fitted(weights_of(trained_tensors(unet) | trained_text(base.pipe)), curve)
 
@@ -100,8 +93,8 @@ class _Run:
         self.rows = self.settings.micro_batch or self.settings.train_batch
         self.curve: list[dict[str, float]] = []
 
-    def to_the_end(self) -> list[dict[str, float]]:
-        """The curve once every step is done."""
+    def finish(self) -> list[dict[str, float]]:
+        """Takes the remaining steps. The whole curve."""
         state, steps = newest_checkpoint(self.folder), self.settings.train_steps
         done = state.step if state else 0
         if state:
@@ -113,7 +106,7 @@ class _Run:
         for step in bar:
             batch, must_stop = self._step(step, batch)
             is_last = step + 1 == steps
-            self._keep(step + 1, must_stop, is_last)
+            self._save(step + 1, must_stop, is_last)
             self.watch.on_step(step + 1, steps)
             if must_stop and not is_last:
                 raise Interrupted(step + 1, steps)
@@ -124,7 +117,7 @@ class _Run:
         return self.accelerator.is_main_process
 
     def _step(self, step: int, batch: Batch) -> tuple[Batch, bool]:
-        """One step of the optimiser; the next step's batch, and whether any process was asked to stop."""
+        """Takes one step of the optimiser. The next step's batch, and whether any process was asked to stop."""
         set_seed((self.settings.seed * 1_000_003 + step) % 2**32)
         rate = self.learner.set_rate(step)
         loss = self._add_gradients(batch)
@@ -139,10 +132,10 @@ class _Run:
         return following, summed[1].item() > 0
 
     def _add_gradients(self, batch: Batch) -> Tensor:
-        """This process's part of the step's loss; its gradient is in the parameters."""
+        """Leaves the gradient in the parameters. This process's part of the step's loss."""
 
         def work(rows: int) -> Tensor:
-            self.learner.optimizer.zero_grad()  # of a pass that ran out of memory
+            self.learner.optimizer.zero_grad()  # what a pass left that ran out of memory
             losses = [self._pass(part) for part in batch.parts(rows)]
             return torch.stack(losses).sum()
 
@@ -159,74 +152,34 @@ class _Run:
     def _refuse_non_finite(self, point: dict[str, float]) -> None:
         if not math.isfinite(point["loss"]):
             raise NonFiniteLoss(int(point["step"]), point["loss"])
-        # A scaler skips steps whose gradient overflowed by itself.
+        # A gradient scaler skips steps that overflowed.
         if not math.isfinite(point["gradient_norm"]) and self.accelerator.scaler is None:
             raise NonFiniteLoss(int(point["step"]), point["gradient_norm"], "norm of the gradient")
 
-    def _keep(self, step: int, must_stop: bool, is_last: bool) -> None:
-        """At a milestone measures on held-out items; there, and when asked to stop, saves a checkpoint."""
+    def _save(self, step: int, must_stop: bool, is_last: bool) -> None:
+        """Saves a checkpoint at milestones and when asked to stop; at milestones measures the held-out loss too."""
         is_milestone = is_last or step % self.settings.checkpoint_every == 0
         if not self.is_first or not (is_milestone or must_stop):
             return
         if is_milestone:
-            self.curve[-1] |= held_out_losses(self.unet, self.draw, self.accelerator, self.rows)
+            self.curve[-1] |= held_out_loss(self.unet, self.draw, self.accelerator, self.rows)
         save_checkpoint(self.folder, State(step, self.curve, self.learner.state()))
-
-
-def loss_of(unet: UNet2DConditionModel, batch: Batch, draw: BatchDrawer) -> Tensor:
-    """Scalar float32 loss of one batch under the objective. The base predicts from its own text."""
-    objective, settings = draw.objective, draw.settings
-    if objective not in NEEDS_BASE:
-        return sft_loss(predict(unet, draw.adapted(batch)), batch.target_BCHW, batch.weights_B)
-    unet.disable_adapters()
-    with torch.no_grad():
-        base_BCHW = predict(unet, batch)
-    unet.enable_adapters()
-    known = (predict(unet, draw.adapted(batch)), base_BCHW, batch.target_BCHW, batch.is_reject_B, batch.weights_B)
-    return nft_loss(*known, settings.beta) if objective == "nft" else anchored_loss(*known, settings.anchor_used)
-
-
-def predict(unet: UNet2DConditionModel | nn.Module, batch: Batch) -> Tensor:
-    """The UNet's prediction (B, C, H, W)."""
-    return unet(
-        batch.noisy_BCHW,
-        batch.timesteps_B,
-        encoder_hidden_states=batch.text_BLD,
-        added_cond_kwargs={"text_embeds": batch.pooled_BP, "time_ids": batch.time_ids_B6},
-        return_dict=False,
-    )[0]
-
-
-@torch.no_grad()
-def held_out_losses(
-    unet: UNet2DConditionModel, draw: BatchDrawer, accelerator: Accelerator, rows: int
-) -> dict[str, float]:
-    """The objective on held-out items, so many rows a pass, or nothing when none are held out."""
-    batch = draw.evaluation()
-    if batch is None:
-        return {}
-    total, count = 0.0, len(batch.timesteps_B)
-    for part in batch.parts(rows):
-        with accelerator.autocast():
-            loss = loss_of(unet, part, draw)
-        total += loss.item() * len(part.timesteps_B) / count
-    return {"held_out": total}
 
 
 def _refuse_text_without_prompts(settings: Settings) -> None:
     if settings.lora_text_encoders and settings.null_dropout == 1:
         raise BadRequest(
             "NAYSAYER_LORA_TEXT_ENCODERS is set and NAYSAYER_NULL_DROPOUT is 1, so no prompt is ever read; lower the "
-            "latter, or train the UNet alone"
+            "second, or unset the first"
         )
 
 
-def _refuse_more_processes_than_latents(settings: Settings, share: Share) -> None:
+def _refuse_more_processes_than_latents(settings: Settings, fraction: Fraction) -> None:
     """Raises BadRequest when there are more processes than latents in a batch."""
-    if settings.train_batch < share.of:
+    if settings.train_batch < fraction.of:
         raise BadRequest(
-            f"NAYSAYER_TRAIN_BATCH is {settings.train_batch} and {share.of} processes were started, each needs a "
-            "latent a step; raise it, or start fewer"
+            f"NAYSAYER_TRAIN_BATCH is {settings.train_batch} and {fraction.of} processes were started, but each "
+            "needs a latent per step; raise it, or start fewer"
         )
 
 

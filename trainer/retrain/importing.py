@@ -1,16 +1,13 @@
 """`naysayer import lora FILE`: somebody else's negative LoRA becomes a version, to be compared by votes."""
 
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-from sqlalchemy import Engine
-
 from feedback.recipe import Recipe
-from feedback.versions import PLAIN, begin, next_number, publish
-from store.engine import writing
+from feedback.versions import PLAIN, begin
 from store.errors import BadLora
-from store.files import make_folder, only_one, put_in_place, remove_folder, sha256_of, write_file
+from store.files import only_one, sha256_of
 from store.layout import Layout, layout_of
 from store.migrate import open_store
 from store.settings import Settings
@@ -18,18 +15,18 @@ from store.tables import Version
 from trainer.base.model import Base, load_base, quiet_libraries
 from trainer.base.weights import pinned
 from trainer.lora.foreign import Foreign, read_lora
-from trainer.lora.tensors import DIFFUSERS_FILE, KOHYA_FILE, attach_file, detach, diffusers_layout, kohya_layout
-from trainer.lora.tensors import safetensors_bytes as file_of
-from trainer.retrain.publish import Files, header_of, libraries, probe, sweep
-from trainer.retrain.retrain import code_commit
-from trainer.sample.text import probe_text, text_layers
+from trainer.lora.tensors import DIFFUSERS_FILE, KOHYA_FILE, diffusers_layout, kohya_layout, safetensors_bytes
+from trainer.retrain.check import check_imported
+from trainer.retrain.provenance import kohya_header
+from trainer.retrain.publish import Candidate, publish_candidate, remove_leftovers
+from trainer.sample.text import text_layers
 
 UNTRIED = 1.0
-"""The strength of an import where the settings name none: whoever made the file made it for this one."""
+"""The strength of an imported file, unless the settings name one: files are made for this strength."""
 
 
 class Imported(NamedTuple):
-    """The new version's number, and a sentence for the person at the screen."""
+    """The new version's number, and a sentence for people."""
 
     number: int
     sentence: str
@@ -38,98 +35,66 @@ class Imported(NamedTuple):
 def import_lora(settings: Settings, path: Path, *, negative_prompt: str = "") -> Imported:
     """Registers the file as challenger, drawn with the rule and strength of the settings.
 
-    `negative_prompt` is the trigger word that such a file may want on its null rows. Raises BadLora, leaving no row
+    `negative_prompt` is the trigger word that the file may need in the negative prompt. Raises BadLora, leaving no row
     and no file, or Busy while a retrain runs.
     """
     engine, layout = open_store(settings), layout_of(settings)
     with only_one(layout.retrain_lock, "a retrain runs on this store; import again when it has ended"):
         quiet_libraries()
-        sweep(engine, layout)
+        remove_leftovers(engine, layout)
         base = load_base(pinned(engine, settings))
         foreign = read_lora(path, base.pipe.unet, text_layers(base.pipe))
         begin(engine, base.name, base.sha256, base.facts)
-        return _publish(engine, layout, base, settings, path, foreign, negative_prompt)
+        candidate = _candidate(base, settings, path, foreign, negative_prompt)
+        _require_new(layout, candidate, path)
+        check = partial(check_imported, base, path)
+        version = publish_candidate(engine, layout, candidate, check)
+        return Imported(version.number, _sentence(version))
 
 
-def _publish(
-    engine: Engine,
-    layout: Layout,
-    base: Base,
-    settings: Settings,
-    path: Path,
-    foreign: Foreign,
-    negative_prompt: str,
-) -> Imported:
+def _require_new(layout: Layout, candidate: Candidate, path: Path) -> None:
+    sha256 = sha256_of(candidate.files[DIFFUSERS_FILE])
+    if layout.version_folder(sha256).exists():
+        raise BadLora(path, f"the very same LoRA is a version already ({sha256[:12]}…)")
+
+
+def _candidate(base: Base, settings: Settings, path: Path, foreign: Foreign, negative_prompt: str) -> Candidate:
     about = {"objective": "imported", "guidance_gain": settings.guidance_gain} | foreign.about
     about["trigger"] = negative_prompt or settings.trigger
     if negative_prompt:
         about["negative_prompt"] = negative_prompt
-    files = _files(base, foreign)
-    sha256 = sha256_of(files.diffusers)
-    final = layout.version_folder(sha256)
-    if final.exists():
-        raise BadLora(path, f"the very same LoRA is a version already ({sha256[:12]}…)")
-    make_folder(layout.versions)
-    staging = layout.versions / f".staging-import-{sha256[:16]}"
-    staging.mkdir()
-    try:
-        write_file(staging / DIFFUSERS_FILE, files.diffusers)
-        write_file(staging / KOHYA_FILE, files.kohya)
-        _check(base, path, staging)
-        put_in_place(staging, final)
-    except BaseException:
-        remove_folder(staging)
-        raise
-    with writing(engine) as session:
-        version = Version(
-            number=next_number(session),
-            parent=PLAIN,
-            sha256=sha256,
-            kohya_sha256=sha256_of(files.kohya),
-            base_model=base.name,
-            base_sha256=base.sha256,
-            rule=settings.rule,
-            strength=UNTRIED if settings.strength is None else settings.strength,
-            settings=about | base.facts,
-            libraries=libraries(),
-            code_commit=code_commit(),
-        )
-        publish(session, version, f"imported from {path.name}")
-    return Imported(version.number, _sentence(version))
+    version = Version(
+        number=0,
+        parent=PLAIN,
+        base_model=base.name,
+        base_sha256=base.sha256,
+        rule=settings.rule,
+        strength=UNTRIED if settings.strength is None else settings.strength,
+        settings=about | base.facts,
+    )
+    return Candidate(_render_files(base, foreign), version, f"imported from {path.name}")
 
 
-def _files(base: Base, foreign: Foreign) -> Files:
-    """The file once more in our two layouts, alpha folded in, so that every version is used in one way."""
+def _render_files(base: Base, foreign: Foreign) -> dict[str, bytes]:
+    """The LoRA in our two layouts with alpha folded in, so that every version is used in the same way."""
     rank = max(foreign.about["imported_ranks"])
     provenance = {"naysayer.base": base.name, "naysayer.base_sha256": base.sha256} | {
         f"naysayer.{key}": str(value) for key, value in foreign.about.items()
     }
-    return Files(
-        file_of(diffusers_layout(foreign.weights), {"format": "pt"} | provenance),
-        file_of(kohya_layout(foreign.weights), header_of(rank, "Imported LoRA") | provenance),
-    )
-
-
-def _check(base: Base, path: Path, folder: Path) -> None:
-    """Both files load, give finite numbers and change the base's prediction."""
-    plain = probe(base)
-    for name in (DIFFUSERS_FILE, KOHYA_FILE):
-        attach_file(base.pipe, folder / name, "check")
-        base.pipe.unet.enable_adapters()
-        found, text = probe(base), probe_text(base.pipe, "check")
-        detach(base.pipe, "check")
-        if not torch.isfinite(found).all():
-            raise BadLora(path, "with it the UNet predicts NaN or infinite values")
-        if not torch.isfinite(text).all():
-            raise BadLora(path, "with it the text encoders give NaN or infinite values")
-        if torch.equal(found, plain):
-            raise BadLora(path, "with it the UNet predicts what it predicts without, so there is nothing to compare")
+    return {
+        DIFFUSERS_FILE: safetensors_bytes(diffusers_layout(foreign.weights), {"format": "pt"} | provenance),
+        KOHYA_FILE: safetensors_bytes(kohya_layout(foreign.weights), kohya_header(rank, "Imported LoRA") | provenance),
+    }
 
 
 def _sentence(version: Version) -> str:
     recipe = Recipe.of(version)
     left_out = recipe.text_encoder_modules_left_out
-    note = f"; {left_out} of its text-encoder modules were left out, the base has none like them" if left_out else ""
+    note = (
+        f"; {left_out} of its text-encoder modules were left out, because the base has no such modules"
+        if left_out
+        else ""
+    )
     text = ", some of them the text encoders'" if recipe.lora_text_encoders else ""
     return (
         f"{recipe.imported_from} is v{version.number} now, a challenger: {recipe.imported_modules} modules{text}, "

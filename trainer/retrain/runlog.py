@@ -1,4 +1,4 @@
-"""One JSON line for every retrain that did anything, in `retrain.jsonl` of the data folder: for monitoring."""
+"""One JSON line for every retrain that did anything, in `retrain.jsonl` of the data folder, for monitoring."""
 
 import json
 import time
@@ -9,29 +9,29 @@ from store.errors import Busy, Interrupted, NaysayerError
 from store.files import make_folder
 from store.settings import Settings
 from store.tables import utc_now
-from trainer.retrain.retrain import Outcome
+from trainer.retrain.retrain import RetrainResult
 
 LOG = "retrain.jsonl"
 
 
-class Told(NamedTuple):
-    """What a run came to, for people (nothing where an error says it) and as a JSON line."""
+class Report(NamedTuple):
+    """How a run ended, for people (empty where an error says it) and as a JSON line."""
 
     sentence: str
     line: str
 
 
-def logged(settings: Settings, run: Callable[[], Outcome], tell: Callable[[Told], None]) -> None:
-    """Tells the outcome of a retrain, its line written; a run that fails is told and written too, its error goes on."""
+def log_run(settings: Settings, run: Callable[[], RetrainResult], report: Callable[[Report], None]) -> None:
+    """Runs a retrain, writes its line and reports it; so too for a run that fails, whose error is raised again."""
     began = time.monotonic()
     try:
-        outcome = run()
+        result = run()
     except NaysayerError as error:
         word = "interrupted" if isinstance(error, Interrupted) else "busy" if isinstance(error, Busy) else "failed"
-        tell(Told("", _write(settings, word, str(error), None, began)))
+        report(Report("", _write(settings, word, str(error), None, began)))
         raise
-    word = "not due" if outcome.version is None else "published"
-    tell(Told(outcome.sentence, _write(settings, word, outcome.sentence, outcome.version, began)))
+    word = "not due" if result.version is None else "published"
+    report(Report(result.sentence, _write(settings, word, result.sentence, result.version, began)))
 
 
 def _write(settings: Settings, word: str, sentence: str, version: int | None, began: float) -> str:
@@ -44,7 +44,7 @@ def _write(settings: Settings, word: str, sentence: str, version: int | None, be
             "sentence": sentence,
         }
     )
-    if word not in ("not due", "busy"):  # cron asks every minute; that it was not due is no news
+    if word not in ("not due", "busy"):  # cron asks every minute
         make_folder(settings.data_dir)
         with (settings.data_dir / LOG).open("a", encoding="utf-8") as file:
             file.write(line + "\n")

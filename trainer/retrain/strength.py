@@ -23,8 +23,8 @@ from store.tables import Split
 from trainer.base.memory import fitting_rows
 from trainer.base.model import Base
 from trainer.fit.batches import Batch, BatchDrawer
-from trainer.fit.cache import Cache
-from trainer.fit.fit import predict
+from trainer.fit.loss import predict
+from trainer.fit.training import Training
 from trainer.lora.tensors import TRAINED
 from trainer.sample.sampler import decode, drawing_by, sample_latents
 
@@ -67,18 +67,17 @@ class Choice(NamedTuple):
     curve: Curve
 
 
-def choose_strength(
-    base: Base, cache: Cache, manifest: FrozenManifest, settings: Settings, judged: dict[float, tuple[int, int]]
-) -> Choice:
-    """The strongest strength that every guard allows, with the curve; the adapter must be the trained one, active.
+def choose_strength(training: Training, judged: dict[float, tuple[int, int]]) -> Choice:
+    """The strongest strength that every guard allows, with the curve. The trained adapter must be active.
 
-    `judged` gives for strengths of earlier versions of the same rule (rejects, judged) on evaluation pictures. A
-    strength set by hand is measured alone and kept.
+    `judged` gives (rejects, judged) on evaluation pictures, for strengths of earlier versions with the same rule. A
+    strength set by hand is kept; only that one is measured.
     """
+    base, settings = training.base, training.settings
     wanted = STRENGTHS[settings.rule] if settings.strength is None else (settings.strength,)
-    share = guidance_share(base, cache, manifest, settings)
+    share = guidance_share(training)
     base.pipe.unet.disable_adapters()
-    jobs = held_out_jobs(manifest, settings.sweep_pictures)
+    jobs = held_out_jobs(training.manifest, settings.sweep_pictures)
     plain = looks_of(base, jobs, settings, 0.0)
     curve: Curve = []
     for strength in wanted:
@@ -87,7 +86,7 @@ def choose_strength(
         w = drawing_by(base.plain, Recipe.asked(settings, strength)).guidance_scale
         pushed = strength * share * (1 if settings.rule == "same-prompt" else w - 1)
         point = {"strength": strength, "pictures": len(jobs), "guidance_scale": w, "push": pushed / w} | ratios
-        curve.append(point | _word(judged, strength) | {"passes": float(passes(point, judged))})
+        curve.append(point | _votes_on(judged, strength) | {"passes": float(passes(point, judged))})
         if settings.strength is None and not curve[-1]["passes"]:
             break  # the guards only worsen from here on
     base.pipe.unet.enable_adapters()
@@ -158,12 +157,12 @@ def _pixel_looks(pictures: Sequence[Image.Image]) -> tuple[float, float]:
 
 
 @torch.no_grad()
-def guidance_share(base: Base, cache: Cache, manifest: FrozenManifest, settings: Settings) -> float:
+def guidance_share(training: Training) -> float:
     """What the adapter changes in the row it acts on (the null row, or the prompt's own under `same-prompt`).
 
     Relative to |cond - null|; the mean over held-out pictures and noise levels from DECIDED_FROM on.
     """
-    draw = BatchDrawer(base, cache, manifest, settings.model_copy(update={"min_timestep": DECIDED_FROM}))
+    draw = BatchDrawer(training.with_settings(min_timestep=DECIDED_FROM))
     batch = draw.evaluation()
     if batch is None:
         return 0.0
@@ -171,7 +170,7 @@ def guidance_share(base: Base, cache: Cache, manifest: FrozenManifest, settings:
     def in_parts(rows: int) -> Tensor:
         return torch.cat([_shares(draw, part) for part in batch.parts(rows)])
 
-    shares_B, _ = fitting_rows(in_parts, settings.micro_batch or settings.train_batch)
+    shares_B, _ = fitting_rows(in_parts, draw.settings.micro_batch or draw.settings.train_batch)
     return float(shares_B.mean())
 
 
@@ -191,6 +190,6 @@ def _norms(x_BCHW: Tensor) -> Tensor:
     return x_BCHW.float().flatten(1).norm(dim=1)
 
 
-def _word(judged: dict[float, tuple[int, int]], strength: float) -> dict[str, float]:
+def _votes_on(judged: dict[float, tuple[int, int]], strength: float) -> dict[str, float]:
     rejects, n = judged.get(strength, (0, 0))
     return {"rejects": rejects, "judged": n} if n else {}

@@ -1,36 +1,33 @@
 """How much a LoRA changes with its trigger word in the prompt, and how much without.
 
-In A1111, Forge and InvokeAI both halves of guidance carry it, so only the word may wake it.
+In A1111, Forge and InvokeAI both halves of guidance have the LoRA, so it must act only where the word is given.
 """
 
 import torch
 from torch import Tensor
 
-from feedback.retrain.manifest import FrozenManifest
-from store.settings import Settings
-from trainer.base.model import Base
 from trainer.fit.batches import Batch, BatchDrawer
-from trainer.fit.cache import Cache
-from trainer.fit.fit import predict
+from trainer.fit.loss import predict
+from trainer.fit.training import Training
 
 TRIGGERED = ("wrong", "trigger")
-"""Objectives that learn under the trigger word."""
+"""Objectives that train with the trigger word."""
 
 
 @torch.no_grad()
-def trigger_change(base: Base, cache: Cache, manifest: FrozenManifest, settings: Settings) -> dict[str, float]:
+def trigger_change(training: Training) -> dict[str, float]:
     """Norm of what the active adapter changes in the prediction, relative to the base's.
 
-    Means over held-out pictures. `change_with_trigger`: the word alone is the prompt; `change_without_trigger`: each
+    Means over held-out pictures. `change_with_trigger`: the prompt is only the word; `change_without_trigger`: each
     picture's own prompt; `change_without_prompt`: the null prompt. Empty for other objectives, and when nothing is held
     out.
     """
-    draw = BatchDrawer(base, cache, manifest, settings.model_copy(update={"objective": "sft"}))
-    batch = draw.evaluation() if settings.objective in TRIGGERED else None
+    draw = BatchDrawer(training.with_settings(objective="sft"))
+    batch = draw.evaluation() if training.settings.objective in TRIGGERED else None
     if batch is None:
         return {}
     asked = {
-        "change_with_trigger": draw.under(batch, settings.trigger),
+        "change_with_trigger": draw.under(batch, draw.settings.trigger),
         "change_without_trigger": batch,
         "change_without_prompt": draw.under(batch, None),
     }

@@ -11,7 +11,8 @@ from tests.trainer.fitting import drawer, fit_here
 from tests.trainer.retrain.test_retrain import folders, last_run, published
 from trainer.base.memory import checkpointing, fitting_rows, told_what_to_lower, what_to_lower
 from trainer.base.model import load_base
-from trainer.fit.fit import Watch, loss_of
+from trainer.fit.fit import Watch
+from trainer.fit.loss import loss_of
 from trainer.lora.tensors import add_fresh
 
 CHUNK = 16 * 2**20

@@ -10,7 +10,7 @@ from tests.trainer.checkpoints import narrow_folder, refiner_folder, single_file
 from tests.trainer.conftest import quick_settings
 from trainer.base.model import load_base, pick_dtype
 from trainer.base.weights import BUILTIN_FOLDER, hash_of
-from trainer.retrain.publish import probe
+from trainer.retrain.check import probe
 from trainer.sample.sampler import sample_latents
 from trainer.sample.worker import prepare
 

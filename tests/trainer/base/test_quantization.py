@@ -5,7 +5,7 @@ from store.errors import ModelError, NotInstalled
 from trainer.base import quantization
 from trainer.base.model import load_base
 from trainer.base.quantization import unet_quantization
-from trainer.retrain.publish import probe
+from trainer.retrain.check import probe
 
 CPU = torch.device("cpu")
 

@@ -6,7 +6,8 @@ from diffusers import EulerDiscreteScheduler
 
 from store.errors import RetrainError
 from tests.trainer.fitting import cache_of, drawer, fit_here, frozen
-from trainer.fit.batches import Batch, BatchDrawer, Share
+from trainer.fit.batches import Batch, BatchDrawer, Fraction
+from trainer.fit.training import Training
 
 
 def with_schedule(base, **changes):
@@ -21,13 +22,13 @@ def zero_terminal(base):
 
 
 @pytest.mark.parametrize("processes", [2, 3])
-def test_the_shares_of_all_processes_are_the_batch_of_one(rated, base, processes):
+def test_the_fractions_of_all_processes_are_the_batch_of_one(rated, base, processes):
     settings = rated.model_copy(update={"train_batch": 7})
     whole = drawer(settings, base).train(3)
-    shares = [drawer(settings, base, Share(number, processes)).train(3) for number in range(processes)]
+    fractions = [drawer(settings, base, Fraction(number, processes)).train(3) for number in range(processes)]
     for name, tensor in zip(Batch._fields, whole, strict=True):
-        for number, share in enumerate(shares):
-            assert torch.equal(getattr(share, name), tensor[number::processes]), name
+        for number, part in enumerate(fractions):
+            assert torch.equal(getattr(part, name), tensor[number::processes]), name
 
 
 def test_the_parts_of_a_batch_are_its_rows_in_order(rated, base):
@@ -70,4 +71,4 @@ def test_a_pool_of_several_sizes_is_refused(rated, base):
         wider = replace(manifest.items[0], width=96)
     mixed = replace(manifest, items=(wider, *manifest.items[1:]))
     with pytest.raises(RetrainError, match=r"pictures of 2 sizes \(23 of 64×64, 1 of 96×64\), a retrain needs one"):
-        BatchDrawer(base, cache_of(rated, base), mixed, rated)
+        BatchDrawer(Training(base, cache_of(rated, base), mixed, rated))

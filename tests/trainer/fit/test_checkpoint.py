@@ -11,7 +11,7 @@ from store.layout import layout_of
 from tests.trainer.fitting import fit_here, frozen
 from trainer.fit.checkpoint import State, newest_checkpoint, save_checkpoint
 from trainer.fit.fit import Watch
-from trainer.retrain.retrain import checkpoint_folder
+from trainer.retrain.provenance import checkpoint_folder
 
 LEARNED = {
     "weights": [torch.arange(3.0), torch.tensor([1, 2], dtype=torch.uint8)],

@@ -11,6 +11,7 @@ from tests.trainer.fitting import drawer, fit_here
 from trainer.fit.batches import sureness
 from trainer.fit.cache import null_prompt
 from trainer.fit.fit import Watch
+from trainer.lora.tensors import trained_tensors
 
 
 def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
@@ -43,20 +44,23 @@ def test_a_stopped_fit_goes_on_to_the_weights_of_an_unbroken_one(rated, tmp_path
     assert resumed.curve == unbroken.curve
 
 
-def test_a_non_finite_loss_stops_before_the_step(rated, tmp_path, monkeypatch):
-    losses = iter([0.5, 0.5, math.nan])
-    import trainer.fit.fit
+def test_a_non_finite_loss_stops_before_the_step(rated, own_base, tmp_path):
+    done: list[int] = []
 
-    real = trainer.fit.fit.loss_of
-    monkeypatch.setattr(trainer.fit.fit, "loss_of", lambda *args: real(*args) * 0 + next(losses))
-    told: list[int] = []
+    def break_the_adapter_after_two(step: int, _: int) -> None:
+        done.append(step)
+        if step == 2:
+            for parameter in trained_tensors(own_base.pipe.unet).values():
+                parameter.data.fill_(math.nan)
+
+    settings = rated.model_copy(update={"checkpoint_every": 100})
     with pytest.raises(NonFiniteLoss, match="nan at step 3"):
-        fit_here(rated.model_copy(update={"checkpoint_every": 100}), tmp_path / "a", Watch(lambda n, _: told.append(n)))
-    assert told == [1, 2]
+        fit_here(settings, tmp_path / "a", Watch(break_the_adapter_after_two), base=own_base)
+    assert done == [1, 2]
     assert not (tmp_path / "a").exists()
 
 
-def test_the_curve_is_kept_and_so_is_the_newest_checkpoint_alone(rated, tmp_path):
+def test_the_curve_is_kept_and_only_the_newest_checkpoint(rated, tmp_path):
     curve = fit_here(rated, tmp_path / "a").curve
     assert [point["step"] for point in curve] == [1, 2, 3, 4, 5, 6]
     assert all(point["loss"] > 0 and point["gradient_norm"] > 0 for point in curve)
@@ -88,7 +92,7 @@ def test_without_keeps_the_objective_is_sft(rated, base):
     assert draw.train(0).is_reject_B.all()
 
 
-def test_held_out_items_never_come_into_a_training_batch(rated, base, monkeypatch):
+def test_held_out_items_never_come_into_a_training_batch(rated, base):
     draw = drawer(rated, base)
     assert {item.split for item in draw.rejects + draw.keeps} == {Split.train}
     assert {item.split for item in draw.held_out} == {Split.held_out}

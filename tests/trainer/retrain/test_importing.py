@@ -17,8 +17,8 @@ from tests.trainer.conftest import quick_settings
 from tests.trainer.foreign_files import kohya_names, random_lora, random_text_lora, text_encoder_part
 from trainer.base.model import Base
 from trainer.lora.tensors import DIFFUSERS_FILE, KOHYA_FILE, attach_file, detach
+from trainer.retrain.check import probe
 from trainer.retrain.importing import import_lora
-from trainer.retrain.publish import probe
 from trainer.sample.sampler import Sampler
 from trainer.sample.text import probe_text, text_layers
 

@@ -1,59 +1,72 @@
 from pathlib import Path
 
 import pytest
-import torch
+from sqlalchemy import Engine
 
+from feedback.versions import begin, get_version
 from store.errors import BadExport
-from tests.trainer.children import DONE, retrain_child, run
+from store.layout import layout_of
+from store.migrate import open_store
+from store.settings import Settings
+from store.tables import Version
 from tests.trainer.conftest import quick_settings
-from trainer.base.model import Base, load_base
-from trainer.lora.tensors import (
-    DIFFUSERS_FILE,
-    KOHYA_FILE,
-    add_fresh,
-    diffusers_layout,
-    kohya_layout,
-    safetensors_bytes,
-    trained_tensors,
-    weights_of,
-)
-from trainer.retrain.publish import check_files
+from trainer.lora.tensors import DIFFUSERS_FILE, KOHYA_FILE
+from trainer.retrain.publish import Candidate, publish_candidate, remove_leftovers
+
+BASE = "0" * 64
 
 
-@pytest.fixture(params=["fp32", pytest.param("bf16", marks=pytest.mark.slow)])
-def trained(request: pytest.FixtureRequest, tmp_path: Path) -> Base:
-    """A base with an adapter that has an effect, as after a fit."""
-    base = load_base(quick_settings(tmp_path, dtype=request.param))
-    with torch.no_grad():
-        for parameter in add_fresh(base.pipe.unet, 4, "all", seed=0):
-            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)) * 0.05)
-            parameter.copy_(parameter.half())
-    return base
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return quick_settings(tmp_path / "data")
 
 
-def write(folder: Path, base: Base, diffusers: float = 1.0, kohya: float = 1.0) -> None:
-    """Both files, with the up matrices multiplied."""
-    for name, layout, factor in ((DIFFUSERS_FILE, diffusers_layout, diffusers), (KOHYA_FILE, kohya_layout, kohya)):
-        weights = {
-            key: w * factor if "lora_B" in key else w for key, w in weights_of(trained_tensors(base.pipe.unet)).items()
-        }
-        (folder / name).write_bytes(safetensors_bytes(layout(weights), {}))
+@pytest.fixture
+def engine(settings: Settings):
+    engine = open_store(settings)
+    begin(engine, "builtin", BASE)
+    yield engine
+    engine.dispose()
 
 
-def test_files_that_reload_to_the_trained_network_pass_and_the_adapter_is_off_afterwards(trained, tmp_path):
-    write(tmp_path, trained)
-    check_files(trained, tmp_path)
-    assert not [name for name, _ in trained.pipe.unet.named_parameters() if "lora" in name]
+def candidate(content: bytes = b"weights", parent: int | None = None) -> Candidate:
+    row = Version(number=0, parent=parent, base_model="builtin", base_sha256=BASE, rule="same-prompt", strength=1.0)
+    return Candidate({DIFFUSERS_FILE: content, KOHYA_FILE: b"kohya"}, row, "for the test")
 
 
-@pytest.mark.parametrize("factors", [{"diffusers": 0.5}, {"kohya": 0.5}, {"kohya": 2.0}, {"diffusers": 0.0}])
-def test_a_file_of_another_strength_is_refused(trained, tmp_path, factors):
-    write(tmp_path, trained, **factors)
-    with pytest.raises(BadExport, match="reloads to another network"):
-        check_files(trained, tmp_path)
+def accept(folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == sorted([DIFFUSERS_FILE, KOHYA_FILE])
 
 
-@pytest.mark.slow
-def test_a_whole_retrain_works_in_bf16(rated):
-    # In a process of its own: accelerate's precision is fixed once for a process.
-    assert run(retrain_child, rated.model_copy(update={"dtype": "bf16", "train_steps": 20})) == DONE
+def test_files_are_checked_in_a_staging_folder_and_then_named_by_their_hash(engine: Engine, settings):
+    version = publish_candidate(engine, layout_of(settings), candidate(), accept)
+    folder = layout_of(settings).version_folder(version.sha256)
+    assert (folder / DIFFUSERS_FILE).read_bytes() == b"weights"
+    assert [one.name for one in layout_of(settings).versions.iterdir()] == [version.sha256]
+
+
+def test_a_row_without_a_parent_comes_after_the_version_before_and_a_given_parent_stays(engine: Engine, settings):
+    layout = layout_of(settings)
+    numbers = [
+        publish_candidate(engine, layout, one, accept).number
+        for one in (candidate(b"1"), candidate(b"2"), candidate(b"3", parent=0))
+    ]
+    assert numbers == [1, 2, 3]
+    assert [get_version(engine, number).parent for number in numbers] == [0, 1, 0]
+
+
+def test_a_failed_check_leaves_neither_folder_nor_row(engine: Engine, settings):
+    def refuse(folder: Path) -> None:
+        raise BadExport("no good")
+
+    with pytest.raises(BadExport):
+        publish_candidate(engine, layout_of(settings), candidate(), refuse)
+    assert list(layout_of(settings).versions.iterdir()) == []
+    assert publish_candidate(engine, layout_of(settings), candidate(), accept).number == 1
+
+
+def test_folders_without_a_row_are_removed_and_others_stay(engine: Engine, settings):
+    version = publish_candidate(engine, layout_of(settings), candidate(), accept)
+    (layout_of(settings).versions / ".staging-7").mkdir()
+    assert remove_leftovers(engine, layout_of(settings)) == [".staging-7"]
+    assert [one.name for one in layout_of(settings).versions.iterdir()] == [version.sha256]

@@ -3,25 +3,25 @@ import json
 import pytest
 
 from store.errors import Busy, NonFiniteLoss
-from trainer.retrain.retrain import Outcome
-from trainer.retrain.runlog import LOG, Told, logged
+from trainer.retrain.retrain import RetrainResult
+from trainer.retrain.runlog import LOG, Report, log_run
 
 
 def test_each_run_that_did_something_leaves_one_json_line(settings) -> None:
-    told: list[Told] = []
+    told: list[Report] = []
 
-    def fails() -> Outcome:
+    def fails() -> RetrainResult:
         raise NonFiniteLoss(3, float("nan"))
 
-    def is_busy() -> Outcome:
+    def is_busy() -> RetrainResult:
         raise Busy("another runs")
 
-    logged(settings, lambda: Outcome("not due: 1 of 2"), told.append)
-    logged(settings, lambda: Outcome("published v1", 1), told.append)
+    log_run(settings, lambda: RetrainResult("not due: 1 of 2"), told.append)
+    log_run(settings, lambda: RetrainResult("published v1", 1), told.append)
     with pytest.raises(NonFiniteLoss):
-        logged(settings, fails, told.append)
+        log_run(settings, fails, told.append)
     with pytest.raises(Busy):
-        logged(settings, is_busy, told.append)
+        log_run(settings, is_busy, told.append)
     lines = [json.loads(line) for line in (settings.data_dir / LOG).read_text().splitlines()]
     assert [(line["outcome"], line["version"]) for line in lines] == [("published", 1), ("failed", None)]
     assert [json.loads(one.line)["outcome"] for one in told] == ["not due", "published", "failed", "busy"]

@@ -9,18 +9,19 @@ from store.layout import layout_of
 from store.migrate import open_store
 from store.tables import Split
 from trainer.fit.cache import Cache
+from trainer.fit.training import Training
 from trainer.lora.tensors import TRAINED, add_fresh
 from trainer.retrain.strength import STRENGTHS, choose_strength, held_out_jobs, is_rejected_more
 from trainer.sample.sampler import drawing_by, sample_latents
 
 
 @pytest.fixture
-def frozen(rated, own_base):
-    """Base, cache and manifest of a small rated store."""
+def training(rated, own_base) -> Training:
+    """The training of a small rated store."""
     engine, layout = open_store(rated), layout_of(rated)
     manifest = freeze(engine, own_base.sha256)
     engine.dispose()
-    return own_base, Cache(own_base, layout.blobs, layout.cache), manifest
+    return Training(own_base, Cache(own_base, layout.blobs, layout.cache), manifest, rated)
 
 
 def adapt(base, size: float) -> None:
@@ -30,63 +31,62 @@ def adapt(base, size: float) -> None:
             parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)) * size)
 
 
-def test_an_adapter_without_effect_may_be_used_at_any_strength(rated, frozen):
-    adapt(frozen[0], 0.0)
-    choice = choose_strength(*frozen, rated.model_copy(update={"guidance_gain": 0.0}), {})
+def test_an_adapter_without_effect_may_be_used_at_any_strength(training):
+    adapt(training.base, 0.0)
+    choice = choose_strength(training.with_settings(guidance_gain=0.0), {})
     assert choice.strength == max(STRENGTHS["same-prompt"])
     assert [point["strength"] for point in choice.curve] == list(STRENGTHS["same-prompt"])
     assert all(point["diversity"] == pytest.approx(1.0) and point["push"] == 0 for point in choice.curve)
 
 
-def test_an_adapter_that_spoils_pictures_gets_the_least_strength_and_the_curve_says_why(rated, frozen):
-    adapt(frozen[0], 0.3)
-    choice = choose_strength(*frozen, rated, {})
+def test_an_adapter_that_spoils_pictures_gets_the_least_strength_and_the_curve_says_why(training):
+    adapt(training.base, 0.3)
+    choice = choose_strength(training, {})
     assert choice.strength == min(STRENGTHS["same-prompt"])
     assert choice.curve[-1]["passes"] == 0
 
 
-def test_a_strength_set_by_hand_is_kept_and_measured(rated, frozen):
-    adapt(frozen[0], 0.0)
-    choice = choose_strength(*frozen, rated.model_copy(update={"strength": 2.5}), {})
+def test_a_strength_set_by_hand_is_kept_and_measured(training):
+    adapt(training.base, 0.0)
+    choice = choose_strength(training.with_settings(strength=2.5), {})
     assert choice.strength == 2.5
     assert [point["strength"] for point in choice.curve] == [2.5]
 
 
-def test_the_sweep_halves_its_pictures_until_they_fit_and_finds_the_same(rated, frozen, monkeypatch):
-    adapt(frozen[0], 0.05)
-    whole = choose_strength(*frozen, rated, {})
-    drawn = []
+def test_the_sweep_halves_its_pictures_until_they_fit_and_finds_the_same(training):
+    adapt(training.base, 0.05)
+    whole = choose_strength(training, {})
+    seen: list[int] = []
 
-    def crowded(base, prompts, *rest):
-        drawn.append(len(prompts))
-        if len(prompts) > 2:
+    def run_out_of_memory_above_six(unet: torch.nn.Module, inputs: tuple) -> None:
+        seen.append(len(inputs[0]))
+        if len(inputs[0]) > 6:  # rows: two for each picture of the base, three under same-prompt
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
-        return sample_latents(base, prompts, *rest)
 
-    monkeypatch.setattr("trainer.retrain.strength.sample_latents", crowded)
-    split = choose_strength(*frozen, rated, {})
-    assert max(drawn) > 2 and min(drawn) == 2
+    with training.base.pipe.unet.register_forward_pre_hook(run_out_of_memory_above_six):
+        split = choose_strength(training, {})
+    assert max(seen) > 6
     assert split.strength == whole.strength
     for one, other in zip(split.curve, whole.curve, strict=True):
         assert one == pytest.approx(other, rel=1e-3)
 
 
-def test_the_sweep_leaves_the_adapter_active(rated, frozen):
-    base = frozen[0]
+def test_the_sweep_leaves_the_adapter_active(training):
+    base = training.base
     adapt(base, 0.1)
-    choose_strength(*frozen, rated, {})
+    choose_strength(training, {})
     assert base.pipe.unet.active_adapters() == [TRAINED]
 
 
-def test_strengths_that_raters_rejected_significantly_more_are_left_out(rated, frozen):
-    adapt(frozen[0], 0.0)
+def test_strengths_that_raters_rejected_significantly_more_are_left_out(training):
+    adapt(training.base, 0.0)
     judged = {2.0: (5, 100), 8.0: (60, 100), 6.0: (55, 100)}
-    assert choose_strength(*frozen, rated.model_copy(update={"guidance_gain": 0.0}), judged).strength == 4.0
+    assert choose_strength(training.with_settings(guidance_gain=0.0), judged).strength == 4.0
     assert not is_rejected_more(8.0, {2.0: (1, 10), 8.0: (9, 10)})  # too few to count
 
 
-def test_the_sweep_draws_on_held_out_prompts_and_seeds_first_each_prompt_under_two_seeds(frozen):
-    manifest = frozen[2]
+def test_the_sweep_draws_on_held_out_prompts_and_seeds_first_each_prompt_under_two_seeds(training):
+    manifest = training.manifest
     held_out = {(item.prompt, item.seed) for item in manifest.items if item.split is Split.held_out}
     trained = {(item.prompt, item.seed) for item in manifest.items if item.split is Split.train}
     jobs = held_out_jobs(manifest, 12)

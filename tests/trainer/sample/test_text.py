@@ -17,7 +17,8 @@ from tests.trainer.conftest import quick_settings
 from tests.trainer.fitting import drawer, fit_here, frozen
 from trainer.base.model import Base, load_base
 from trainer.fit.cache import encode_prompts, weights_sha256
-from trainer.fit.fit import Watch, loss_of
+from trainer.fit.fit import Watch
+from trainer.fit.loss import loss_of
 from trainer.lora.tensors import (
     DIFFUSERS_FILE,
     KOHYA_FILE,
@@ -31,8 +32,9 @@ from trainer.lora.tensors import (
     trained_tensors,
     weights_of,
 )
-from trainer.retrain.publish import check_files, probe, training_settings
-from trainer.retrain.retrain import checkpoint_folder, retrain
+from trainer.retrain.check import check_trained, probe
+from trainer.retrain.provenance import checkpoint_folder, training_settings
+from trainer.retrain.retrain import retrain
 from trainer.sample.sampler import Sampler
 from trainer.sample.text import adapted, add_fresh_text, encode_tokens, probe_text, tokens_of, trained_text
 
@@ -175,7 +177,7 @@ def test_our_names_are_a_part_of_a_published_kohya_files(taught):
 
 def test_files_with_the_text_encoders_pass_and_leave_nothing_behind(taught, tmp_path):
     write(tmp_path, taught)
-    check_files(taught, tmp_path)
+    check_trained(taught, tmp_path)
     for network in (taught.pipe.unet, taught.pipe.text_encoder, taught.pipe.text_encoder_2):
         assert not [name for name, _ in network.named_parameters() if "lora" in name]
 
@@ -184,7 +186,7 @@ def test_files_with_the_text_encoders_pass_and_leave_nothing_behind(taught, tmp_
 def test_a_file_with_another_text_encoder_is_refused(taught, tmp_path, factor):
     write(tmp_path, taught, factor)
     with pytest.raises(BadExport, match="its change of the text encoders differs"):
-        check_files(taught, tmp_path)
+        check_trained(taught, tmp_path)
 
 
 @pytest.mark.slow
@@ -195,7 +197,7 @@ def test_in_half_precision_files_pass_however_little_the_text_encoders_learnt(tm
             parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)) * 2e-2)
             parameter.copy_(parameter.half())
     write(tmp_path, base)
-    check_files(base, tmp_path)
+    check_trained(base, tmp_path)
 
 
 def test_a_stopped_fit_goes_on_to_the_bytes_of_an_unbroken_one(text_settings, tmp_path):

@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from store.errors import BadExport
+from tests.trainer.conftest import quick_settings
+from trainer.base.model import Base, load_base
+from trainer.lora.tensors import (
+    DIFFUSERS_FILE,
+    KOHYA_FILE,
+    add_fresh,
+    diffusers_layout,
+    kohya_layout,
+    safetensors_bytes,
+    trained_tensors,
+    weights_of,
+)
+from trainer.retrain.check import check_trained
+
+
+@pytest.fixture(params=["fp32", pytest.param("bf16", marks=pytest.mark.slow)])
+def trained(request: pytest.FixtureRequest, tmp_path: Path) -> Base:
+    """A base with an adapter that has an effect, as after a fit."""
+    base = load_base(quick_settings(tmp_path, dtype=request.param))
+    with torch.no_grad():
+        for parameter in add_fresh(base.pipe.unet, 4, "all", seed=0):
+            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)) * 0.05)
+            parameter.copy_(parameter.half())
+    return base
+
+
+def write(folder: Path, base: Base, diffusers: float = 1.0, kohya: float = 1.0) -> None:
+    """Both files, with the up matrices multiplied."""
+    for name, layout, factor in ((DIFFUSERS_FILE, diffusers_layout, diffusers), (KOHYA_FILE, kohya_layout, kohya)):
+        weights = {
+            key: w * factor if "lora_B" in key else w for key, w in weights_of(trained_tensors(base.pipe.unet)).items()
+        }
+        (folder / name).write_bytes(safetensors_bytes(layout(weights), {}))
+
+
+def test_files_that_reload_to_the_trained_network_pass_and_the_adapter_is_off_afterwards(trained, tmp_path):
+    write(tmp_path, trained)
+    check_trained(trained, tmp_path)
+    assert not [name for name, _ in trained.pipe.unet.named_parameters() if "lora" in name]
+
+
+@pytest.mark.parametrize("factors", [{"diffusers": 0.5}, {"kohya": 0.5}, {"kohya": 2.0}, {"diffusers": 0.0}])
+def test_a_file_of_another_strength_is_refused(trained, tmp_path, factors):
+    write(tmp_path, trained, **factors)
+    with pytest.raises(BadExport, match="reloads to another network"):
+        check_trained(trained, tmp_path)

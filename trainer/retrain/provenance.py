@@ -1,0 +1,85 @@
+"""Where a version comes from: settings, libraries, commit, as its row and its files' headers record them."""
+
+import json
+import subprocess
+from contextlib import suppress
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import Any
+
+from feedback.retrain.manifest import FrozenManifest
+from store.files import sha256_of
+from store.layout import Layout
+from store.settings import Settings
+from trainer.fit.training import choose_anchor, choose_layers
+
+LIBRARIES = ("torch", "diffusers", "peft", "transformers", "accelerate", "safetensors", "naysayer")
+TRAINING = (
+    "objective",
+    "lora_rank",
+    "train_steps",
+    "train_batch",
+    "learning_rate",
+    "min_timestep",
+    "null_dropout",
+    "beta",
+    "trigger",
+    "dtype",
+    "base_quantization",
+    "seed",
+    "rule",
+    "strength",
+    "guidance_gain",
+    "sweep_pictures",
+)
+RUNNING = ("micro_batch", "gradient_checkpointing", "deterministic")
+"""Settings that change only how a fit uses the machine, so that an interrupted run may resume under others."""
+
+
+def training_settings(settings: Settings) -> dict[str, Any]:
+    """The settings that decide what a version becomes."""
+    used: dict[str, Any] = {"lora_layers": choose_layers(settings), "anchor": choose_anchor(settings)}
+    if settings.lora_text_encoders:  # only where it is on, so that all other files keep their bytes
+        used["lora_text_encoders"] = True
+    return {name: getattr(settings, name) for name in TRAINING} | used
+
+
+def recorded_settings(settings: Settings) -> dict[str, Any]:
+    """The settings that a version's row keeps."""
+    return training_settings(settings) | {name: getattr(settings, name) for name in RUNNING}
+
+
+def libraries() -> dict[str, str]:
+    """Versions of the libraries that a version's bytes depend on."""
+    return {name: version_of(name) for name in LIBRARIES}
+
+
+def code_commit() -> str:
+    """The commit of this checkout, with `+` when files differ from it; empty outside a checkout."""
+    command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
+    with suppress(OSError, subprocess.CalledProcessError):
+        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+        return found.stdout.strip()
+    return ""
+
+
+def checkpoint_folder(layout: Layout, manifest: FrozenManifest, settings: Settings) -> Path:
+    """The folder for checkpoints of this manifest under these settings; other data or settings get another one."""
+    identity = repr((manifest.id, sorted(training_settings(settings).items()), sorted(libraries().items())))
+    return layout.checkpoints / sha256_of(identity.encode())[:32]
+
+
+def kohya_header(rank: int, title: str) -> dict[str, str]:
+    """What other programs read in a kohya file's header. It has no date: the same training gives the same bytes."""
+    return {
+        "ss_base_model_version": "sdxl_base_v1-0",
+        "ss_v2": "False",
+        "ss_network_module": "networks.lora",
+        "ss_network_dim": str(rank),
+        "ss_network_alpha": str(rank),
+        "ss_network_args": json.dumps({"conv_dim": str(rank), "conv_alpha": str(rank)}),
+        "modelspec.sai_model_spec": "1.0.0",
+        "modelspec.architecture": "stable-diffusion-xl-v1-base/lora",
+        "modelspec.implementation": "https://github.com/Stability-AI/generative-models",
+        "modelspec.title": title,
+    }
