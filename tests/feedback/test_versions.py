@@ -1,10 +1,11 @@
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import Engine
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlmodel import select
 
 from feedback.versions import begin, champion, events, get_version, next_number, promote, publish, reigns, roll_back
@@ -131,31 +132,40 @@ def test_reigns_follow_the_champion_alone() -> None:
     assert reigns([*story, event(Action.roll_back, 0)]) == [0]
 
 
-@pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError])
-def test_a_promotion_that_fails_before_its_commit_changes_nothing(
-    stop: type[BaseException], three: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*arguments: object) -> None:
-        raise stop
+@contextmanager
+def full_disk(engine: Engine) -> Iterator[None]:
+    """The database refuses every new event, the last row that a promotion writes."""
+    if engine.dialect.name == "sqlite":
+        start = ["CREATE TRIGGER full_disk BEFORE INSERT ON alias_event BEGIN SELECT RAISE(ABORT, 'disk full'); END"]
+        end = ["DROP TRIGGER full_disk"]
+    else:
+        body = "RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'disk full'; END $$ LANGUAGE plpgsql"
+        trigger = "CREATE TRIGGER full_disk BEFORE INSERT ON alias_event FOR EACH ROW EXECUTE FUNCTION refuse()"
+        start, end = [f"CREATE FUNCTION refuse() {body}", trigger], ["DROP FUNCTION refuse CASCADE"]
+    for statements in (start, end):
+        with writing(engine) as session:
+            for statement in statements:
+                session.connection().exec_driver_sql(statement)
+        if statements is start:
+            yield
 
+
+def test_a_promotion_or_rollback_that_fails_in_the_database_changes_nothing(three: Engine) -> None:
+    promote(three, 1)
     before = history(three)
-    with monkeypatch.context() as patch, pytest.raises(stop):
-        patch.setattr("feedback.versions._retire_unrated", fail)
-        promote(three, 3)
+    with full_disk(three):
+        with pytest.raises(DatabaseError, match="disk full"):
+            promote(three, 3)
+        with pytest.raises(DatabaseError, match="disk full"):
+            roll_back(three)
     assert history(three) == before
-    assert_the_champion_is_published(three)
-    with monkeypatch.context() as patch, pytest.raises(BadRequest if champion(three).number == 0 else stop):
-        patch.setattr("feedback.versions._retire_unrated", fail)
-        roll_back(three)
     assert_the_champion_is_published(three)
 
 
 def promote_and_die(settings: Settings, number: int, is_committed: bool) -> None:
     engine = open_store(settings)
     if not is_committed:
-        import feedback.versions
-
-        feedback.versions._retire_unrated = lambda *arguments: os._exit(9)
+        event.listen(engine, "commit", lambda connection: os._exit(9))  # SQLAlchemy's hook just before the commit
     promote(engine, number)
     os._exit(9)
 
