@@ -25,12 +25,13 @@ from torch import Tensor
 
 from feedback.recipe import Recipe
 from store.settings import Settings
-from trainer.base.model import Base, load_base, quiet_libraries
+from trainer.base.model import Base, load_base, silence_libraries
+from trainer.base.vae import decode_latents
 from trainer.fit.training import choose_layers
 from trainer.lora.tensors import TRAINED, add_fresh
 from trainer.sample.guidance import RULES, Steering
-from trainer.sample.rows import Part, adapted_layers, forwards, merged_weight
-from trainer.sample.sampler import decode, drawing_by, sample_latents
+from trainer.sample.rows import Part, adapted_layers, make_forwards, merged_weight
+from trainer.sample.sampler import sample_latents, steer_drawing
 
 STRENGTHS = {"negative-half": 1.5, "same-prompt": 4.0}
 PROMPT = "a big red star on a blue background"
@@ -92,7 +93,7 @@ def medians(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def measure(settings: Settings, batch: int, rounds: int, *, is_wide: bool) -> dict[str, Any]:
     """What `bench_sample` reports, as this process sees it."""
-    quiet_libraries()
+    silence_libraries()
     base = load_base(settings)
     network = adapted(base.pipe.unet, settings)
     found: dict[str, Any] = {
@@ -134,7 +135,7 @@ def overheads(network: Network, batch: int, rounds: int, side: int) -> dict[str,
         part = RULES[rule]
         assert part is not None
         in_use, low_rank = (Steering(network.adapted, TRAINED, rule, strength) for _ in range(2))
-        low_rank.forwards = forwards(network.adapted, TRAINED, part, 1.0, low_rank.kept, is_merged=False)
+        low_rank.forwards = make_forwards(network.adapted, TRAINED, part, 1.0, low_rank.kept, is_merged=False)
         every, shown = (_inputs(network.stock, rows, side) for rows in (part.of * batch, 2 * batch))
         times = interleaved(
             {
@@ -169,12 +170,14 @@ def pictures_a_second(base: Base, network: Network, batch: int, rounds: int) -> 
         )
 
     def ours(rule: str, strength: float) -> Form:
-        drawing = drawing_by(base.plain, Recipe(rule, strength))
+        drawing = steer_drawing(base.plain, Recipe(rule, strength))
         steering = Steering(network.adapted, TRAINED, rule, strength)
 
         def draw() -> object:
             base.pipe.unet = network.adapted
-            return decode(base, sample_latents(base, [PROMPT] * batch, range(batch), drawing, steering=steering))
+            return decode_latents(
+                base, sample_latents(base, [PROMPT] * batch, range(batch), drawing, steering=steering)
+            )
 
         return draw
 

@@ -135,11 +135,11 @@ def _loop(engine: Engine, settings: Settings) -> Iterable[Finding]:
 
 
 def _model(settings: Settings, engine: Engine) -> Iterable[Finding]:
-    from trainer.base.model import load_base, quiet_libraries
-    from trainer.base.weights import pinned
+    from trainer.base.model import load_base, silence_libraries
+    from trainer.base.weights import pin_revision
 
-    quiet_libraries()
-    base = load_base(pinned(engine, settings))
+    silence_libraries()
+    base = load_base(pin_revision(engine, settings))
     with reading(engine) as session:
         recorded = session.get(Version, PLAIN)
     if recorded is not None and recorded.base_sha256 != base.sha256:

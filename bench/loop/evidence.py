@@ -144,9 +144,9 @@ def grid(settings: Settings, folder: Path, plan: Plan, seed: int, path: Path) ->
     """One picture: a row for each prompt and seed, a column for the base and each round of the default method."""
     from PIL import Image, ImageDraw
 
-    from trainer.base.model import load_base, quiet_libraries
+    from trainer.base.model import load_base, silence_libraries
 
-    quiet_libraries()
+    silence_libraries()
     stores = Stores(settings, folder / f"replicate-{seed}", seed, plan.votes, plan.error_rate)
     meter = Meter(load_base(settings), stores, plan)
     items = evaluation_items(seed, plan.prompts, plan.seeds)[:: plan.seeds][:GRID_ITEMS]

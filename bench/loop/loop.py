@@ -104,11 +104,11 @@ def replicate(settings: Settings, folder: Path, plan: Plan, seed: int, is_alone:
     """Measures what one replicate lacks: its own prompts, votes, training seed and evaluation set."""
     import torch
 
-    from trainer.base.model import load_base, quiet_libraries
+    from trainer.base.model import load_base, silence_libraries
 
     if not is_alone:
         torch.set_num_threads(1)
-    quiet_libraries()
+    silence_libraries()
     wanted = [PLAIN[0], ROUNDS[0]] if plan.is_short else [*PLAIN, *ROUNDS[: plan.rounds], *CONTROLS, *OTHERS]
     known = {(row["row"], row["round"]) for row in finished(folder, seed)}
     stores = Stores(settings, folder / f"replicate-{seed}", seed, plan.votes, plan.error_rate)
@@ -166,15 +166,15 @@ class Meter:
 
     def _steered(self, row: Row, store: Settings, version: Any) -> Drawing:
         """As the version says under its own rule; under another rule, the strength is chosen for it the same way."""
-        from trainer.sample.sampler import drawing_by
+        from trainer.sample.sampler import steer_drawing
 
         if row.name == "woolf":
             woolf = replace(Recipe.of(version), rule="woolf", strength=1.0)
-            return replace(drawing_by(self.base.plain, woolf), guidance_scale=WOOLFS_GUIDANCE)
+            return replace(steer_drawing(self.base.plain, woolf), guidance_scale=WOOLFS_GUIDANCE)
         if row.name == "woolf-tuned":
             return self._woolf_tuned(version)
         strength = version.strength if row.rule == version.rule else self._chosen(row.rule, store, version)
-        return drawing_by(self.base.plain, replace(Recipe.of(version), rule=row.rule, strength=strength))
+        return steer_drawing(self.base.plain, replace(Recipe.of(version), rule=row.rule, strength=strength))
 
     def _chosen(self, rule: str, store: Settings, version: Any) -> float:
         from feedback.retrain.manifest import load_manifest
@@ -193,12 +193,12 @@ class Meter:
 
     def _woolf_tuned(self, version: Any) -> Drawing:
         """Guidance and LoRA scale that the judge itself likes best on prompts and seeds of their own."""
-        from trainer.sample.sampler import drawing_by
+        from trainer.sample.sampler import steer_drawing
 
         recipe = replace(Recipe.of(version), rule="woolf")
         items = evaluation_items(self.stores.seed + TUNING_SEED, 24, 2)
         tried = [
-            replace(drawing_by(self.base.plain, replace(recipe, strength=scale)), guidance_scale=w)
+            replace(steer_drawing(self.base.plain, replace(recipe, strength=scale)), guidance_scale=w)
             for w in (self.base.plain.guidance_scale, 4.0, 6.0)
             for scale in (0.1, 0.3, 1.0)
         ]
@@ -209,15 +209,16 @@ class Meter:
         return min(tried, key=wrong)
 
     def _drawn(self, drawing: Drawing, items: Sequence[tuple[str, int]]) -> tuple[list[Picture], np.ndarray]:
+        from trainer.base.vae import decode_latents
         from trainer.lora.tensors import TRAINED
-        from trainer.sample.sampler import decode, sample_latents
+        from trainer.sample.sampler import sample_latents
 
         pictures: list[Picture] = []
         latents = []
         for start in range(0, len(items), AT_ONCE):
             part = items[start : start + AT_ONCE]
             drawn = sample_latents(self.base, [p for p, _ in part], [s for _, s in part], drawing, TRAINED)
-            pictures += decode(self.base, drawn)
+            pictures += decode_latents(self.base, drawn)
             latents.append(drawn.float().numpy())
         return pictures, np.concatenate(latents)
 

@@ -98,12 +98,12 @@ def _fit(settings: Settings) -> dict[str, float]:
     from feedback.retrain.manifest import freeze
     from store.layout import layout_of
     from store.migrate import open_store
-    from trainer.base.model import load_base, quiet_libraries
+    from trainer.base.model import load_base, silence_libraries
     from trainer.fit.cache import Cache
     from trainer.fit.fit import Watch, fit
     from trainer.fit.training import Training
 
-    quiet_libraries()
+    silence_libraries()
     base, layout = load_base(settings), layout_of(settings)
     manifest = freeze(open_store(settings), base.sha256)
     training = Training(base, Cache(base, layout.blobs, layout.cache), manifest, settings)
@@ -114,14 +114,14 @@ def _fit(settings: Settings) -> dict[str, float]:
 def _decode(settings: Settings) -> dict[str, float]:
     import torch
 
-    from trainer.base.model import load_base, quiet_libraries
-    from trainer.sample.sampler import decode
+    from trainer.base.model import load_base, silence_libraries
+    from trainer.base.vae import decode_latents
 
-    quiet_libraries()
+    silence_libraries()
     base = load_base(settings)
     side = SIDE_PX // base.pipe.vae_scale_factor
     latents = torch.randn(PICTURES, 4, side, side, generator=torch.Generator().manual_seed(0))
-    return _measured(base, lambda: decode(base, latents))
+    return _measured(base, lambda: decode_latents(base, latents))
 
 
 def _measured(base: Any, work: Any) -> dict[str, float]:

@@ -20,7 +20,7 @@ from store.layout import layout_of
 from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Manifest, ManifestItem
-from trainer.base.model import load_base, quiet_libraries
+from trainer.base.model import load_base, silence_libraries
 from trainer.fit.batches import BatchDrawer
 from trainer.fit.cache import Cache
 from trainer.fit.fit import Watch, fit
@@ -71,7 +71,7 @@ def _cached(settings: Settings) -> set[Path]:
 
 
 def _prepare(settings: Settings, started: float) -> dict[str, float]:
-    quiet_libraries()
+    silence_libraries()
     marks = [started]
     engine, base = open_store(settings), load_base(settings)
     begin(engine, base.name, base.sha256)

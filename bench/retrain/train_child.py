@@ -21,7 +21,7 @@ from store.layout import layout_of
 from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Run, RunStatus, Split
-from trainer.base.model import Base, load_base, quiet_libraries
+from trainer.base.model import Base, load_base, silence_libraries
 from trainer.base.weights import BUILTIN_FOLDER
 from trainer.fit.batches import Batch, BatchDrawer
 from trainer.fit.cache import Cache
@@ -56,7 +56,7 @@ def make_pool(plan: Plan, folder: Path) -> dict[str, Any]:
 
 def ours(plan: Plan, folder: Path, base_folder: str, turn: str) -> dict[str, Any]:
     """A retrain from the store to the published file; all that `naysayer retrain` does but the sweep of strengths."""
-    quiet_libraries()
+    silence_libraries()
     settings = _settings(plan, folder, base_folder, int(turn))
     engine, layout = open_store(settings), layout_of(settings)
     base = load_base(settings)
@@ -87,7 +87,7 @@ def losses(plan: Plan, folder: Path, base_folder: str) -> dict[str, float]:
     All on the same other pictures, noise and timesteps. A step computes forwards and the gradient of the activations,
     not that of the frozen weights: twice a forward pass.
     """
-    quiet_libraries()
+    silence_libraries()
     base = load_base(_settings(plan, folder, base_folder))
     batch = _held_out(_settings(plan, folder, base_folder), folder, base, plan)
     with FlopCounterMode(display=False) as counter:

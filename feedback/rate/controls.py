@@ -21,7 +21,7 @@ AGREED = 3
 Twin = aliased(Image)
 
 
-class Drawn(NamedTuple):
+class DrawnControl(NamedTuple):
     """A picture drawn for a control: its prompt, seed, the hash of its PNG, and the answer."""
 
     prompt_id: int
@@ -72,7 +72,7 @@ def controls_from_agreed(engine: Engine, count: int, *, by: str) -> int:
     return made
 
 
-def record_drawn(engine: Engine, drawn: Sequence[Drawn], drawing: Drawing, *, by: str) -> int:
+def record_drawn_controls(engine: Engine, drawn: Sequence[DrawnControl], drawing: Drawing, *, by: str) -> int:
     """How many drawn pictures became controls; those known already are passed over."""
     made = 0
     with writing(engine) as session:

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, insert
 from sqlmodel import Session
 
 from feedback.pool.pool import PoolItem, pool
-from feedback.sample.evaluation import held, pair_hash
+from feedback.sample.evaluation import load_held_out_hashes, pair_hash
 from store.engine import reading, writing
 from store.errors import Busy, TooFewRejects
 from store.files import sha256_of
@@ -55,7 +55,7 @@ def freeze(engine: Engine, base_sha256: str, min_rejects: int = 1) -> FrozenMani
 
 def _without_evaluated(session: Session, manifest: FrozenManifest) -> FrozenManifest:
     """The manifest without the pictures of evaluation sets, which never train."""
-    never = held(session)
+    never = load_held_out_hashes(session)
     if not never:
         return manifest
     items = (item for item in manifest.items if pair_hash(item.prompt, item.seed) not in never)

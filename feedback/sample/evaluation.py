@@ -58,7 +58,7 @@ def active_pairs(session: Session) -> list[EvaluationPair]:
     )
 
 
-def held(session: Session) -> set[str]:
+def load_held_out_hashes(session: Session) -> set[str]:
     """The hashes of every pair of every set: never to be trained on, never to be sampled."""
     return set(session.exec(select(EvaluationPair.pair_hash)))
 

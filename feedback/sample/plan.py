@@ -11,7 +11,13 @@ from sqlalchemy import Engine, delete, func, update
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from feedback.sample.evaluation import FIRST_EVALUATION_SEED, active_pairs, ensure_default, held, pair_hash
+from feedback.sample.evaluation import (
+    FIRST_EVALUATION_SEED,
+    active_pairs,
+    ensure_default,
+    load_held_out_hashes,
+    pair_hash,
+)
 from feedback.versions import PLAIN, alias_target
 from store.engine import reading, writing
 from store.files import sha256_of
@@ -129,7 +135,7 @@ def _in_turn(
     session: Session, prompts: Sequence[Prompt], live: int, base_slice: float, taken: Collection[str]
 ) -> Iterator[Work]:
     """What the queue's next pictures are, without end, but for those that a worker draws or drew before its turn."""
-    newest, never = session.exec(select(func.max(Image.id))).one() or 0, held(session)
+    newest, never = session.exec(select(func.max(Image.id))).one() or 0, load_held_out_hashes(session)
     recent = select(Image.prompt_id, Image.seed, Image.version).where(col(Image.id) > newest - RECENT)
     drawn = set(session.exec(recent.where(Image.origin == Origin.sampled)))
     for ordinal in count(newest):

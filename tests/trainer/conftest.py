@@ -16,7 +16,7 @@ from store.settings import Settings
 from store.tables import Verdict
 from trainer.base.model import Base, load_base
 from trainer.lora.tensors import add_fresh
-from trainer.sample.text import add_fresh_text
+from trainer.lora.text_encoders import add_fresh_text
 from trainer.sample.worker import generate
 
 PICTURES = 24

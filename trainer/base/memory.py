@@ -11,21 +11,21 @@ from torch import nn
 
 from store.errors import OutOfMemory
 from store.settings import Settings
-from trainer.base.model import Base, placed
+from trainer.base.model import Base, move_to
 
 Result = TypeVar("Result")
 
 
 @contextmanager
-def encoders_away(base: Base, settings: Settings) -> Iterator[None]:
+def offload_encoders(base: Base, settings: Settings) -> Iterator[None]:
     """While it lasts, the VAE and, unless they are trained, the text encoders leave the device to what is fitted."""
     pipe = base.pipe
-    with placed("cpu", pipe.vae, *(() if settings.lora_text_encoders else (pipe.text_encoder, pipe.text_encoder_2))):
+    with move_to("cpu", pipe.vae, *(() if settings.lora_text_encoders else (pipe.text_encoder, pipe.text_encoder_2))):
         clear_device_cache()
         yield
 
 
-def fitting_rows(work: Callable[[int], Result], rows: int) -> tuple[Result, int]:
+def halve_until_fits(work: Callable[[int], Result], rows: int) -> tuple[Result, int]:
     """What `work(rows)` gives, `rows` halved as often as memory runs out, and the rows that did fit.
 
     Raises the library's own error when one row does not fit either.
@@ -41,7 +41,7 @@ def fitting_rows(work: Callable[[int], Result], rows: int) -> tuple[Result, int]
 
 
 @contextmanager
-def told_what_to_lower(advice: Callable[[], list[str]]) -> Iterator[None]:
+def advise_on_memory(advice: Callable[[], list[str]]) -> Iterator[None]:
     """Turns an allocation that failed into OutOfMemory with the advice."""
     try:
         yield
@@ -53,7 +53,7 @@ def told_what_to_lower(advice: Callable[[], list[str]]) -> Iterator[None]:
         raise OutOfMemory(str(error).split(". ")[0].splitlines()[0][:200], advice()) from error
 
 
-def what_to_lower(unet: UNet2DConditionModel, parameters: list[nn.Parameter], settings: Settings) -> list[str]:
+def memory_advice(unet: UNet2DConditionModel, parameters: list[nn.Parameter], settings: Settings) -> list[str]:
     """Settings that make a fit smaller and by how much, the mildest first. The sums are of bytes, not measured."""
     own = {id(parameter) for parameter in parameters}
     linear = sum(m.weight.nbytes for m in unet.modules() if isinstance(m, nn.Linear) and id(m.weight) not in own)
@@ -83,7 +83,7 @@ def _size(count: float) -> str:
 
 
 @contextmanager
-def reproducible(is_wanted: bool) -> Iterator[None]:
+def make_deterministic(is_wanted: bool) -> Iterator[None]:
     """While it lasts, torch takes algorithms that give the same bytes each time, or says that it has none."""
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(is_wanted or before)
@@ -94,7 +94,7 @@ def reproducible(is_wanted: bool) -> Iterator[None]:
 
 
 @contextmanager
-def checkpointing(unet: UNet2DConditionModel, is_wanted: bool) -> Iterator[None]:
+def checkpoint_blocks(unet: UNet2DConditionModel, is_wanted: bool) -> Iterator[None]:
     """While it lasts, the UNet keeps each block's input alone and computes the rest again (Chen et al. 2016)."""
     if is_wanted:
         unet.enable_gradient_checkpointing()

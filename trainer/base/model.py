@@ -190,7 +190,7 @@ def _hint(path: Path, settings: Settings) -> str:
 
 
 @contextmanager
-def placed(device: torch.device | str, *modules: nn.Module) -> Iterator[None]:
+def move_to(device: torch.device | str, *modules: nn.Module) -> Iterator[None]:
     """While it lasts, the modules are on that device; then where each was before."""
     device = torch.device(device)
     homes = {module: home for module in modules if (home := next(module.parameters()).device).type != device.type}
@@ -203,7 +203,7 @@ def placed(device: torch.device | str, *modules: nn.Module) -> Iterator[None]:
             module.to(home)
 
 
-def quiet_libraries() -> None:
+def silence_libraries() -> None:
     """Turns off the progress bars that the libraries show while loading."""
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()

@@ -63,7 +63,7 @@ def revision_of(path: Path) -> str:
     return path.name if is_cached else ""
 
 
-def pinned(engine: Engine, settings: Settings) -> Settings:
+def pin_revision(engine: Engine, settings: Settings) -> Settings:
     """The settings with the revision that the store was begun with, unless they name another model or a revision.
 
     So a store goes on with its weights when the hub's branch has moved on.

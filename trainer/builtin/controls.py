@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import ImageFilter
 
-from feedback.rate.controls import Drawn, record_drawn
+from feedback.rate.controls import DrawnControl, record_drawn_controls
 from feedback.sample.plan import Drawing
 from feedback.sample.prompts import list_prompts
 from store.display import put_picture
@@ -49,5 +49,5 @@ def draw_controls(settings: Settings, count: int, seed: int) -> int:
         file = io.BytesIO()
         picture.save(file, "PNG")
         answer = Verdict.reject if fault else Verdict.keep
-        drawn.append(Drawn(number, int(rng.integers(2**31)), put_picture(layout, file.getvalue()), answer))
-    return record_drawn(engine, drawn, DRAWN, by="command line")
+        drawn.append(DrawnControl(number, int(rng.integers(2**31)), put_picture(layout, file.getvalue()), answer))
+    return record_drawn_controls(engine, drawn, DRAWN, by="command line")

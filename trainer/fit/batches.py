@@ -18,10 +18,11 @@ from feedback.pool.pool import PoolItem
 from feedback.retrain.manifest import FrozenManifest
 from store.errors import RetrainError
 from store.tables import Role, Split
-from trainer.fit.cache import Text, null_prompt
+from trainer.fit.cache import null_prompt
 from trainer.fit.objectives import NEEDS_KEEPS
 from trainer.fit.training import Training
-from trainer.sample.text import read_anew, tokens_of
+from trainer.lora.text_encoders import PromptEmbeds, tokens_of
+from trainer.sample.text import encode_with_lora
 
 HELD_OUT_BATCH = 64
 
@@ -100,8 +101,8 @@ class BatchDrawer:
         """The batch with the prompt, or the null prompt, in all its rows."""
         rows, text = len(batch.timesteps_B), self._text(prompt)
         return batch._replace(
-            text_BLD=text.hidden_LD.expand(rows, -1, -1).to(batch.text_BLD),
-            pooled_BP=text.pooled_P.expand(rows, -1).to(batch.pooled_BP),
+            text_BLD=text.hidden.expand(rows, -1, -1).to(batch.text_BLD),
+            pooled_BP=text.pooled.expand(rows, -1).to(batch.pooled_BP),
             tokens_BEL=self._tokens([prompt] * rows),
         )
 
@@ -109,7 +110,8 @@ class BatchDrawer:
         """The batch as the adapted text encoders read it; unchanged when they are not trained."""
         if not self.settings.lora_text_encoders:
             return batch
-        text_BLD, pooled_BP = read_anew(self.pipe, batch.tokens_BEL, (batch.text_BLD, batch.pooled_BP))
+        plain = PromptEmbeds(batch.text_BLD, batch.pooled_BP)
+        text_BLD, pooled_BP = encode_with_lora(self.pipe, batch.tokens_BEL, plain)
         return batch._replace(text_BLD=text_BLD, pooled_BP=pooled_BP)
 
     def needed(self) -> tuple[list[PoolItem], list[str]]:
@@ -166,8 +168,8 @@ class BatchDrawer:
         return Batch(
             *noised,
             torch.tensor([item.role is Role.reject for item in items], device=device),
-            torch.stack([text.hidden_LD for text in texts]).to(device, dtype),
-            torch.stack([text.pooled_P for text in texts]).to(device, dtype),
+            torch.stack([text.hidden for text in texts]).to(device, dtype),
+            torch.stack([text.pooled for text in texts]).to(device, dtype),
             torch.tensor(sizes, device=device, dtype=dtype),
             weights.to(device),
             self._tokens(prompts),
@@ -178,7 +180,7 @@ class BatchDrawer:
         is_fitted = self.objective == "trigger" and item.role is Role.reject
         return None if is_null and not is_fitted else self._prompt(item)
 
-    def _text(self, prompt: str | None) -> Text:
+    def _text(self, prompt: str | None) -> PromptEmbeds:
         return self.null if prompt is None else self.cache.text(prompt)
 
     def _tokens(self, prompts: Sequence[str | None]) -> Tensor:

@@ -4,7 +4,6 @@ Shape suffixes: C latent channels, H W latent height and width, L tokens (77), D
 """
 
 import hashlib
-import io
 import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, lru_cache
@@ -12,26 +11,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from PIL import Image
 from safetensors.torch import load, save
 from torch import Tensor, nn
 from tqdm import tqdm, trange
 
 from feedback.pool.pool import PoolItem
 from store.files import Blobs, make_folder, sha256_of, write_file
-from trainer.base.model import Base, placed
-from trainer.sample.sampler import safe_precision, to_model_scale
+from trainer.base.model import Base, move_to
+from trainer.base.vae import encode_picture
+from trainer.lora.text_encoders import PromptEmbeds
 
 IN_MEMORY = 512
 """Latents, and texts, held in memory: 130 MB and 160 MB of SDXL's own at 1024 px, however large the pool is."""
 TEXTS_AT_ONCE = 16
-
-
-class Text(NamedTuple):
-    """A prompt as the UNet takes it."""
-
-    hidden_LD: Tensor
-    pooled_P: Tensor
 
 
 class Latent(NamedTuple):
@@ -63,26 +55,26 @@ class Cache:
         for start in trange(0, len(new_prompts), TEXTS_AT_ONCE, desc="encoding prompts", disable=not new_prompts):
             some = new_prompts[start : start + TEXTS_AT_ONCE]
             for prompt, text in zip(some, encode_prompts(self.base, some), strict=True):
-                keep(self._text_path(prompt), text._asdict())
-        with placed("cpu", self.base.pipe.text_encoder, self.base.pipe.text_encoder_2):
+                save_tensors(self._text_path(prompt), _named(text))
+        with move_to("cpu", self.base.pipe.text_encoder, self.base.pipe.text_encoder_2):
             for sha256 in tqdm(new_pictures, desc="encoding pictures", disable=not new_pictures):
-                keep(self._picture_path(sha256), self._encoded(sha256))
+                save_tensors(self._picture_path(sha256), self._encoded(sha256))
         return len(new_prompts) + len(new_pictures)
 
-    def _text(self, prompt: str) -> Text:
+    def _text(self, prompt: str) -> PromptEmbeds:
         """Embeddings of a prompt (L, D) and (P,)."""
-        path = self._text_path(prompt)
-        return Text(**kept(path, lambda: encode_prompts(self.base, [prompt])[0]._asdict()))
+        made = load_or_make(self._text_path(prompt), lambda: _named(encode_prompts(self.base, [prompt])[0]))
+        return PromptEmbeds(made["hidden_LD"], made["pooled_P"])
 
     def _latent(self, item: PoolItem) -> Latent:
         """The sampler's own latent where the picture brought one, else what the VAE makes of its pixels."""
         if item.latent_sha256:
             return Latent(load(self.blobs.get(item.latent_sha256))["latent"])
-        made = kept(self._picture_path(item.sha256), lambda: self._encoded(item.sha256))
+        made = load_or_make(self._picture_path(item.sha256), lambda: self._encoded(item.sha256))
         return Latent(made["mean"], made["std"])
 
     def _encoded(self, sha256: str) -> dict[str, Tensor]:
-        mean, std = encode(self.base, self.blobs.get(sha256))
+        mean, std = encode_picture(self.base, self.blobs.get(sha256))
         return {"mean": mean, "std": std}
 
     def _text_path(self, prompt: str) -> Path:
@@ -107,7 +99,11 @@ class Cache:
         return sha256_of(f"{weights_sha256(self.base.pipe.vae)}{json.dumps(scale, sort_keys=True)}".encode())
 
 
-def keep(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _named(text: PromptEmbeds) -> dict[str, Tensor]:
+    return {"hidden_LD": text.hidden, "pooled_P": text.pooled}
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors on the CPU, once they are on disk with the hash of their bytes before them."""
     found = {name: tensor.to("cpu").contiguous() for name, tensor in tensors.items()}
     data = save(found)
@@ -116,13 +112,13 @@ def keep(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
-def kept(path: Path, make: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
+def load_or_make(path: Path, make: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """The tensors kept at `path`; made and kept anew when there are none or their bytes are not what was written."""
     if path.exists():
         data = path.read_bytes()
         if hashlib.sha256(data[32:]).digest() == data[:32]:
             return load(data[32:])
-    return keep(path, make())
+    return save_tensors(path, make())
 
 
 def weights_sha256(*modules: nn.Module) -> str:
@@ -138,32 +134,16 @@ def weights_sha256(*modules: nn.Module) -> str:
 
 
 @torch.inference_mode()
-def encode_prompts(base: Base, prompts: Iterable[str]) -> list[Text]:
+def encode_prompts(base: Base, prompts: Iterable[str]) -> list[PromptEmbeds]:
     """Each prompt's embeddings, by the pipeline's own encoder."""
     pipe = base.pipe
-    with placed(base.device, pipe.text_encoder, pipe.text_encoder_2):
+    with move_to(base.device, pipe.text_encoder, pipe.text_encoder_2):
         hidden, _, pooled, _ = pipe.encode_prompt(list(prompts), device=base.device, do_classifier_free_guidance=False)
-    return [Text(hidden_LD, pooled_P) for hidden_LD, pooled_P in zip(hidden, pooled, strict=True)]
+    return [PromptEmbeds(hidden_LD, pooled_P) for hidden_LD, pooled_P in zip(hidden, pooled, strict=True)]
 
 
 @torch.inference_mode()
-def null_prompt(base: Base) -> Text:
+def null_prompt(base: Base) -> PromptEmbeds:
     """The null half's embeddings as the sampler uses them: the negative prompt, else zeros, else the empty text."""
     _, hidden, _, pooled = base.pipe.encode_prompt("", negative_prompt=base.plain.negative_prompt or None)
-    return Text(hidden[0].to("cpu"), pooled[0].to("cpu"))
-
-
-@torch.inference_mode()
-def encode(base: Base, png: bytes) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (C, H, W) of the VAE's posterior for a picture, in the scale the UNet works in.
-
-    In float32 where float16 would overflow the VAE.
-    """
-    with Image.open(io.BytesIO(png), formats=("PNG", "JPEG", "WEBP")) as picture:
-        pixels = base.pipe.image_processor.preprocess(picture.convert("RGB"))
-    vae = base.pipe.vae
-    with placed(base.device, vae), safe_precision(vae):
-        posterior = vae.encode(pixels.to(base.device, vae.dtype)).latent_dist
-    mean, std = posterior.mean, posterior.std
-    unshifted = to_model_scale(vae, torch.zeros_like(std))
-    return to_model_scale(vae, mean)[0].half(), (to_model_scale(vae, std) - unshifted)[0].half()
+    return PromptEmbeds(hidden[0].to("cpu"), pooled[0].to("cpu"))

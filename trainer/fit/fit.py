@@ -19,12 +19,12 @@ from tqdm import trange
 from store.errors import BadRequest, Interrupted, NonFiniteLoss
 from store.settings import Settings
 from trainer.base.memory import (
-    checkpointing,
-    encoders_away,
-    fitting_rows,
-    reproducible,
-    told_what_to_lower,
-    what_to_lower,
+    advise_on_memory,
+    checkpoint_blocks,
+    halve_until_fits,
+    make_deterministic,
+    memory_advice,
+    offload_encoders,
 )
 from trainer.base.model import Base
 from trainer.fit.batches import Batch, BatchDrawer, Fraction
@@ -33,7 +33,7 @@ from trainer.fit.learner import Learner, gradient_norm
 from trainer.fit.loss import held_out_loss, loss_of
 from trainer.fit.training import Training, choose_layers
 from trainer.lora.tensors import add_fresh, round_to_half, trained_tensors, weights_of
-from trainer.sample.text import add_fresh_text, trained_text
+from trainer.lora.text_encoders import add_fresh_text, trained_text
 
 
 class Fitted(NamedTuple):
@@ -71,10 +71,10 @@ def fit(training: Training, folder: Path, watch: Watch) -> Fitted:
     if settings.lora_text_encoders:
         parameters += add_fresh_text(base.pipe, settings.lora_rank, settings.seed)
     with (
-        encoders_away(base, settings),
-        reproducible(settings.deterministic),
-        checkpointing(unet, settings.gradient_checkpointing),
-        told_what_to_lower(lambda: what_to_lower(unet, parameters, settings)),
+        offload_encoders(base, settings),
+        make_deterministic(settings.deterministic),
+        checkpoint_blocks(unet, settings.gradient_checkpointing),
+        advise_on_memory(lambda: memory_advice(unet, parameters, settings)),
     ):
         learner = Learner(parameters, settings, accelerator)
         curve = _Run(unet, draw, learner, folder, watch).finish()
@@ -139,7 +139,7 @@ class _Run:
             losses = [self._pass(part) for part in batch.parts(rows)]
             return torch.stack(losses).sum()
 
-        loss, self.rows = fitting_rows(work, self.rows)
+        loss, self.rows = halve_until_fits(work, self.rows)
         return loss
 
     def _pass(self, part: Batch) -> Tensor:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers import StableDiffusionXLPipeline
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from torch import Tensor, nn
@@ -25,18 +25,22 @@ KOHYA_PREFIXES = {"unet": "lora_unet_", "text_encoder": "lora_te1_", "text_encod
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
 FEED_FORWARD = ["ff.net.0.proj", "ff.net.2"]
 CONVOLUTIONS = ["conv1", "conv2", "conv_shortcut"]
+CLIP_ATTENTION = ["q_proj", "k_proj", "v_proj", "out_proj"]
 TEXT = ["attn2.to_k", "attn2.to_v"]
 """Keys and values of the text: what a prompt does not say they cannot change (as Kumari et al. 2023 train)."""
-LAYERS = {"text": TEXT, "attention": ATTENTION, "all": ATTENTION + FEED_FORWARD + CONVOLUTIONS}
+LAYERS = {"text": TEXT, "attention": ATTENTION, "all": ATTENTION + FEED_FORWARD + CONVOLUTIONS, "clip": CLIP_ATTENTION}
 
 
-def add_fresh(unet: UNet2DConditionModel, rank: int, layers: str, seed: int) -> list[nn.Parameter]:
-    """The trainable float32 parameters of a new adapter `negative`, at zero effect; alpha equals rank."""
+def add_fresh(network: Any, rank: int, layers: str, seed: int) -> list[nn.Parameter]:
+    """The trainable float32 parameters of a new adapter `negative` without effect yet; alpha equals the rank.
+
+    `layers` is a key of LAYERS.
+    """
     config = LoraConfig(r=rank, lora_alpha=rank, target_modules=LAYERS[layers], init_lora_weights="gaussian")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        unet.add_adapter(config, adapter_name=TRAINED)
-    parameters = [parameter for parameter in unet.parameters() if parameter.requires_grad]
+        network.add_adapter(config, adapter_name=TRAINED)
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     for parameter in parameters:
         parameter.data = parameter.data.float()
     return parameters

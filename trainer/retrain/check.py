@@ -8,7 +8,8 @@ from torch import Tensor
 from store.errors import BadExport, BadLora
 from trainer.base.model import Base
 from trainer.lora.tensors import DIFFUSERS_FILE, KOHYA_FILE, TRAINED, attach_file, detach
-from trainer.sample.text import probe_text, reads_anew
+from trainer.lora.text_encoders import has_text_lora
+from trainer.sample.text import probe_text
 
 UNET, TEXT = "UNet", "text encoders"
 Probes = dict[str, Tensor]
@@ -19,7 +20,7 @@ def check_trained(base: Base, folder: Path) -> None:
 
     One UNet forward, and one text where the text encoders were trained. Removes the trained adapter. Raises BadExport.
     """
-    has_text = reads_anew(base.pipe, TRAINED)
+    has_text = has_text_lora(base.pipe, TRAINED)
     wanted = _probes(base, TRAINED, has_text)
     detach(base.pipe, TRAINED)
     plain = _probes(base, "", has_text)

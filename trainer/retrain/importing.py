@@ -12,14 +12,14 @@ from store.layout import Layout, layout_of
 from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Version
-from trainer.base.model import Base, load_base, quiet_libraries
-from trainer.base.weights import pinned
+from trainer.base.model import Base, load_base, silence_libraries
+from trainer.base.weights import pin_revision
 from trainer.lora.foreign import Foreign, read_lora
 from trainer.lora.tensors import DIFFUSERS_FILE, KOHYA_FILE, diffusers_layout, kohya_layout, safetensors_bytes
+from trainer.lora.text_encoders import text_layers
 from trainer.retrain.check import check_imported
 from trainer.retrain.provenance import kohya_header
 from trainer.retrain.publish import Candidate, publish_candidate, remove_leftovers
-from trainer.sample.text import text_layers
 
 UNTRIED = 1.0
 """The strength of an imported file, unless the settings name one: files are made for this strength."""
@@ -40,9 +40,9 @@ def import_lora(settings: Settings, path: Path, *, negative_prompt: str = "") ->
     """
     engine, layout = open_store(settings), layout_of(settings)
     with only_one(layout.retrain_lock, "a retrain runs on this store; import again when it has ended"):
-        quiet_libraries()
+        silence_libraries()
         remove_leftovers(engine, layout)
-        base = load_base(pinned(engine, settings))
+        base = load_base(pin_revision(engine, settings))
         foreign = read_lora(path, base.pipe.unet, text_layers(base.pipe))
         begin(engine, base.name, base.sha256, base.facts)
         candidate = _candidate(base, settings, path, foreign, negative_prompt)

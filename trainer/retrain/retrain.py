@@ -57,9 +57,9 @@ def retrain(settings: Settings, *, force: bool = False) -> RetrainResult:
 def _train_and_publish(
     engine: Engine, layout: Layout, settings: Settings, unfinished: Run | None, broadcast: Callable[[str], None]
 ) -> RetrainResult:
-    from trainer.base.memory import told_what_to_lower
-    from trainer.base.model import load_base, quiet_libraries
-    from trainer.base.weights import pinned
+    from trainer.base.memory import advise_on_memory
+    from trainer.base.model import load_base, silence_libraries
+    from trainer.base.weights import pin_revision
     from trainer.fit.cache import Cache
     from trainer.fit.fit import Watch, fit
     from trainer.fit.training import Training, choose_steps
@@ -68,16 +68,16 @@ def _train_and_publish(
     from trainer.retrain.strength import choose_strength
     from trainer.retrain.trigger import trigger_change
 
-    quiet_libraries()
+    silence_libraries()
     _ask_for_determinism(settings)
     remove_leftovers(engine, layout)
-    base = load_base(pinned(engine, settings))
+    base = load_base(pin_revision(engine, settings))
     begin(engine, base.name, base.sha256, base.facts)
     manifest = _manifest(engine, unfinished, base.sha256)
     settings = choose_steps(settings, len(manifest.items))
     run = _start(engine, unfinished, manifest, settings)
     folder = checkpoint_folder(layout, manifest, settings)
-    with _record_failure(engine, run), told_what_to_lower(lambda: SMALLER), _catch_stop_signals() as should_stop:
+    with _record_failure(engine, run), advise_on_memory(lambda: SMALLER), _catch_stop_signals() as should_stop:
         training = Training(base, Cache(base, layout.blobs, layout.cache), manifest, settings)
         watch = Watch(_reporter(engine, run), lambda: should_stop() or _is_stop_asked(engine, run))
         broadcast(manifest.id)
@@ -96,20 +96,20 @@ def _train_and_publish(
 
 def _help_to_fit(settings: Settings) -> RetrainResult:
     """Another process's part of a retrain: it takes its fraction of every batch; the leader does the rest."""
-    from trainer.base.model import load_base, quiet_libraries
-    from trainer.base.weights import pinned
+    from trainer.base.model import load_base, silence_libraries
+    from trainer.base.weights import pin_revision
     from trainer.fit.cache import Cache
     from trainer.fit.fit import Watch, fit
     from trainer.fit.training import Training, choose_steps
     from trainer.retrain.provenance import checkpoint_folder
 
-    quiet_libraries()
+    silence_libraries()
     _ask_for_determinism(settings)
     manifest_id = receive_manifest_id(settings)
     if manifest_id is None:
         return RetrainResult("the leader had nothing to fit")
     engine, layout = open_store(settings), layout_of(settings)
-    base, manifest = load_base(pinned(engine, settings)), load_manifest(engine, manifest_id)
+    base, manifest = load_base(pin_revision(engine, settings)), load_manifest(engine, manifest_id)
     settings = choose_steps(settings, len(manifest.items))
     folder = checkpoint_folder(layout, manifest, settings)
     with _catch_stop_signals() as should_stop:

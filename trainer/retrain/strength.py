@@ -20,13 +20,14 @@ from feedback.retrain.manifest import FrozenManifest
 from feedback.statistics import Interval, wilson
 from store.settings import Settings
 from store.tables import Split
-from trainer.base.memory import fitting_rows
+from trainer.base.memory import halve_until_fits
 from trainer.base.model import Base
+from trainer.base.vae import decode_latents
 from trainer.fit.batches import Batch, BatchDrawer
 from trainer.fit.loss import predict
 from trainer.fit.training import Training
 from trainer.lora.tensors import TRAINED
-from trainer.sample.sampler import decode, drawing_by, sample_latents
+from trainer.sample.sampler import sample_latents, steer_drawing
 
 STRENGTHS = {
     "same-prompt": (1.0, 2.0, 4.0, 6.0),
@@ -83,7 +84,7 @@ def choose_strength(training: Training, judged: dict[float, tuple[int, int]]) ->
     for strength in wanted:
         looks = looks_of(base, jobs, settings, strength)
         ratios = {name: (a + TINY) / (b + TINY) for name, a, b in zip(Looks._fields, looks, plain, strict=True)}
-        w = drawing_by(base.plain, Recipe.asked(settings, strength)).guidance_scale
+        w = steer_drawing(base.plain, Recipe.asked(settings, strength)).guidance_scale
         pushed = strength * share * (1 if settings.rule == "same-prompt" else w - 1)
         point = {"strength": strength, "pictures": len(jobs), "guidance_scale": w, "push": pushed / w} | ratios
         curve.append(point | _votes_on(judged, strength) | {"passes": float(passes(point, judged))})
@@ -134,7 +135,7 @@ def held_out_jobs(manifest: FrozenManifest, count: int) -> list[tuple[str, int]]
 
 def looks_of(base: Base, jobs: Sequence[tuple[str, int]], settings: Settings, strength: float) -> Looks:
     """The looks of the pictures that these jobs give at a strength; 0 is the plain base."""
-    drawing = drawing_by(base.plain, Recipe.asked(settings, strength))
+    drawing = steer_drawing(base.plain, Recipe.asked(settings, strength))
 
     def in_parts(rows: int) -> tuple[list[Tensor], list[Image.Image]]:
         parts = [jobs[start : start + rows] for start in range(0, len(jobs), rows)]
@@ -142,9 +143,9 @@ def looks_of(base: Base, jobs: Sequence[tuple[str, int]], settings: Settings, st
             sample_latents(base, [prompt for prompt, _ in part], [seed for _, seed in part], drawing, TRAINED)
             for part in parts
         ]
-        return latents, [picture for part in latents for picture in decode(base, part)]
+        return latents, [picture for part in latents for picture in decode_latents(base, part)]
 
-    (drawn, pictures), _ = fitting_rows(in_parts, settings.sample_batch)
+    (drawn, pictures), _ = halve_until_fits(in_parts, settings.sample_batch)
     by_prompt = torch.cat(drawn).float().unflatten(0, (-1, SEEDS_EACH))
     return Looks(float(by_prompt.std(dim=1).mean()), *_pixel_looks(pictures))
 
@@ -170,7 +171,7 @@ def guidance_share(training: Training) -> float:
     def in_parts(rows: int) -> Tensor:
         return torch.cat([_shares(draw, part) for part in batch.parts(rows)])
 
-    shares_B, _ = fitting_rows(in_parts, draw.settings.micro_batch or draw.settings.train_batch)
+    shares_B, _ = halve_until_fits(in_parts, draw.settings.micro_batch or draw.settings.train_batch)
     return float(shares_B.mean())
 
 

@@ -11,10 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainer.sample.rows import EVERY_ROW, Forward, Kept, Part, forwards, in_force, once
-
-Text = tuple[Tensor, Tensor]
-"""Hidden states (B, L, D) and pooled text (B, P)."""
+from trainer.lora.text_encoders import PromptEmbeds
+from trainer.sample.rows import EVERY_ROW, Forward, LastResults, Part, cache_last, make_forwards, swap_forwards
 
 RULES = {"plain": None, "negative-half": Part(0, 2), "same-prompt": Part(2, 3), "woolf": EVERY_ROW}
 """Which rows of a call the LoRA acts on, by rule."""
@@ -36,21 +34,21 @@ class Steering:
         self.scale = 1.0 if rule == "same-prompt" else strength
         self.unet, self.adapter_name, self.rule, self.strength = unet, adapter_name, rule, strength
         self.has_third_row = rule == "same-prompt" and part is not None
-        self.kept: Kept = {}
-        self.forwards = forwards(unet, adapter_name, part, self.scale, self.kept) if part else []
+        self.kept: LastResults = {}
+        self.forwards = make_forwards(unet, adapter_name, part, self.scale, self.kept) if part else []
 
     @contextmanager
-    def applied(self, third: Text | None = None) -> Iterator[None]:
+    def applied(self, third: PromptEmbeds | None = None) -> Iterator[None]:
         """While it lasts, every UNet call of the stock pipeline follows the rule, still one batched call a step.
 
         `third` is the text of a third row where it is not the prompt's own.
         """
         with ExitStack() as undo:
             undo.callback(self.kept.clear)
-            undo.enter_context(in_force(self.forwards))
+            undo.enter_context(swap_forwards(self.forwards))
             if self.has_third_row:
                 hidden, pooled = third or (None, None)
-                three = _three_rows(once(_with_third(hidden), self.kept), _with_third(pooled))
+                three = _three_rows(cache_last(_with_third(hidden), self.kept), _with_third(pooled))
                 undo.callback(self.unet.register_forward_pre_hook(three, with_kwargs=True).remove)
                 undo.callback(self.unet.register_forward_hook(_fold_third_row(self.strength)).remove)
             yield

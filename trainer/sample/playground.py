@@ -10,8 +10,9 @@ from store.display import put_picture
 from store.errors import NaysayerError
 from store.layout import Layout
 from store.tables import TaskKind, TaskStatus
-from trainer.sample.preview import Progress, data_uri, shrunk
-from trainer.sample.sampler import OnStep, Sampler, decode
+from trainer.base.vae import decode_latents
+from trainer.sample.preview import DrawStep, data_uri, shrink
+from trainer.sample.sampler import OnStep, Sampler
 
 TELLS_EVERY_S = 0.5  # somebody waits for it
 
@@ -43,10 +44,10 @@ def _teller(engine: Engine, sampler: Sampler, task: int, answers: dict[str, str]
     """Tells now and then how far the drawing is, with a glimpse of it."""
     last = time.monotonic()
 
-    def tell(now: Progress) -> None:
+    def tell(now: DrawStep) -> None:
         nonlocal last
         if time.monotonic() - last >= TELLS_EVERY_S:
-            [glimpse] = decode(sampler.base, shrunk(now.glimpse()))
+            [glimpse] = decode_latents(sampler.base, shrink(now.glimpse()))
             coming = {f"{version} {COMING}": data_uri(glimpse)}
             message = f"v{version}: step {now.step} of {now.steps}"
             answer(engine, task, TaskStatus.running, answers | coming, message)

@@ -15,11 +15,11 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 SIDE = 32
-"""Latents are shrunk to this many px before they are decoded: 256 px on SDXL, a sixteenth of a picture's work."""
+"""Latents are shrink to this many px before they are decoded: 256 px on SDXL, a sixteenth of a picture's work."""
 QUALITY = 80
 
 
-class Progress(NamedTuple):
+class DrawStep(NamedTuple):
     """Steps done of how many, and what gives the latents (B, C, H, W) that the drawing is heading for."""
 
     step: int
@@ -27,7 +27,7 @@ class Progress(NamedTuple):
     glimpse: Callable[[], Tensor]
 
 
-def heading_for(scheduler: SchedulerMixin, before_BCHW: Tensor | None, after_BCHW: Tensor) -> Tensor:
+def predict_clean_latents(scheduler: SchedulerMixin, before_BCHW: Tensor | None, after_BCHW: Tensor) -> Tensor:
     """The clean latents that the last step points at; under another scheduler than Euler's, or after the first step,
     the noisy ones as they are.
 
@@ -39,7 +39,7 @@ def heading_for(scheduler: SchedulerMixin, before_BCHW: Tensor | None, after_BCH
     return after_BCHW - sigma * (after_BCHW - before_BCHW) / (sigma - earlier)
 
 
-def shrunk(latents_BCHW: Tensor) -> Tensor:
+def shrink(latents_BCHW: Tensor) -> Tensor:
     """The latents with at most SIDE px a side."""
     share = SIDE / max(latents_BCHW.shape[-2:])
     return interpolate(latents_BCHW, scale_factor=share, mode="area") if share < 1 else latents_BCHW

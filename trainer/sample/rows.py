@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Forward = Callable[..., Tensor]
-Kept = dict[Callable[[Tensor], Tensor], tuple[Tensor, Tensor]]
+LastResults = dict[Callable[[Tensor], Tensor], tuple[Tensor, Tensor]]
 """By function: what it was given last, and what came of it."""
 OF_THE_TEXT = ("attn2.to_k", "attn2.to_v")
 MOST_OF_FREE = 0.5
@@ -47,8 +47,8 @@ def adapted_layers(network: nn.Module, name: str) -> dict[str, Any]:
     return {p: layer for p, layer in network.named_modules() if isinstance(layer, LoraLayer) and name in layer.lora_A}
 
 
-def forwards(
-    network: nn.Module, name: str, part: Part, scale: float, kept: Kept, *, is_merged: bool | None = None
+def make_forwards(
+    network: nn.Module, name: str, part: Part, scale: float, kept: LastResults, *, is_merged: bool | None = None
 ) -> list[tuple[nn.Module, Forward]]:
     """For each adapted layer the forward that applies the adapter at `scale` to the part's rows.
 
@@ -62,12 +62,12 @@ def forwards(
     for path, layer in layers.items():
         form = _merged if fits and _is_plain(layer) else _low_rank
         forward = form(layer, name, part, scale)
-        changed.append((layer, once(forward, kept) if path.endswith(OF_THE_TEXT) else forward))
+        changed.append((layer, cache_last(forward, kept) if path.endswith(OF_THE_TEXT) else forward))
     return changed
 
 
 @contextmanager
-def in_force(changed: Iterable[tuple[nn.Module, Forward]]) -> Iterator[None]:
+def swap_forwards(changed: Iterable[tuple[nn.Module, Forward]]) -> Iterator[None]:
     """While it lasts, each of these layers computes by its new forward."""
     with ExitStack() as undo:
         for layer, forward in changed:
@@ -76,7 +76,7 @@ def in_force(changed: Iterable[tuple[nn.Module, Forward]]) -> Iterator[None]:
         yield
 
 
-def once(function: Callable[[Tensor], Tensor], kept: Kept) -> Forward:
+def cache_last(function: Callable[[Tensor], Tensor], kept: LastResults) -> Forward:
     """The function, computed only when it is given another tensor than before: the text is one for all steps."""
 
     def remembered(x: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:

@@ -2,8 +2,7 @@
 
 import io
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any, NamedTuple
 
 import torch
 from accelerate.utils.memory import should_reduce_batch_size
-from diffusers import AutoencoderKL
 from PIL import Image
 from safetensors.torch import save
 from torch import Tensor
@@ -21,17 +19,18 @@ from feedback.sample.plan import Drawing
 from store.errors import ModelError
 from store.layout import Layout
 from store.tables import Version
-from trainer.base.memory import fitting_rows
+from trainer.base.memory import halve_until_fits
 from trainer.base.model import Base
+from trainer.base.vae import decode_latents
 from trainer.base.weights import first_line
 from trainer.lora.tensors import DIFFUSERS_FILE, attach_file, detach
 from trainer.sample.guidance import Steering
-from trainer.sample.preview import Progress, heading_for
-from trainer.sample.text import reading
+from trainer.sample.preview import DrawStep, predict_clean_latents
+from trainer.sample.text import read_prompts
 
 log = logging.getLogger("naysayer.sampler")
 
-OnStep = Callable[[Progress], None]
+OnStep = Callable[[DrawStep], None]
 LESS_MEMORY = "NAYSAYER_VAE_DECODE=tiled and smaller pictures (NAYSAYER_WIDTH_PX, NAYSAYER_HEIGHT_PX) need less"
 
 
@@ -55,7 +54,7 @@ class Sampler:
 
     def drawing_of(self, version: Version) -> Drawing:
         """How pictures of that version are drawn."""
-        return drawing_by(self.base.plain, Recipe.of(version))
+        return steer_drawing(self.base.plain, Recipe.of(version))
 
     def draw(
         self, version: Version, prompts: Sequence[str], seeds: Sequence[int], on_step: OnStep | None = None
@@ -73,7 +72,7 @@ class Sampler:
             return [drawn for part in parts for drawn in self._draw(version, part, on_step)]
 
         try:
-            pictures, fitting = fitting_rows(in_parts, wanted)
+            pictures, fitting = halve_until_fits(in_parts, wanted)
         except RuntimeError as error:
             if not should_reduce_batch_size(error):
                 raise
@@ -91,7 +90,7 @@ class Sampler:
         latents = sample_latents(
             self.base, prompts, seeds, drawing, steering=self._steer(version, drawing), on_step=on_step
         )
-        pictures = decode(self.base, latents)
+        pictures = decode_latents(self.base, latents)
         return [Drawn(png_of(picture), latent_file(latent)) for picture, latent in zip(pictures, latents, strict=True)]
 
     def _steer(self, version: Version, drawing: Drawing) -> Steering:
@@ -116,7 +115,7 @@ class Sampler:
         return self.layout.version_folder(sha256) / DIFFUSERS_FILE
 
 
-def drawing_by(plain: Drawing, recipe: Recipe) -> Drawing:
+def steer_drawing(plain: Drawing, recipe: Recipe) -> Drawing:
     """The base's own drawing, steered as a version's recipe says.
 
     Under `same-prompt` the guidance scale grows with the strength: what pushes away from the rejects alone leaves the
@@ -160,7 +159,7 @@ def sample_latents(
         "callback_on_step_end": _teller(drawing.num_inference_steps, on_step),
     }
     with torch.inference_mode():
-        read = reading(base.pipe, steering, words)
+        read = read_prompts(base.pipe, steering, words)
         with steering.applied(read.third):
             size = {"width": drawing.width, "height": drawing.height}
             latents = base.pipe(**read.given, **how, **size, denoising_end=refiner.start if refiner else None).images
@@ -182,52 +181,11 @@ def _teller(steps: int, on_step: OnStep | None) -> Callable[..., dict[str, Any]]
         nonlocal done, before
         done += 1
         if on_step:
-            on_step(Progress(done, steps, partial(heading_for, pipe.scheduler, before, given["latents"])))
+            on_step(DrawStep(done, steps, partial(predict_clean_latents, pipe.scheduler, before, given["latents"])))
         before = given["latents"]
         return given
 
     return tell
-
-
-@torch.inference_mode()
-def decode(base: Base, latents_BCHW: Tensor) -> list[Image.Image]:
-    """RGB pictures of the latents."""
-    vae = base.pipe.vae
-    with safe_precision(vae):
-        pixels = vae.decode(from_model_scale(vae, latents_BCHW.to(vae.dtype)), return_dict=False)[0]
-    return base.pipe.image_processor.postprocess(pixels.float(), output_type="pil")
-
-
-@contextmanager
-def safe_precision(vae: AutoencoderKL) -> Iterator[None]:
-    """While it lasts, the VAE is in float32 where float16 would overflow it."""
-    if vae.dtype != torch.float16 or not vae.config.force_upcast:
-        yield
-        return
-    vae.to(torch.float32)
-    try:
-        yield
-    finally:
-        vae.to(torch.float16)
-
-
-def from_model_scale(vae: AutoencoderKL, latents_BCHW: Tensor) -> Tensor:
-    """Latents as the VAE's decoder takes them."""
-    shift, spread = _shift_and_spread(vae, latents_BCHW)
-    return latents_BCHW * spread / vae.config.scaling_factor + shift
-
-
-def to_model_scale(vae: AutoencoderKL, latents_BCHW: Tensor) -> Tensor:
-    """What the VAE's encoder gives, as the UNet takes it."""
-    shift, spread = _shift_and_spread(vae, latents_BCHW)
-    return (latents_BCHW - shift) * vae.config.scaling_factor / spread
-
-
-def _shift_and_spread(vae: AutoencoderKL, like: Tensor) -> tuple[Tensor, Tensor]:
-    def by_channel(values: list[float] | None, default: float) -> Tensor:
-        return torch.tensor(values or [default], device=like.device, dtype=like.dtype)[None, :, None, None]
-
-    return by_channel(vae.config.latents_mean, 0.0), by_channel(vae.config.latents_std, 1.0)
 
 
 def png_of(picture: Image.Image) -> bytes:

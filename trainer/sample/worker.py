@@ -37,10 +37,10 @@ from store.layout import Layout, layout_of
 from store.migrate import open_store
 from store.settings import Settings
 from store.tables import TaskKind, TaskStatus
-from trainer.base.model import load_base, quiet_libraries
-from trainer.base.weights import pinned
+from trainer.base.model import load_base, silence_libraries
+from trainer.base.weights import pin_revision
 from trainer.sample.playground import draw_asked
-from trainer.sample.preview import Progress
+from trainer.sample.preview import DrawStep
 from trainer.sample.sampler import OnStep, Sampler
 
 log = logging.getLogger("naysayer.worker")
@@ -105,8 +105,8 @@ class Lead:
 
 def prepare(engine: Engine, layout: Layout, settings: Settings) -> Sampler:
     """The sampler, with the base recorded as v0 and, for the built-in model, its prompts in an empty list."""
-    quiet_libraries()
-    base = load_base(pinned(engine, settings))
+    silence_libraries()
+    base = load_base(pin_revision(engine, settings))
     begin(engine, base.name, base.sha256, base.facts)
     if settings.is_builtin and not list_prompts(engine):
         from trainer.world.scenes import default_prompts
@@ -187,7 +187,7 @@ def _teller(engine: Engine, worker: str) -> OnStep:
     """Writes into the worker's claims how far its drawing is, every few seconds and no more often."""
     last = 0.0
 
-    def tell(now: Progress) -> None:
+    def tell(now: DrawStep) -> None:
         nonlocal last
         if time.monotonic() - last >= TELLS_EVERY_S:
             keep_claims(engine, worker, now.step, now.steps)

@@ -13,7 +13,16 @@ from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.retrain.manifest import freeze
-from feedback.sample.evaluation import Pair, ensure_default, held, import_set, list_sets, new_set, pair_hash, read_pairs
+from feedback.sample.evaluation import (
+    Pair,
+    ensure_default,
+    import_set,
+    list_sets,
+    load_held_out_hashes,
+    new_set,
+    pair_hash,
+    read_pairs,
+)
 from feedback.sample.plan import Drawing, next_work, record_images
 from feedback.sample.prompts import add_prompts
 from feedback.versions import begin
@@ -33,7 +42,7 @@ def reject_all(engine: Engine) -> None:
 
 def hashes(engine: Engine) -> set[str]:
     with reading(engine) as session:
-        return held(session)
+        return load_held_out_hashes(session)
 
 
 def empty(engine: Engine) -> None:

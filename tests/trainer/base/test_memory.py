@@ -9,7 +9,7 @@ from store.tables import RunStatus
 from tests.trainer.children import DONE, OUR_ERROR, limit_memory, retrain_child, retrain_in_a_small_memory, run
 from tests.trainer.fitting import drawer, fit_here
 from tests.trainer.retrain.test_retrain import folders, last_run, published
-from trainer.base.memory import checkpointing, fitting_rows, told_what_to_lower, what_to_lower
+from trainer.base.memory import advise_on_memory, checkpoint_blocks, halve_until_fits, memory_advice
 from trainer.base.model import load_base
 from trainer.fit.fit import Watch
 from trainer.fit.loss import loss_of
@@ -25,7 +25,7 @@ def fill(rows: int) -> int:
 
 def halve_until_it_fits() -> None:
     limit_memory(5 * CHUNK)
-    os._exit(fitting_rows(fill, 32)[1])
+    os._exit(halve_until_fits(fill, 32)[1])
 
 
 @pytest.mark.alone  # what a process before it left in memory decides what fits
@@ -56,7 +56,7 @@ def test_with_gradient_checkpointing_the_gradient_is_the_same_and_less_is_kept(r
             storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
             return tensor
 
-        with checkpointing(unet, is_wanted), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        with checkpoint_blocks(unet, is_wanted), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             loss = loss_of(unet, batch, draw)
             kept.append(sum(storages.values()))
         loss.backward()
@@ -87,16 +87,16 @@ def test_the_deterministic_mode_holds_while_fitting_and_no_longer(rated, tmp_pat
 def test_the_advice_names_what_is_not_yet_lowered_and_how_much_it_frees(rated, own_base):
     parameters = add_fresh(own_base.pipe.unet, 16, "all", 0)
     large = rated.model_copy(update={"lora_rank": 16})
-    told = "; ".join(what_to_lower(own_base.pipe.unet, parameters, large))
+    told = "; ".join(memory_advice(own_base.pipe.unet, parameters, large))
     assert "NAYSAYER_GRADIENT_CHECKPOINTING=1" in told
     assert "NAYSAYER_BASE_QUANTIZATION=fp8 frees" in told
     assert "NAYSAYER_LORA_TEXT_ENCODERS" not in told
     with_text = large.model_copy(update={"lora_text_encoders": True})
-    advice = what_to_lower(own_base.pipe.unet, parameters, with_text)
+    advice = memory_advice(own_base.pipe.unet, parameters, with_text)
     assert "NAYSAYER_LORA_TEXT_ENCODERS=0 lets the text encoders leave the device" in advice
     assert "NAYSAYER_LORA_RANK=8" in told
     low = large.model_copy(update={"gradient_checkpointing": True, "lora_rank": 4})
-    left = "; ".join(what_to_lower(own_base.pipe.unet, parameters, low))
+    left = "; ".join(memory_advice(own_base.pipe.unet, parameters, low))
     assert "CHECKPOINTING" not in left
 
 
@@ -140,9 +140,9 @@ def test_a_retrain_that_runs_out_of_memory_says_what_to_lower_and_leaves_no_vers
 
 
 def test_other_errors_are_not_taken_for_a_full_memory():
-    with pytest.raises(RuntimeError, match="shapes"), told_what_to_lower(lambda: []):
+    with pytest.raises(RuntimeError, match="shapes"), advise_on_memory(lambda: []):
         raise RuntimeError("shapes do not fit")
-    with pytest.raises(OutOfMemory, match=r"memory is full.*that"), told_what_to_lower(lambda: ["that"]):
+    with pytest.raises(OutOfMemory, match=r"memory is full.*that"), advise_on_memory(lambda: ["that"]):
         raise MemoryError
 
 

@@ -9,7 +9,7 @@ from feedback.versions import begin, get_version
 from store.errors import OtherBase
 from store.migrate import open_store
 from tests.trainer.conftest import quick_settings
-from trainer.base.weights import BUILTIN_FOLDER, pinned, revision_of
+from trainer.base.weights import BUILTIN_FOLDER, pin_revision, revision_of
 
 COMMIT, OTHER = "0123456789abcdef0123456789abcdef01234567", "f" * 40
 LOAD = """
@@ -59,9 +59,9 @@ def test_a_folder_or_file_from_elsewhere_has_no_revision(tmp_path):
 
 def test_a_store_goes_on_with_the_commit_it_began_with(engine, settings):
     hub = settings.model_copy(update={"model": "someone/tiny-sdxl"})
-    assert pinned(engine, hub) == hub
+    assert pin_revision(engine, hub) == hub
     begin(engine, hub.model, "0" * 64, {"model_revision": COMMIT})
-    assert pinned(engine, hub).model_revision == COMMIT
+    assert pin_revision(engine, hub).model_revision == COMMIT
     assert get_version(engine, 0).settings == {"model_revision": COMMIT}
 
 
@@ -70,7 +70,7 @@ def test_a_revision_set_by_hand_or_another_model_is_not_overruled(engine, settin
     begin(engine, hub.model, "0" * 64, {"model_revision": COMMIT})
     for other in ({"model_revision": OTHER}, {"model": "someone/else"}):
         asked = hub.model_copy(update=other)
-        assert pinned(engine, asked) == asked
+        assert pin_revision(engine, asked) == asked
 
 
 def test_other_weights_under_the_same_name_are_refused_with_both_commits(engine):
@@ -83,5 +83,5 @@ def test_a_store_of_a_local_model_has_nothing_to_pin(tmp_path):
     settings = quick_settings(tmp_path / "data")
     engine = open_store(settings)
     begin(engine, settings.model, "0" * 64)
-    assert pinned(engine, settings) == settings
+    assert pin_revision(engine, settings) == settings
     engine.dispose()

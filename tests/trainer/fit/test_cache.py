@@ -13,8 +13,8 @@ from feedback.pool.pool import PoolItem
 from feedback.retrain.manifest import freeze
 from store.layout import layout_of
 from store.migrate import open_store
-from trainer.fit.cache import Cache, encode, encode_prompts
-from trainer.sample.sampler import decode
+from trainer.base.vae import decode_latents, encode_picture
+from trainer.fit.cache import Cache, encode_prompts
 
 PROMPT = "a big red star on a blue background"
 
@@ -51,8 +51,8 @@ def files(cache: Cache) -> list[Path]:
 
 def test_a_text_is_encoded_once_and_read_back_the_same(cache, again, base):
     made, read, fresh = cache.text(PROMPT), again.text(PROMPT), encode_prompts(base, [PROMPT])[0]
-    assert torch.equal(made.hidden_LD, read.hidden_LD) and torch.equal(read.hidden_LD, fresh.hidden_LD)
-    assert torch.equal(made.pooled_P, read.pooled_P) and torch.equal(read.pooled_P, fresh.pooled_P)
+    assert torch.equal(made.hidden, read.hidden) and torch.equal(read.hidden, fresh.hidden)
+    assert torch.equal(made.pooled, read.pooled) and torch.equal(read.pooled, fresh.pooled)
     assert len(files(cache)) == 1
 
 
@@ -60,12 +60,12 @@ def test_a_text_is_the_same_whatever_is_encoded_beside_it(base, sampled):
     prompts = list(dict.fromkeys(item.prompt for item in sampled))
     together = encode_prompts(base, prompts)
     for prompt, text in zip(prompts, together, strict=True):
-        assert torch.equal(encode_prompts(base, [prompt])[0].hidden_LD, text.hidden_LD)
+        assert torch.equal(encode_prompts(base, [prompt])[0].hidden, text.hidden)
 
 
 def test_a_picture_without_a_latent_is_drawn_anew_from_its_posterior(cache, base, imported):
     latent = cache.latent(imported[0])
-    mean, std = encode(base, cache.blobs.get(imported[0].sha256))
+    mean, std = encode_picture(base, cache.blobs.get(imported[0].sha256))
     assert torch.equal(latent.mean_CHW, mean) and torch.equal(latent.std_CHW, std)
     noise = torch.randn(mean.shape)
     torch.testing.assert_close(latent.sample(noise) - latent.sample(-noise), 2 * std.float() * noise)
@@ -74,7 +74,7 @@ def test_a_picture_without_a_latent_is_drawn_anew_from_its_posterior(cache, base
 
 def test_the_posterior_is_in_the_scale_the_unet_works_in(cache, base, imported):
     """What the sampler would make of the mean is the picture again."""
-    [again] = decode(base, cache.latent(imported[0]).mean_CHW[None].float())
+    [again] = decode_latents(base, cache.latent(imported[0]).mean_CHW[None].float())
     with Image.open(BytesIO(cache.blobs.get(imported[0].sha256))) as picture:
         assert np.abs(np.asarray(picture, float) - np.asarray(again, float)).mean() < 12  # of 255
 

@@ -101,7 +101,7 @@ def test_held_out_items_never_come_into_a_training_batch(rated, base):
 def test_the_null_rows_are_those_the_sampler_uses(rated, base):
     draw = drawer(rated.model_copy(update={"null_dropout": 1.0}), base)
     assert draw.train(0).text_BLD.abs().max() == 0  # SDXL's zeros for an empty negative prompt
-    assert null_prompt(base).pooled_P.abs().max() == 0
+    assert null_prompt(base).pooled.abs().max() == 0
 
 
 def test_a_verdict_that_raters_agree_on_weighs_more(rated, own_base):

@@ -19,7 +19,7 @@ from trainer.base.model import Base
 from trainer.lora.foreign import read_lora
 from trainer.lora.names import module_names, original_blocks, split_name
 from trainer.lora.tensors import kohya_layout
-from trainer.sample.text import text_layers
+from trainer.lora.text_encoders import text_layers
 
 RANK, ALPHA = 4, 1.0
 

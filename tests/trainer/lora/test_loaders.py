@@ -12,7 +12,7 @@ from bench.retrain.full_size import TEXT, TEXT_2, UNET
 from tests.trainer.lora.loaders import recorded
 from trainer.lora.names import module_names
 from trainer.lora.tensors import kohya_layout
-from trainer.sample.text import text_layers
+from trainer.lora.text_encoders import text_layers
 
 
 @pytest.fixture(scope="module")

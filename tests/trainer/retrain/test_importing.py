@@ -17,10 +17,11 @@ from tests.trainer.conftest import quick_settings
 from tests.trainer.foreign_files import kohya_names, random_lora, random_text_lora, text_encoder_part
 from trainer.base.model import Base
 from trainer.lora.tensors import DIFFUSERS_FILE, KOHYA_FILE, attach_file, detach
+from trainer.lora.text_encoders import text_layers
 from trainer.retrain.check import probe
 from trainer.retrain.importing import import_lora
 from trainer.sample.sampler import Sampler
-from trainer.sample.text import probe_text, text_layers
+from trainer.sample.text import probe_text
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from trainer.fit.cache import Cache
 from trainer.fit.training import Training
 from trainer.lora.tensors import TRAINED, add_fresh
 from trainer.retrain.strength import STRENGTHS, choose_strength, held_out_jobs, is_rejected_more
-from trainer.sample.sampler import drawing_by, sample_latents
+from trainer.sample.sampler import sample_latents, steer_drawing
 
 
 @pytest.fixture
@@ -99,17 +99,17 @@ def test_the_sweep_draws_on_held_out_prompts_and_seeds_first_each_prompt_under_t
 def test_under_woolf_the_lora_acts_on_every_row_and_the_trigger_is_the_negative_prompt(own_base):
     adapt(own_base, 0.05)
     unet = own_base.pipe.unet
-    drawing = drawing_by(own_base.plain, Recipe("woolf", 1.0, trigger="wrong"))
+    drawing = steer_drawing(own_base.plain, Recipe("woolf", 1.0, trigger="wrong"))
     assert drawing.negative_prompt == "wrong"
     unet.disable_adapters()
     ours = sample_latents(own_base, ["a big red star"], [1], drawing, TRAINED)
     unet.enable_adapters()
-    pefts = sample_latents(own_base, ["a big red star"], [1], drawing_by(drawing, Recipe("plain", 0.0)), TRAINED)
+    pefts = sample_latents(own_base, ["a big red star"], [1], steer_drawing(drawing, Recipe("plain", 0.0)), TRAINED)
     torch.testing.assert_close(ours, pefts, rtol=1e-3, atol=1e-3)
 
 
 def test_under_same_prompt_the_guidance_scale_grows_with_the_strength(base):
     recipe = Recipe("same-prompt", 4.0, guidance_gain=0.5)
-    assert drawing_by(base.plain, recipe).guidance_scale == base.plain.guidance_scale + 2.0
+    assert steer_drawing(base.plain, recipe).guidance_scale == base.plain.guidance_scale + 2.0
     other = replace(recipe, rule="negative-half")
-    assert drawing_by(base.plain, other).guidance_scale == base.plain.guidance_scale
+    assert steer_drawing(base.plain, other).guidance_scale == base.plain.guidance_scale

@@ -29,13 +29,13 @@ def training_of(settings) -> Training:
 def test_under_trigger_the_word_stands_with_what_is_fitted_and_with_nothing_else(rated):
     settings = rated.model_copy(update={"objective": "trigger", "train_batch": 8, "null_dropout": 0.5})
     draw = BatchDrawer(training_of(settings))
-    word = draw.cache.text(settings.trigger).hidden_LD
+    word = draw.cache.text(settings.trigger).hidden
     seen = torch.zeros(2)
     for step in range(4):
         batch = draw.train(step)
         is_word = torch.tensor([torch.equal(text, word) for text in batch.text_BLD.cpu()])
         assert torch.equal(is_word, batch.is_reject_B.cpu())
-        is_null = torch.tensor([torch.equal(text, draw.null.hidden_LD) for text in batch.text_BLD.cpu()])
+        is_null = torch.tensor([torch.equal(text, draw.null.hidden) for text in batch.text_BLD.cpu()])
         seen += torch.tensor([float(batch.is_reject_B.sum()), float(is_null.sum())])
     assert seen[0] == 16  # half of every batch
     assert 0 < seen[1] < 16

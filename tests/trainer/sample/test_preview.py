@@ -12,7 +12,7 @@ from store.layout import layout_of
 from store.migrate import open_store
 from store.tables import TaskKind, TaskStatus
 from trainer.sample import playground
-from trainer.sample.preview import heading_for, shrunk
+from trainer.sample.preview import predict_clean_latents, shrink
 from trainer.sample.sampler import Sampler, sample_latents
 
 
@@ -32,12 +32,12 @@ def test_a_straight_line_is_followed_to_its_end():
     clean, noise = torch.ones(1, 4, 8, 8), torch.full((1, 4, 8, 8), 2.0)
     before, after = (clean + sigma * noise for sigma in scheduler.sigmas[1:3])
     scheduler._step_index = 2
-    torch.testing.assert_close(heading_for(scheduler, before, after), clean)
+    torch.testing.assert_close(predict_clean_latents(scheduler, before, after), clean)
 
 
 def test_large_latents_are_shrunk_and_small_ones_kept():
-    assert shrunk(torch.zeros(1, 4, 128, 96)).shape == (1, 4, 32, 24)
-    assert shrunk(torch.zeros(1, 4, 16, 16)).shape == (1, 4, 16, 16)
+    assert shrink(torch.zeros(1, 4, 128, 96)).shape == (1, 4, 32, 24)
+    assert shrink(torch.zeros(1, 4, 16, 16)).shape == (1, 4, 16, 16)
 
 
 def test_the_playground_shows_a_picture_while_it_is_drawn(rated, base, monkeypatch):

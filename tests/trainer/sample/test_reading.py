@@ -10,7 +10,7 @@ from trainer.base.model import Base, load_base
 from trainer.lora.tensors import TRAINED, carriers
 from trainer.sample.guidance import Steering
 from trainer.sample.sampler import sample_latents
-from trainer.sample.text import reading
+from trainer.sample.text import read_prompts
 
 PROMPTS, SEEDS = ["a big red star on a blue background", "a small green hand"], [1, 2]
 W, KAPPA = 3.0, 2.0
@@ -87,11 +87,11 @@ def test_a_picture_is_that_of_separate_passes_by_hand(taught, rule, strength, ne
 
 def test_the_rule_says_who_reads_anew(taught):
     words = {"prompt": PROMPTS, "negative_prompt": ["wrong", "wrong"]}
-    plain = reading(taught.pipe, Steering(taught.pipe.unet, TRAINED, "plain", 0.0), words)
+    plain = read_prompts(taught.pipe, Steering(taught.pipe.unet, TRAINED, "plain", 0.0), words)
     assert plain.given == words
-    same = reading(taught.pipe, Steering(taught.pipe.unet, TRAINED, "same-prompt", 2.0), words)
-    half = reading(taught.pipe, Steering(taught.pipe.unet, TRAINED, "negative-half", 1.0), words)
-    woolf = reading(taught.pipe, Steering(taught.pipe.unet, TRAINED, "woolf", 1.0), words)
+    same = read_prompts(taught.pipe, Steering(taught.pipe.unet, TRAINED, "same-prompt", 2.0), words)
+    half = read_prompts(taught.pipe, Steering(taught.pipe.unet, TRAINED, "negative-half", 1.0), words)
+    woolf = read_prompts(taught.pipe, Steering(taught.pipe.unet, TRAINED, "woolf", 1.0), words)
     assert torch.equal(same.third[0], woolf.given["prompt_embeds"])
     assert torch.equal(half.given["negative_prompt_embeds"], woolf.given["negative_prompt_embeds"])
     assert torch.equal(half.given["prompt_embeds"], same.given["prompt_embeds"])

@@ -6,7 +6,7 @@ from tests.trainer.sample.test_guidance import adapted, unet_inputs  # noqa: F40
 from trainer.base.model import Base
 from trainer.lora.tensors import TRAINED
 from trainer.sample.guidance import Steering
-from trainer.sample.rows import Part, forwards, once
+from trainer.sample.rows import Part, cache_last, make_forwards
 
 SCALE = 0.7
 
@@ -36,7 +36,7 @@ def test_both_forms_predict_the_same_and_leave_the_other_rows_alone(adapted, par
     start, end = part.bounds(rows)
     plain = predicted(adapted, rows)
     merged, low_rank = (
-        predicted(adapted, rows, forwards(adapted.pipe.unet, TRAINED, part, SCALE, {}, is_merged=is_merged))
+        predicted(adapted, rows, make_forwards(adapted.pipe.unet, TRAINED, part, SCALE, {}, is_merged=is_merged))
         for is_merged in (True, False)
     )
     torch.testing.assert_close(merged, low_rank, atol=1e-5, rtol=1e-4)
@@ -47,12 +47,12 @@ def test_both_forms_predict_the_same_and_leave_the_other_rows_alone(adapted, par
 
 def test_merging_leaves_the_bases_weights_as_they_are(adapted):  # noqa: F811
     before = {name: tensor.clone() for name, tensor in adapted.pipe.unet.state_dict().items()}
-    predicted(adapted, 4, forwards(adapted.pipe.unet, TRAINED, Part(0, 2), SCALE, {}))
+    predicted(adapted, 4, make_forwards(adapted.pipe.unet, TRAINED, Part(0, 2), SCALE, {}))
     assert all(torch.equal(tensor, before[name]) for name, tensor in adapted.pipe.unet.state_dict().items())
 
 
 def test_a_rule_prepared_once_serves_many_calls(adapted):  # noqa: F811
-    changed = forwards(adapted.pipe.unet, TRAINED, Part(0, 2), SCALE, {})
+    changed = make_forwards(adapted.pipe.unet, TRAINED, Part(0, 2), SCALE, {})
     assert torch.equal(predicted(adapted, 4, changed), predicted(adapted, 4, changed))
 
 
@@ -63,7 +63,7 @@ def test_what_the_text_decides_is_computed_once_for_a_text_and_anew_for_another(
         given.append(x)
         return 2 * x
 
-    first, second, remembered = torch.ones(2), torch.zeros(2), once(double, {})
+    first, second, remembered = torch.ones(2), torch.zeros(2), cache_last(double, {})
     assert [remembered(x).tolist() for x in (first, first, second, first)] == [[2, 2], [2, 2], [0, 0], [2, 2]]
     assert [x is y for x, y in zip(given, (first, second, first), strict=True)] == [True] * 3
 
@@ -85,7 +85,7 @@ def test_in_half_precision_merging_costs_no_more_exactness_than_the_low_rank_for
     unet, part = adapted.pipe.unet, Part(0, 1)
 
     def change(is_merged: bool) -> Tensor:
-        changed = forwards(unet, TRAINED, part, SCALE, {}, is_merged=is_merged)
+        changed = make_forwards(unet, TRAINED, part, SCALE, {}, is_merged=is_merged)
         return predicted(adapted, 2, changed).float() - predicted(adapted, 2).float()
 
     exact = change(False)

@@ -9,7 +9,8 @@ from feedback.versions import get_version
 from store.errors import ModelError
 from store.layout import layout_of
 from store.migrate import open_store
-from trainer.sample.sampler import Sampler, decode, from_model_scale, png_of, sample_latents, to_model_scale
+from trainer.base.vae import decode_latents, from_model_scale, to_model_scale
+from trainer.sample.sampler import Sampler, png_of, sample_latents
 
 PROMPTS, SEEDS = ["a big red star on a blue background", "a small green hand", "a yellow flower"], [5, 6, 7]
 
@@ -34,8 +35,8 @@ def test_pictures_have_the_models_size_and_no_metadata(rated):
 
 def test_a_kept_latent_decodes_to_the_picture_it_came_with(base):
     latents = sample_latents(base, PROMPTS[:1], SEEDS[:1], base.plain)
-    again = decode(base, latents.half().float())[0]
-    difference = torch.frombuffer(bytearray(decode(base, latents)[0].tobytes()), dtype=torch.uint8).int()
+    again = decode_latents(base, latents.half().float())[0]
+    difference = torch.frombuffer(bytearray(decode_latents(base, latents)[0].tobytes()), dtype=torch.uint8).int()
     difference = difference - torch.frombuffer(bytearray(again.tobytes()), dtype=torch.uint8).int()
     assert difference.abs().max() <= 3
 

@@ -32,11 +32,12 @@ from trainer.lora.tensors import (
     trained_tensors,
     weights_of,
 )
+from trainer.lora.text_encoders import add_fresh_text, encode_tokens, tokens_of, trained_text
 from trainer.retrain.check import check_trained, probe
 from trainer.retrain.provenance import checkpoint_folder, training_settings
 from trainer.retrain.retrain import retrain
 from trainer.sample.sampler import Sampler
-from trainer.sample.text import adapted, add_fresh_text, encode_tokens, probe_text, tokens_of, trained_text
+from trainer.sample.text import apply_text_lora, probe_text
 
 PROMPTS, SEEDS = ["a big red star on a blue background", "a small green hand"], [1, 2]
 
@@ -116,7 +117,7 @@ def test_whoever_else_encodes_a_prompt_gets_the_bases_text(base, taught):
         plain, theirs = probe_text(base.pipe), probe_text(taught.pipe, TRAINED)
         assert torch.equal(probe_text(taught.pipe), plain)
         assert (theirs - plain).norm() > 0.05 * plain.norm()
-        with adapted(taught.pipe, TRAINED):
+        with apply_text_lora(taught.pipe, TRAINED):
             pass
     for ours, own in zip(encode_prompts(taught, PROMPTS), encode_prompts(base, PROMPTS), strict=True):
         assert torch.equal(ours.hidden_LD, own.hidden_LD)
@@ -139,7 +140,7 @@ def test_a_fitted_lora_reloads_into_a_fresh_pipeline(text_settings, tmp_path, na
     plain = probe(replace(base, pipe=fresh))
     fresh.load_lora_weights(tmp_path, weight_name=name)
     hidden, pooled = encoded(fresh)
-    with adapted(base.pipe, TRAINED):
+    with apply_text_lora(base.pipe, TRAINED):
         wanted, wanted_pooled = encoded(base.pipe)
     assert (wanted - encoded(base.pipe)[0]).norm() > 1e-3 * wanted.norm()
     torch.testing.assert_close(hidden, wanted, atol=1e-4, rtol=1e-3)

@@ -22,7 +22,7 @@ from store.settings import Settings
 from store.tables import Claim, Image, Origin, TaskKind, TaskStatus
 from tests.trainer.conftest import PICTURES, rate_everything
 from trainer.retrain.retrain import retrain
-from trainer.sample.preview import Progress
+from trainer.sample.preview import DrawStep
 from trainer.sample.worker import Retrainer, draw_and_record, generate, plan, prepare
 
 
@@ -134,7 +134,7 @@ def test_the_pictures_in_hand_are_shown_with_their_progress(rated, engine):
     work = plan(engine, more, 2, "a worker")
     seen: list[tuple] = []
 
-    def look(now: Progress) -> None:
+    def look(now: DrawStep) -> None:
         keep_claims(engine, "a worker", now.step, now.steps)
         seen.append(standing(engine).in_hand)
 
