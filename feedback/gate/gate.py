@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import exp, log
+from math import log
 
 from feedback.gate.guardrails import Guardrail
 from feedback.statistics import ALPHA, log_e_value
@@ -11,9 +11,9 @@ from feedback.statistics import ALPHA, log_e_value
 ENOUGH = log(1 / ALPHA)
 CAP = 1000
 RULE = (
-    "A challenger is promoted when the evidence on discordant pairs reaches E ≥ 20 in its favour, no guardrail is "
-    f"wholly on the bad side, and its files pass every check; after {CAP:,} pairs without that, or when the "
-    "evaluation set is used up, no difference was found."
+    "The gate promotes a challenger when so many more pairs got better than worse that chance would do that less than "
+    f"once in 20 times, no guardrail is broken, and its files pass every check. After {CAP:,} pairs without that, or "
+    "at the end of the evaluation set, no difference was found."
 )
 
 
@@ -107,38 +107,38 @@ def evidence_words(evidence: Evidence) -> str:
     """The evidence in one line.
 
     >>> evidence_words(Evidence(mended=12, spoilt=3, alike=45, pairs=200))
-    'not yet known: of 60 pairs, 12 mended, 3 spoilt, 45 alike (E = 10)'
+    'not yet known: of 60 pairs, 12 got better, 3 worse, 45 the same'
     """
-    log_e = max(evidence.log_e, evidence.log_e_against)
-    counts = f"{evidence.mended} mended, {evidence.spoilt} spoilt, {evidence.alike} alike"
-    return f"{evidence.conclusion.value}: of {evidence.judged} pairs, {counts} (E = {_e_words(log_e)})"
+    return f"{evidence.conclusion.value}: {_counts_words(evidence)}"
 
 
 def what_follows(evidence: Evidence) -> str:
     """What may be concluded from the pairs so far, and what not."""
-    share = f"{evidence.judged} of {evidence.pairs} pairs"
+    counts = _counts_words(evidence)
     match evidence.conclusion:
         case Conclusion.better | Conclusion.worse as conclusion:
             fewer = "fewer" if conclusion is Conclusion.better else "more"
             return (
-                f"It draws {fewer} rejects than the champion on the same prompts and seeds ({share}); a false alarm is "
-                "rarer than 1 in 20. By how much is another question: see the interval."
+                f"{fewer} rejects than the champion: {counts}. Chance would do that less than once in 20 times. How "
+                "large the difference is, these votes do not tell; see the interval."
             )
         case Conclusion.no_difference:
-            return (
-                f"The set is used up ({share}): a difference, if there is one, is too small for it to show. That is no "
-                "proof of equality."
-            )
+            return f"no difference found: {counts}. There may be one that is too small for this evaluation set to show."
     if evidence.judged == 0:
-        return f"None of {evidence.pairs} pairs is judged on both sides yet, so nothing may be concluded."
+        return f"not known yet: none of the {evidence.pairs} pairs is judged on both sides."
     more = pairs_to_go(evidence)
     if more is None:
-        return f"Nothing may be concluded yet ({share}): pairs are mended and spoilt about equally often."
+        return f"not known yet: {counts}."
     lead = "ahead" if evidence.mended > evidence.spoilt else "behind"
     reach = "" if evidence.judged + more <= evidence.pairs else ", more than the evaluation set has"
     noun = "pair" if more == 1 else "pairs"
-    rate = f"it is {lead}, and {more} more {noun} at this rate would decide{reach}"
-    return f"Nothing may be concluded yet ({share}): {rate}."
+    return f"not known yet: {counts}. It is {lead}; {more} more {noun} at this rate would decide{reach}."
+
+
+def _counts_words(evidence: Evidence) -> str:
+    noun = "pair" if evidence.judged == 1 else "pairs"
+    changed = f"{evidence.mended} got better, {evidence.spoilt} worse, {evidence.alike} the same"
+    return f"of {evidence.judged} {noun}, {changed}"
 
 
 def pairs_to_go(evidence: Evidence) -> int | None:
@@ -151,9 +151,3 @@ def pairs_to_go(evidence: Evidence) -> int | None:
         if log_e >= ENOUGH:
             return more
     return None
-
-
-def _e_words(log_e: float) -> str:
-    if log_e > log(1e6):
-        return "more than a million"
-    return f"{exp(log_e):.2g}" if log_e < log(10) else f"{exp(log_e):,.0f}"

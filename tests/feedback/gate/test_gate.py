@@ -133,16 +133,16 @@ def test_the_pairs_that_are_said_to_decide_would(mended: int, spoilt: int, alike
 
 def test_the_sentence_says_what_may_be_concluded_and_what_not() -> None:
     said = what_follows(Evidence(12, 5, 40, pairs=200))
-    assert "Nothing may be concluded yet (57 of 200 pairs): it is ahead, and " in said
+    assert said.startswith("not known yet: of 57 pairs, 12 got better, 5 worse, 40 the same. It is ahead; ")
     assert said.endswith("more pairs at this rate would decide.")
-    assert "fewer rejects" in what_follows(BETTER)
-    assert "more rejects" in what_follows(WORSE)
-    assert "no proof of equality" in what_follows(Evidence(20, 18, 162, pairs=200))
+    assert what_follows(BETTER).startswith("fewer rejects")
+    assert what_follows(WORSE).startswith("more rejects")
+    assert "too small" in what_follows(Evidence(20, 18, 162, pairs=200))
     assert "more than the evaluation set has" in what_follows(Evidence(9, 3, 180, pairs=200))
-    assert "None of 200 pairs" in what_follows(Evidence(pairs=200))
-    assert "about equally often" in what_follows(Evidence(5, 5, 10, pairs=200))
+    assert "none of the 200 pairs" in what_follows(Evidence(pairs=200))
+    assert what_follows(Evidence(5, 5, 10, pairs=200)).endswith("10 the same.")
 
 
 def test_the_evidence_is_said_in_words() -> None:
-    assert evidence_words(BETTER).startswith("better: of 63 pairs, 20 mended, 3 spoilt, 40 alike (E = ")
+    assert evidence_words(BETTER) == "better: of 63 pairs, 20 got better, 3 worse, 40 the same"
     assert log(20) == pytest.approx(ENOUGH)
