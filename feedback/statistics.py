@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 ALPHA = 0.05
 
-# Chances, among discordant pairs, that the challenger's picture is the better one, each with its weight. Where the
-# challenger is no better the chance is at most 1/2, and every term, so their mixture too, has an expectation of at
-# most 1. The chances are those that the rule is asked to find: 2/3 (a rate of 0.40 lowered to 0.30 with 30 % of the
-# pairs discordant), about 0.9 (lowered to 0.15), and a small share for small effects over many pairs.
+# Alternatives for the probability that the challenger wins a discordant pair, each with its weight. Under the null this
+# probability is at most 1/2, so each term, and therefore the mixture, has an expectation of at most 1. The alternatives
+# are the effects to be found: 2/3 (a rate of 0.40 lowered to 0.30 with 30 % of the pairs discordant), 0.86
+# (lowered to 0.15), and with a small weight 0.58 (small effects over many pairs).
 MIXTURE = ((0.58, 0.1), (2 / 3, 0.6), (0.86, 0.3))
 
 
@@ -34,10 +34,27 @@ def wilson(successes: int, n: int, z: float = 1.959964) -> Interval:
     return Interval(max(0.0, centre - half), min(1.0, centre + half))
 
 
-def paired_difference(mended: int, broke: int, n: int, z: float = 1.959964) -> Interval:
-    """95 % interval of the change of a rate over n pairs, of which `mended` left it and `broke` came to it.
+class Fraction(NamedTuple):
+    """`part` of `whole`."""
 
-    Half a pair is added to each of the four cells, which keeps the coverage near 95 % for small counts.
+    part: int
+    whole: int
+
+    @property
+    def value(self) -> float | None:
+        return self.part / self.whole if self.whole else None
+
+    @property
+    def interval(self) -> Interval:
+        """95 % Wilson interval."""
+        return wilson(self.part, self.whole)
+
+
+def paired_difference(mended: int, broke: int, n: int, z: float = 1.959964) -> Interval:
+    """95 % interval of the change of a rate over n pairs.
+
+    In `mended` pairs a reject became a keep, in `broke` the reverse.
+    Adding half a pair to each of the four cells keeps the coverage near 95 % for small counts.
     Source: Agresti and Min 2005, "Simple improved confidence intervals for comparing matched proportions".
 
     >>> tuple(round(x, 3) for x in paired_difference(30, 5, 100))
@@ -52,9 +69,9 @@ def paired_difference(mended: int, broke: int, n: int, z: float = 1.959964) -> I
 
 
 def log_e_value(mended: float, spoilt: float) -> float:
-    """Log of the evidence that pairs are mended more often than spoilt: a one-sided e-value on discordant pairs.
+    """Log e-value against "pairs are spoilt at least as often as mended": one-sided, on discordant pairs.
 
-    Where they are not, the chance that it ever reaches 1/alpha is at most alpha, however often one looks (Ville 1939).
+    Under that null it ever reaches 1/alpha with probability at most alpha, however often one looks (Ville 1939).
     Source: mixture likelihood ratio against 1/2, Robbins 1970; Howard, Ramdas, McAuliffe and Sekhon 2021.
 
     >>> log_e_value(0, 0), log_e_value(30, 10) > log(20)
@@ -66,9 +83,9 @@ def log_e_value(mended: float, spoilt: float) -> float:
 
 
 def confidence_sequence(successes: int, n: int, alpha: float = ALPHA) -> Interval:
-    """An interval for a proportion that holds the truth at every n at once with probability 1 − alpha.
+    """An interval for a proportion that covers the truth at every n at once with probability 1 − alpha.
 
-    It may be watched after every vote; Wilson's interval, watched so, misses the truth in two runs of five.
+    It may be watched after every vote; Wilson's interval, watched like that, misses the truth in two of five runs.
     Source: beta-binomial mixture with a uniform prior, Robbins 1970.
     """
     if n == 0:
@@ -91,7 +108,7 @@ def _edge(is_inside: Callable[[float], bool], outside: float, inside: float) -> 
 
 
 def mean_interval(values: Sequence[float], z: float = 1.959964) -> Interval:
-    """Mean of paired differences, plus and minus z standard errors; everything when there are fewer than two."""
+    """Mean of paired differences, plus and minus z standard errors; the whole line with fewer than two."""
     n = len(values)
     if n < 2:
         return Interval(-inf, inf)

@@ -1,4 +1,4 @@
-"""How long it takes to find a rater's next images in a large store: naysayer bench queue"""
+"""How long it takes to find a rater's next pictures in a large store: naysayer bench queue"""
 
 import statistics
 import tempfile
@@ -80,5 +80,9 @@ def _fill(engine: Engine, images: int, votes: int) -> None:
         run(text(
             "INSERT OR IGNORE INTO lease (image_id, rater_id, expires_at) SELECT image_id, rater_id, '2026-01-01' "
             "FROM vote"
+        ))  # fmt: skip
+        run(text(
+            "INSERT INTO word (image_id, rater_id, verdict, vote_id, day) "
+            "SELECT image_id, rater_id, verdict, max(id), '2026-01-01' FROM vote GROUP BY image_id, rater_id"
         ))  # fmt: skip
         run(text("ANALYZE"))

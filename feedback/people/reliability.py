@@ -14,7 +14,7 @@ from sqlmodel import Session, col, func, select
 from feedback.people.agreement import Counts, ac1, alpha, percent_agreement
 from feedback.rate.controls import control_answers
 from feedback.rate.repeats import repeat_answers
-from feedback.statistics import Interval, wilson
+from feedback.statistics import Fraction
 from store.engine import reading
 from store.tables import Image, Origin, PersonRole, Rater, Verdict, Vote, utc_now
 
@@ -29,22 +29,6 @@ ONE_SIDED_SHARE, MIN_VOTES = 0.98, 100
 MIN_PAIRS = 50
 
 
-class Share(NamedTuple):
-    """`part` of `whole`."""
-
-    part: int
-    whole: int
-
-    @property
-    def value(self) -> float | None:
-        return self.part / self.whole if self.whole else None
-
-    @property
-    def interval(self) -> Interval:
-        """95 % Wilson interval."""
-        return wilson(self.part, self.whole)
-
-
 @dataclass(frozen=True)
 class RaterFigures:
     """One rater. `a_day` is over days with any vote; `pairs` count votes on images that others judged as well."""
@@ -57,10 +41,10 @@ class RaterFigures:
     today: int
     a_day: float
     seconds: float | None
-    fast: Share
-    rejects: Share
-    controls: Share
-    repeats: Share
+    fast: Fraction
+    rejects: Fraction
+    controls: Fraction
+    repeats: Fraction
     pairs: int
     agreement: float | None
     alpha: float | None
@@ -74,11 +58,11 @@ class RaterFigures:
 
 
 def flags_of(
-    controls: Share, repeats: Share, fast: Share, rejects: Share, pairs: int = 0, ac1: float | None = None
+    controls: Fraction, repeats: Fraction, fast: Fraction, rejects: Fraction, pairs: int = 0, ac1: float | None = None
 ) -> list[str]:
     """The flags that figures raise, each a sentence with its figures.
 
-    >>> flags_of(Share(14, 30), Share(0, 0), Share(0, 0), Share(20, 40))
+    >>> flags_of(Fraction(14, 30), Fraction(0, 0), Fraction(0, 0), Fraction(20, 40))
     ['14 of 30 controls right: below 80 % beyond chance']
     """
     flags = []
@@ -114,8 +98,8 @@ def rater_figures(engine: Engine, now: datetime | None = None) -> list[RaterFigu
             rater,
             totals.get(rater.id or 0, 0),
             by_rater[rater.id or 0],
-            controls.get(rater.id or 0, Share(0, 0)),
-            repeats.get(rater.id or 0, Share(0, 0)),
+            controls.get(rater.id or 0, Fraction(0, 0)),
+            repeats.get(rater.id or 0, Fraction(0, 0)),
             pairs.get(rater.id or 0, []),
             now,
         )
@@ -175,21 +159,21 @@ def _newest_verdicts(votes: Iterable[_Seen]) -> list[_Seen]:
     return [vote for vote in newest.values() if vote.verdict in (Verdict.reject, Verdict.keep)]
 
 
-def _shares(answers: Iterable[tuple[int, bool]]) -> dict[int, Share]:
+def _shares(answers: Iterable[tuple[int, bool]]) -> dict[int, Fraction]:
     right: Counter[int] = Counter()
     seen: Counter[int] = Counter()
     for rater, is_right in answers:
         right[rater] += is_right
         seen[rater] += 1
-    return {rater: Share(right[rater], n) for rater, n in seen.items()}
+    return {rater: Fraction(right[rater], n) for rater, n in seen.items()}
 
 
 def _figures(
     rater: Rater,
     total: int,
     votes: Sequence[_Seen],
-    controls: Share,
-    repeats: Share,
+    controls: Fraction,
+    repeats: Fraction,
     pairs: Counts,
     now: datetime,
 ) -> RaterFigures:
@@ -205,8 +189,8 @@ def _figures(
         today=days.get(now.date(), 0),
         a_day=len(votes) / len(days) if days else 0.0,
         seconds=median(took) if took else None,
-        fast=Share(sum(seconds < FAST_S for seconds in took), len(took)),
-        rejects=Share(sum(vote.verdict is Verdict.reject for vote in verdicts), len(verdicts)),
+        fast=Fraction(sum(seconds < FAST_S for seconds in took), len(took)),
+        rejects=Fraction(sum(vote.verdict is Verdict.reject for vote in verdicts), len(verdicts)),
         controls=controls,
         repeats=repeats,
         pairs=len(pairs),

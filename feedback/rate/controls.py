@@ -1,4 +1,4 @@
-"""Controls: images whose answer is known, mixed into the queue to measure raters. They train and rate nothing."""
+"""Controls: pictures whose answer is known, mixed into the queue to measure raters. They train and rate nothing."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from store.tables import Control, Image, Origin, Prompt, Verdict, Vote
 
 ANSWERS = (Verdict.reject, Verdict.keep)
 AGREED = 3
-"""Raters who must agree on an image, all of them, before it may become a control."""
+"""A picture becomes a control only when at least this many raters judged it and all agree."""
 Twin = aliased(Image)
 
 
@@ -45,35 +45,35 @@ class ControlRow(NamedTuple):
 
 
 def make_control(engine: Engine, image_id: int, answer: Verdict, *, by: str, source: str = "by hand") -> int:
-    """The id of a new control: a copy of an image, so that its votes stay what they are. The image leaves the queue.
+    """The id of a new control: a copy of a picture, so that its votes stay what they are. The picture leaves the queue.
 
-    Raises UnknownImage, or BadRequest when its picture is a control already or the answer is no verdict.
+    Raises UnknownImage, or BadRequest when its picture is a control already or the answer is neither reject nor keep.
     """
     if answer not in ANSWERS:
         raise BadRequest(f"the answer of a control is reject or keep; {answer.value} was given")
     with writing(engine) as session:
         image = session.get(Image, image_id)
         if image is None:
-            raise UnknownImage(f"there is no image {image_id}; the page Pool shows the numbers")
+            raise UnknownImage(f"there is no picture {image_id}; the page Pool shows the numbers")
         if session.exec(select(Image.id).where(Image.sha256 == image.sha256, Image.origin == Origin.control)).first():
-            raise BadRequest(f"the picture of image {image_id} is a control already; nothing was changed")
+            raise BadRequest(f"picture {image_id} is a control already; nothing was changed")
         return _copy(session, image, answer, by, source)
 
 
 def controls_from_agreed(engine: Engine, count: int, *, by: str) -> int:
-    """How many controls were made, up to `count`, half rejects and half keeps, from sampled images on which at least
+    """How many controls were made: up to `count`, half rejects and half keeps, from sampled pictures on which at least
     AGREED raters agree without exception."""
     made = 0
     with writing(engine) as session:
         for answer, share in zip(ANSWERS, (count // 2, count - count // 2), strict=True):
-            for image in _agreed(session, answer, share):
+            for image in _find_agreed(session, answer, share):
                 _copy(session, image, answer, by, "agreed")
                 made += 1
     return made
 
 
 def record_drawn_controls(engine: Engine, drawn: Sequence[DrawnControl], drawing: Drawing, *, by: str) -> int:
-    """How many drawn pictures became controls; those known already are passed over."""
+    """How many drawn pictures became controls; pictures that are controls already are left out."""
     made = 0
     with writing(engine) as session:
         known = set(session.exec(select(Image.sha256).where(Image.origin == Origin.control)))
@@ -88,11 +88,11 @@ def record_drawn_controls(engine: Engine, drawn: Sequence[DrawnControl], drawing
 
 
 def retire_control(engine: Engine, image_id: int) -> None:
-    """Shows a control to nobody any more; what was answered stays, but counts no longer."""
+    """Shows a control to nobody any more; its answers are kept but no longer count."""
     with writing(engine) as session:
         control = session.get(Control, image_id)
         if control is None or not control.is_active:
-            raise BadRequest(f"image {image_id} is no control in use; nothing was changed")
+            raise BadRequest(f"picture {image_id} is not a control in use; nothing was changed")
         control.is_active = False
         session.add(control)
 
@@ -120,7 +120,7 @@ def control_rows(engine: Engine) -> list[ControlRow]:
 
 
 def control_answers(session: Session) -> list[tuple[int, int, bool]]:
-    """The newest word of each rater on each control in use: (rater, image, is it right), oldest first."""
+    """Each rater's newest verdict on each control in use: (rater, picture, is it right), oldest first."""
     newest = (
         select(func.max(col(Vote.id)))
         .where(col(Vote.image_id).in_(select(Control.image_id).where(col(Control.is_active))))
@@ -135,16 +135,20 @@ def control_answers(session: Session) -> list[tuple[int, int, bool]]:
     return [(rater, image, verdict == answer) for rater, image, verdict, answer in rows]
 
 
-def _agreed(session: Session, answer: Verdict, count: int) -> list[Image]:
+def _find_agreed(session: Session, answer: Verdict, count: int) -> list[Image]:
     counts = counts_by_image().subquery()
     yes, no = (counts.c.rejects, counts.c.keeps) if answer is Verdict.reject else (counts.c.keeps, counts.c.rejects)
-    known = select(Twin.id).where(Twin.sha256 == Image.sha256, Twin.origin == Origin.control).exists()
+    is_control = select(Twin.id).where(Twin.sha256 == Image.sha256, Twin.origin == Origin.control).exists()
     return list(
         session.exec(
             select(Image)
             .join(counts, counts.c.image_id == Image.id)
             .where(
-                Image.origin == Origin.sampled, yes >= AGREED, no == 0, ~known, col(Image.id).not_in(select_taken_out())
+                Image.origin == Origin.sampled,
+                yes >= AGREED,
+                no == 0,
+                ~is_control,
+                col(Image.id).not_in(select_taken_out()),
             )
             .order_by(yes.desc(), col(Image.shuffle))
             .limit(count)

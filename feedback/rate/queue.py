@@ -1,7 +1,7 @@
-"""Which images a rater sees next: unrated, blind to the version, each reserved for one rater at a time.
+"""Which pictures a rater sees next: open to that rater, blind to the version, reserved for a while.
 
-The order is shuffled, anew for every rater. Controls (answer known) and repeats (judged by the same rater before) are
-mixed in; nothing that a rater is told tells them apart.
+The order is shuffled differently for each rater. Controls (answer known) and repeats (judged by the same rater before)
+are mixed in, and nothing on the page tells them apart.
 """
 
 import random
@@ -13,22 +13,22 @@ from sqlalchemy import Engine, func, insert, update
 from sqlmodel import Session, col, select
 
 from feedback.rate import queue_sql as candidates
-from feedback.rate.queue_sql import current
+from feedback.rate.queue_sql import count_judgements
 from feedback.rate.raters import rater_of
 from feedback.rate.terms import Mix, Terms
 from store.engine import writing
-from store.tables import Image, Lease, Repeat, Verdict, Vote, utc_now
+from store.tables import CurrentVote, Image, Lease, Repeat, Verdict, Vote, utc_now
 
 PLACES = 2**31
-"""Images stand at places 0 to PLACES - 1 of the shuffled queue."""
+"""Pictures have the places 0 to PLACES - 1 in the shuffled queue."""
 NEAR, FAR = 256, 5000
-"""How many queued images are looked at, second and at most, so that a long queue is never read to its end."""
+"""How many queued pictures are read at the second try and at the last, so that a long queue is never read whole."""
 REPEAT_AFTER, REPEAT_REACH = 30, 40
 """A repeat was judged at least REPEAT_AFTER of the rater's votes ago, at most 2 REPEAT_AFTER + REPEAT_REACH."""
 
 
 class Shown(NamedTuple):
-    """All that a rater may know of an image."""
+    """All that a rater may know about a picture."""
 
     image_id: int
     sha256: str
@@ -58,12 +58,12 @@ def next_images(engine: Engine, rater: str, terms: Terms, *, count: int, now: da
 
 
 def settle_all(session: Session, *images: Any, overlap: int) -> None:
-    """Queues the images that meet the conditions, or takes them out, by their current votes; no controls among them.
+    """Puts the pictures that meet the conditions into the queue, or takes them out, by their current votes.
 
-    The same rule as for one vote (`feedback.pool.counting`), for use inside a `writing` block.
+    No control may be among them. The same rule as for one vote (`feedback.pool.counting`), inside a `writing` block.
     """
     rejects, keeps = (
-        select(func.count(col(Vote.id))).where(*current(Image.id), Vote.verdict == verdict).scalar_subquery()
+        count_judgements(Image.id).where(CurrentVote.verdict == verdict).scalar_subquery()
         for verdict in (Verdict.reject, Verdict.keep)
     )
     session.exec(
@@ -78,7 +78,7 @@ def settle_all(session: Session, *images: Any, overlap: int) -> None:
 
 
 class _Desk:
-    """The queries of one rater at one instant. A class, because each of them needs the same four values."""
+    """The queries of one rater at one instant. A class, because all of them need the same four values."""
 
     def __init__(self, session: Session, me: int, overlap: int, now: datetime) -> None:
         self.session, self.me = session, me

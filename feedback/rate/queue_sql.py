@@ -1,6 +1,6 @@
-"""The statements behind the queue. Each is made once and run with its values: making them cost more than running them.
+"""The queue's statements. Each is made once and run with its values, because making one costs more than running it.
 
-Values: `me` the rater's id, `now`, `overlap` the setting, `count` rows at most, `without` images in hand already.
+Values: `me`, the rater's id; `now`; `overlap`; `count`, the most rows; `without`, the pictures in hand already.
 """
 
 from functools import cache
@@ -23,7 +23,7 @@ from sqlmodel import select as select_one
 from sqlmodel.sql.expression import SelectOfScalar
 
 from feedback.pool.verdicts import is_counted
-from store.tables import Control, Image, Lease, Origin, Prompt, Repeat, Verdict, Vote
+from store.tables import Control, CurrentVote, Image, Lease, Origin, Prompt, Repeat, Verdict, Vote
 
 LaterVote = aliased(Vote)  # made once: making it is a quarter of the cost of recording a vote
 OtherLease = aliased(Lease)
@@ -35,37 +35,30 @@ OVERLAP, WITHOUT = bindparam("overlap", type_=Integer), bindparam("without", exp
 SHOWN = (col(Image.id), col(Image.sha256), col(Prompt.text), col(Image.width), col(Image.height))
 
 
-def judgements(image: object, besides: object = 0) -> SelectOfScalar[int]:
-    """Query: the number of current reject and keep votes that count on an image, without those of `besides`."""
-    return select_one(func.count(col(Vote.id))).where(*current(image, besides))
-
-
-def current(image: object, besides: object = 0) -> list[Any]:
-    """Conditions on `Vote`: a current reject or keep on the image that counts, not by the rater `besides`."""
-    superseded = (
-        select_one(LaterVote.id)
-        .where(LaterVote.image_id == Vote.image_id, LaterVote.rater_id == Vote.rater_id, col(LaterVote.id) > Vote.id)
-        .exists()
+def count_judgements(image: object, besides: object = 0) -> SelectOfScalar[int]:
+    """Query: how many current reject and keep votes count on a picture, without that of the rater `besides`."""
+    return (
+        select_one(func.count())
+        .select_from(CurrentVote)
+        .where(
+            CurrentVote.image_id == image,
+            CurrentVote.rater_id != besides,
+            col(CurrentVote.verdict).in_([Verdict.reject, Verdict.keep]),
+            is_counted(CurrentVote.rater_id),
+        )
     )
-    return [
-        Vote.image_id == image,
-        Vote.rater_id != besides,
-        col(Vote.verdict).in_([Verdict.reject, Verdict.keep]),
-        is_counted(Vote.rater_id),
-        ~superseded,
-    ]
 
 
 @cache
 def reserved_images() -> Select:
-    """The images that are reserved for this rater already, in the order they were, as `Shown`."""
+    """The pictures that are reserved for this rater, oldest reservation first, as `Shown`."""
     again = (
         select_one(Repeat.id)
         .where(Repeat.image_id == Image.id, Repeat.rater_id == ME)
         .where(~_voted_after(Repeat.first_vote_id, Repeat.image_id))
         .exists()
     )
-    is_open = or_(col(Image.is_queued) & _has_room(), col(Image.origin) == Origin.control) & _has_no_word()
+    is_open = or_(col(Image.is_queued) & _has_room(), col(Image.origin) == Origin.control) & _has_no_current_vote()
     return (
         _shown()
         .join(Lease, col(Lease.image_id) == Image.id)
@@ -91,7 +84,7 @@ def open_images(is_before: bool) -> Select:
     )
     return (
         _shown()
-        .where(col(Image.id).in_(near), col(Image.id).not_in(WITHOUT), _has_no_word(), _has_room())
+        .where(col(Image.id).in_(near), col(Image.id).not_in(WITHOUT), _has_no_current_vote(), _has_room())
         .order_by(place)
         .limit(COUNT)
     )
@@ -99,7 +92,7 @@ def open_images(is_before: bool) -> Select:
 
 @cache
 def unseen_control(is_before: bool) -> Select:
-    """A control in use that this rater never saw, nor the picture it was made from; ids from `start` on, or before."""
+    """A control in use of which this rater saw neither itself nor the original; ids from `start` on, or before."""
     seen = (
         select_one(OtherLease.id)
         .join(TwinImage, col(TwinImage.id) == OtherLease.image_id)
@@ -125,7 +118,7 @@ def control_ids() -> Select:
 
 @cache
 def repeatable_image() -> Select:
-    """An image this rater judged, once, between `since` and `since` + `reach` votes ago, and the id of that vote."""
+    """A picture that this rater judged once, `since` to `since` + `reach` votes ago, and the id of that vote."""
     a_while_ago = (
         select(col(Vote.id))
         .where(col(Vote.rater_id) == ME)
@@ -156,16 +149,9 @@ def _voted_after(vote_id: Any, image_id: Any) -> Exists:
     return later.where(col(LaterVote.id) > vote_id).exists()
 
 
-def _has_no_word() -> ColumnElement[bool]:
-    word = (
-        select_one(Vote.verdict)
-        .where(Vote.image_id == Image.id, Vote.rater_id == ME)
-        .order_by(col(Vote.id).desc())
-        .limit(1)
-        .correlate(Image)
-        .scalar_subquery()
-    )
-    return func.coalesce(word, Verdict.undo) == Verdict.undo
+def _has_no_current_vote() -> ColumnElement[bool]:
+    standing = select_one(CurrentVote.image_id).where(CurrentVote.image_id == Image.id, CurrentVote.rater_id == ME)
+    return ~standing.where(CurrentVote.verdict != Verdict.undo).exists()
 
 
 def _has_room() -> ColumnElement[bool]:
@@ -174,4 +160,4 @@ def _has_room() -> ColumnElement[bool]:
         .where(OtherLease.image_id == Image.id, OtherLease.rater_id != ME, OtherLease.expires_at > NOW)
         .scalar_subquery()
     )
-    return judgements(Image.id, ME).scalar_subquery() + taken < func.coalesce(Image.overlap, OVERLAP)
+    return count_judgements(Image.id, ME).scalar_subquery() + taken < func.coalesce(Image.overlap, OVERLAP)

@@ -40,6 +40,6 @@ def clean_name(name: str) -> str:
 
 
 def rater_names(engine: Engine) -> list[str]:
-    """The names of all raters, in the order of the alphabet."""
+    """The names of all raters, in alphabetical order."""
     with reading(engine) as session:
         return list(session.exec(select(Rater.name).order_by(col(Rater.name))))

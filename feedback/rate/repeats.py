@@ -1,4 +1,4 @@
-"""Images given to the same rater twice: does the rater agree with the first vote?"""
+"""Pictures given to the same rater twice: does the rater judge them the same way again?"""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -9,11 +9,11 @@ from sqlmodel import Session, col, func, select
 from store.tables import Repeat, Verdict, Vote
 
 Again = aliased(Vote)
-WORDS = (Verdict.reject, Verdict.keep)
+JUDGEMENTS = (Verdict.reject, Verdict.keep)
 
 
 class Answer(NamedTuple):
-    """A rater's two verdicts on one image, reject or keep each."""
+    """A rater's two verdicts on one picture, reject or keep each."""
 
     rater_id: int
     image_id: int
@@ -28,7 +28,7 @@ class Answer(NamedTuple):
 def repeat_answers(session: Session, rater_id: int | None = None) -> list[Answer]:
     """Every repeat that was judged, in order; the newest vote after the first is the answer.
 
-    Skips say nothing, and a vote that was taken back is none.
+    Skips and votes that were taken back do not count.
     """
     newest = (
         select(func.max(Again.id))
@@ -44,14 +44,14 @@ def repeat_answers(session: Session, rater_id: int | None = None) -> list[Answer
     )
     if rater_id is not None:
         rows = rows.where(Repeat.rater_id == rater_id)
-    found = session.exec(rows.where(col(Again.verdict).in_(WORDS)).order_by(col(Repeat.id)))
+    found = session.exec(rows.where(col(Again.verdict).in_(JUDGEMENTS)).order_by(col(Repeat.id)))
     return [Answer(rater, image, Verdict(first), Verdict(second)) for rater, image, first, second in found]
 
 
 def answered_repeats(session: Session, rater_id: int, now: datetime) -> tuple[int, int]:
     """How many repeats a rater has judged on the same day as the first time: in all, and today (UTC).
 
-    A rater's own count has to go up with them, or they would be seen for what they are.
+    A rater's own count goes up with them; otherwise a rater could tell which pictures are repeats.
     """
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     later = (

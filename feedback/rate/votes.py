@@ -1,4 +1,4 @@
-"""Votes: one row a key press, never changed; undo is a row of its own."""
+"""Votes: one row for each key press, never changed; undo is another row."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -72,8 +72,7 @@ def record_votes(
 ) -> list[Receipt]:
     """A receipt for every press, all committed in one transaction.
 
-    A request id that was seen before counts once, however often it arrives. A refused press leaves no row and
-    does not hold up the others.
+    A request id counts once, however often it arrives. A refused press leaves no row and does not stop the others.
     """
     with writing(engine) as session:
         me = rater_id(session, rater)
@@ -81,8 +80,8 @@ def record_votes(
 
 
 def recent_votes(engine: Engine, rater: str, limit: int = 20) -> list[tuple[Shown, Verdict]]:
-    """The images this rater has a current word on, latest first, with that word."""
-    # Not a join with the raters: PostgreSQL would read every word there is.
+    """The pictures on which this rater has a current vote, latest first, with that vote."""
+    # Not a join with the raters: PostgreSQL would read every current vote.
     me = select_rows(col(Rater.id)).where(col(Rater.name) == clean_name(rater)).scalar_subquery()
     with reading(engine) as session:
         rows = session.execute(
@@ -103,7 +102,7 @@ def _record(session: Session, me: int, press: Press, terms: Terms, now: datetime
         if _is_repeated(before, me, press):
             return Receipt(press.request_id)
         if before.version is None or before.lease_id is None:
-            raise UnknownImage("this image was never shown to this rater; reload the page and vote on what it shows")
+            raise UnknownImage("this picture was never shown to this rater; reload the page and vote on what it shows")
     except InputError as error:
         return Receipt(press.request_id, str(error))
     vote_id = _write(session, me, press, now)

@@ -11,7 +11,7 @@ from sqlmodel import select
 
 from feedback.figures.summary import standing, version_rows
 from feedback.people.decisions import decide, give_role, rater_events, role_of
-from feedback.people.reliability import Share, flags_of, rater_figures
+from feedback.people.reliability import flags_of, rater_figures
 from feedback.pool.curation import curate
 from feedback.pool.pool import how_due, pool
 from feedback.rate.controls import control_rows, controls_from_agreed, make_control, retire_control
@@ -19,6 +19,7 @@ from feedback.rate.queue import next_images
 from feedback.rate.terms import Mix, Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.retrain.manifest import freeze
+from feedback.statistics import Fraction
 from store.engine import reading
 from store.errors import BadRequest
 from store.tables import Image, Origin, PersonRole, PoolAction, RaterAction, Role, Verdict
@@ -49,7 +50,7 @@ def test_random_votes_are_flagged_within_fifty_controls_and_honest_slips_are_not
         chance, right, raised = random.Random(seed), 0, False
         for seen in range(1, 51):
             right += chance.random() >= slips
-            raised |= bool(flags_of(Share(right, seen), Share(0, 0), Share(0, 0), Share(0, 0)))
+            raised |= bool(flags_of(Fraction(right, seen), Fraction(0, 0), Fraction(0, 0), Fraction(0, 0)))
         flagged += raised
     assert least <= flagged <= most
 
@@ -118,9 +119,9 @@ def test_a_retired_control_is_shown_and_counted_no_more(engine: Engine, fill: Ca
     images = fill(engine, images=60)
     control = make_control(engine, images[0], REJECT, by="root")
     rate(engine, "ann", {control: KEEP}, mix=Mix(controls=0.5))
-    assert figures_of(engine, "ann").controls == Share(0, 1)
+    assert figures_of(engine, "ann").controls == Fraction(0, 1)
     retire_control(engine, control)
-    assert figures_of(engine, "ann").controls == Share(0, 0)
+    assert figures_of(engine, "ann").controls == Fraction(0, 0)
     with pytest.raises(BadRequest):
         retire_control(engine, control)
 
@@ -139,7 +140,7 @@ def test_consistency_is_the_share_of_repeats_judged_alike(engine: Engine, fill: 
             first.setdefault(image.image_id, verdict)
             rate_one(engine, image.image_id, verdict)
     assert again > 50
-    assert figures_of(engine, "ann").repeats == Share(same, again)
+    assert figures_of(engine, "ann").repeats == Fraction(same, again)
 
 
 def rate_one(engine: Engine, image: int, verdict: Verdict) -> None:
@@ -151,7 +152,7 @@ def test_pace_and_haste_come_from_what_the_page_sent(engine: Engine, fill: Calla
     rate(engine, "ann", dict.fromkeys(images, KEEP), seconds=0.3)
     rate(engine, "bob", dict.fromkeys(images, KEEP), seconds=1.5)
     ann, bob = figures_of(engine, "ann"), figures_of(engine, "bob")
-    assert (ann.seconds, ann.fast, ann.today, ann.a_day) == (0.3, Share(60, 60), 60, 60)
+    assert (ann.seconds, ann.fast, ann.today, ann.a_day) == (0.3, Fraction(60, 60), 60, 60)
     assert "half a second" in ann.flags[0]
     assert (bob.seconds, bob.fast.part, bob.flags) == (1.5, 0, [])
     assert (ann.agreement, ann.pairs) == (1.0, 60)
@@ -230,5 +231,5 @@ def pool_ids(engine: Engine) -> list[int]:
 
 
 def test_a_flag_stands_with_its_reason():
-    flags = flags_of(Share(5, 20), Share(0, 0), Share(40, 60), Share(0, 120), 80, -0.1)
+    flags = flags_of(Fraction(5, 20), Fraction(0, 0), Fraction(40, 60), Fraction(0, 120), 80, -0.1)
     assert [flag.split(" ")[0] for flag in flags] == ["5", "40", "nearly", "agrees"]
