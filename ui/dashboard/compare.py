@@ -26,7 +26,7 @@ def show_grid(pairs: Sequence[GridPair], versions: Sequence[int], champion: int)
 
 
 def grid_data(pairs: Sequence[GridPair], versions: Sequence[int], champion: int) -> dict[str, Any]:
-    """What the component is given: texts and picture addresses, no HTML."""
+    """What the browser is sent: texts and picture addresses, no HTML."""
     names = {str(n): f"v{n}{_role(n, champion)}" for n in versions}
     return {
         "versions": [str(n) for n in versions],

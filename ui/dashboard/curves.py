@@ -39,7 +39,7 @@ def show_curves(version: Version) -> None:
                 {"step": p["step"], "value": p["held_out"], "on": "held out"} for p in version.curve if "held_out" in p
             ]
         if points:
-            st.altair_chart(_line(points, "step", "step", "value", title, "on"), width="stretch")
+            st.altair_chart(_line(points, title), width="stretch")
 
 
 def show_strengths(version: Version) -> None:
@@ -131,23 +131,23 @@ def _bars(rows: Sequence[dict[str, Any]], field: str, title: str, colour: str) -
     )
 
 
-def _line(points: Sequence[dict[str, Any]], x: str, x_title: str, y: str, y_title: str, on: str) -> Any:
+def _line(points: Sequence[dict[str, Any]], title: str) -> Any:
     import altair as alt  # here, because it takes a second to load
 
-    names = sorted({str(point[on]) for point in points}, reverse=True)
+    names = sorted({str(point["on"]) for point in points}, reverse=True)
     return (
         alt.Chart(alt.Data(values=list(points)))
         .mark_line(strokeWidth=2, point=len(points) < 30)
         .encode(
-            x=alt.X(f"{x}:Q", title=x_title, axis=alt.Axis(grid=False)),
-            y=alt.Y(f"{y}:Q", title=y_title, scale=alt.Scale(zero=False)),
+            x=alt.X("step:Q", title="step", axis=alt.Axis(grid=False)),
+            y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
             color=alt.Color(
-                f"{on}:N",
+                "on:N",
                 title=None,
                 scale=alt.Scale(domain=names, range=[NO, YES][: len(names)]),
                 legend=alt.Legend(orient="top") if len(names) > 1 else None,
             ),
-            tooltip=[f"{x}:Q", f"{on}:N", alt.Tooltip(f"{y}:Q", format=".5f")],
+            tooltip=["step:Q", "on:N", alt.Tooltip("value:Q", format=".5f")],
         )
         .properties(height=220)
     )

@@ -24,7 +24,9 @@ class Change(NamedTuple):
 
 def facts(version: Version) -> list[Fact]:
     """Everything that names or made the version, as words."""
-    return [*_identity(version), *_settings(version), *_libraries(version)]
+    identity = _identity(version)
+    named = {fact.name for fact in identity}  # the rule and strength it draws with, not those that were asked for
+    return [*identity, *(fact for fact in _settings(version) if fact.name not in named), *_libraries(version)]
 
 
 def changes(version: Version, parent: Version | None) -> list[Change]:

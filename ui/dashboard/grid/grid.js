@@ -1,4 +1,4 @@
-// The same prompts and seeds drawn by several versions. Texts are set as text: prompts come from outside.
+// The same prompts and seeds, drawn by several versions. Prompts come from outside, so they are set as text.
 const STEP = 24;
 const WORDS = { reject: "rejected", keep: "kept", disputed: "disputed", unrated: "" };
 
@@ -24,7 +24,7 @@ class Grid {
 
   get isBlind() { return this.root.querySelector("[name=blind]").checked; }
 
-  // Blind, the columns of each row are in an order that tells nothing and stays the same.
+  // Blind: each row has its own column order, which says nothing about the versions and never changes.
   order(pair) {
     const versions = [...this.data.versions];
     if (!this.isBlind) return versions;

@@ -1,0 +1,28 @@
+"""A store with a published version and its files."""
+
+import pytest
+
+from store.files import sha256_of
+from store.layout import layout_of
+from store.settings import Settings
+
+DIFFUSERS, KOHYA = b"the diffusers file", b"the kohya file"
+
+
+@pytest.fixture
+def published(settings: Settings, engine, publish_version) -> Settings:
+    """A store with v1 of the rule same-prompt, its two files in place."""
+    folder = layout_of(settings).version_folder(sha256_of(DIFFUSERS))
+    folder.mkdir(parents=True)
+    (folder / "pytorch_lora_weights.safetensors").write_bytes(DIFFUSERS)
+    (folder / "naysayer_kohya.safetensors").write_bytes(KOHYA)
+    publish_version(
+        engine,
+        1,
+        sha256=sha256_of(DIFFUSERS),
+        kohya_sha256=sha256_of(KOHYA),
+        rule="same-prompt",
+        strength=4.0,
+        settings={"guidance_gain": 0.25},
+    )
+    return settings
