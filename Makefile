@@ -4,6 +4,15 @@ NAYSAYER := .venv/bin/naysayer
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
+
+# The JavaScript of the rating page is linted and tested where Node 20 or newer is installed; users never need Node.
+define javascript
+@if command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; then \
+	cd tests/js && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent; } && \
+	PYTHON=$(CURDIR)/.venv/bin/python npm run --silent $(1); \
+else echo "SKIPPED: npm run $(1) of the rating page's JavaScript, because Node 20 or newer is not installed"; fi
+endef
+
 .PHONY: help setup run test quick lint format retrain generate simulate doctor builtin-model docs bench-loop bench-sample bench-ui bench-train backup restore clean
 
 help:  ## list the targets
@@ -21,6 +30,7 @@ run: $(STAMP)  ## start the store, the sampling worker and the pages; Ctrl-C sto
 	@exec $(NAYSAYER) run
 
 test: $(STAMP)  ## every test, browser tests included
+	$(call javascript,test)
 	.venv/bin/python tests/browser.py
 	.venv/bin/pytest -n auto --dist loadfile -m 'not alone' --durations=12
 	.venv/bin/pytest -m alone --durations=12
@@ -28,11 +38,12 @@ test: $(STAMP)  ## every test, browser tests included
 quick: $(STAMP)  ## only the unmarked tests, under a minute
 	.venv/bin/pytest -m 'not slow and not browser and not postgres and not gpu'
 
-lint: $(STAMP)  ## format check, ruff, types, layers
+lint: $(STAMP)  ## format check, ruff, types, layers, eslint
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	$(call javascript,lint)
 
 format: $(STAMP)  ## format, and fix what can be fixed
 	.venv/bin/ruff format .

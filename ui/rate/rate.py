@@ -1,25 +1,51 @@
 """The rating page: one component that talks to the routes by itself, so that no vote reruns a script."""
 
+import re
 from pathlib import Path
 
 import streamlit as st
 
+from ui.rate.page_data import KEYS, LIMITS, keycap, page_data, shortcut
 from ui.rate.simple import simple_page
 from ui.signin.people import identify_viewer
+from ui.web.templates import render
 
 PARTS = Path(__file__).with_name("page")
-ROOMS = ("outbox", "keys", "words", "hand", "pace", "past", "tools", "one", "sweep", "rating")
+MODULES = (
+    "storage",
+    "outbox",
+    "keys",
+    "status",
+    "queue",
+    "pace",
+    "history",
+    "annotations",
+    "viewer",
+    "one",
+    "sweep",
+    "rating",
+)
+"""In an order in which nothing is used before it is defined."""
+IMPORT = re.compile(r"^import .*;\n", re.MULTILINE)
+EXPORT = re.compile(r"^export (?!default )", re.MULTILINE)
 
 
-def _text(*names: str) -> str:
-    return "\n".join((PARTS / name).read_text(encoding="utf-8") for name in names)
+def joined_script() -> str:
+    """All modules of the page as one, because a component takes a single one."""
+    texts = [(PARTS / f"{name}.js").read_text(encoding="utf-8") for name in MODULES]
+    return EXPORT.sub("", IMPORT.sub("", "\n".join(texts)))
 
 
-desk = st.components.v2.component(
+def page_html() -> str:
+    """The page's HTML, with the keys that do something printed on its buttons."""
+    return str(render("rate/page/rating.html", keys=KEYS, limits=LIMITS, keycap=keycap, shortcut=shortcut))
+
+
+rating_component = st.components.v2.component(
     "naysayer_rating",
-    html=_text("rating.html"),
-    css=_text("rating.css"),
-    js=_text(*(f"{room}.js" for room in ROOMS)),
+    html=page_html(),
+    css=(PARTS / "rating.css").read_text(encoding="utf-8"),
+    js=joined_script(),
 )
 
 
@@ -28,4 +54,4 @@ def rate_page() -> None:
     if "simple" in st.query_params:
         simple_page()
         return
-    desk(key="desk", data={"rater": identify_viewer().name})
+    rating_component(key="rating", data=page_data(identify_viewer().name))

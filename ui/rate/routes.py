@@ -21,13 +21,13 @@ from feedback.rate.votes import Press, recent_votes, record_votes
 from store.errors import BadRequest, InputError, NaysayerError, NotSignedIn
 from store.settings import Settings
 from store.tables import RunStatus
+from ui.rate.page_data import LIMITS
 from ui.signin.invitation_link import identify_sender, refuse
 from ui.web.pictures import IMAGES, image_path, send_image
 
 log = logging.getLogger(__name__)
 
 MAX_BODY = 1 << 20
-RECENT = 30
 
 Answer = dict[str, Any]
 Body = TypeVar("Body", bound=BaseModel)
@@ -38,7 +38,7 @@ class NextBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     rater: str
-    count: int = Field(24, ge=1, le=64)
+    count: int = Field(LIMITS.queue, ge=1, le=LIMITS.maxQueue)
 
 
 class VotesBody(BaseModel):
@@ -46,7 +46,7 @@ class VotesBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     rater: str
-    votes: list[Press] = Field(max_length=500)
+    votes: list[Press] = Field(max_length=LIMITS.maxBatch)
 
 
 def routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
@@ -57,7 +57,7 @@ def routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
         name = identify_sender(engine(), settings, request).name
         if name and isinstance(body, VotesBody) and body.rater != name:
             raise NotSignedIn(
-                f"these are votes of {body.rater[:80]}, and {name} is signed in; they wait for their rater"
+                f"these are votes of {body.rater[: LIMITS.maxName]}, and {name} is signed in; they wait for their rater"
             )
         return body.model_copy(update={"rater": name or body.rater})
 
@@ -89,7 +89,7 @@ def routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
 def next_answer(engine: Engine, settings: Settings, body: NextBody) -> Answer:
     """The pictures this rater sees next, and the rater's last votes, so that undo survives a reload."""
     images = next_images(engine, body.rater, Terms.of(settings), count=body.count)
-    recent = recent_votes(engine, body.rater, RECENT)
+    recent = recent_votes(engine, body.rater, LIMITS.history)
     return {
         "images": [_image(settings, shown) for shown in images],
         "recent": [{"image": _image(settings, shown), "verdict": verdict.value} for shown, verdict in recent],

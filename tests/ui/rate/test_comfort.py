@@ -94,8 +94,8 @@ def test_pace_and_goal_are_told_and_the_end_of_the_queue_is_quiet(begin):
         pace = f" · {given} in the last minute" if given > 1 else ""
         expect(page.locator(".pace")).to_have_text(f"{pace} · {goal}", use_inner_text=True)
     expect(page.locator(".nothing")).to_contain_text("You have seen everything.")
-    expect(page.locator(".nothing")).to_contain_text("New pictures are being drawn; they appear here by themselves.")
-    expect(page.locator(".aloud")).to_have_text(
+    expect(page.locator(".nothing")).to_contain_text("New pictures are being drawn and appear here by themselves.")
+    expect(page.locator(".announcement")).to_have_text(
         "Rejected. No more pictures." if PICTURES % 2 else "Kept. No more pictures."
     )
     expect(page.get_by_role("button", name="Reject")).to_be_disabled()

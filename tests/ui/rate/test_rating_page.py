@@ -146,7 +146,7 @@ def test_nothing_in_the_page_or_on_the_wire_names_the_version(page, served, engi
     all_sent(page)
     assert heard
     assert not any("version" in text for text in heard)
-    assert "version" not in page.locator(".desk").inner_html().lower()
+    assert "version" not in page.locator(".main").inner_html().lower()
 
 
 def test_the_buttons_work_by_touch_on_a_small_screen(chromium, served, engine, draw):

@@ -1,13 +1,14 @@
-// Which key means which verdict.
-const KEYS = { j: "reject", k: "keep", s: "skip", u: "undo", ArrowLeft: "reject", ArrowRight: "keep" };
-const CODES = { KeyJ: "reject", KeyK: "keep", KeyS: "skip", KeyU: "undo" };
+// Which key means which action. The bindings come from the server, a list of keys for each action of a mode.
 
-function verdictOf(event) {
-  // By letter; by place on the keyboard where the layout has no Latin letters.
+/** The action of this key, such as "reject"; undefined for a key without one. */
+export function actionOf(bindings, event) {
+  // By letter; by position on the keyboard where the layout has no Latin letters.
   const isLatin = event.key.length > 1 || event.key.charCodeAt(0) < 128;
-  return isLatin ? (KEYS[event.key] ?? KEYS[event.key.toLowerCase()]) : CODES[event.code];
+  const isBound = (key) =>
+    isLatin ? key.toLowerCase() === event.key.toLowerCase() : `Key${key.toUpperCase()}` === event.code;
+  return Object.keys(bindings).find((action) => bindings[action].some(isBound));
 }
 
-function isTyping(target) {
+export function isTyping(target) {
   return target?.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target?.tagName);
 }

@@ -1,42 +1,46 @@
-// The rating page. It holds the next pictures ready, moves on at once, and leaves the sending to the outbox.
+// The rating page. It keeps the next pictures ready, moves on at once, and leaves the sending to the outbox.
+import { HistoryDialog } from "./history.js";
+import { actionOf, isTyping } from "./keys.js";
+import { OneMode } from "./one.js";
+import { lastUnsentVotes, post, Sender, VOTE } from "./outbox.js";
+import { Pace } from "./pace.js";
+import { Queue } from "./queue.js";
+import { Status } from "./status.js";
+import { forget, recall, remember } from "./storage.js";
+import { SweepMode } from "./sweep.js";
+
 const TICK_MS = 1500;
+const REFILL_TICKS = 4;
 const RATER = "naysayer.rater";
 const MODE = "naysayer.mode";
 
-class Desk {
-  constructor(root, signedIn = "") {
-    this.root = root;
-    this.stage = root.querySelector(".stage");
+export class RatingPage {
+  /** `data`: the signed-in rater, or "", and what ui/rate/page_data.py hands over: reasons, keys and limits. */
+  constructor(root, { rater, reasons, keys, limits }) {
+    Object.assign(this, { root, reasons, keys, limits });
+    this.stage = this.$(".stage");
     this.ended = new AbortController();
     this.sender = new Sender({
-      onAnswer: (answer, rater) => this.hear(answer, rater),
-      onRefused: (sentence) => this.words.tell(`One vote was not recorded: ${sentence}`),
-      onTrouble: () => this.words.showTrouble(true),
+      limits,
+      onAnswer: (answer, rater) => this.update(answer, rater),
+      onRefused: (sentence) => this.status.notify(`One vote was not recorded: ${sentence}`),
+      onTrouble: () => this.status.setOffline(true),
     });
-    this.mode = recall(MODE) === "sweep" ? "sweep" : "one";
-    this.hand = new Hand(this);
-    this.words = new Words(this);
-    this.tools = new Tools(this);
-    this.one = new One(this);
-    this.sweep = new Sweep(this);
+    this.queue = new Queue(this);
+    this.status = new Status(this);
+    this.modes = { one: new OneMode(this), sweep: new SweepMode(this) };
+    this.mode = this.modes[recall(MODE)] ?? this.modes.one;
     this.pace = new Pace(this);
-    new Past(this);
-    this.reset("");
+    new HistoryDialog(this);
     this.listen();
     this.showMode();
     this.timer = setInterval(() => this.tick(), TICK_MS);
-    this.$(".other").hidden = Boolean(signedIn);
-    this.open(signedIn || (recall(RATER) ?? ""));
+    this.$(".other").hidden = Boolean(rater);
+    this.open(rater || (recall(RATER) ?? ""));
   }
 
   $(selector) {
     return this.root.querySelector(selector);
-  }
-
-  reset(rater) {
-    Object.assign(this, { rater, history: [], ticks: 0, hasBegun: false, current: null, owed: 0 });
-    this.hand.reset();
-    this.words.reset();
   }
 
   listen() {
@@ -46,38 +50,40 @@ class Desk {
     on(window, "storage", (event) => this.onOtherTab(event));
     on(this.$(".other"), "click", () => this.leave());
     on(this.$(".who"), "submit", (event) => this.onName(event));
-    on(this.$(".submit"), "click", () => this.sweep.submit());
+    on(this.$(".submit"), "click", () => this.mode.submit());
     on(this.$(".help"), "click", (event) => event.target === this.$(".help") && this.$(".help").close());
     on(this.$("[data-tool=help]"), "click", () => this.$(".help").showModal());
     for (const button of this.root.querySelectorAll("[data-mode]"))
       on(button, "click", () => this.changeMode(button.dataset.mode));
     for (const button of this.root.querySelectorAll("[data-verdict]")) {
-      on(button, "click", () => this.act(button.dataset.verdict));
+      on(button, "click", () => this.onVerdict(button.dataset.verdict));
       // A held Enter or space bar clicks a focused button over and over.
       on(button, "keydown", (event) => event.repeat && event.preventDefault());
     }
     this.sizes = new ResizeObserver(() => this.measure());
-    this.sizes.observe(this.$(".stage"));
+    this.sizes.observe(this.stage);
   }
 
   stop() {
     this.ended.abort();
     this.sizes.disconnect();
-    this.sweep.stop();
+    for (const mode of Object.values(this.modes)) mode.stop();
     clearInterval(this.timer);
     this.sender.stop();
   }
 
-  // ---- who -------------------------------------------------------------------------------------------------
+  // ---- who is rating -----------------------------------------------------------------------------------------
 
   open(rater, sorry = "") {
-    this.reset(rater);
+    Object.assign(this, { rater, history: [], ticks: 0, hasHistory: false, undosOwed: 0 });
+    this.queue.reset();
+    this.status.reset();
+    this.mode.leave();
     this.$(".who").hidden = Boolean(rater);
-    this.$(".desk").hidden = !rater;
+    this.$(".main").hidden = !rater;
     this.$(".sorry").textContent = sorry;
     this.$(".name").textContent = rater;
-    this.tools.clear();
-    this.words.showNote();
+    this.status.showNote();
     this.sender.send();
     if (rater) this.begin();
     else this.$("#name").focus();
@@ -97,170 +103,162 @@ class Desk {
     this.open("", sorry);
   }
 
-  // ---- pictures --------------------------------------------------------------------------------------------
+  // ---- pictures ----------------------------------------------------------------------------------------------
 
   begin() {
     // What was undone here and not sent yet comes back before the server knows.
-    const undone = [...lastWords(this.rater).values()].filter((entry) => entry.vote.verdict === "undo");
-    this.hand.add(undone.map((entry) => entry.image));
+    const undone = [...lastUnsentVotes(this.rater).values()].filter((entry) => entry.vote.verdict === "undo");
+    this.queue.add(undone.map((entry) => entry.image));
     this.show();
-    this.hand.refill();
+    this.queue.refill();
   }
 
   onNoAnswer(error) {
-    if (error.status === 400 && !this.hasBegun) this.leave(error.message);
-    else this.words.showTrouble(true);
+    if (error.status === 400 && !this.hasHistory) this.leave(error.message);
+    else this.status.setOffline(true);
   }
 
-  recallHistory(recent, words) {
-    if (this.hasBegun) return;
-    this.hasBegun = true;
-    const since = new Set(this.history.map(({ image }) => image.id));
-    const sent = recent.filter(({ image }) => !words.has(image.id) && !since.has(image.id)).reverse();
-    const own = [...words.values()].filter(({ image, vote }) => vote.verdict !== "undo" && !since.has(image.id));
-    this.history = [...sent, ...own.map(({ image, vote }) => ({ image, verdict: vote.verdict })), ...this.history];
-    for (; this.owed; this.owed -= 1) this.undo();
+  restoreHistory(recent, unsent) {
+    if (this.hasHistory) return;
+    this.hasHistory = true;
+    const since = new Set(this.history.map(({ picture }) => picture.id));
+    const sent = recent.filter(({ image }) => !unsent.has(image.id) && !since.has(image.id)).reverse();
+    const own = [...unsent.values()].filter(({ image, vote }) => vote.verdict !== "undo" && !since.has(image.id));
+    this.history = [
+      ...sent.map(({ image, verdict }) => ({ picture: image, verdict })),
+      ...own.map(({ image, vote }) => ({ picture: image, verdict: vote.verdict })),
+      ...this.history,
+    ];
+    for (; this.undosOwed; this.undosOwed -= 1) this.undoLast();
     this.sender.send();
   }
 
   show() {
-    this.$(".nothing").hidden = Boolean(this.hand.queue.length) || !this.hasBegun;
+    this.$(".nothing").hidden = Boolean(this.queue.pictures.length) || !this.hasHistory;
     this.$("[data-verdict=undo]").disabled = !this.history.length;
-    (this.mode === "sweep" ? this.sweep : this.one).show();
-    this.hand.decodeSoon();
+    this.mode.show();
+    this.queue.decodeSoon();
   }
 
-  /** Keeps the size of the stage: to ask for it after a key would lay the page out once more before the next picture. */
+  /** Remembers the stage's size: asking for it after a key would force a layout before the next picture is painted. */
   measure() {
     this.room = { width: this.stage.clientWidth, height: this.stage.clientHeight };
-    this.fit();
+    this.mode.fit();
   }
 
-  fit() {
-    (this.mode === "sweep" ? this.sweep : this.one).fit();
-  }
-
-  // ---- votes -----------------------------------------------------------------------------------------------
+  // ---- keys and modes ----------------------------------------------------------------------------------------
 
   onKey(event) {
     if (!this.rater || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (isTyping(event.composedPath()[0])) return;
-    const act = this.actOf(event);
+    const act = this.key(event);
     if (!act) return;
     event.preventDefault();
     if (!event.repeat) act();
   }
 
-  /** What this key does; undefined for a key that is not ours. */
-  actOf(event) {
+  /** What this key does; undefined for a key without an action. */
+  key(event) {
     const help = this.$(".help");
-    if (event.key === "?") return () => (help.open ? help.close() : help.showModal());
+    if (actionOf(this.keys.page, event) === "help") return () => (help.open ? help.close() : help.showModal());
     if (this.root.querySelector("dialog[open]")) return undefined;
-    if (this.mode === "sweep") return this.sweep.actOf(event);
-    if (event.shiftKey) return undefined;
-    const verdict = verdictOf(event);
-    // On a button the space bar presses that button.
-    const isPressing = event.key === " " && event.composedPath()[0].closest?.("button");
-    return verdict ? () => this.act(verdict) : isPressing ? undefined : this.tools.actOf(event);
+    return this.mode.key(event);
   }
 
-  changeMode(mode) {
-    this.mode = mode;
-    remember(MODE, mode);
-    this.tools.clear();
-    this.current = null;
-    this.sweep.leave();
-    this.$(".frame").replaceChildren();
-    for (const image of this.hand.queue) delete image.shownAt;
+  changeMode(name) {
+    remember(MODE, name);
+    this.mode.leave();
+    this.mode = this.modes[name];
+    for (const picture of this.queue.pictures) delete picture.shownAt;
     this.showMode();
     this.show();
-    this.hand.refill();
+    this.queue.refill();
   }
 
   showMode() {
-    const isSweep = this.mode === "sweep";
-    this.$(".desk").classList.toggle("sweeping", isSweep);
+    const { name } = this.mode;
+    this.$(".main").dataset.shows = name;
     for (const button of this.root.querySelectorAll("[data-mode]"))
-      button.setAttribute("aria-pressed", button.dataset.mode === this.mode);
-    for (const part of this.root.querySelectorAll("[data-only]")) part.hidden = part.dataset.only !== this.mode;
+      button.setAttribute("aria-pressed", button.dataset.mode === name);
+    for (const part of this.root.querySelectorAll("[data-only]")) part.hidden = part.dataset.only !== name;
   }
 
-  mayVote(image, verdict) {
-    return Boolean(image?.isReady || (image?.isBroken && verdict === "skip"));
-  }
+  // ---- votes -------------------------------------------------------------------------------------------------
 
-  act(verdict) {
+  onVerdict(verdict) {
     if (verdict === "undo") this.undo();
-    else if (this.mayVote(this.hand.queue[0], verdict)) this.vote(verdict, this.hand.queue[0], this.tools.take());
-    else return;
-    this.settle();
+    else this.mode.submit(verdict);
   }
 
-  /** After a vote: what is next, and the votes on their way. */
+  /** `details`: page, reasons and marks. Votes of one `batch` are undone together. */
+  vote(verdict, picture, details, batch = null) {
+    post(this.rater, picture, verdict, "", details);
+    this.queue.take(picture);
+    this.history.push({ picture, verdict, batch });
+    this.pace.count(verdict);
+    this.status.showVerdict(verdict);
+  }
+
+  /** After a vote: shows what is next and sends what is waiting. */
   settle() {
     this.show();
-    this.words.showCount();
+    this.status.showCount();
     this.sender.send();
-    if (this.hand.queue.length < this.hand.wanted) this.hand.refill();
-  }
-
-  /** `more`: page, reasons and marks; what was decided `together` is undone together. */
-  vote(verdict, image, more, together = null) {
-    post(this.rater, image, verdict, "", more);
-    this.hand.take(image);
-    this.history.push({ image, verdict, together });
-    this.pace.count(verdict);
-    this.words.say(verdict);
+    if (this.queue.pictures.length < this.queue.wanted) this.queue.refill();
   }
 
   undo() {
+    this.undoLast();
+    this.settle();
+  }
+
+  undoLast() {
     const last = this.history.pop();
     if (!last) {
-      if (!this.hasBegun) this.owed += 1; // asked for before the history came: done when it does
+      if (!this.hasHistory) this.undosOwed += 1; // pressed before the history came: done when it does
       return;
     }
-    this.tools.clear(); // they were of the picture that steps back
-    post(this.rater, last.image, "undo", last.verdict, { page: this.mode });
-    if (this.mode === "sweep" && last.verdict === "reject") this.sweep.bad.add(last.image.id);
-    this.hand.putBack(last.image);
+    this.mode.restore(last);
+    post(this.rater, last.picture, "undo", last.verdict, { page: this.mode.name });
+    this.queue.putBack(last.picture);
     this.pace.count("undo");
-    this.words.say("undo");
-    if (last.together && this.history.at(-1)?.together === last.together) this.undo();
+    this.status.showVerdict("undo");
+    if (last.batch && this.history.at(-1)?.batch === last.batch) this.undoLast();
   }
 
   onOtherTab({ key, newValue }) {
     if (!key?.startsWith(VOTE) || !newValue) return;
     const { rater, image, vote } = JSON.parse(newValue);
     if (rater !== this.rater || vote.verdict === "undo") return;
-    this.hand.letGo(image);
-    if (this.mode === "sweep") this.show();
+    this.queue.remove(image);
+    this.show();
   }
 
   // ---- the server and the clock ------------------------------------------------------------------------------
 
-  hear(answer, rater) {
-    if (rater === this.rater) this.words.hear(answer);
+  update(answer, rater) {
+    if (rater === this.rater) this.status.update(answer);
   }
 
   tick() {
     this.ticks += 1;
     if (document.hidden || !this.rater) return;
-    if (!this.hand.queue.length || this.ticks % 4 === 0) this.hand.refill();
+    if (!this.queue.pictures.length || this.ticks % REFILL_TICKS === 0) this.queue.refill();
   }
 }
 
-// Streamlit may call this again without the clean-up of the time before: two desks would vote twice on a key.
-let desk = null;
+// Streamlit may mount again without the previous clean-up: two pages would vote twice on a key.
+let page = null;
 let mounts = 0;
 
 export default function mount({ parentElement, data }) {
   const mine = ++mounts;
-  // By its stage, not by its parent: Streamlit may also put new elements into the same parent.
-  if (desk?.stage !== parentElement.querySelector(".stage") || desk.ended.signal.aborted) {
-    desk?.stop();
-    desk = new Desk(parentElement, data?.rater);
+  // Compare stages, not parents: Streamlit may also put new elements into the same parent.
+  if (page?.stage !== parentElement.querySelector(".stage") || page.ended.signal.aborted) {
+    page?.stop();
+    page = new RatingPage(parentElement, data);
   }
   return () => {
-    if (mine === mounts) desk.stop();
+    if (mine === mounts) page.stop();
   };
 }

@@ -1,158 +1,180 @@
-// Many pictures at once: the bad ones are picked out, Enter rejects those and keeps the rest, each by a vote of its own.
-const SIZES = [4, 9, 12, 16, 25, 36];
+// Many pictures at once. The rater picks the bad ones; Enter rejects those and keeps the rest, with one vote for each
+// picture. Has the same methods as one.js.
+import { actionOf } from "./keys.js";
+import { newId } from "./outbox.js";
+import { recall, remember } from "./storage.js";
+
 const SIZE = "naysayer.sweep";
 const GAP_PX = 6;
 const CAPTION_PX = 22;
+const LEAST_PX = 24;
 
-class Sweep {
-  constructor(desk) {
-    this.desk = desk;
-    this.box = desk.$(".grid");
-    this.bad = new Set(); // ids
+export class SweepMode {
+  name = "sweep";
+  pinned = 0; // stay even when another tab votes on them
+
+  constructor(page) {
+    this.page = page;
+    this.grid = page.$(".grid");
+    this.rejected = new Set(); // picture ids
     this.cells = new Map(); // picture -> its button
-    this.at = 0;
-    this.anchor = null;
+    this.focused = 0; // place in the grid
+    this.anchor = null; // place where a range starts
+    const { sweepSizes, sweepSize } = page.limits;
     const size = Number(recall(SIZE));
-    this.size = SIZES.includes(size) ? size : 12;
-    this.seeing = new IntersectionObserver((entries) => this.see(entries), { threshold: 0.5 });
-    this.addSizes();
+    this.size = sweepSizes.includes(size) ? size : sweepSize;
+    this.painted = new IntersectionObserver((entries) => this.onPainted(entries), { threshold: 0.5 });
+    this.addSizes(sweepSizes);
   }
 
-  addSizes() {
-    const select = this.desk.$(".size");
-    select.replaceChildren(...SIZES.map((size) => new Option(String(size), size, false, size === this.size)));
+  addSizes(sizes) {
+    const select = this.page.$(".size");
+    select.replaceChildren(...sizes.map((size) => new Option(String(size), size, false, size === this.size)));
     select.addEventListener("change", () => {
       this.size = Number(select.value);
       remember(SIZE, select.value);
       select.blur();
-      this.desk.show();
-      this.desk.hand.refill();
+      this.page.show();
+      this.page.queue.refill();
     });
   }
 
-  get images() {
-    return this.desk.hand.queue.slice(0, this.size);
+  get wanted() {
+    return 2 * this.size;
   }
 
-  /** What was painted on screen, by the browser's own word, may be voted on. */
-  see(entries) {
+  get near() {
+    return this.size;
+  }
+
+  get ahead() {
+    return 2 * this.size;
+  }
+
+  get pictures() {
+    return this.page.queue.pictures.slice(0, this.size);
+  }
+
+  /** Only a picture that the browser says it painted may be voted on. */
+  onPainted(entries) {
     for (const { target, isIntersecting } of entries) {
-      const image = this.images.find((image) => this.cells.get(image) === target);
-      if (isIntersecting && image?.isReady) image.shownAt ??= Date.now();
+      const picture = this.pictures.find((picture) => this.cells.get(picture) === target);
+      if (isIntersecting && picture?.isReady) picture.shownAt ??= Date.now();
     }
   }
 
-  actOf(event) {
-    const key = event.key.toLowerCase();
-    const isElsewhere = event.composedPath()[0].closest?.("button:not(.cell), select, a");
-    const steps = { arrowleft: -1, arrowright: 1, arrowup: -this.columns, arrowdown: this.columns };
-    if (key === "x") return () => this.pick(this.at, event.shiftKey);
-    if (key === "u") return () => this.desk.act("undo");
-    if (key === "enter" && !isElsewhere) return () => this.submit();
-    if (steps[key]) return () => this.go(this.at + steps[key]);
-    return undefined;
+  /** What this key does; undefined for a key without an action. */
+  key(event) {
+    const isOnButton = event.composedPath()[0].closest?.("button:not(.cell), select, a");
+    return {
+      pick: () => this.pick(this.focused, event.shiftKey),
+      undo: () => this.page.undo(),
+      submit: isOnButton ? undefined : () => this.submit(),
+      left: () => this.focus(this.focused - 1),
+      right: () => this.focus(this.focused + 1),
+      up: () => this.focus(this.focused - this.columns),
+      down: () => this.focus(this.focused + this.columns),
+    }[actionOf(this.page.keys.sweep, event)];
   }
 
-  go(place) {
-    this.at = Math.max(0, Math.min(place, this.images.length - 1));
+  focus(place) {
+    this.focused = Math.max(0, Math.min(place, this.pictures.length - 1));
     this.show();
-    this.cells.get(this.images[this.at])?.focus();
+    this.cells.get(this.pictures[this.focused])?.focus();
   }
 
-  /** Turns one picture over; with Shift all from the one before get what that one has. */
+  /** Rejects a picture, or keeps it after all. As a range: every picture since the last pick gets what that one has. */
   pick(place, isRange) {
-    const images = this.images;
-    if (!images[place]) return;
+    const pictures = this.pictures;
+    if (!pictures[place]) return;
     const from = isRange && this.anchor !== null ? this.anchor : place;
-    const isBad = from === place ? !this.bad.has(images[place].id) : this.bad.has(images[from]?.id);
-    for (const { id } of images.slice(Math.min(from, place), Math.max(from, place) + 1))
-      this.bad[isBad ? "add" : "delete"](id);
-    [this.anchor, this.at] = [place, place];
-    this.desk.words.aloud(`${images[place].prompt}: ${isBad ? "rejected" : "kept"}`);
+    const isReject = from === place ? !this.rejected.has(pictures[place].id) : this.rejected.has(pictures[from]?.id);
+    for (const { id } of pictures.slice(Math.min(from, place), Math.max(from, place) + 1))
+      this.rejected[isReject ? "add" : "delete"](id);
+    [this.anchor, this.focused] = [place, place];
+    this.page.status.announce(`${pictures[place].prompt}: ${isReject ? "rejected" : "kept"}`);
     this.show();
   }
 
   submit() {
-    const together = newId();
-    const seen = this.images.filter((image) => image.isBroken || (image.isReady && image.shownAt));
-    for (const image of seen) this.desk.vote(this.verdictOn(image), image, { page: "sweep" }, together);
+    const seen = this.pictures.filter((picture) => picture.isBroken || (picture.isReady && picture.shownAt));
     if (!seen.length) return;
-    const rejected = seen.filter(({ id }) => this.bad.has(id)).length;
-    for (const { id } of seen) this.bad.delete(id);
-    [this.at, this.anchor] = [0, null];
-    this.desk.settle();
-    this.desk.words.aloud(`${rejected} rejected, ${seen.length - rejected} kept. ${this.images.length} more pictures.`);
+    const batch = newId();
+    for (const picture of seen) this.page.vote(this.verdictOn(picture), picture, { page: this.name }, batch);
+    const rejected = seen.filter(({ id }) => this.rejected.has(id)).length;
+    for (const { id } of seen) this.rejected.delete(id);
+    [this.focused, this.anchor] = [0, null];
+    this.page.settle();
+    const kept = seen.length - rejected;
+    this.page.status.announce(`${rejected} rejected, ${kept} kept. ${this.pictures.length} more pictures.`);
   }
 
-  verdictOn(image) {
-    if (image.isBroken) return "skip";
-    return this.bad.has(image.id) ? "reject" : "keep";
+  verdictOn(picture) {
+    if (picture.isBroken) return "skip";
+    return this.rejected.has(picture.id) ? "reject" : "keep";
   }
 
-  // ---- what is seen ------------------------------------------------------------------------------------------
+  /** Prepares for a vote that is being undone: a rejected picture comes back as one. */
+  restore({ picture, verdict }) {
+    if (verdict === "reject") this.rejected.add(picture.id);
+  }
 
   show() {
-    const images = this.images;
-    const cells = images.map((image, place) => this.cell(image, place));
-    for (const [image, cell] of this.cells) if (!images.includes(image)) this.letGo(image, cell);
-    if (cells.some((cell, place) => this.box.children[place] !== cell) || this.box.children.length > cells.length)
-      this.box.replaceChildren(...cells);
+    const pictures = this.pictures;
+    const cells = pictures.map((picture, place) => this.cell(picture, place));
+    for (const [picture, cell] of this.cells) if (!pictures.includes(picture)) this.removeCell(picture, cell);
+    if (cells.some((cell, place) => this.grid.children[place] !== cell) || this.grid.children.length > cells.length)
+      this.grid.replaceChildren(...cells);
     this.fit();
-    const rejected = images.filter(({ id }) => this.bad.has(id)).length;
-    this.desk.$(".submit span").textContent = `Reject ${rejected}, keep ${images.length - rejected}`;
-    this.desk.$(".submit").disabled = !images.length;
-    this.desk.$(".prompt").textContent = images[this.at]?.prompt ?? "";
+    const rejected = pictures.filter(({ id }) => this.rejected.has(id)).length;
+    this.page.$(".submit span").textContent = `Reject ${rejected}, keep ${pictures.length - rejected}`;
+    this.page.$(".submit").disabled = !pictures.length;
+    this.page.$(".prompt").textContent = pictures[this.focused]?.prompt ?? "";
   }
 
-  cell(image, place) {
-    const cell = this.cells.get(image) ?? this.made(image);
-    const isBad = this.bad.has(image.id);
-    cell.setAttribute("aria-pressed", isBad);
-    cell.classList.toggle("at", place === this.at);
-    cell.tabIndex = place === this.at ? 0 : -1;
-    if (image.img.parentNode !== cell) {
+  cell(picture, place) {
+    const cell = this.cells.get(picture) ?? this.newCell(picture);
+    cell.setAttribute("aria-pressed", this.rejected.has(picture.id));
+    cell.classList.toggle("focused", place === this.focused);
+    cell.tabIndex = place === this.focused ? 0 : -1;
+    if (picture.img.parentNode !== cell) {
       cell.querySelector("img")?.remove();
-      image.img.removeAttribute("style");
-      cell.prepend(image.img);
+      picture.img.removeAttribute("style");
+      cell.prepend(picture.img);
     }
-    if (image.isReady && !cell.dataset.watched) {
+    if (picture.isReady && !cell.dataset.watched) {
       cell.dataset.watched = "yes";
-      this.seeing.observe(cell);
+      this.painted.observe(cell);
     }
     return cell;
   }
 
-  made(image) {
+  newCell(picture) {
     const cell = document.createElement("button");
     const [caption, stamp] = [document.createElement("span"), document.createElement("b")];
     cell.type = "button";
     cell.className = "cell";
-    cell.title = image.prompt;
-    caption.textContent = image.prompt;
+    cell.title = picture.prompt;
+    caption.textContent = picture.prompt;
     caption.setAttribute("aria-hidden", "true");
     stamp.textContent = "✕ Reject";
     stamp.setAttribute("aria-hidden", "true");
     cell.append(stamp, caption);
-    cell.addEventListener("click", (event) => this.pick(this.images.indexOf(image), event.shiftKey));
+    cell.addEventListener("click", (event) => this.pick(this.pictures.indexOf(picture), event.shiftKey));
     cell.addEventListener("keydown", (event) => event.repeat && event.preventDefault());
-    this.cells.set(image, cell);
+    this.cells.set(picture, cell);
     return cell;
   }
 
-  letGo(image, cell) {
-    this.seeing.unobserve(cell);
-    this.cells.delete(image);
+  removeCell(picture, cell) {
+    this.painted.unobserve(cell);
+    this.cells.delete(picture);
   }
 
-  leave() {
-    for (const [image, cell] of this.cells) this.letGo(image, cell);
-    this.box.replaceChildren();
-  }
-
-  /** As many columns as make the pictures largest, all of them on screen. */
+  /** As many columns as make the pictures largest while all of them stay on screen. */
   fit() {
-    const { width, height } = this.desk.stage.getBoundingClientRect();
-    const count = this.images.length;
+    const { width, height } = this.page.stage.getBoundingClientRect();
+    const count = this.pictures.length;
     const side = (columns) => {
       const rows = Math.ceil(count / columns);
       const [w, h] = [(width - GAP_PX * (columns + 1)) / columns, (height - GAP_PX * (rows + 1)) / rows];
@@ -160,13 +182,18 @@ class Sweep {
     };
     const choices = Array.from({ length: count }, (_, place) => place + 1);
     this.columns = choices.reduce((best, columns) => (side(columns) > side(best) ? columns : best), 1);
-    const px = Math.max(24, Math.floor(side(this.columns)));
-    this.box.style.gridTemplateColumns = `repeat(${this.columns}, ${px}px)`;
-    this.box.style.setProperty("--side", `${px}px`);
-    for (const { img } of this.images) img.style.imageRendering = img.naturalWidth < px ? "pixelated" : "auto";
+    const px = Math.max(LEAST_PX, Math.floor(side(this.columns)));
+    this.grid.style.gridTemplateColumns = `repeat(${this.columns}, ${px}px)`;
+    this.grid.style.setProperty("--side", `${px}px`);
+    for (const { img } of this.pictures) img.style.imageRendering = img.naturalWidth < px ? "pixelated" : "auto";
+  }
+
+  leave() {
+    for (const [picture, cell] of this.cells) this.removeCell(picture, cell);
+    this.grid.replaceChildren();
   }
 
   stop() {
-    this.seeing.disconnect();
+    this.painted.disconnect();
   }
 }

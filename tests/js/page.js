@@ -1,0 +1,84 @@
+// The real page in jsdom: its HTML and data as Python renders them, with a fake server.
+import { readFileSync } from "node:fs";
+import { JSDOM } from "jsdom";
+
+const { html, data } = JSON.parse(readFileSync(new URL("page.json", import.meta.url), "utf8"));
+export { data };
+
+const { window } = new JSDOM("<!doctype html><body></body>", { url: "http://127.0.0.1:8501", pretendToBeVisual: true });
+const dialog = window.HTMLDialogElement.prototype;
+dialog.showModal = function () { this.open = true; };
+dialog.close = function () { this.open = false; };
+class Observer {
+  constructor(onChange) { this.onChange = onChange; }
+  observe(target) { this.onChange([{ target, isIntersecting: true }]); }
+  unobserve() {}
+  disconnect() {}
+}
+class LoadedImage {
+  constructor() {
+    const img = window.document.createElement("img");
+    img.decode = async () => {};
+    Object.defineProperties(img, { naturalWidth: { value: 64 }, naturalHeight: { value: 64 } });
+    setTimeout(() => img.onload?.());
+    return img;
+  }
+}
+Object.assign(globalThis, {
+  window, document: window.document, localStorage: window.localStorage, Option: window.Option, Image: LoadedImage,
+  KeyboardEvent: window.KeyboardEvent, AbortController: window.AbortController, ResizeObserver: Observer,
+  IntersectionObserver: Observer, devicePixelRatio: 1,
+  requestAnimationFrame: (act) => setTimeout(act),
+});
+
+const { RatingPage } = await import("../../ui/rate/page/rating.js");
+
+/** A server that holds pictures and remembers the votes it took, by request id. `isDown`: it answers nothing. */
+export class FakeServer {
+  constructor(count) {
+    this.images = Array.from({ length: count }, (_, place) => ({
+      id: place + 1, url: `/naysayer/image/${place + 1}`, prompt: `prompt ${place + 1}`, width: 64, height: 64,
+    }));
+    Object.assign(this, { votes: new Map(), requests: 0, isDown: false, malformed: new Set() });
+    globalThis.fetch = async (path, { body }) => this.answer(path, JSON.parse(body));
+  }
+
+  answer(path, body) {
+    this.requests += 1;
+    if (this.isDown) throw new TypeError("Failed to fetch");
+    const reply = (content, status = 200) => ({ ok: status === 200, status, json: async () => content });
+    const state = { progress: { today: this.votes.size }, due: { new_rejects: 0, needed: 50 }, run: null };
+    if (path.endsWith("/next")) {
+      const voted = new Set([...this.votes.values()].map((vote) => vote.image_id));
+      const images = this.images.filter(({ id }) => !voted.has(id)).slice(0, body.count);
+      return reply({ images: structuredClone(images), recent: [], ...state });
+    }
+    if (body.votes.some((vote) => this.malformed.has(vote.image_id))) return reply({ error: "malformed" }, 400);
+    for (const vote of body.votes) this.votes.set(vote.request_id, vote);
+    return reply({ receipts: body.votes.map(({ request_id }) => ({ request_id, refused: "" })), ...state });
+  }
+
+  get verdicts() {
+    return [...this.votes.values()].map(({ image_id, verdict }) => [image_id, verdict]);
+  }
+}
+
+/** Lets everything that waits for no clock happen. */
+export async function settle() {
+  for (let turn = 0; turn < 12; turn += 1) await new Promise((done) => setTimeout(done));
+}
+
+/** A page of the rater Ada in which the first pictures are loaded. */
+export async function openPage(server, { mode = "one", limits = {} } = {}) {
+  localStorage.clear();
+  localStorage.setItem("naysayer.mode", mode);
+  document.body.innerHTML = html;
+  const page = new RatingPage(document.body, { ...data, rater: "Ada", limits: { ...data.limits, ...limits } });
+  page.server = server;
+  await settle();
+  return page;
+}
+
+export function press(key, more = {}) {
+  document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, composed: true, ...more }));
+}

@@ -1,0 +1,27 @@
+"""Repeats in a session of the rating page."""
+
+import pytest
+from sqlmodel import func, select
+
+from feedback.rate.repeats import repeat_answers
+from store.engine import reading
+from store.tables import Vote
+
+pytestmark = pytest.mark.browser
+
+
+def test_repeats_are_shown_within_one_session(settings, engine, draw, serve, page, monkeypatch):
+    draw(120)
+    monkeypatch.setenv("NAYSAYER_REPEAT_SHARE", "0.5")
+    with serve(settings) as served:
+        page.goto(f"{served.url}/")
+        page.locator("#name").fill("ada")
+        page.keyboard.press("Enter")
+        for _ in range(110):
+            page.locator(".frame img").wait_for()
+            page.keyboard.press("j")
+        page.wait_for_function("!Object.keys(localStorage).some((key) => key.startsWith('naysayer.vote.'))")
+    with reading(engine) as session:
+        votes = session.exec(select(func.count(Vote.id))).one()
+        assert len(repeat_answers(session)) >= 5
+    assert votes == 110

@@ -1,0 +1,115 @@
+// The next pictures: fetched, loaded and decoded before their turn.
+import { ask, lastUnsentVotes } from "./outbox.js";
+
+const DECODE_AFTER_MS = 40;
+const RELOAD_MS = 3000;
+
+export class Queue {
+  constructor(page) {
+    this.page = page;
+    this.reset();
+  }
+
+  reset() {
+    Object.assign(this, { pictures: [], voted: new Set(), isAsking: false });
+  }
+
+  async refill() {
+    if (this.isAsking || !this.page.rater) return;
+    this.isAsking = true;
+    const rater = this.page.rater;
+    const before = lastUnsentVotes(rater);
+    // The server knows of every vote it has acknowledged: what it sends again is to be voted on again.
+    for (const id of this.voted) if (!before.has(id)) this.voted.delete(id);
+    try {
+      const answer = await ask("/naysayer/next", { rater, count: this.wanted }, this.page.limits.timeoutMs);
+      if (rater !== this.page.rater) return;
+      // The answer may be older than an acknowledgement that came meanwhile, so what was unsent then counts too.
+      const unsent = new Map([...before, ...lastUnsentVotes(rater)]);
+      this.page.restoreHistory(answer.recent, unsent);
+      this.dropWithdrawn(answer.images, unsent);
+      this.add(answer.images, unsent);
+      this.page.update(answer, rater);
+      this.page.show();
+    } catch (error) {
+      if (rater === this.page.rater) this.page.onNoAnswer(error);
+    } finally {
+      this.isAsking = false;
+    }
+  }
+
+  /** Drops pictures that the server no longer sends: their version was replaced meanwhile. */
+  dropWithdrawn(images, unsent) {
+    const sent = new Set(images.map((image) => image.id));
+    const near = this.page.mode.near;
+    this.pictures = this.pictures.filter(({ id }, place) => place < near || sent.has(id) || unsent.has(id));
+  }
+
+  add(images, unsent = lastUnsentVotes(this.page.rater)) {
+    const held = new Map(this.pictures.map((picture) => [picture.id, picture]));
+    const isDecided = (id) => (unsent.get(id)?.vote.verdict ?? "undo") !== "undo";
+    for (const image of images) {
+      const picture = held.get(image.id);
+      // The outbox may remember an older address than the server sends.
+      if (picture) picture.url = image.url;
+      else if (!this.voted.has(image.id) && !isDecided(image.id)) this.pictures.push(this.load(image));
+    }
+  }
+
+  load(picture) {
+    const img = new Image();
+    img.alt = picture.prompt;
+    img.draggable = false;
+    img.decoding = "sync";
+    img.onload = () => {
+      Object.assign(picture, { isReady: true, isBroken: false });
+      if (this.isOnScreen(picture)) this.page.show();
+    };
+    img.onerror = () => {
+      picture.isBroken = true;
+      if (this.isOnScreen(picture)) this.page.show();
+      setTimeout(() => this.pictures.includes(picture) && this.load(picture), RELOAD_MS);
+    };
+    img.src = picture.url;
+    return Object.assign(picture, { img });
+  }
+
+  /** How many pictures to hold. */
+  get wanted() {
+    return Math.min(this.page.limits.maxQueue, this.page.mode.wanted);
+  }
+
+  isOnScreen(picture) {
+    return this.pictures.indexOf(picture) < this.page.mode.size;
+  }
+
+  /** Decodes after the picture on screen is painted: on a busy machine decoding would delay it. */
+  decodeSoon() {
+    clearTimeout(this.decoding);
+    this.decoding = setTimeout(() => this.decode(), DECODE_AFTER_MS);
+  }
+
+  decode() {
+    for (const { isReady, img } of this.pictures.slice(1, this.page.mode.ahead))
+      if (isReady) img.decode().catch(() => {});
+  }
+
+  /** Removes a picture that was voted on. */
+  take(picture) {
+    this.pictures = this.pictures.filter((other) => other !== picture);
+    this.voted.add(picture.id);
+  }
+
+  /** Makes a picture whose vote was undone the next one. */
+  putBack(picture) {
+    this.voted.delete(picture.id);
+    delete picture.shownAt;
+    this.pictures = [this.load(picture), ...this.pictures.filter(({ id }) => id !== picture.id)];
+  }
+
+  /** Removes a picture that was voted on in another tab, unless the rater is looking at it. */
+  remove({ id }) {
+    const pinned = this.page.mode.pinned;
+    this.pictures = this.pictures.filter((picture, place) => place < pinned || picture.id !== id);
+  }
+}

@@ -1,0 +1,93 @@
+// What the page says: the last vote, the count, how far away the next retrain is, and what is wrong, if anything.
+import { unsentCount, unsentVotes } from "./outbox.js";
+
+const TOAST_MS = 800;
+const NOTE_MS = 9000;
+export const DONE = { reject: "Rejected", keep: "Kept", skip: "Skipped", undo: "Undone" };
+const STYLES = Object.values(DONE).map((word) => word.toLowerCase());
+
+export class Status {
+  constructor(page) {
+    this.page = page;
+    this.reset();
+  }
+
+  reset() {
+    Object.assign(this, { today: 0, isOffline: false, note: "" });
+  }
+
+  /** Shows the server's answer: how many votes count today, and when the next retrain is due. */
+  update({ progress, due, run }) {
+    this.today = progress.today;
+    this.setOffline(false);
+    this.showCount();
+    this.showDue(due, run);
+  }
+
+  showVerdict(verdict) {
+    const toast = this.page.$(".toast");
+    const icon = this.page.$(`[data-verdict=${verdict}] svg`).cloneNode(true);
+    const style = DONE[verdict].toLowerCase();
+    toast.replaceChildren(icon, DONE[verdict]);
+    toast.className = `toast on ${style}`;
+    const { stage, queue } = this.page;
+    const endFlash = () => stage.classList.remove("flash", ...STYLES);
+    endFlash();
+    requestAnimationFrame(() => stage.classList.add("flash", style));
+    clearTimeout(this.toastTimer);
+    this.toastTimer = setTimeout(() => {
+      toast.classList.remove("on");
+      endFlash();
+    }, TOAST_MS);
+    const [next] = queue.pictures;
+    this.announce(`${DONE[verdict]}. ${next ? `Now: ${next.prompt}` : "No more pictures."}`);
+  }
+
+  /** For screen readers. */
+  announce(sentence) {
+    this.page.$(".announcement").textContent = sentence;
+  }
+
+  showCount() {
+    const count = Math.max(0, this.today + unsentCount(this.page.rater));
+    this.page.$(".count").textContent = count;
+    this.page.$(".unit").textContent = count === 1 ? "vote today" : "votes today";
+    this.page.pace.show();
+    if (this.isOffline) this.showNote();
+  }
+
+  showDue({ new_rejects: rejects, needed }, run) {
+    const bar = this.page.$(".bar");
+    const [part, whole] = run ? [run.step, run.steps] : [Math.min(rejects, needed), needed];
+    const percent = whole ? Math.round((100 * part) / whole) : 0;
+    bar.classList.toggle("running", Boolean(run));
+    bar.firstElementChild.style.width = `${percent}%`;
+    bar.setAttribute("aria-valuenow", part);
+    bar.setAttribute("aria-valuemax", whole || 1);
+    this.page.$(".towards").textContent = run
+      ? `A retrain is running, ${percent} %`
+      : rejects < needed
+        ? `${rejects} of ${needed} new rejects until the next retrain`
+        : `${rejects} new rejects: a retrain is due`;
+  }
+
+  setOffline(isOffline) {
+    this.isOffline = isOffline;
+    this.showNote();
+  }
+
+  notify(note) {
+    this.note = note;
+    clearTimeout(this.noteTimer);
+    if (note) this.noteTimer = setTimeout(() => this.notify(""), NOTE_MS);
+    this.showNote();
+  }
+
+  showNote() {
+    const count = unsentVotes().length;
+    const unsent = count
+      ? `${count} ${count === 1 ? "vote" : "votes"} waiting to be sent, kept in this browser.`
+      : "Your place is kept.";
+    this.page.$(".note").textContent = this.note || (this.isOffline ? `The server does not answer. ${unsent}` : "");
+  }
+}
