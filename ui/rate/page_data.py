@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from feedback.rate.queue import Shown
 from feedback.rate.raters import MAX_NAME
 from feedback.rate.votes import MAX_MARKS
 from store.tables import Reason
@@ -29,6 +30,8 @@ KEYS: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 """The keys of each action, as `KeyboardEvent.key`, for the whole page and for each of its modes."""
+DONE = {"reject": "Rejected", "keep": "Kept", "skip": "Skipped", "undo": "Undone"}
+"""What the rater is told after each verdict."""
 KEYCAPS = {"ArrowLeft": "←", "ArrowRight": "→", " ": "Space"}
 
 
@@ -54,7 +57,7 @@ LIMITS = Limits()
 
 def page_data(rater: str) -> dict[str, Any]:
     """What the component hands to its JavaScript; `rater` is who is signed in, or empty."""
-    return {"rater": rater, "reasons": REASONS, "keys": KEYS, "limits": LIMITS._asdict()}
+    return {"rater": rater, "reasons": REASONS, "keys": KEYS, "done": DONE, "limits": LIMITS._asdict()}
 
 
 def keycap(key: str) -> str:
@@ -65,3 +68,8 @@ def keycap(key: str) -> str:
 def shortcut(key: str) -> str:
     """The key as `aria-keyshortcuts` names it."""
     return key.upper() if len(key) == 1 else key
+
+
+def enlargement(image: Shown, side_px: int) -> int:
+    """How many times a picture fits into `side_px` pixels, at least once; only whole multiples show it unblurred."""
+    return max(1, side_px // max(image.width, image.height))

@@ -1,19 +1,19 @@
-"""The rating page as a plain form, for browsers without JavaScript: one picture, three buttons, one vote a press.
+"""The plain form: rating in a browser without JavaScript. One picture, three buttons, one vote for each press.
 
-Each picture comes with a request id of its own, so that a form sent twice is one vote; and with a signature of all that
-the page gave out, without which nothing is taken: no other site's page has one.
+Each picture comes with its own request id, so that a form sent twice is one vote. It also comes with a signature of
+everything in the form; without it no vote is taken, so no other site can send one.
 """
 
 import base64
 import hashlib
 from collections.abc import Callable
-from html import escape
 from pathlib import Path
-from string import Template
+from typing import NamedTuple
 from urllib.parse import parse_qs, urlencode
 from uuid import uuid4
 
 import streamlit
+from markupsafe import Markup
 from pydantic import TypeAdapter
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
@@ -28,33 +28,43 @@ from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, recent_votes, record_votes
 from store.errors import BadRequest, InputError, NaysayerError, NotSignedIn
 from store.settings import Settings
-from store.tables import Reason, Verdict, utc_now
+from store.tables import Verdict, utc_now
+from ui.rate.page_data import DONE, KEYS, LIMITS, REASONS, enlargement
 from ui.rate.routes import body_of, malformed
 from ui.signin.invitation_link import identify_sender
 from ui.web.pictures import image_path
 from ui.web.signing import is_signed, signature
+from ui.web.templates import render
 
 PLAIN = "/naysayer/plain"
-PARTS = Path(__file__).with_name("plain")
-STYLE = (PARTS / "plain.css").read_text(encoding="utf-8")
-PAGE = Template((PARTS / "plain.html").read_text(encoding="utf-8"))
+STYLE = Path(__file__).with_name("plain").joinpath("plain.css").read_text(encoding="utf-8")
 INDEX = Path(streamlit.__file__).parent / "static" / "index.html"
 POLICY = (
     f"default-src 'none'; img-src 'self'; style-src 'sha256-"
     f"{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'; form-action 'self'; base-uri 'none'"
 )
-SAID = {"reject": "Rejected", "keep": "Kept", "skip": "Skipped", "undo": "Undone"}
 SIDE_PX = 448
 MAX_FIELDS = 40
 
 
+class OnForm(NamedTuple):
+    """A picture on the form, enlarged to `width` x `height` pixels; `fields` are the hidden ones of its vote."""
+
+    prompt: str
+    path: str
+    scale: int
+    width: int
+    height: int
+    fields: dict[str, str]
+
+
 def plain_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
-    """The form, its votes, and Streamlit's first page with a link to the form for who has no JavaScript."""
+    """The form, its votes, and Streamlit's first page with a link to the form for browsers without JavaScript."""
 
     async def give(request: Request) -> Response:
         """The rating page as a form without JavaScript."""
         said = request.query_params.get("said", "")
-        return await _answer(request, request.query_params.get("rater", ""), SAID.get(said, ""))
+        return await _answer(request, request.query_params.get("rater", ""), DONE.get(said, ""))
 
     async def take(request: Request) -> Response:
         """Records the vote of the form, then shows the next picture."""
@@ -73,12 +83,12 @@ def plain_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route
     async def _answer(request: Request, claimed: str, note: str, status: int = 200) -> Response:
         try:
             rater = await run_in_threadpool(_rater, request, claimed)
-            body = await run_in_threadpool(form_html, engine(), settings, rater, note)
+            html = await run_in_threadpool(form_html, engine(), settings, rater, note)
         except NotSignedIn as error:
             return _page(sorry_html(str(error)), 401)
         except InputError as error:
             return _page(name_html(claimed, str(error)), 400)
-        return _page(body, status)
+        return _page(html, status)
 
     async def index(_request: Request) -> Response:
         """The first page; without JavaScript it links to the form."""
@@ -96,11 +106,11 @@ def plain_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route
 def record(engine: Engine, settings: Settings, rater: str, fields: dict[str, list[str]]) -> Verdict:
     """The verdict of a form that was sent, once it is committed.
 
-    Raises BadRequest for a form that this server did not give to this rater, and what refuses the vote.
+    Raises BadRequest for a form that this server did not give to this rater, and for a vote that is refused.
     """
     given = {name: _one(fields, name) for name in ("image_id", "request_id", "shown_at")}
     if not is_signed(settings, _ticket(rater, **given), _one(fields, "ticket")):
-        raise BadRequest("this form was not given to you by this page; nothing was recorded, here is a new one")
+        raise BadRequest("this form did not come from this page; nothing was recorded. Here is a new one")
     reasons = frozenset(fields.get("reasons", []))
     with malformed():
         press = TypeAdapter(Press).validate_python(
@@ -121,73 +131,44 @@ def form_html(engine: Engine, settings: Settings, rater: str, note: str = "") ->
     """
     if not rater:
         return name_html()
-    images = next_images(engine, rater, Terms.of(settings), count=1)
+    pictures = next_images(engine, rater, Terms.of(settings), count=1)
     last = recent_votes(engine, rater, 1)
-    today = desk_state(engine, rater, rejects_needed(settings)).progress.today
-    top = (
-        f'<div class="top soft"><span>Rating as <b>{escape(rater)}</b></span>'
-        f"<span>{today} {'vote' if today == 1 else 'votes'} today</span></div>"
-        f'<p class="soft" role="status">{escape(note)}</p>'
+    return _html(
+        "form",
+        rater=rater,
+        note=note,
+        today=desk_state(engine, rater, rejects_needed(settings)).progress.today,
+        picture=_on_form(settings, rater, pictures[0]) if pictures else None,
+        last=_on_form(settings, rater, last[0][0]) if last else None,
+        again=_address(settings, rater),
     )
-    shown = _picture_html(settings, rater, images[0]) if images else _empty_html(settings, rater)
-    return top + shown + "".join(_undo_html(settings, rater, image) for image, _ in last)
 
 
 def name_html(name: str = "", sorry: str = "") -> str:
     """The question for a name."""
-    return (
-        "<h1>Who is rating?</h1>"
-        '<p class="soft">Your name goes with your votes, so that you find your place again on any machine.</p>'
-        f'<form class="who" method="get" action="{PLAIN}"><input type="text" name="rater" maxlength="80" required '
-        f'autocomplete="nickname" aria-label="Your name" value="{escape(name[:80], quote=True)}">'
-        f'<button type="submit">Start rating</button></form><p class="sorry" role="alert">{escape(sorry)}</p>'
-    )
+    return _html("name", given=name, sorry=sorry)
 
 
 def sorry_html(sentence: str) -> str:
-    """A sentence alone, for who may not rate."""
-    return f'<h1>Naysayer</h1><p class="sorry">{escape(sentence)}</p>'
+    """Only a sentence, for someone who may not rate."""
+    return _html("sorry", sentence=sentence)
 
 
-def _picture_html(settings: Settings, rater: str, image: Shown) -> str:
-    scale = max(1, SIDE_PX // max(image.width, image.height))
-    small = ' class="small"' if scale > 1 else ""
-    prompt = escape(image.prompt, quote=True)
-    reasons = "".join(
-        f'<label><input type="checkbox" name="reasons" value="{reason.value}">{reason.value}</label>'
-        for reason in Reason
-    )
-    return (
-        f'<h2>{prompt}</h2><form method="post" action="{PLAIN}">{_hidden(settings, rater, image.image_id)}'
-        f'<img{small} src="{image_path(settings, image.sha256)}" alt="{prompt}" '
-        f'width="{image.width * scale}" height="{image.height * scale}">'
-        '<div class="keys"><button name="verdict" value="reject" accesskey="j">Reject</button>'
-        '<button name="verdict" value="keep" accesskey="k">Keep</button>'
-        '<button name="verdict" value="skip" accesskey="s">Skip</button></div>'
-        f"<fieldset><legend>What is wrong, if you like to say</legend>{reasons}</fieldset></form>"
-    )
+def _html(template: str, **values: object) -> str:
+    shared = {"path": PLAIN, "style": Markup(STYLE), "limits": LIMITS, "keys": KEYS["one"], "reasons": REASONS}
+    return render(f"rate/plain/{template}.html", **shared, **values)
 
 
-def _empty_html(settings: Settings, rater: str) -> str:
-    return (
-        "<h2>You have seen everything.</h2><p>New pictures are being drawn. "
-        f'<a href="{escape(_address(settings, rater), quote=True)}">Look again</a></p>'
-    )
-
-
-def _undo_html(settings: Settings, rater: str, image: Shown) -> str:
-    return (
-        f'<form method="post" action="{PLAIN}">{_hidden(settings, rater, image.image_id)}'
-        '<p><button name="verdict" value="undo" accesskey="u">Undo</button> '
-        f'<span class="soft">the last: {escape(image.prompt)}</span></p></form>'
-    )
-
-
-def _hidden(settings: Settings, rater: str, image_id: int) -> str:
-    given = {"image_id": str(image_id), "request_id": str(uuid4()), "shown_at": utc_now().isoformat()}
-    fields = {"rater": rater, **given, "ticket": signature(settings, _ticket(rater, **given))}
-    return "".join(
-        f'<input type="hidden" name="{name}" value="{escape(value, quote=True)}">' for name, value in fields.items()
+def _on_form(settings: Settings, rater: str, image: Shown) -> OnForm:
+    given = {"image_id": str(image.image_id), "request_id": str(uuid4()), "shown_at": utc_now().isoformat()}
+    scale = enlargement(image, SIDE_PX)
+    return OnForm(
+        prompt=image.prompt,
+        path=image_path(settings, image.sha256),
+        scale=scale,
+        width=image.width * scale,
+        height=image.height * scale,
+        fields={"rater": rater, **given, "ticket": signature(settings, _ticket(rater, **given))},
     )
 
 
@@ -195,14 +176,14 @@ def _ticket(rater: str, image_id: str, request_id: str, shown_at: str) -> str:
     return f"form {image_id} {request_id} {shown_at} {rater}"
 
 
-def _page(body: str, status: int) -> Response:
+def _page(html: str, status: int) -> Response:
     headers = {
         "cache-control": "no-store",
         "content-security-policy": POLICY,
         "x-content-type-options": "nosniff",
         "referrer-policy": "same-origin",
     }
-    return HTMLResponse(PAGE.substitute(style=STYLE, body=body), status_code=status, headers=headers)
+    return HTMLResponse(html, status_code=status, headers=headers)
 
 
 def _address(settings: Settings, rater: str, verdict: Verdict | None = None) -> str:

@@ -1,7 +1,6 @@
-"""Rating with Streamlit's own widgets, where the fast page cannot run: slower, just as blind, one vote a press."""
+"""The simple page: rating with Streamlit's own widgets, where the rating page cannot run. Slower, and just as blind."""
 
 from datetime import datetime
-from html import escape
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -14,18 +13,19 @@ from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, recent_votes, record_votes
 from store.errors import NaysayerError
 from store.tables import Verdict, utc_now
+from ui.rate.page_data import enlargement
 from ui.signin.people import identify_viewer
 from ui.web.phrases import plural
-from ui.web.pictures import image_url
 from ui.web.pieces import alert, data_line
 from ui.web.process import engine, settings
+from ui.web.templates import render
 
-SHOWN, NOTE = "simple-shown", "simple-note"
+ON_SCREEN, NOTE = "simple-on-screen", "simple-note"
 SIDE_PX = 384
 
 
-class Showing(NamedTuple):
-    """The picture on screen; its request id makes every press on it one vote."""
+class OnScreen(NamedTuple):
+    """The picture on screen. Its request id makes repeated presses on it one vote."""
 
     rater: str
     image: Shown
@@ -38,59 +38,53 @@ def simple_page() -> None:
     rater = identify_viewer().name or st.text_input("Who is rating?", placeholder="Your name", width=320)
     try:
         if rater.strip():
-            _desk(rater)
+            _rate_as(rater)
     except NaysayerError as error:
         st.html(alert(str(error)))
 
 
-def _desk(rater: str) -> None:
-    st.html(
-        data_line(f"{plural(desk_state(engine(), rater, rejects_needed(settings())).progress.today, 'vote')} today")
-    )
+def _rate_as(rater: str) -> None:
+    st.html(data_line(f"{plural(desk_state(engine(), rater, rejects_needed(settings())).progress.today, 'vote')} today"))
     if note := st.session_state.pop(NOTE, ""):
         st.html(alert(note))
-    showing = _showing(rater)
-    if showing is None:
+    on_screen = _on_screen(rater)
+    if on_screen is None:
         st.text("You have seen everything. New pictures are being drawn.")
         st.button("Look again")
     else:
-        st.html(picture_html(showing.image))
+        st.html(picture_html(on_screen.image))
         with st.container(horizontal=True):
             for verdict in (Verdict.reject, Verdict.keep, Verdict.skip):
                 # Keyed by the request: a second press on the old button finds none and votes on nothing.
-                key = f"{verdict} {showing.request_id}"
-                st.button(verdict.value.capitalize(), key=key, on_click=_vote, args=(showing, verdict))
+                key = f"{verdict} {on_screen.request_id}"
+                st.button(verdict.value.capitalize(), key=key, on_click=_vote, args=(on_screen, verdict))
     for image, _ in recent_votes(engine(), rater, 1):
-        undone = Showing(rater, image, str(uuid4()), utc_now())
-        st.button("Undo", key=f"undo {image.image_id}", on_click=_vote, args=(undone, Verdict.undo))
+        last = OnScreen(rater, image, str(uuid4()), utc_now())
+        st.button("Undo", key=f"undo {image.image_id}", on_click=_vote, args=(last, Verdict.undo))
 
 
 def picture_html(image: Shown) -> str:
     """The prompt and the picture, in whole multiples of its size."""
-    scale, prompt = max(1, SIDE_PX // max(image.width, image.height)), escape(image.prompt, quote=True)
-    return (
-        f'<p class="ns-verdict">{prompt}</p><img src="{escape(image_url(image.sha256), quote=True)}" alt="{prompt}" '
-        f'width="{image.width * scale}" height="{image.height * scale}" '
-        f'style="max-width:100%;height:auto;image-rendering:{"pixelated" if scale > 1 else "auto"}">'
-    )
+    scale = enlargement(image, SIDE_PX)
+    return render("rate/picture.html", image=image, scale=scale)
 
 
-def _showing(rater: str) -> Showing | None:
-    known: Showing | None = st.session_state.get(SHOWN)
+def _on_screen(rater: str) -> OnScreen | None:
+    known: OnScreen | None = st.session_state.get(ON_SCREEN)
     if known is not None and known.rater == rater:
         return known
     images = next_images(engine(), rater, Terms.of(settings()), count=1)
-    showing = Showing(rater, images[0], str(uuid4()), utc_now()) if images else None
-    st.session_state[SHOWN] = showing
-    return showing
+    on_screen = OnScreen(rater, images[0], str(uuid4()), utc_now()) if images else None
+    st.session_state[ON_SCREEN] = on_screen
+    return on_screen
 
 
-def _vote(showing: Showing, verdict: Verdict) -> None:
-    press = Press(showing.request_id, showing.image.image_id, verdict, "simple", showing.shown_at, utc_now())
+def _vote(on_screen: OnScreen, verdict: Verdict) -> None:
+    press = Press(on_screen.request_id, on_screen.image.image_id, verdict, "simple", on_screen.shown_at, utc_now())
     try:
-        [receipt] = record_votes(engine(), showing.rater, [press], Terms.of(settings()))
+        [receipt] = record_votes(engine(), on_screen.rater, [press], Terms.of(settings()))
         st.session_state[NOTE] = receipt.refused
     except NaysayerError as error:
         st.session_state[NOTE] = f"Nothing was recorded: {error}"
         return
-    st.session_state.pop(SHOWN, None)
+    st.session_state.pop(ON_SCREEN, None)

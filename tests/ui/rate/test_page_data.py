@@ -12,6 +12,7 @@ def test_the_data_travels_as_json():
         "rater": "ada",
         "reasons": [reason.value for reason in Reason],
         "keys": {mode: {action: list(keys) for action, keys in bound.items()} for mode, bound in KEYS.items()},
+        "done": {"reject": "Rejected", "keep": "Kept", "skip": "Skipped", "undo": "Undone"},
         "limits": LIMITS._asdict() | {"sweepSizes": list(LIMITS.sweepSizes)},
     }
 

@@ -1,6 +1,5 @@
 // The rater's last votes. Each can still be changed: by a new vote, the old row stays.
 import { post } from "./outbox.js";
-import { DONE } from "./status.js";
 
 export class HistoryDialog {
   constructor(page) {
@@ -20,7 +19,7 @@ export class HistoryDialog {
     const [row, img, text, verdict] = ["li", "img", "span", "span"].map((kind) => document.createElement(kind));
     Object.assign(img, { src: entry.picture.url, alt: "", loading: "lazy" });
     verdict.className = "verdict";
-    verdict.textContent = ` ${DONE[entry.verdict].toLowerCase()}`;
+    verdict.textContent = ` ${this.page.done[entry.verdict].toLowerCase()}`;
     text.append(entry.picture.prompt, verdict);
     row.append(img, text, this.changeButton(entry));
     return row;
@@ -39,7 +38,7 @@ export class HistoryDialog {
   change(entry, verdict) {
     post(this.page.rater, entry.picture, verdict, entry.verdict, { page: "history" });
     entry.verdict = verdict;
-    this.page.status.announce(`${entry.picture.prompt}: ${DONE[verdict].toLowerCase()}`);
+    this.page.status.announce(`${entry.picture.prompt}: ${this.page.done[verdict].toLowerCase()}`);
     this.page.status.showCount();
     this.page.sender.send();
     this.open();

@@ -15,9 +15,9 @@ const RATER = "naysayer.rater";
 const MODE = "naysayer.mode";
 
 export class RatingPage {
-  /** `data`: the signed-in rater, or "", and what ui/rate/page_data.py hands over: reasons, keys and limits. */
-  constructor(root, { rater, reasons, keys, limits }) {
-    Object.assign(this, { root, reasons, keys, limits });
+  /** `data`: the signed-in rater, or "", and what ui/rate/page_data.py hands over. */
+  constructor(root, { rater, reasons, keys, done, limits }) {
+    Object.assign(this, { root, reasons, keys, done, limits });
     this.stage = this.$(".stage");
     this.ended = new AbortController();
     this.sender = new Sender({

@@ -3,8 +3,6 @@ import { unsentCount, unsentVotes } from "./outbox.js";
 
 const TOAST_MS = 800;
 const NOTE_MS = 9000;
-export const DONE = { reject: "Rejected", keep: "Kept", skip: "Skipped", undo: "Undone" };
-const STYLES = Object.values(DONE).map((word) => word.toLowerCase());
 
 export class Status {
   constructor(page) {
@@ -27,11 +25,13 @@ export class Status {
   showVerdict(verdict) {
     const toast = this.page.$(".toast");
     const icon = this.page.$(`[data-verdict=${verdict}] svg`).cloneNode(true);
-    const style = DONE[verdict].toLowerCase();
-    toast.replaceChildren(icon, DONE[verdict]);
+    const done = this.page.done[verdict];
+    const style = done.toLowerCase();
+    toast.replaceChildren(icon, done);
     toast.className = `toast on ${style}`;
     const { stage, queue } = this.page;
-    const endFlash = () => stage.classList.remove("flash", ...STYLES);
+    const styles = Object.values(this.page.done).map((word) => word.toLowerCase());
+    const endFlash = () => stage.classList.remove("flash", ...styles);
     endFlash();
     requestAnimationFrame(() => stage.classList.add("flash", style));
     clearTimeout(this.toastTimer);
@@ -40,7 +40,7 @@ export class Status {
       endFlash();
     }, TOAST_MS);
     const [next] = queue.pictures;
-    this.announce(`${DONE[verdict]}. ${next ? `Now: ${next.prompt}` : "No more pictures."}`);
+    this.announce(`${done}. ${next ? `Now: ${next.prompt}` : "No more pictures."}`);
   }
 
   /** For screen readers. */
