@@ -192,7 +192,7 @@ def force_and_roll_back(page: Page, url: str, engine: Engine, bad: int, good: in
     page.get_by_role("button", name=f"Promote v{bad}", exact=True).click()
     expect(page.get_by_text("was not promoted")).to_be_visible(timeout=30_000)
     assert champion(engine).number == good
-    page.get_by_text("Promote it all the same").click()
+    page.get_by_text("Promote it anyway").click()
     page.get_by_role("button", name=f"Promote v{bad}", exact=True).click()
     until(lambda: champion(engine).number == bad, "the forced promotion", 30)
     assert events(engine)[0].reason.startswith("to see it fail (forced: worse")

@@ -44,7 +44,9 @@ def simple_page() -> None:
 
 
 def _rate_as(rater: str) -> None:
-    st.html(data_line(f"{plural(desk_state(engine(), rater, rejects_needed(settings())).progress.today, 'vote')} today"))
+    st.html(
+        data_line(f"{plural(desk_state(engine(), rater, rejects_needed(settings())).progress.today, 'vote')} today")
+    )
     if note := st.session_state.pop(NOTE, ""):
         st.html(alert(note))
     on_screen = _on_screen(rater)
