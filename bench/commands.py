@@ -79,9 +79,9 @@ def bench_queue(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """How long it takes to find a rater's next images in a large SQLite store."""
-    from bench.rate.queue import measure
+    from bench.rate.queue import measure_queue
 
-    found = measure(images, votes, picks)
+    found = measure_queue(images, votes, picks)
     if as_json:
         typer.echo(json.dumps(found))
         return
@@ -165,9 +165,9 @@ def bench_ui(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """From key to next picture painted: one rater, twenty, beside a retrain, and a naive page; needs Chromium."""
-    from bench.rate.latency import bench_ui
+    from bench.rate.latency import measure_latency
 
-    found = bench_ui(presses, studio=label_studio)
+    found = measure_latency(presses, studio=label_studio)
     typer.echo(json.dumps(found) if as_json else "\n".join(f"{name}: {value}" for name, value in found.items()))
 
 

@@ -1,4 +1,4 @@
-"""A headless Chromium and a page server: what the measurements of the pages, and their tests, stand on."""
+"""A headless Chromium and a page server: for the measurements of the pages and for their tests."""
 
 import os
 import shutil
@@ -55,10 +55,10 @@ def serving(
     health: str = "/_stcore/health",
     patience_s: float = START_S,
 ) -> Iterator[str]:
-    """The address of a server, Streamlit's unless `health` says where else to ask, that `command` starts at that port;
-    killed at the end.
+    """The address of the server that `command` starts at that port; killed at the end.
 
-    Raises NaysayerError when it ends by itself or does not answer in time.
+    `health`: the path that answers 200 once it is ready, by default Streamlit's. Raises NaysayerError when the server
+    ends by itself or does not answer in time.
     """
     url = f"http://127.0.0.1:{port}"
     process = subprocess.Popen(command, env=os.environ | dict(environment), stdout=subprocess.DEVNULL)
@@ -66,7 +66,7 @@ def serving(
         deadline = time.monotonic() + patience_s
         while not answers(url, health):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise NaysayerError(f"the page server at {url} did not start; what it said stands above")
+                raise NaysayerError(f"the page server at {url} did not start; its own message is above")
             time.sleep(0.1)
         yield url
     finally:
@@ -75,7 +75,7 @@ def serving(
 
 
 def answers(url: str, health: str = "/_stcore/health") -> bool:
-    """True when a server at that address says that it is well."""
+    """True when a server at that address is ready."""
     try:
         with urlopen(f"{url}{health}", timeout=1) as answer:
             return answer.status == 200

@@ -8,24 +8,25 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-HAND = 24
+from ui.rate.page_data import LIMITS
+
 JSON = {"content-type": "application/json"}
 
 
 class HttpRater:
-    """One connection of one rater. A class, because hand and connection live on between votes."""
+    """One connection of one rater. A class, because the queue and the connection outlive a vote."""
 
     def __init__(self, url: str, name: str) -> None:
-        self.name, self.hand = name, list[dict[str, Any]]()
+        self.name, self.queue = name, list[dict[str, Any]]()
         self.connection = HTTPConnection(urlsplit(url).netloc, timeout=30)
 
     def refill(self) -> None:
-        """Asks for the next pictures; those in hand come first again."""
-        self.hand = self._post("/naysayer/next", {"rater": self.name, "count": HAND})["images"]
+        """Asks for the next pictures; those it already has come first again."""
+        self.queue = self._post("/naysayer/next", {"rater": self.name, "count": LIMITS.queue})["images"]
 
     def vote(self, count: int = 1) -> set[str]:
         """Votes on the next pictures in one request and waits for its receipts: the ids of the votes."""
-        images, self.hand = self.hand[:count], self.hand[count:]
+        images, self.queue = self.queue[:count], self.queue[count:]
         presses = [
             {"request_id": uuid4().hex, "image_id": image["id"], "verdict": "keep" if image["id"] % 3 else "reject"}
             for image in images
@@ -35,9 +36,9 @@ class HttpRater:
         return {str(press["request_id"]) for press in presses}
 
     def look(self) -> None:
-        """Fetches the last picture in hand, as the page does with each that is new to it."""
-        if self.hand:
-            self.connection.request("GET", self.hand[-1]["url"])
+        """Fetches the last picture of the queue, as the page does with each that is new to it."""
+        if self.queue:
+            self.connection.request("GET", self.queue[-1]["url"])
             answer = self.connection.getresponse()
             body = answer.read()
             assert answer.status == 200 and body, answer.status
@@ -45,7 +46,7 @@ class HttpRater:
     def rate(self, pace_s: Callable[[], float], is_over: Callable[[], bool]) -> None:
         """Votes, asks and fetches, with pauses, until it is over."""
         while not is_over():
-            if len(self.hand) < HAND:
+            if len(self.queue) < LIMITS.queue:
                 self.refill()
                 self.look()
             self.vote()

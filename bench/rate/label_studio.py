@@ -1,6 +1,6 @@
 """Label Studio beside the rating page: the same pictures, a choice of two by key, submitted by its own key.
 
-It is no dependency: the bench starts the program it is given, in a folder of its own.
+It is no dependency: the bench starts the program it is given, in its own folder.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ def require(program: Path) -> None:
     """Raises NaysayerError when there is no such program."""
     if not program.is_file():
         raise NaysayerError(
-            f"Label Studio's program was not found at {program}; install it into an environment of its own "
+            f"Label Studio's program was not found at {program}; install it into its own environment "
             "(pip install label-studio) and give the path of bin/label-studio"
         )
 

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image as Picture
@@ -34,7 +34,7 @@ from sqlalchemy import Engine
 from sqlmodel import select
 
 from bench.rate.browser import FLAGS, find_chromium, free_port, serving
-from bench.rate.http_rater import HAND, HttpRater
+from bench.rate.http_rater import HttpRater
 from bench.rate.label_studio import SHOWN, SUBMIT, label_studio, require, sign_in
 from feedback.runs import latest_run
 from feedback.sample.plan import Drawing, Work, record_images
@@ -47,6 +47,7 @@ from store.layout import layout_of
 from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Origin, Prompt, Version
+from ui.rate.page_data import LIMITS
 from ui.run.serve import pages_command
 
 SIDE_PX = 1024
@@ -68,7 +69,16 @@ PAINTED = Path(__file__).with_name("painted.js").read_text(encoding="utf-8")
 NAIVE_PAGE = Path(__file__).with_name("naive_page.py")
 
 
-def bench_ui(
+class Target(NamedTuple):
+    """A page to measure: where its picture is, how to sign in, and the keys that follow a choice to make it a vote."""
+
+    url: str
+    selector: str
+    sign_in: SignIn | None = None
+    submit: Sequence[str] = ()
+
+
+def measure_latency(
     presses: int, cases: Sequence[str] = CASES, openings: int = 5, studio: Path | None = None
 ) -> dict[str, Any]:
     """Milliseconds from key to paint for each case, how many times the other pages take, and the opening of the page:
@@ -83,27 +93,27 @@ def bench_ui(
         if "retrain" in cases:
             _run(settings, "simulate", "--votes", str(SIMULATED), "--no-retrain")
         pictures = [png_of(seed) for seed in range(DISTINCT)]
-        _fill(settings, pictures, count=(OTHERS + 3) * (presses + PRACTICE + HAND))
+        _fill(settings, pictures, count=(OTHERS + 3) * (presses + PRACTICE + LIMITS.queue))
         with serving(pages_command(settings), settings.port, _environment(settings)) as url:
-            opened = _openings(browser, url, openings)
-            # The retrain comes first: it is to train on the built-in model's pictures alone.
+            opened = _time_openings(browser, url, openings)
+            # The retrain comes first: it is to train on the built-in model's own pictures.
             beside: dict[str, Callable[[], AbstractContextManager[object]]] = {
                 "retrain": lambda: _retraining(settings),
                 "one": nullcontext,
-                "twenty": lambda: _others(url),
+                "twenty": lambda: _voting_beside(url),
             }
             took = {}
             for case in beside:
                 if case in cases:
                     with beside[case]():
-                        took[case] = _pressed(browser, url, RATING, presses)
+                        took[case] = _time_presses(browser, Target(url, RATING), presses)
         if "naive" in cases:
-            took["naive"] = _naive(browser, Path(name), pictures, presses)
+            took["naive"] = _time_naive_page(browser, Path(name), pictures, presses)
         if studio is not None:
             tasks = [pictures[number % DISTINCT] for number in range(presses + PRACTICE + 1)]
             with label_studio(studio, Path(name) / "studio", browser, tasks) as url:
-                took["label_studio"] = _pressed(browser, url, SHOWN, presses, sign_in=sign_in, then=(SUBMIT,))
-    return _summary({case: took[case] for case in (*CASES, "label_studio") if case in took}) | opened
+                took["label_studio"] = _time_presses(browser, Target(url, SHOWN, sign_in, (SUBMIT,)), presses)
+    return summarize({case: took[case] for case in (*CASES, "label_studio") if case in took}) | opened
 
 
 def png_of(seed: int) -> bytes:
@@ -157,47 +167,42 @@ def _chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def _opened(browser: Browser, url: str, selector: str, sign_in: SignIn | None = None) -> Iterator[Page]:
-    """A tab of its own, with nothing cached, on which the first picture is painted."""
+def _open(browser: Browser, target: Target) -> Iterator[Page]:
+    """A new tab, with nothing cached, on which the first picture is painted."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.add_init_script(f"({PAINTED})({json.dumps(selector)}); localStorage.setItem('naysayer.rater', 'Ada')")
+    context.add_init_script(
+        f"({PAINTED})({json.dumps(target.selector)}); localStorage.setItem('naysayer.rater', 'Ada')"
+    )
     page = context.new_page()
     context.new_cdp_session(page).send("Network.setCacheDisabled", {"cacheDisabled": True})
-    if sign_in:
-        sign_in(page, url)
-    page.goto(url)
+    if target.sign_in:
+        target.sign_in(page, target.url)
+    page.goto(target.url)
     page.wait_for_function("window.opened", timeout=PATIENCE_MS)
     yield page
     context.close()
 
 
-def _openings(browser: Browser, url: str, openings: int) -> dict[str, float]:
+def _time_openings(browser: Browser, url: str, openings: int) -> dict[str, float]:
     seen = []
     for _ in range(openings + 1):
-        with _opened(browser, url, RATING) as page:
+        with _open(browser, Target(url, RATING)) as page:
             seen.append(page.evaluate("[opened / 1e3, moved / 1e6]"))
     opened, moved = zip(*seen[1:], strict=True)  # the first one warms the server
     return {"open_s": round(statistics.median(opened), 2), "transferred_mb": round(statistics.median(moved), 2)}
 
 
-def _pressed(
-    browser: Browser,
-    url: str,
-    selector: str,
-    presses: int,
-    sign_in: SignIn | None = None,
-    then: Sequence[str] = (),
-) -> list[float]:
+def _time_presses(browser: Browser, target: Target, presses: int) -> list[float]:
     """Milliseconds from key to paint of so many presses, after a few that are not counted.
 
-    A page that needs more keys for a vote gets those of `then` as well; the last of them is timed.
+    Where a vote takes several keys, the last of them is timed.
     """
     chance = random.Random(presses)
-    downs = 1 + sum(len(keys.split("+")) for keys in then)
-    with _opened(browser, url, selector, sign_in) as page:
+    downs = 1 + sum(len(keys.split("+")) for keys in target.submit)
+    with _open(browser, target) as page:
         page.wait_for_load_state("networkidle")
         for press in range(presses + PRACTICE):
-            for keys in (chance.choice("jk"), *then):
+            for keys in (chance.choice("jk"), *target.submit):
                 page.keyboard.press(keys)
             page.wait_for_function(f"took.length >= {(press + 1) * downs}", timeout=PATIENCE_MS)
             page.wait_for_timeout(chance.uniform(*PAUSE_MS))
@@ -205,8 +210,8 @@ def _pressed(
 
 
 @contextmanager
-def _others(url: str) -> Iterator[None]:
-    """Nineteen raters at work. Raises what one of them ran into."""
+def _voting_beside(url: str) -> Iterator[None]:
+    """Nineteen raters at work. Raises the error of any of them."""
     chance, is_over = random.Random(0), threading.Event()
     with ThreadPoolExecutor(OTHERS) as threads:
         raters = [HttpRater(url, f"rater {number}") for number in range(OTHERS)]
@@ -221,7 +226,7 @@ def _others(url: str) -> Iterator[None]:
 
 @contextmanager
 def _retraining(settings: Settings) -> Iterator[None]:
-    """A retrain that has begun to fit. Raises NaysayerError when it ended by itself before it was to."""
+    """A retrain that has begun to fit. Raises NaysayerError when it ends too early."""
     engine = open_store(settings)
     environment = os.environ | _environment(settings) | {"NAYSAYER_TRAIN_STEPS": "100000"}
     process = subprocess.Popen(_command("retrain", "--force"), env=environment, stdout=subprocess.DEVNULL)
@@ -230,7 +235,7 @@ def _retraining(settings: Settings) -> Iterator[None]:
             time.sleep(0.5)
         yield
         if process.poll() is not None:
-            raise NaysayerError("the retrain ended before it was to; what it said stands above")
+            raise NaysayerError("the retrain ended too early; its own message is above")
     finally:
         process.terminate()
         process.wait(60)
@@ -243,7 +248,7 @@ def _has_begun(engine: Engine) -> bool:
     return run is not None and run.step > 0
 
 
-def _naive(browser: Browser, folder: Path, pictures: Sequence[bytes], presses: int) -> list[float]:
+def _time_naive_page(browser: Browser, folder: Path, pictures: Sequence[bytes], presses: int) -> list[float]:
     folder, port = folder / "naive", free_port()
     folder.mkdir()
     for number, picture in enumerate(pictures):
@@ -252,10 +257,11 @@ def _naive(browser: Browser, folder: Path, pictures: Sequence[bytes], presses: i
     options = [part for name, value in flags.items() for part in (f"--{name}", str(value))]
     command = [sys.executable, "-m", "streamlit", "run", str(NAIVE_PAGE), *options, "--", str(folder)]
     with serving(command, port, {}) as url:
-        return _pressed(browser, url, NAIVE, presses)
+        return _time_presses(browser, Target(url, NAIVE), presses)
 
 
-def _summary(took: dict[str, list[float]]) -> dict[str, Any]:
+def summarize(took: dict[str, list[float]]) -> dict[str, Any]:
+    """Percentiles of each case's milliseconds, and how many times as long the other pages take."""
     found: dict[str, Any] = {}
     for case, times in took.items():
         ranked = statistics.quantiles(times, n=100, method="inclusive")

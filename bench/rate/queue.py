@@ -17,27 +17,27 @@ from store.engine import writing
 from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Verdict
+from ui.rate.page_data import LIMITS
 
-HAND = 24
 RATERS = 50
 
 
-def measure(images: int, votes: int, picks: int) -> dict[str, Any]:
-    """Milliseconds to pick the next images (one, and a hand of them) among `images` with `votes` votes, in SQLite."""
+def measure_queue(images: int, votes: int, picks: int) -> dict[str, Any]:
+    """Milliseconds to pick the next images (one, and a queue of them) among `images` with `votes` votes, in SQLite."""
     with tempfile.TemporaryDirectory() as folder:
         engine = open_store(Settings(data_dir=Path(folder)))
         _fill(engine, images, votes)
         found: dict[str, Any] = {"images": images, "votes": votes}
         for name, count, mix in (
             ("one", 1, Mix(0.05, 0.02)),
-            ("hand", HAND, Mix(0.05, 0.02)),
+            ("hand", LIMITS.queue, Mix(0.05, 0.02)),
         ):
-            found[name] = _picked(engine, name, count, mix, picks)
+            found[name] = _time_picks(engine, name, count, mix, picks)
         engine.dispose()
         return found
 
 
-def _picked(engine: Engine, name: str, count: int, mix: Mix, picks: int) -> dict[str, float]:
+def _time_picks(engine: Engine, name: str, count: int, mix: Mix, picks: int) -> dict[str, float]:
     took = []
     for pick in range(picks):
         rater = f"rater {pick % RATERS + 1}"

@@ -14,7 +14,7 @@ from typing import Any
 from feedback.people.agreement import ac1, alpha, percent_agreement
 
 Votes = list[list[int | None]]
-"""One row an image, one column a rater: 1 reject, 0 keep, None not rated."""
+"""One row for each picture, one column for each rater: 1 reject, 0 keep, None not rated."""
 
 
 def imagenhub(folder: Path, quality: str) -> Votes:
@@ -30,7 +30,7 @@ def imagenhub(folder: Path, quality: str) -> Votes:
 
 
 def geneval(folder: Path) -> Votes:
-    """GenEval's ratings of Stable Diffusion 2.1, five raters an image: quality 3 or less (of 1 to 4) is a reject."""
+    """GenEval's ratings of Stable Diffusion 2.1 by five raters: quality 3 or less (of 1 to 4) is a reject."""
     images: dict[str, list[int | None]] = {}
     for row in _table(folder / "geneval_annotations_sdv2.csv", ","):
         images.setdefault(row["Input.index"], []).append(int(int(row["Answer.task-quality"]) <= 3))
@@ -54,7 +54,7 @@ def counts_of(votes: Votes) -> list[tuple[int, int]]:
 
 
 def slip_rate(votes: Votes) -> float:
-    """The share e of wrong votes that would give the observed disagreement of two raters, if each erred alone.
+    """The share e of wrong votes that would give the observed disagreement of two raters, if each errs independently.
 
     Two such raters disagree with chance 2e(1 - e).
     """
