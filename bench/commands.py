@@ -57,9 +57,9 @@ def loop(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Does the loop lower the share of wrong pictures, and by which method? About an hour on two cores."""
-    from bench.loop.evidence import grid, plot, record
-    from bench.loop.evidence_page import page, table
     from bench.loop.loop import Plan, run
+    from bench.loop.record import grid, plot, record
+    from bench.loop.record_page import page, table
 
     settings, plan = read_settings(), Plan(votes=votes, rounds=rounds, is_short=short)
     found = record(run(settings, folder, plan, range(first, first + replicates), processes), plan)

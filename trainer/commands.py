@@ -1,13 +1,17 @@
-"""The trainer's part of the command line. torch is imported inside the commands, so that `--help` stays quick."""
+"""The trainer's commands; `python -m trainer.commands` runs them without those of `ui`.
+
+torch is imported inside the commands, so that `--help` stays quick.
+"""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from store.process import run_command
 from store.settings_file import read_settings
 
-app = typer.Typer()
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 imports = typer.Typer(no_args_is_help=True, help="Bring in what others made.")
 app.add_typer(imports, name="import")
 controls = typer.Typer(no_args_is_help=True, help="Pictures whose answer is known, mixed in to measure raters.")
@@ -153,3 +157,7 @@ def list_controls() -> None:
         typer.echo(
             f"{row.image_id:>7}  {row.answer:<6}  {row.source:<8}  {row.right} of {row.seen}  {row.prompt}{state}"
         )
+
+
+if __name__ == "__main__":
+    run_command(app)

@@ -7,11 +7,9 @@ from typing import Annotated
 
 import typer
 
-from store.errors import Busy, Interrupted, NaysayerError
+from store.process import run_command
 from store.settings_file import read_settings
 from ui.list_commands import evaluation, prompts
-
-TRY_AGAIN = 75
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,16 +24,12 @@ app.add_typer(evaluation, name="evaluation")
 
 
 def main() -> None:
-    """Runs the command line: our own errors are one line; exit code 1, or 75 when trying again later helps."""
+    """Runs the command line with the commands of the trainer and the benches."""
     for point in entry_points(group="naysayer.commands"):
         part = point.load()
         app.registered_commands += part.registered_commands
         app.registered_groups += part.registered_groups
-    try:
-        app()
-    except (NaysayerError, OSError) as error:
-        typer.echo(f"naysayer: {error}", err=True)
-        sys.exit(TRY_AGAIN if isinstance(error, Busy | Interrupted) else 1)
+    run_command(app)
 
 
 @app.command()

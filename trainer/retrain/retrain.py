@@ -1,7 +1,6 @@
 """`make retrain`: when due, freeze, fit and publish. One at a time; resumable; a failed one publishes nothing."""
 
 import os
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from store.errors import Interrupted, NaysayerError
 from store.files import only_one, remove_folder
 from store.layout import Layout, layout_of
 from store.migrate import open_store
+from store.process import catch_stop_signals
 from store.settings import Settings
 from store.tables import Run, RunStatus, utc_now
 from trainer.retrain.processes import is_leader, leading, receive_manifest_id
@@ -77,9 +77,9 @@ def _train_and_publish(
     settings = choose_steps(settings, len(manifest.items))
     run = _start(engine, unfinished, manifest, settings)
     folder = checkpoint_folder(layout, manifest, settings)
-    with _record_failure(engine, run), advise_on_memory(lambda: SMALLER), _catch_stop_signals() as should_stop:
+    with _record_failure(engine, run), advise_on_memory(lambda: SMALLER), catch_stop_signals() as stop:
         training = Training(base, Cache(base, layout.blobs, layout.cache), manifest, settings)
-        watch = Watch(_reporter(engine, run), lambda: should_stop() or _is_stop_asked(engine, run))
+        watch = Watch(_reporter(engine, run), lambda: stop.is_set() or _is_stop_asked(engine, run))
         broadcast(manifest.id)
         fitted = fit(training, folder, watch)
         fitted.curve[-1].update(trigger_change(training))
@@ -112,9 +112,9 @@ def _help_to_fit(settings: Settings) -> RetrainResult:
     base, manifest = load_base(pin_revision(engine, settings)), load_manifest(engine, manifest_id)
     settings = choose_steps(settings, len(manifest.items))
     folder = checkpoint_folder(layout, manifest, settings)
-    with _catch_stop_signals() as should_stop:
+    with catch_stop_signals() as stop:
         training = Training(base, Cache(base, layout.blobs, layout.cache), manifest, settings)
-        fit(training, folder, Watch(should_stop=should_stop))
+        fit(training, folder, Watch(should_stop=stop.is_set))
     return RetrainResult(f"helped to fit {len(manifest.items)} rated pictures; the leader publishes")
 
 
@@ -182,15 +182,3 @@ def _reporter(engine: Engine, run: Run) -> Callable[[int, int], None]:
             session.add(row)
 
     return report
-
-
-@contextmanager
-def _catch_stop_signals() -> Iterator[Callable[[], bool]]:
-    """Inside it, SIGTERM and SIGINT only ask the fit to stop after its step."""
-    asked: list[int] = []
-    before = {number: signal.signal(number, lambda n, _: asked.append(n)) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

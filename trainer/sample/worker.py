@@ -6,13 +6,12 @@ the playground; when it ends, another takes over.
 
 import logging
 import os
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from importlib import import_module
 from itertools import groupby
 from socket import gethostname
@@ -35,6 +34,7 @@ from store.errors import BadRequest, Busy
 from store.files import only_one
 from store.layout import Layout, layout_of
 from store.migrate import open_store
+from store.process import catch_stop_signals
 from store.settings import Settings
 from store.tables import TaskKind, TaskStatus
 from trainer.base.model import load_base, silence_libraries
@@ -55,36 +55,36 @@ def generate(settings: Settings, *, once: bool = False) -> int:
     """How many pictures were drawn, until stopped by a signal (or, with `once`, until nothing is missing)."""
     engine, layout = open_store(settings), layout_of(settings)
     name = f"{gethostname()[:40]} {os.getpid()} {uuid4().hex[:8]}"
-    with ExitStack() as held, _stopping() as stop:
-        lead = Lead(engine, layout, settings, held)
-        lead.try_to()
+    with ExitStack() as held, catch_stop_signals() as stop:
+        leader = Leader(engine, layout, settings, held)
+        leader.acquire()
         sampler = prepare(engine, layout, settings)
         held.callback(drop_claims, engine, name)
-        told = _teller(engine, name)
+        on_step = _claim_keeper(engine, name)
         if not once:
             threading.Thread(target=keep_announcing, args=(engine, settings, stop), daemon=True).start()
         drawn = 0
         while not stop.is_set():
             work = plan(engine, settings, FIRST_BATCH if drawn == 0 else settings.sample_batch, name)
-            drawn += draw_and_record(engine, layout, sampler, work, told)
-            if lead.try_to():
-                lead.look(sampler, draws_alone=once)
+            drawn += draw_and_record(engine, layout, sampler, work, on_step)
+            if leader.acquire():
+                leader.run_due(sampler, draws_alone=once)
             if not work:
                 if once:
                     break
                 stop.wait(IDLE_S)
-        lead.retrainer.stop()
+        leader.retrainer.stop()
     return drawn
 
 
-class Lead:
+class Leader:
     """What one worker of a store does beside drawing."""
 
     def __init__(self, engine: Engine, layout: Layout, settings: Settings, held: ExitStack) -> None:
         self.engine, self.layout, self.settings, self.held = engine, layout, settings, held
         self.retrainer, self.is_mine = Retrainer(engine, settings), False
 
-    def try_to(self) -> bool:
+    def acquire(self) -> bool:
         """Whether this worker leads: since before, or from now on, when no other does."""
         if not self.is_mine:
             try:
@@ -95,11 +95,11 @@ class Lead:
             self.is_mine = True
         return True
 
-    def look(self, sampler: Sampler, *, draws_alone: bool) -> None:
+    def run_due(self, sampler: Sampler, *, draws_alone: bool) -> None:
         """Whatever is due after a batch; a worker that draws once starts no retrain and answers nobody."""
         after_drawing(self.engine, self.layout, self.settings)
         if not draws_alone:
-            self.retrainer.look()
+            self.retrainer.start_if_due()
             draw_asked(self.engine, self.layout, sampler)
 
 
@@ -183,17 +183,17 @@ def draw_and_record(
     return recorded
 
 
-def _teller(engine: Engine, worker: str) -> OnStep:
+def _claim_keeper(engine: Engine, worker: str) -> OnStep:
     """Writes into the worker's claims how far its drawing is, every few seconds and no more often."""
     last = 0.0
 
-    def tell(now: DrawStep) -> None:
+    def keep(now: DrawStep) -> None:
         nonlocal last
         if time.monotonic() - last >= TELLS_EVERY_S:
             keep_claims(engine, worker, now.step, now.steps)
             last = time.monotonic()
 
-    return tell
+    return keep
 
 
 class Retrainer:
@@ -204,7 +204,7 @@ class Retrainer:
         self.process: subprocess.Popen[bytes] | None = None
         self.tried_at = -1
 
-    def look(self) -> None:
+    def start_if_due(self) -> None:
         """Starts one when it is due or was asked for, and none runs."""
         if self._is_running():
             return
@@ -229,20 +229,8 @@ class Retrainer:
             self.process.wait()
 
     def _start(self, *options: str) -> None:
-        self.process = subprocess.Popen([sys.executable, "-m", "ui.commands", "retrain", *options])
+        self.process = subprocess.Popen([sys.executable, "-m", "trainer.commands", "retrain", *options])
         os.setpriority(os.PRIO_PROCESS, self.process.pid, RETRAIN_NICENESS)
 
     def _is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
-
-
-@contextmanager
-def _stopping() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from bench.loop.evidence import record
-from bench.loop.evidence_page import page, table
 from bench.loop.loop import DEFAULT, Plan, run
+from bench.loop.record import record
+from bench.loop.record_page import page, table
 from bench.loop.stores import distinct_prompts, evaluation_items, rated_prompts
 from store.settings import Settings
 

@@ -109,7 +109,7 @@ def test_two_workers_at_once_draw_no_picture_twice(tmp_path):
         "NAYSAYER_BASE_SLICE": "0.5",
         "OMP_NUM_THREADS": "1",
     }
-    command = [sys.executable, "-m", "ui.commands", "generate", "--once"]
+    command = [sys.executable, "-m", "trainer.commands", "generate", "--once"]
     workers = [
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
@@ -153,19 +153,19 @@ def test_a_failed_retrain_is_not_tried_again_until_new_rejects_come(rated, engin
     monkeypatch.setattr(subprocess, "Popen", start_one_that_fails)
     retrainer = Retrainer(engine, rated.model_copy(update={"auto_retrain": True}))
     for _ in range(2):
-        retrainer.look()
+        retrainer.start_if_due()
         assert retrainer.process.wait() == 1
     assert len(started) == 1
     generate(rated, once=True)
     assert rate_everything(engine, rated) > 0
-    retrainer.look()
+    retrainer.start_if_due()
     assert retrainer.process.wait() == 1
     assert len(started) == 2
 
 
 def test_without_auto_retrain_the_worker_never_starts_one(rated, engine):
     retrainer = Retrainer(engine, rated)
-    retrainer.look()
+    retrainer.start_if_due()
     assert how_due(engine, rejects_needed(rated)).is_due
     assert retrainer.process is None
 
@@ -177,7 +177,7 @@ def test_sigterm_stops_the_worker_cleanly_after_its_batch(tmp_path):
         "NAYSAYER_NUM_INFERENCE_STEPS": "2",
         "NAYSAYER_QUEUE_TARGET": "4",
     }
-    worker = subprocess.Popen([sys.executable, "-m", "ui.commands", "generate"], env=environment)
+    worker = subprocess.Popen([sys.executable, "-m", "trainer.commands", "generate"], env=environment)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("blobs/*/*")) and time.monotonic() < deadline:
         time.sleep(0.1)

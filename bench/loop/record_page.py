@@ -7,7 +7,7 @@ from bench.loop.loop import HIGHER_GUIDANCE, NEGATIVE_PROMPT, WOOLFS_GUIDANCE
 
 Found = dict[str, Any]
 
-TEMPLATE = Path(__file__).with_name("evidence.md.in")
+TEMPLATE = Path(__file__).with_name("record_page.md.in")
 COLUMNS = "| method | votes | wrong | 95 % | change, same seeds (95 %) | diversity | prompt followed | strength | fit |"
 
 
