@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from feedback.gate.gate import RULE
 from store.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -150,6 +151,11 @@ def test_what_was_not_measured_is_said_in_one_place():
     for page in PAGES:
         text = re.sub(r"\[[^\]]*not measured[^\]]*\]\([^)]*not-measured\.md\)", "", page.read_text(encoding="utf-8"))
         assert page.name in ("not-measured.md", "index.md") or "not measured" not in text, page
+
+
+def test_the_page_of_the_gate_quotes_the_rule():
+    quoted = " ".join(text_of("docs/operator/gate.md").replace("\n> ", " ").split())
+    assert RULE in quoted
 
 
 def build(folder: Path) -> subprocess.CompletedProcess[str]:
