@@ -16,15 +16,14 @@ from feedback.pool.pool import how_due, pool
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
-from feedback.runs import ask_for_retrain, stop_retrain
 from feedback.sample.evaluation import ensure_default
 from feedback.sample.plan import Drawing, next_work, record_images, release
 from feedback.versions import champion, events, promote, roll_back, withdraw
-from store.engine import reading, writing
+from store.engine import reading
 from store.errors import BadRequest
 from store.files import sha256_of
 from store.layout import Layout
-from store.tables import Action, Image, Origin, Run, RunStatus, Task, TaskKind, Verdict
+from store.tables import Action, Image, Origin, Verdict
 
 DRAWING = Drawing("plain", 0.0, 3.0, 10, 64, 64)
 PAIRS = 30
@@ -202,22 +201,6 @@ def test_withdrawing_the_champion_brings_the_one_before_back(
         roll_back(challenged)
 
 
-def test_a_person_may_promote_what_is_not_yet_known_but_must_force_what_is_worse(
-    challenged: Engine, layout: Layout
-) -> None:
-    assert list_objections(challenged, layout, 1) == []
-    rate(challenged, likes_v0)
-    assert evidence_of(challenged, 1).conclusion is Conclusion.worse
-    with pytest.raises(BadRequest, match="worse: of "):
-        promote_by_hand(challenged, layout, 1, "I like it")
-    with pytest.raises(BadRequest, match="needs a reason"):
-        promote_by_hand(challenged, layout, 1, "", force=True)
-    assert champion(challenged).number == 0
-    promote_by_hand(challenged, layout, 1, "a demonstration", force=True)
-    assert champion(challenged).number == 1
-    assert last_event(challenged)[1].startswith("a demonstration (forced: worse: of ")
-
-
 def test_pictures_measured_as_black_refuse_what_the_votes_like(challenged: Engine) -> None:
     def measure(engine: Engine) -> None:
         found = unmeasured(engine, 500)
@@ -250,25 +233,25 @@ def test_a_decision_that_comes_late_changes_nothing(
     assert len(events(challenged)) == before
 
 
-def test_a_retrain_is_asked_for_once_and_stopped_once(challenged: Engine) -> None:
-    ask_for_retrain(challenged, "the pool is good")
-    with pytest.raises(BadRequest, match="asked for already"):
-        ask_for_retrain(challenged, "again")
-    with reading(challenged) as session:
-        assert [task.kind for task in session.exec(select(Task))] == [TaskKind.retrain]
-    with pytest.raises(BadRequest, match="no retrain is running"):
-        stop_retrain(challenged, "")
-    with writing(challenged) as session:
-        session.add(Run(status=RunStatus.running))
-    stop_retrain(challenged, "wrong settings")
-    with pytest.raises(BadRequest, match="no retrain is running"):
-        stop_retrain(challenged, "again")
-    assert [event.action for event in events(challenged)[:2]] == [Action.stop, Action.retrain]
-
-
 def test_the_rows_compare_every_version_with_the_champion(challenged: Engine) -> None:
     rate(challenged, likes_v1)
     rows = evidence_rows(challenged, [0, 1])
     assert set(rows) == {0}
     assert rows[0].conclusion is Conclusion.worse
     assert rows[0].difference > 0
+
+
+def test_a_person_may_promote_what_is_not_yet_known_but_must_force_what_is_worse(
+    challenged: Engine, layout: Layout
+) -> None:
+    assert list_objections(challenged, layout, 1) == []
+    rate(challenged, likes_v0)
+    assert evidence_of(challenged, 1).conclusion is Conclusion.worse
+    with pytest.raises(BadRequest, match="worse: of "):
+        promote_by_hand(challenged, layout, 1, "I like it")
+    with pytest.raises(BadRequest, match="needs a reason"):
+        promote_by_hand(challenged, layout, 1, "", force=True)
+    assert champion(challenged).number == 0
+    promote_by_hand(challenged, layout, 1, "a demonstration", force=True)
+    assert champion(challenged).number == 1
+    assert last_event(challenged)[1].startswith("a demonstration (forced: worse: of ")
