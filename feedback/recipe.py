@@ -45,5 +45,5 @@ class Recipe:
 
     @property
     def trigger_word(self) -> str:
-        """The word that stands for what the version draws, in tools that put it on a prompt."""
+        """The word for what the version draws, in tools that use it in a prompt."""
         return self.negative_prompt or self.trigger or "wrong"

@@ -16,7 +16,7 @@ PLAIN = 0
 
 
 def begin(engine: Engine, base_model: str, base_sha256: str, facts: Mapping[str, Any] | None = None) -> None:
-    """Records the plain base as v0 and champion, once, with what is to be known of it beside name and hash.
+    """Records the plain base as v0 and champion, once; `facts` are kept beside its name and hash.
 
     Raises OtherBase when the store has another base.
     """
@@ -73,7 +73,7 @@ def promote(engine: Engine, number: int, reason: str = "") -> None:
 
 
 def roll_back(engine: Engine, reason: str = "") -> int:
-    """The version that is champion again: the one before the last promotion still in force.
+    """Restores the previous champion and returns its number; run it again to go back another step.
 
     Raises BadRequest when there is none.
     """
@@ -87,15 +87,15 @@ def roll_back(engine: Engine, reason: str = "") -> int:
 
 
 def withdraw(engine: Engine, number: int, reason: str) -> int:
-    """Takes a version out of use for good; the number of the champion that there is then.
+    """Takes a version out of use for good; returns the number of the champion after that.
 
-    Its waiting pictures are dropped. When it was the champion, the one before it is champion again.
-    Raises UnknownVersion, or BadRequest for the plain base and for one that was withdrawn before.
+    Its waiting pictures leave the queue. If it was the champion, the one before it is champion again.
+    Raises UnknownVersion, or BadRequest for the plain base and for a version already withdrawn.
     """
     with writing(engine) as session:
         require_version(session, number)
         if number == PLAIN:
-            raise BadRequest("the plain base cannot be withdrawn: every version stands on it; nothing was changed")
+            raise BadRequest("the plain base cannot be withdrawn, because every version needs it; nothing was changed")
         if number in withdrawn(session):
             raise BadRequest(f"v{number} was withdrawn before; nothing was changed")
         live = alias_target(session, AliasName.champion)
@@ -115,7 +115,7 @@ def withdraw(engine: Engine, number: int, reason: str) -> int:
 def conclude(engine: Engine, action: Action, number: int, against: int, reason: str) -> bool:
     """Promotes, refuses or finds no difference, as the gate decided; one event.
 
-    False, and nothing is changed, when the champion or the challenger is another by now.
+    False, with nothing changed, when the champion or the challenger has changed since.
     """
     with writing(engine) as session:
         aliases = (alias_target(session, AliasName.champion), alias_target(session, AliasName.challenger))
@@ -172,7 +172,7 @@ def get_version(engine: Engine, number: int) -> Version:
 
 
 def events(engine: Engine) -> list[AliasEvent]:
-    """All that happened to the aliases, newest first."""
+    """Everything that happened to the aliases, newest first."""
     with reading(engine) as session:
         return list(session.exec(select(AliasEvent).order_by(col(AliasEvent.id).desc())))
 
@@ -211,9 +211,9 @@ def _end_challenge(session: Session, number: int) -> None:
 
 
 def _retire_unrated(session: Session, live: int) -> None:
-    """Takes the unrated images of all other versions out of the queue, and those of a comparison that is over.
+    """Takes the unrated pictures of all other versions out of the queue, and those of a comparison that is over.
 
-    Those a rater holds already may still be voted on.
+    A rater may still vote on pictures that are already on the page.
     """
     _drop_queued(session, (col(Image.version) != live) | (col(Image.origin) == Origin.evaluation))
 

@@ -1,6 +1,6 @@
-"""The webhook: tells another machine, signed, what happened to the versions. Whether it listens never matters here.
+"""The webhook: tells another machine, signed, what happened to the versions. A failure there never matters here.
 
-Sent after the commit. One body a message: `{"what", "version", "from_version", "reason", "at", "key"}`, with the header
+Messages are sent after the commit. The body is `{"what", "version", "from_version", "reason", "at", "key"}`, the header
 `X-Naysayer-Signature: sha256=<HMAC-SHA256 of the body under NAYSAYER_WEBHOOK_SECRET, hexadecimal>`.
 """
 
@@ -48,7 +48,7 @@ def announce(
         try:
             (send or _post)(settings.webhook_url, body, headers)
         except (OSError, URLError, ValueError) as error:
-            log.warning("the webhook did not take %s (%s)", message["key"], error)
+            log.warning("the webhook did not accept %s (%s)", message["key"], error)
             _note(engine, message["key"], str(error)[:300])
         else:
             _note(engine, message["key"], "")
@@ -57,7 +57,7 @@ def announce(
 
 
 def keep_announcing(engine: Engine, settings: Settings, stop: threading.Event) -> None:
-    """Announces until it is told to stop; a failure is logged, and the next look comes."""
+    """Announces until `stop` is set; logs a failure and goes on."""
     if not settings.webhook_url:
         return
     while not stop.wait(LOOK_S):
@@ -111,7 +111,7 @@ def _due(engine: Engine) -> list[Message]:
 
 
 def _claim(engine: Engine, key: str) -> bool:
-    """True when this process may try now: nobody else tried in the last moments."""
+    """True when this process may try now, because no other tried shortly before."""
     with writing(engine) as session:
         row = session.get(Delivery, key) or Delivery(key=key)
         patience = timedelta(seconds=TIMEOUT_S * 2**row.tries)
@@ -131,7 +131,7 @@ def _note(engine: Engine, key: str, message: str) -> None:
 
 
 class _NoRedirect(HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:  # a redirect would carry the message somewhere nobody named
+    def redirect_request(self, *_: Any) -> None:  # a redirect would send the message to an address nobody set
         return None
 
 

@@ -1,6 +1,6 @@
-"""One file that holds a whole store, and the way back from it.
+"""A whole store in one file, and how to restore it.
 
-The database is copied first and the files it names after it: they never change, so all of them are there.
+The database is copied first, then the files that it names: files never change, so none is missing.
 """
 
 import io
@@ -53,7 +53,7 @@ class BackupReport(NamedTuple):
 
 
 def backup(settings: Settings, target: Path) -> BackupReport:
-    """Writes the store into one new tar file while it goes on being used; what it holds comes back.
+    """Writes the store into a new tar file while others use the store; returns what the file holds.
 
     Raises BadRequest when `target` exists or the store is not in SQLite, DamagedStore when a file it needs is
     missing or has changed.
@@ -75,10 +75,10 @@ def backup(settings: Settings, target: Path) -> BackupReport:
 
 
 def restore(archive: Path, settings: Settings) -> BackupReport:
-    """Makes the data folder from a backup, all of it or nothing; what it holds comes back.
+    """Makes the data folder from a backup, completely or not at all; returns what it holds.
 
     Raises BadRequest when the data folder is not empty or the store is not in SQLite, DamagedStore when the
-    archive does not hold a whole and sound store, NewerStore when a newer Naysayer wrote it.
+    archive does not hold a complete and sound store, NewerStore when a newer Naysayer wrote it.
     """
     final = settings.data_dir.resolve()
     _sqlite_file(settings)

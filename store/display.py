@@ -1,7 +1,7 @@
-"""Display copies: what people see of a picture. The original stays as it was drawn; training reads that one.
+"""Display copies: what people see of a picture. The original stays as it was drawn, and training reads the original.
 
-A small picture is shown as it is, a large one as WebP of good quality, far smaller on the wire. What is shown holds
-pixels alone, no metadata. Copies can be made anew at any time, so no backup carries them.
+A small picture is shown as it is, a large one as a much smaller WebP of good quality. Both hold only pixels, no
+metadata. Copies can be made again at any time, so no backup holds them.
 """
 
 import io
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 SMALL_PX = 256
 QUALITY = 90
 PNG = b"\x89PNG\r\n\x1a\n"
-PIXELS_ALONE = {b"IHDR", b"PLTE", b"tRNS", b"sRGB", b"gAMA", b"IDAT", b"IEND"}
+ONLY_PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"sRGB", b"gAMA", b"IDAT", b"IEND"}
 UNREADABLE = (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError)
 
 
@@ -31,9 +31,9 @@ def put_picture(layout: Layout, png: bytes) -> str:
 
 
 def shown_bytes(layout: Layout, sha256: str) -> bytes:
-    """What people see of a picture: its display copy, made now where there is none yet.
+    """What people see of a picture: its display copy, made now if there is none yet.
 
-    The original where it needs no copy or none can be made. Raises OSError where there is no such picture.
+    It is the original where no copy is needed or none can be made. Raises OSError where there is no such picture.
     """
     copy = layout.display_copy(sha256)
     if copy.exists():
@@ -50,11 +50,11 @@ def shown_bytes(layout: Layout, sha256: str) -> bytes:
 
 
 def displayed(original: bytes) -> bytes:
-    """The bytes to show of a PNG: the very same for a small one without metadata. Raises one of UNREADABLE."""
+    """The bytes to show for a PNG: the same bytes for a small one without metadata. Raises one of UNREADABLE."""
     if not original.startswith(PNG):
         return original
     is_small = max(struct.unpack_from(">II", original, 16)) <= SMALL_PX
-    if is_small and _chunks(original) <= PIXELS_ALONE:
+    if is_small and _chunks(original) <= ONLY_PIXELS:
         return original
     with Image.open(io.BytesIO(original)) as opened:
         picture = opened.convert("RGBA" if opened.has_transparency_data else "RGB")

@@ -112,8 +112,8 @@ def reading(engine: Engine) -> Iterator[Session]:
 def writing(engine: Engine, *, is_durable: bool = True) -> Iterator[Session]:
     """One transaction that holds the store's write lock from its first statement, flushed to the disk at its end.
 
-    Without `is_durable` it does not wait for the disk: a power cut may undo it, and whatever was not durable after it,
-    but never a durable one, nor half of it. For what can be done anew, such as a reservation.
+    Without `is_durable` it does not wait for the disk: a power cut may undo it and later ones that are not durable, but
+    never a durable one, and never half of one. It is for what can be done again, such as a reservation.
 
     SQLite: IMMEDIATE, because a deferred transaction that reads and then writes fails at once with
     "database is locked" when another writer came between, whatever the busy timeout.
@@ -129,8 +129,8 @@ def writing(engine: Engine, *, is_durable: bool = True) -> Iterator[Session]:
 
 @contextmanager
 def _turn(engine: Engine) -> Iterator[None]:
-    """Writers stand in line here: SQLite's own waiting is a sleep that starves the unlucky, and waiting for
-    PostgreSQL's lock would hold a connection. SQLite's line is of all processes, PostgreSQL's of this one."""
+    """Writers queue here: SQLite itself waits by sleeping, which starves some of them, and waiting for PostgreSQL's
+    lock would hold a connection. The queue for SQLite is of all processes, the one for PostgreSQL of this process."""
     if not is_sqlite(engine):
         with _line(engine.url):
             yield

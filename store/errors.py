@@ -63,8 +63,8 @@ class OtherBase(StoreError):
 
     def __init__(self, found: str, needed: str) -> None:
         super().__init__(
-            f"this store was begun with the base model {found}, the settings name {needed}; "
-            "set NAYSAYER_MODEL back or give the new model a store of its own with NAYSAYER_DATA_DIR"
+            f"this store was begun with the base model {found}, but the settings name {needed}; "
+            "set NAYSAYER_MODEL back, or give the new model its own store with NAYSAYER_DATA_DIR"
         )
 
 
@@ -178,8 +178,8 @@ class OutOfMemory(RetrainError):
 
     def __init__(self, what: str, advice: list[str]) -> None:
         super().__init__(
-            f"out of memory ({what}); no version was made; what makes it smaller, the mildest first: "
-            f"{'; '.join(advice)}; the next `naysayer retrain` goes on from the last checkpoint where that still fits"
+            f"out of memory ({what}); no version was made; to use less, mildest first: "
+            f"{'; '.join(advice)}; the next `naysayer retrain` resumes from the last checkpoint if that still fits"
         )
 
 
@@ -198,7 +198,7 @@ class Interrupted(RetrainError):
 
     def __init__(self, step: int, steps: int) -> None:
         super().__init__(
-            f"stopped at step {step} of {steps}; the next `naysayer retrain` goes on from the saved checkpoint"
+            f"stopped at step {step} of {steps}; the next `naysayer retrain` resumes from the saved checkpoint"
         )
 
 

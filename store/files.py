@@ -73,7 +73,7 @@ def put_in_place(staging: Path, final: Path) -> None:
 
 @contextmanager
 def only_one(lock_file: Path, busy: str) -> Iterator[None]:
-    """Holds an exclusive lock on `lock_file`; the kernel frees it however the process ends.
+    """Holds an exclusive lock on `lock_file`; the kernel releases it however the process ends.
 
     Raises Busy with the sentence `busy` at once when another process holds it.
     """
@@ -93,9 +93,9 @@ class Blobs:
         self.root = root
 
     def path(self, sha256: str) -> Path:
-        """Where the blob of that hash lies, or would lie."""
+        """The path of the blob with that hash, whether or not it exists."""
         if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
-            raise ValueError(f"{sha256[:80]!r} is no SHA-256 in lower-case hex")
+            raise ValueError(f"{sha256[:80]!r} is not a SHA-256 in lower-case hex")
         return self.root / sha256[:2] / sha256
 
     def put(self, data: bytes) -> str:
@@ -124,6 +124,6 @@ class Blobs:
 
 
 def remove_folder(folder: Path) -> None:
-    """Deletes a folder and all in it, if it is there."""
+    """Deletes a folder and everything in it, if it exists."""
     if folder.exists():
         shutil.rmtree(folder)

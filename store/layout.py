@@ -1,4 +1,4 @@
-"""Where things lie in the data folder."""
+"""Paths inside the data folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ class Layout:
         return Blobs(self.root / "blobs")
 
     def display_copy(self, sha256: str) -> Path:
-        """Where the display copy of a picture lies, or would lie."""
+        """The path of the display copy of a picture, whether or not it exists."""
         return Blobs(self.root / "display").path(sha256)
 
     @property

@@ -1,4 +1,4 @@
-"""Bring a store to this program's schema; refuse a newer or a damaged one."""
+"""Migrates a store to this program's schema; refuses a newer or a damaged one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,13 +63,13 @@ def migrate(engine: Engine) -> None:
 
 @contextmanager
 def _foreign_keys_off(engine: Engine) -> Iterator[Connection]:
-    """A connection for migrations. SQLite rebuilds a table by dropping it: to its foreign keys, a loss of all rows."""
+    """A connection for migrations: SQLite rebuilds a table by dropping it, which foreign keys take for lost rows."""
     with engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection:
         driver = connection.connection.driver_connection
         if not is_sqlite(engine) or driver is None:
             yield connection
             return
-        driver.execute("PRAGMA foreign_keys=OFF")  # says nothing inside a transaction, so before it
+        driver.execute("PRAGMA foreign_keys=OFF")  # has no effect inside a transaction, so it comes before
         try:
             yield connection
         finally:

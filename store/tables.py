@@ -98,7 +98,7 @@ def utc_now() -> datetime:
 
 
 def shuffle_place(work_key: str) -> int:
-    """Where an image stands in the shuffled queue, 0 to 2**31 - 1: random to the eye, and always the same."""
+    """The place of an image in the shuffled queue, 0 to 2**31 - 1: it looks random and is always the same."""
     return int.from_bytes(sha256(work_key.encode()).digest()[:4]) >> 1
 
 
@@ -222,7 +222,7 @@ class Claim(SQLModel, table=True):
 
 
 class Vote(SQLModel, table=True):
-    """One press of a key. The newest row of a rater on an image is that rater's word; `undo` means none."""
+    """One press of a key. A rater's newest row on an image is the current vote; `undo` means none."""
 
     __table_args__ = (
         Index("ix_vote_image_rater", "image_id", "rater_id", "id", "verdict"),  # verdict: no row is fetched to count
@@ -407,7 +407,7 @@ class ImageMeasure(SQLModel, table=True):
 class CurrentVote(SQLModel, table=True):
     """A rater's current vote on an image: the newest key press, kept beside the votes so that counting is cheap.
 
-    This table and the four after it follow from `vote` and can be made anew (`feedback.pool.tally.rebuild`).
+    This table and the four after it follow from `vote` and can be made again (`feedback.pool.tally.rebuild`).
     """
 
     __tablename__ = "word"

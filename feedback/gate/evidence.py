@@ -1,4 +1,4 @@
-"""What the store holds for and against a version: judged pairs, measured pictures, files; and the gate's turn."""
+"""The evidence for and against a version: judged pairs, measured pictures, files; and one run of the gate."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -50,7 +50,7 @@ class Sides(NamedTuple):
     pairs: int
 
 
-def sides(session: Session, versions: Iterable[int]) -> Sides:
+def read_sides(session: Session, versions: Iterable[int]) -> Sides:
     """The pictures of the set in use; the newest where a version drew a pair twice."""
     pairs = {(pair.prompt_id, pair.seed) for pair in active_pairs(session)}
     pictures: dict[int, dict[Key, Side]] = {number: {} for number in versions}
@@ -98,7 +98,7 @@ def evidence_rows(engine: Engine, numbers: Sequence[int]) -> dict[int, Evidence]
         live = alias_target(session, AliasName.champion)
         if live is None:
             return {}
-        found = sides(session, {*numbers, live})
+        found = read_sides(session, {*numbers, live})
     return {number: weigh(found, number, live) for number in numbers if number != live}
 
 
@@ -123,15 +123,15 @@ def failed_checks(layout: Layout, version: Version) -> list[str]:
 
 
 def run_gate(engine: Engine, layout: Layout) -> Decision | None:
-    """Lets the gate look once: it promotes, refuses, finds no difference, or waits (None: nobody challenges)."""
+    """Runs the gate once: it promotes, refuses, finds no difference, or waits. None: there is no challenger."""
     with reading(engine) as session:
         live, challenger = (alias_target(session, name) for name in (AliasName.champion, AliasName.challenger))
         if live is None or challenger is None or live == challenger:
             return None
-        evidence = weigh(sides(session, {live, challenger}), challenger, live)
+        evidence = weigh(read_sides(session, {live, challenger}), challenger, live)
         version = session.get_one(Version, challenger)
     decision = decide(evidence, guardrails(engine, challenger, live))
-    if decision.step is Step.promote:  # reading the files is left for the moment that needs it
+    if decision.step is Step.promote:  # the files are read only when it matters
         decision = decide(evidence, guardrails(engine, challenger, live), failed_checks(layout, version))
     if decision.step is not Step.wait and not conclude(
         engine, ACTIONS[decision.step], challenger, live, decision.sentence
@@ -140,8 +140,8 @@ def run_gate(engine: Engine, layout: Layout) -> Decision | None:
     return decision
 
 
-def unmeasured(engine: Engine, limit: int) -> list[tuple[int, str, str]]:
-    """Evaluation pictures that were not measured yet: image id, hash, prompt."""
+def list_unmeasured(engine: Engine, limit: int) -> list[tuple[int, str, str]]:
+    """Evaluation pictures without measures: image id, hash, prompt."""
     missing = ~select(ImageMeasure.image_id).where(ImageMeasure.image_id == Image.id).exists()
     with reading(engine) as session:
         versions = list(session.exec(select(Version.number)))
@@ -155,7 +155,7 @@ def unmeasured(engine: Engine, limit: int) -> list[tuple[int, str, str]]:
 
 
 def record_measures(engine: Engine, measured: Sequence[tuple[int, Measures]]) -> None:
-    """Keeps what was measured."""
+    """Stores the measures of pictures; those measured before keep theirs."""
     with writing(engine) as session:
         for image_id, one in measured:
             if session.get(ImageMeasure, image_id) is None:

@@ -18,7 +18,7 @@ RULE = (
 
 
 class Conclusion(StrEnum):
-    """What the blind same-seed votes say of a version beside the champion."""
+    """What the blind same-seed votes say about a version beside the champion."""
 
     better = "better"
     worse = "worse"
@@ -113,7 +113,7 @@ def evidence_words(evidence: Evidence) -> str:
 
 
 def what_follows(evidence: Evidence) -> str:
-    """What may be concluded from the pairs so far, and what not."""
+    """What the pairs so far allow to conclude, and what not."""
     counts = _counts_words(evidence)
     match evidence.conclusion:
         case Conclusion.better | Conclusion.worse as conclusion:

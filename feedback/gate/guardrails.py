@@ -1,4 +1,4 @@
-"""Guardrails: has a version that pleases the raters lost something they do not see? Measured from pixels alone."""
+"""Guardrails: has a version that raters like lost something they do not see? Measured only from pixels."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -95,7 +95,7 @@ def _is_blank(measured: Measures) -> bool:
 def _shift(
     name: str, new: Sequence[float], old: Sequence[float], allowed: float, *, is_gain_fine: bool = False
 ) -> Guardrail:
-    """A mean that may move by the share `allowed`; broken when the whole interval lies beyond it."""
+    """A mean that may move by the share `allowed`; broken when the whole interval is beyond it."""
     scale = max(abs(float(np.mean(old))), 1e-6)
     low, high = mean_interval([(float(a) - float(b)) / scale for a, b in zip(new, old, strict=True)])
     is_broken = high < -allowed or (low > allowed and not is_gain_fine)
@@ -104,7 +104,7 @@ def _shift(
 
 
 def _share(name: str, new: Sequence[bool], old: Sequence[bool]) -> Guardrail:
-    """A share that may not grow; broken when the whole interval lies above the champion's share and 2 %."""
+    """A share that may not grow; broken when the whole interval is above the champion's share plus 2 %."""
     n, bad, before = len(new), int(np.sum(new)), float(np.mean(old))
     interval = wilson(bad, n)
     return Guardrail(

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from sqlalchemy import Engine
 
-from feedback.gate.evidence import record_measures, run_gate, unmeasured
+from feedback.gate.evidence import list_unmeasured, record_measures, run_gate
 from feedback.gate.gate import Step
 from feedback.gate.guardrails import Scorer, measure
 from feedback.policy import pairs_wanted, promotion_mode, rejects_needed, retrains_itself
@@ -147,7 +147,7 @@ def after_drawing(engine: Engine, layout: Layout, settings: Settings) -> None:
 
 def measure_new(engine: Engine, layout: Layout, settings: Settings, limit: int = 64) -> int:
     """How many evaluation pictures were measured for the guardrails."""
-    waiting = unmeasured(engine, limit)
+    waiting = list_unmeasured(engine, limit)
     if not waiting:
         return 0
     score = prompt_scorer(settings.prompt_scorer)

@@ -9,7 +9,7 @@ from sqlmodel import col, select
 
 from feedback.figures.summary import version_rows
 from feedback.gate.actions import list_objections, promote_by_hand
-from feedback.gate.evidence import evidence_of, evidence_rows, record_measures, run_gate, unmeasured
+from feedback.gate.evidence import evidence_of, evidence_rows, list_unmeasured, record_measures, run_gate
 from feedback.gate.gate import Conclusion, Step
 from feedback.gate.guardrails import Measures
 from feedback.pool.pool import how_due, pool
@@ -203,14 +203,14 @@ def test_withdrawing_the_champion_brings_the_one_before_back(
 
 def test_pictures_measured_as_black_refuse_what_the_votes_like(challenged: Engine) -> None:
     def measure(engine: Engine) -> None:
-        found = unmeasured(engine, 500)
+        found = list_unmeasured(engine, 500)
         with reading(engine) as session:
             versions = {n: session.get_one(Image, n).version for n, _, _ in found}
         record_measures(
             engine,
             [(n, Measures(0.0 if versions[n] else 0.5, 0.3, 0.2, sha[:64].ljust(384, "5"))) for n, sha, _ in found],
         )
-        assert unmeasured(engine, 500) == []
+        assert list_unmeasured(engine, 500) == []
 
     def word(image: Image) -> Verdict:
         measure(challenged)
