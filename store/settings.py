@@ -36,7 +36,10 @@ class _DataFolder(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         folder = self.current_state.get("data_dir") or Settings.model_fields["data_dir"].default
-        return read_file(Path(folder).expanduser() / SETTINGS_FILE)
+        try:
+            return read_file(Path(folder).expanduser() / SETTINGS_FILE)
+        except RuntimeError:
+            return {}  # `~` of nobody; the check of data_dir says so
 
 
 class Settings(BaseSettings):
@@ -224,8 +227,18 @@ class Settings(BaseSettings):
             return value
         if "$" in str(value):
             raise ValueError("it holds a $ that no shell has filled in; write the path out")
-        expanded = str(value) if not str(value).startswith("~") else str(Path(value).expanduser())
+        try:
+            expanded = str(value) if not str(value).startswith("~") else str(Path(value).expanduser())
+        except RuntimeError as error:
+            raise ValueError("it begins with ~, but there is no such home folder; write the path out") from error
         return Path(expanded) if isinstance(value, Path) else expanded
+
+    @field_validator("host")
+    @classmethod
+    def _is_address(cls, host: str) -> str:
+        if host != "localhost":
+            ip_address(host)
+        return host
 
     @field_validator("webhook_secret")
     @classmethod

@@ -1,7 +1,7 @@
 """Settings from outside: read once by each process, and kept in `naysayer.toml` by `naysayer set` and `unset`."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from store.errors import BadRequest
 from store.files import make_folder, write_file
-from store.settings import NOT_KEPT, PATHS, PREFIX, SECRETS, SETTINGS_FILE, Settings, nearest
+from store.settings import BUILTIN, NOT_KEPT, PATHS, PREFIX, SECRETS, SETTINGS_FILE, Settings, nearest
 
-READ_ELSEWHERE = {"NAYSAYER_REALDATA", "NAYSAYER_CHROMIUM"}
-"""Names of our own that are no settings: where tests find real files and a browser."""
+READ_ELSEWHERE = {"NAYSAYER_REALDATA", "NAYSAYER_CHROMIUM", "NAYSAYER_TEST_POSTGRES_URL"}
+"""Names that only tests read: where real files, a browser and a PostgreSQL server are."""
 
 
 class Origin(NamedTuple):
@@ -42,11 +42,11 @@ def read_settings() -> Settings:
     Raises BadRequest naming the first value that cannot be used, or a name that is no setting.
     """
     _refuse_unknown(os.environ, "the environment")
-    _refuse_unknown(dotenv_values(".env", interpolate=False), ".env")
+    _refuse_unknown(_dotenv(), ".env")
     try:
         return Settings()
     except ValidationError as error:
-        raise BadRequest(f"{reason_of(error)}; see docs/reference/settings.md") from error
+        raise BadRequest(f"{reason_of(error, _place_of)}; see docs/reference/settings.md") from error
 
 
 def keep(settings: Settings, name: str, value: str) -> Path:
@@ -61,16 +61,21 @@ def keep(settings: Settings, name: str, value: str) -> Path:
         )
     if not value.strip():
         return forget(settings, name)
-    text = str(Path(value).expanduser().resolve()) if field in PATHS and Path(value).expanduser().exists() else value
     document = _document(settings)
-    document[field] = _checked(settings, document, field, text)
+    document[field] = _absolute(value) if field in PATHS else value
+    value_checked = getattr(_check(settings, document), field)
+    document[field] = str(value_checked) if isinstance(value_checked, Path) else value_checked
     return _write(settings, document)
 
 
 def forget(settings: Settings, name: str) -> Path:
-    """Takes a setting out of the data folder's file, so that its default holds again; returns the file."""
+    """Takes a setting out of the data folder's file, so that its default holds again; returns the file.
+
+    Raises BadRequest, and writes nothing, when the other settings in the file need this one.
+    """
     document = _document(settings)
-    document.pop(field_of(name), None)
+    if document.pop(field_of(name), None) is not None:
+        _check(settings, document)
     return _write(settings, document)
 
 
@@ -90,16 +95,30 @@ def field_of(name: str) -> str:
 
 def origins(settings: Settings) -> list[Origin]:
     """Every setting with its value and its place: the environment, `.env`, the data folder's file, or the default."""
-    kept = _document(settings)
     places = [
         ("environment", _fields(os.environ)),
-        (".env", _fields(dotenv_values(".env", interpolate=False))),
-        (SETTINGS_FILE, set(kept)),
+        (".env", _fields(_dotenv())),
+        (SETTINGS_FILE, set(_document(settings))),
     ]
     return [
         Origin(field, getattr(settings, field), next((place for place, fields in places if field in fields), "default"))
         for field in Settings.model_fields
     ]
+
+
+def _place_of(field: str) -> str:
+    """Where this process reads a setting from, in words."""
+    if field in _fields(os.environ):
+        return "the environment"
+    return ".env" if field in _fields(_dotenv()) else f"{SETTINGS_FILE} in the data folder"
+
+
+def _dotenv() -> Mapping[str, str | None]:
+    """The lines of `.env` in the current folder. Raises BadRequest when it is not UTF-8."""
+    try:
+        return dotenv_values(".env", interpolate=False)
+    except UnicodeDecodeError as error:
+        raise BadRequest(".env in this folder is not UTF-8 text; save it as UTF-8") from error
 
 
 def _fields(values: Mapping[str, str | None]) -> set[str]:
@@ -110,15 +129,21 @@ def _fields(values: Mapping[str, str | None]) -> set[str]:
     }
 
 
-def _checked(settings: Settings, document: Mapping[str, Any], field: str, text: str) -> Any:
-    """The value as TOML holds it, checked together with what the file holds already."""
-    others = {name: value for name, value in document.items() if name != field}
+def _absolute(value: str) -> str:
+    """The whole path of a file or folder that exists; else the value, which may be a hub id."""
+    path = Path(value)
+    return str(path.resolve()) if value != BUILTIN and path.exists() else value
+
+
+def _check(settings: Settings, document: Mapping[str, Any]) -> Settings:
+    """The settings as they are with this document as the file. Raises BadRequest when they cannot be used."""
+    # Settings reads the old file as well: what is taken out of it must not come back from there.
+    removed = set(_document(settings)) - set(document) - _fields(os.environ) - _fields(_dotenv())
+    defaults = {field: Settings.model_fields[field].default for field in removed}
     try:
-        checked = Settings(**others | {field: text, "data_dir": settings.data_dir})
+        return Settings(**defaults | dict(document) | {"data_dir": settings.data_dir})
     except ValidationError as error:
         raise BadRequest(f"{reason_of(error)}; nothing was changed") from error
-    value = getattr(checked, field)
-    return str(value) if isinstance(value, Path) else value
 
 
 def _document(settings: Settings) -> tomlkit.TOMLDocument:
@@ -133,13 +158,15 @@ def _write(settings: Settings, document: tomlkit.TOMLDocument) -> Path:
     return path
 
 
-def reason_of(error: ValidationError) -> str:
-    """Which setting cannot be used and why, in a sentence that shows no value of a secret."""
+def reason_of(error: ValidationError, place_of: Callable[[str], str] | None = None) -> str:
+    """Which setting cannot be used, where it is read from, and why; never with the value of a secret."""
     first = error.errors()[0]
     why = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:
         return why  # of several settings; it names them itself
-    return f"{PREFIX}{str(first['loc'][0]).upper()} cannot be used: {why}"
+    field = str(first["loc"][0])
+    place = f" in {place_of(field)}" if place_of else ""
+    return f"{PREFIX}{field.upper()}{place} cannot be used: {why}"
 
 
 def _refuse_unknown(names: Any, place: str) -> None:

@@ -65,6 +65,8 @@ def test_comments_and_other_settings_of_the_file_stay(tmp_path):
         ("lease_s", "inf", "NAYSAYER_LEASE_S"),
         ("seed", str(2**32), "NAYSAYER_SEED"),
         ("device", "gpu", "NAYSAYER_DEVICE"),
+        ("host", "my-machine", "NAYSAYER_HOST cannot be used"),
+        ("model", "~nobody-here/sdxl", "no such home folder"),
         ("host", "0.0.0.0", "anybody could vote under any name"),
         ("model", "$HOME/sdxl", "no shell has filled in"),
         ("data_dir", "other", "cannot be kept in the data folder"),
@@ -93,8 +95,9 @@ def test_an_unknown_name_is_refused_wherever_it_stands(shell, tmp_path):
         read_settings()
 
 
-def test_names_of_our_tests_are_no_settings(shell):
-    shell.setenv("NAYSAYER_REALDATA", "/somewhere")
+@pytest.mark.parametrize("name", ["NAYSAYER_REALDATA", "NAYSAYER_CHROMIUM", "NAYSAYER_TEST_POSTGRES_URL"])
+def test_names_that_only_tests_read_are_allowed(shell, name):
+    shell.setenv(name, "/somewhere")
     assert read_settings().overlap == 1
 
 
@@ -105,7 +108,7 @@ def test_foreign_lines_of_dotenv_are_ignored(tmp_path):
 
 def test_no_message_shows_the_value_of_a_secret(shell):
     shell.setenv("NAYSAYER_WEBHOOK_SECRET", "hunter2-hunter2")
-    with pytest.raises(BadRequest, match="NAYSAYER_WEBHOOK_SECRET cannot be used") as refused:
+    with pytest.raises(BadRequest, match="NAYSAYER_WEBHOOK_SECRET in the environment cannot be used") as refused:
         read_settings()
     assert "hunter2" not in str(refused.value)
     shell.setenv("NAYSAYER_WEBHOOK_SECRET", "hunter2" * 6)
@@ -162,3 +165,45 @@ def test_a_secret_in_the_file_is_refused_without_its_value(tmp_path):
 )
 def test_a_setting_may_be_named_in_any_spelling(name):
     assert field_of(name) == "retrain_after"
+
+
+def test_a_setting_that_others_need_is_not_taken_out(shell, tmp_path):
+    shell.setenv("NAYSAYER_SECRET", "s3cretA9" * 5)
+    for name, value in [("public_url", "https://a.example"), ("sign_in", "invitations"), ("host", "0.0.0.0")]:
+        keep(read_settings(), name, value)
+    with pytest.raises(BadRequest, match="nothing was changed"):
+        forget(read_settings(), "sign_in")
+    with pytest.raises(BadRequest, match="nothing was changed"):
+        keep(read_settings(), "sign_in", "")
+    assert read_settings().sign_in == "invitations"
+    forget(read_settings(), "host")
+    forget(read_settings(), "sign_in")
+    assert read_settings().sign_in == "name"
+
+
+def test_a_value_that_cannot_be_used_is_named_with_its_place(shell, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / SETTINGS_FILE).write_text('port = "many"\n')
+    with pytest.raises(BadRequest, match=r"NAYSAYER_PORT in naysayer\.toml in the data folder cannot be used"):
+        read_settings()
+    (tmp_path / ".env").write_text("NAYSAYER_PORT=more\n")
+    with pytest.raises(BadRequest, match=r"NAYSAYER_PORT in \.env cannot be used"):
+        read_settings()
+
+
+def test_a_dotenv_that_is_no_text_is_refused_in_a_sentence(tmp_path):
+    (tmp_path / ".env").write_bytes(b"NAYSAYER_ADMINS=\xff\n")
+    with pytest.raises(BadRequest, match="not UTF-8"):
+        read_settings()
+
+
+def test_the_home_of_nobody_is_refused_in_a_sentence(shell):
+    shell.setenv("NAYSAYER_DATA_DIR", "~nobody-here/store")
+    with pytest.raises(BadRequest, match="NAYSAYER_DATA_DIR in the environment cannot be used: it begins with ~"):
+        read_settings()
+
+
+def test_the_built_in_model_is_meant_even_beside_a_folder_of_that_name(tmp_path):
+    (tmp_path / "builtin").mkdir()
+    keep(read_settings(), "model", "builtin")
+    assert read_settings().is_builtin
