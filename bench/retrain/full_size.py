@@ -1,4 +1,4 @@
-"""SDXL in its real size with random weights: what a retrain costs does not depend on what the weights say."""
+"""SDXL in full size with random weights: the cost of a retrain does not depend on the weights' values."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ TEXT_2 = {"hidden_size": 1280, "intermediate_size": 5120, "num_attention_heads":
 
 
 def write_full_size(folder: Path, dtype: str) -> Path:
-    """The folder with the pipeline in it: 3.5 thousand million parameters, the built-in model's tokenizers."""
+    """Writes a pipeline of 3.5 billion parameters, with the built-in model's tokenizers. Its folder."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(DTYPES[dtype])  # never twice the size in memory
     try:

@@ -32,7 +32,7 @@ STEPS_TAKEN = 2
 
 
 def fill(folder: Path, size: int, new: int) -> None:
-    """A store whose pool an earlier retrain knows, but for `new` rejects that came since, pixels alone."""
+    """Fills a store whose pool an earlier retrain has seen, except `new` rejects that have only pixels."""
     settings = _settings(folder)
     engine, random = open_store(settings), np.random.default_rng(0)
     prompts = _prompts(size, random)
@@ -49,21 +49,21 @@ def fill(folder: Path, size: int, new: int) -> None:
 
 
 def prepare(folder: Path, started: float) -> dict[str, float]:
-    """The seconds that preparation takes, and those of a batch; then a few steps, for their memory.
+    """The seconds that preparation and a batch take. A few steps follow, for their memory.
 
-    `started` is when the process was asked for, on the monotonic clock: loading the libraries is part of it.
-    Manifest and cache are put back afterwards, so that the next round finds the same work.
+    `started` is when the process was started, on the monotonic clock: loading the libraries counts.
+    Manifest and cache are restored afterwards, so that the next round has the same work.
     """
     settings = _settings(folder)
     before = _cached(settings)
-    told = _prepare(settings, started)
+    result = _prepare(settings, started)
     for path in _cached(settings) - before:
         path.unlink()
     with writing(open_store(settings)) as session:
         newest = session.exec(select(Manifest.id).order_by(col(Manifest.created_at).desc())).first()
         session.execute(delete(ManifestItem).where(col(ManifestItem.manifest_id) == newest))
         session.execute(delete(Manifest).where(col(Manifest.id) == newest))
-    return told
+    return result
 
 
 def _cached(settings: Settings) -> set[Path]:

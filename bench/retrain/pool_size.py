@@ -1,4 +1,4 @@
-"""What a retrain's preparation costs as the pool grows while the new rejects stay as many."""
+"""What preparing a retrain costs as the pool grows and the number of new rejects stays the same."""
 
 import sys
 import tempfile
@@ -12,7 +12,7 @@ from typing import Any
 from bench.retrain.train import result_of, run_child
 
 NEW = 40
-"""New rejects of every retrain: what makes one due with the built-in model."""
+"""New rejects in every retrain: as many as make one due with the built-in model."""
 
 
 def bench_pool_size(sizes: Sequence[int], rounds: int, new: int = NEW) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def _growth(small: dict[str, float], large: dict[str, float]) -> dict[str, float
 
 
 def table(found: dict[str, Any]) -> str:
-    """The rows for people, in Markdown."""
+    """The rows as a Markdown table."""
     lines = [
         "| pool | load | freeze | encode | preparation | of the processor | encoded | a batch | peak memory |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",

@@ -19,7 +19,7 @@ from trainer.base.model import hash_of, locate
 
 
 class PoolPicture(NamedTuple):
-    """A reject: its PNG, its latent file where the sampler drew it, the prompt and seed, its side in pixels."""
+    """A reject: PNG, latent file if the sampler drew it, prompt, seed, and side in pixels."""
 
     png: bytes
     latent: bytes | None
@@ -34,21 +34,21 @@ def fill_pool(engine: Engine, settings: Settings, added: Sequence[PoolPicture]) 
     add_prompts(engine, [picture.prompt for picture in added])
     blobs = layout_of(settings).blobs
     with writing(engine) as session:
-        prompts = {prompt.text: _known(prompt.id) for prompt in session.exec(select(Prompt))}
+        prompts = {prompt.text: _require_id(prompt.id) for prompt in session.exec(select(Prompt))}
         images = [_image(picture, prompts, blobs) for picture in added]
         session.add_all(images)
         session.flush()
         rater = rater_id(session, "bench")
         session.add_all(
-            Vote(request_id=image.work_key, rater_id=rater, image_id=_known(image.id), verdict=Verdict.reject)
+            Vote(request_id=image.work_key, rater_id=rater, image_id=_require_id(image.id), verdict=Verdict.reject)
             for image in images
         )
         session.flush()
         rebuild(session)
 
 
-def _known(id_: int | None) -> int:
-    """The id of a row that the store has given one."""
+def _require_id(id_: int | None) -> int:
+    """The id of a stored row."""
     assert id_ is not None
     return id_
 

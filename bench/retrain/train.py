@@ -1,6 +1,6 @@
 """A whole retrain beside diffusers' own script: same base, pictures, rank, batch, steps and precision, in turn.
 
-This process stays small and torch-free: the kernel's account of a child's peak memory begins with its parent's.
+This process stays small, without torch: the kernel counts a child's peak memory from its parent's.
 """
 
 import json
@@ -30,7 +30,7 @@ PEAKS = {"H100": 989.0, "H200": 989.0, "A100": 312.0, "L40S": 362.0, "4090": 165
 
 @dataclass(frozen=True)
 class Plan:
-    """What both sides are given. `micro_batch` is ours alone: the script's batch goes through in one piece."""
+    """What both sides are given. Only ours has `micro_batch`: the script takes its batch in one pass."""
 
     images: int = 256
     batch: int = 64
@@ -67,10 +67,10 @@ def bench_train(
 
 
 def find_script(named: Path | None) -> Path | None:
-    """The script as named, or beside an installed checkout of diffusers. Raises BadRequest when a named one is not."""
+    """The named script, or that of an installed diffusers checkout. Raises BadRequest when the named one is missing."""
     if named is not None:
         if not named.is_file():
-            raise BadRequest(f"{named} is no file; give the path of diffusers' {SCRIPT}")
+            raise BadRequest(f"{named} is not a file; give the path of diffusers' {SCRIPT}")
         return named.resolve()
     found = find_spec("diffusers")
     checkout = Path(found.origin).parents[2] / SCRIPT if found and found.origin else None
@@ -78,7 +78,7 @@ def find_script(named: Path | None) -> Path | None:
 
 
 class _Bench:
-    """One measurement: the pool is made once, then the sides take turns."""
+    """One measurement: one pool, then both sides in turn."""
 
     def __init__(self, plan: Plan, folder: Path, script: Path | None, python: Path) -> None:
         self.plan, self.folder, self.script, self.python = plan, folder, script, python
@@ -101,14 +101,14 @@ class _Bench:
         return found
 
     def _sides(self, turn: int) -> Sequence[str]:
-        """Who goes first changes with every turn."""
+        """Both sides; the one that goes first changes with every turn."""
         sides = ("naysayer", "diffusers") if self.script else ("naysayer",)
         return sides if turn % 2 == 0 else sides[::-1]
 
     def _ours(self, turn: int, base: str) -> dict[str, float]:
         ended = self._child("ours", [base, str(turn)])
-        told = result_of(ended)
-        return self._row(ended, told["fit_s"], told.get("device_peak_mb"))
+        result = result_of(ended)
+        return self._row(ended, result["fit_s"], result.get("device_peak_mb"))
 
     def _theirs(self, turn: int, base: str) -> dict[str, float]:
         output = self.folder / f"theirs-{turn}"
@@ -144,7 +144,7 @@ class _Bench:
             yield "--gradient_checkpointing"
 
     def _row(self, ended: Ended, fit_s: float, device_peak_mb: float | None) -> dict[str, float]:
-        """`prepare_s` is all but the steps: loading, encoding ahead of them, writing and checking the file."""
+        """The figures of a run. `prepare_s` is all but the steps: loading, encoding, writing and checking the file."""
         images = self.plan.batch * self.plan.steps
         return {
             "images_per_s": images / ended.wall_s,
@@ -180,7 +180,7 @@ def run_child(command: Sequence[str]) -> Ended:
         printed = output.read()
     if process.returncode:
         raise BadRequest(
-            f"`{shlex.join(command)[:300]}` ended with {process.returncode}; its last words: {printed[-1500:]}"
+            f"`{shlex.join(command)[:300]}` ended with {process.returncode}; its last output: {printed[-1500:]}"
         )
     return Ended(printed, wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
@@ -195,13 +195,13 @@ def _medians(runs: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 def _ratios(ours: dict[str, float], theirs: dict[str, float]) -> dict[str, float]:
-    """Ours over theirs: above 1 is more for the speeds, less than 1 is less memory, 1 the same loss."""
+    """Ours divided by theirs: above 1 is faster, below 1 takes less memory or has less loss."""
     names = ("images_per_s", "images_per_cpu_s", "steps_per_s", "peak_mb", "held_out_loss")
     return {name: float(f"{ours[name] / theirs[name]:.4g}") for name in names}
 
 
 def table(found: dict[str, Any]) -> str:
-    """The figures for people: medians of the rounds."""
+    """The medians of the rounds as a table."""
     lines = ["                       images/s  per CPU second  steps/s  the rest     peak memory  held-out loss"]
     rows = found["cpu"] or found["gpu"]
     for side in ("naysayer", "diffusers"):

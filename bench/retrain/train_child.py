@@ -73,11 +73,11 @@ def ours(plan: Plan, folder: Path, base_folder: str, turn: str) -> dict[str, Any
     made = Made(base, fitted, Choice(1.0, []), manifest, settings, run)
     version = publish_version(engine, layout, made)
     on_cuda = plan.device.startswith("cuda")
-    told = {"device_peak_mb": torch.cuda.max_memory_reserved() / 1e6} if on_cuda else {}
+    result = {"device_peak_mb": torch.cuda.max_memory_reserved() / 1e6} if on_cuda else {}
     assert version.sha256 is not None
     file = layout.version_folder(version.sha256) / DIFFUSERS_FILE
     file.rename(folder / f"naysayer-{turn}.safetensors")
-    return told | {"fit_s": per_step * plan.steps}
+    return result | {"fit_s": per_step * plan.steps}
 
 
 @torch.no_grad()
@@ -158,10 +158,10 @@ def main(task: str, folder: str, given: str, *words: str) -> None:
     """Does one task of a plan and prints what came of it."""
     plan, where = Plan(**json.loads(given)), Path(folder)
     if task == "pool":
-        told = make_pool(plan, where)
+        result = make_pool(plan, where)
     else:
-        told = ours(plan, where, *words) if task == "ours" else losses(plan, where, *words)
-    print("\nnaysayer-bench " + json.dumps(told))
+        result = ours(plan, where, *words) if task == "ours" else losses(plan, where, *words)
+    print("\nnaysayer-bench " + json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -10,5 +10,5 @@ if __name__ == "__main__":
     import torch
 
     on_cuda = torch.cuda.is_available()
-    told = {"device_peak_mb": torch.cuda.max_memory_reserved() / 1e6} if on_cuda else {}
-    print("\nnaysayer-bench " + json.dumps(told))
+    result = {"device_peak_mb": torch.cuda.max_memory_reserved() / 1e6} if on_cuda else {}
+    print("\nnaysayer-bench " + json.dumps(result))

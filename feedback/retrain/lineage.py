@@ -1,4 +1,4 @@
-"""What trained a version, what its parent did not have, and from an image back to every version it trained."""
+"""Which pictures trained a version, which of them its parent lacked, and which versions a picture trained."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 from store.engine import reading
 from store.tables import Image, ImageTally, ManifestItem, Prompt, Role, Split, Version
 
-# Manifests never change, so what was counted once holds for good.
+# Manifests never change, so a count stays valid.
 _counted: dict[tuple[str, str | None], tuple[int, int]] = {}
 
 
@@ -51,7 +51,7 @@ def lineage_counts(session: Session, manifest: str | None, parent: str | None) -
 
 
 def removed_rejects(engine: Engine, manifest: str, parent: str | None) -> int:
-    """Rejects of the parent's manifest that this one no longer has: their votes changed."""
+    """Rejects of the parent's manifest that this one lacks, because their votes changed."""
     if parent is None:
         return 0
     with reading(engine) as session:
@@ -59,7 +59,7 @@ def removed_rejects(engine: Engine, manifest: str, parent: str | None) -> int:
 
 
 def trained_on(engine: Engine, version: Version, role: Role, limit: int, *, is_removed: bool = False) -> list[Trained]:
-    """Pictures of one role that trained a version, newest first; or those its parent had and it has not."""
+    """Pictures of one role that trained a version, newest first; or those of its parent that it lacks."""
     with reading(engine) as session:
         parent = session.get(Version, version.parent) if version.parent is not None else None
         parent_id = parent.manifest_id if parent is not None else None
@@ -89,7 +89,7 @@ def uses_of(engine: Engine, image_id: int) -> list[Use]:
 
 
 def find_image(engine: Engine, named: str) -> Image | None:
-    """The image of that number, or of that SHA-256 or its beginning (8 characters or more)."""
+    """The image with that number, SHA-256, or start of a SHA-256 (8 characters or more)."""
     named = named.strip().lower()
     with reading(engine) as session:
         if named.isascii() and named.isdigit() and len(named) < 8:

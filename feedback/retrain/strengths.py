@@ -1,4 +1,4 @@
-"""What raters said of the strengths of earlier versions."""
+"""How raters judged the strengths of earlier versions."""
 
 from sqlalchemy import Engine, case, func
 from sqlmodel import select

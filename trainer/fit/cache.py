@@ -1,4 +1,4 @@
-"""Latents and text embeddings, kept by content: one file an item, made once, read at every retrain.
+"""Latents and text embeddings, cached by content: one file per item, made once, read at every retrain.
 
 Shape suffixes: C latent channels, H W latent height and width, L tokens (77), D text width, P pooled text width.
 """
@@ -22,12 +22,12 @@ from trainer.base.vae import encode_picture
 from trainer.lora.text_encoders import PromptEmbeds
 
 IN_MEMORY = 512
-"""Latents, and texts, held in memory: 130 MB and 160 MB of SDXL's own at 1024 px, however large the pool is."""
+"""Latents, and texts, held in memory: for SDXL at 1024 px 130 MB and 160 MB, however large the pool is."""
 TEXTS_AT_ONCE = 16
 
 
 class Latent(NamedTuple):
-    """What a picture is to the UNet: the sampler's own latent (no `std_CHW`), or the VAE's posterior for its pixels."""
+    """A picture as the UNet takes it: the sampler's own latent (no `std_CHW`), or the VAE's posterior of its pixels."""
 
     mean_CHW: Tensor
     std_CHW: Tensor | None = None
@@ -40,7 +40,7 @@ class Latent(NamedTuple):
 
 
 class Cache:
-    """Reads an item's tensors, making and keeping those that are not there yet or were damaged."""
+    """Reads an item's tensors; makes and stores those that are missing or damaged."""
 
     def __init__(self, base: Base, blobs: Blobs, folder: Path) -> None:
         self.base, self.blobs, self.folder = base, blobs, folder
@@ -48,7 +48,7 @@ class Cache:
         self.latent = lru_cache(maxsize=IN_MEMORY)(self._latent)
 
     def prepare(self, items: Iterable[PoolItem], prompts: Iterable[str]) -> int:
-        """How many texts and pictures were encoded, because nothing was kept of them yet."""
+        """Encodes what is not in the cache yet. How many texts and pictures that was."""
         new_prompts = [prompt for prompt in dict.fromkeys(prompts) if not self._text_path(prompt).exists()]
         encoded = {item.sha256 for item in items if item.latent_sha256 is None}
         new_pictures = [sha256 for sha256 in sorted(encoded) if not self._picture_path(sha256).exists()]
@@ -67,7 +67,7 @@ class Cache:
         return PromptEmbeds(made["hidden_LD"], made["pooled_P"])
 
     def _latent(self, item: PoolItem) -> Latent:
-        """The sampler's own latent where the picture brought one, else what the VAE makes of its pixels."""
+        """The sampler's own latent where there is one, else the VAE's posterior of the pixels."""
         if item.latent_sha256:
             return Latent(load(self.blobs.get(item.latent_sha256))["latent"])
         made = load_or_make(self._picture_path(item.sha256), lambda: self._encoded(item.sha256))
@@ -104,7 +104,7 @@ def _named(text: PromptEmbeds) -> dict[str, Tensor]:
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors on the CPU, once they are on disk with the hash of their bytes before them."""
+    """Writes the tensors, after the hash of their bytes. The tensors on the CPU."""
     found = {name: tensor.to("cpu").contiguous() for name, tensor in tensors.items()}
     data = save(found)
     make_folder(path.parent)
@@ -113,7 +113,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]
 
 
 def load_or_make(path: Path, make: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """The tensors kept at `path`; made and kept anew when there are none or their bytes are not what was written."""
+    """The tensors at `path`; makes and writes them when they are missing or damaged."""
     if path.exists():
         data = path.read_bytes()
         if hashlib.sha256(data[32:]).digest() == data[:32]:
@@ -122,7 +122,7 @@ def load_or_make(path: Path, make: Callable[[], Mapping[str, Tensor]]) -> dict[s
 
 
 def weights_sha256(*modules: nn.Module) -> str:
-    """Hex SHA-256 over the names, types and bytes of all the modules' tensors, whatever adapters lie beside them."""
+    """Hex SHA-256 over the names, types and bytes of all the modules' tensors, without those of adapters."""
     digest = hashlib.sha256()
     for module in modules:
         for name, tensor in sorted(module.state_dict().items()):

@@ -1,6 +1,6 @@
 """Checkpoints of a fit: a folder each, complete or absent, without pickle.
 
-No state of a random generator is in them: batches, noise and timesteps depend on the seed and the step number alone,
+No state of a random generator is in them: batches, noise and timesteps depend only on the seed and the step number,
 and every step begins by seeding the generators of Python, numpy and torch from these two.
 """
 
@@ -15,7 +15,7 @@ from store.files import put_in_place, remove_folder
 
 
 class State(NamedTuple):
-    """Where a fit stands: `step` steps are done; `learned` is nested, of tensors, numbers and words."""
+    """A fit after `step` steps. `learned` holds tensors, numbers and words, nested."""
 
     step: int
     curve: list[dict[str, float]]
@@ -31,9 +31,9 @@ def save_checkpoint(folder: Path, state: State) -> None:
     remove_folder(staging)
     staging.mkdir(parents=True)
     tensors: dict[str, Tensor] = {}
-    told = {"step": state.step, "curve": state.curve, "learned": _without_tensors(state.learned, "", tensors)}
+    content = {"step": state.step, "curve": state.curve, "learned": _without_tensors(state.learned, "", tensors)}
     (staging / "state.safetensors").write_bytes(save(tensors))
-    (staging / "state.json").write_text(json.dumps(told))
+    (staging / "state.json").write_text(json.dumps(content))
     put_in_place(staging, final)
     for older in sorted(folder.glob("step-*"))[:-1]:
         remove_folder(older)
@@ -44,13 +44,13 @@ def newest_checkpoint(folder: Path) -> State | None:
     found = sorted(folder.glob("step-*"))
     if not found:
         return None
-    told = json.loads((found[-1] / "state.json").read_text())
+    content = json.loads((found[-1] / "state.json").read_text())
     tensors = load((found[-1] / "state.safetensors").read_bytes())
-    return State(told["step"], told["curve"], _with_tensors(told["learned"], tensors))
+    return State(content["step"], content["curve"], _with_tensors(content["learned"], tensors))
 
 
 def _without_tensors(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """The value as JSON can hold it; each tensor goes into `tensors`, its name stands in its place.
+    """The value as JSON can hold it; each tensor goes into `tensors`, and its name replaces it.
 
     >>> _without_tensors({1: (0.5, None)}, "", {})
     {'pairs': [[1, [0.5, None]]]}

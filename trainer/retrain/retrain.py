@@ -47,7 +47,7 @@ def retrain(settings: Settings, *, force: bool = False) -> RetrainResult:
     engine, layout = open_store(settings), layout_of(settings)
     busy = "another retrain runs on this store; try again when it has ended"
     with leading(settings) as broadcast, only_one(layout.retrain_lock, busy):
-        unfinished = _unfinished(engine)
+        unfinished = _find_unfinished(engine)
         due = how_due(engine, rejects_needed(settings))
         if unfinished is None and not due.is_due and not force:
             return RetrainResult(due.sentence)
@@ -73,7 +73,7 @@ def _train_and_publish(
     remove_leftovers(engine, layout)
     base = load_base(pin_revision(engine, settings))
     begin(engine, base.name, base.sha256, base.facts)
-    manifest = _manifest(engine, unfinished, base.sha256)
+    manifest = _freeze_or_load(engine, unfinished, base.sha256)
     settings = choose_steps(settings, len(manifest.items))
     run = _start(engine, unfinished, manifest, settings)
     folder = checkpoint_folder(layout, manifest, settings)
@@ -123,14 +123,14 @@ def _ask_for_determinism(settings: Settings) -> None:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it once, when it starts
 
 
-def _unfinished(engine: Engine) -> Run | None:
+def _find_unfinished(engine: Engine) -> Run | None:
     """The last run, when it was interrupted. With the lock held, a run marked running was killed."""
     with reading(engine) as session:
         run = latest_run(session)
         return run if run is not None and run.status in (RunStatus.running, RunStatus.interrupted) else None
 
 
-def _manifest(engine: Engine, unfinished: Run | None, base_sha256: str) -> FrozenManifest:
+def _freeze_or_load(engine: Engine, unfinished: Run | None, base_sha256: str) -> FrozenManifest:
     if unfinished is not None and unfinished.manifest_id is not None:
         return load_manifest(engine, unfinished.manifest_id)
     return freeze(engine, base_sha256)

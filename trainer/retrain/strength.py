@@ -1,8 +1,8 @@
-"""Strength chosen by data: after each fit the sampler is tried at several strengths on held-out prompts and seeds.
+"""The strength sweep: after each fit the sampler draws held-out prompts and seeds at several strengths.
 
-Stronger steering avoids more rejects until it spoils pictures. Without people the guards below say where that begins
-(over-optimisation: Gao et al. 2023); where raters have judged earlier versions' evaluation pictures, a strength that
-they rejected significantly more often than the best is left out as well.
+Stronger steering avoids more rejects until it spoils pictures. The guards below measure where that begins
+(over-optimisation: Gao et al. 2023). Where raters have judged earlier versions' evaluation pictures, strengths that
+they rejected significantly more often than the best one are left out too.
 
 Shape suffixes: B pictures, C latent channels (4), H W latent height and width.
 """
@@ -35,26 +35,26 @@ STRENGTHS = {
     "woolf": (0.25, 0.5, 0.75, 1.0),
 }
 DIVERSITY = Interval(0.5, float("inf"))
-"""Much of a prompt's spread are its mistakes, a wrong colour above all, and mending them takes up to half of it;
-pictures that became one and the same would leave nothing."""
+"""Up to half of the spread of a prompt's pictures are mistakes, mostly wrong colours, which should go; pictures that
+all look the same would have none."""
 CONTRAST = Interval(0.8, 1.25)
 SATURATION = Interval(0.8, 1.25)
 MOST_PUSH = 0.6
 """The push away from the rejects, relative to the pull towards the prompt."""
 DECIDED_FROM = 400
-"""What a picture shows is decided at this timestep and above; below, the pull towards the prompt is hardly there."""
+"""A picture's content is decided at this timestep and above; below it, the pull towards the prompt is small."""
 TINY = 1e-6
 SEEDS_EACH = 2
 FRESH_SEED = 2**30
-"""The sweep's own seeds start here; a picture of the loop has such a seed by rare chance alone."""
+"""The sweep's own seeds start here; pictures of the loop hardly ever have such a seed."""
 MIN_JUDGED = 40
-"""Judged evaluation pictures from which on the raters' own word on a strength counts."""
+"""Judged evaluation pictures that a strength needs before its rate counts."""
 
 Curve = list[dict[str, float]]
 
 
 class Looks(NamedTuple):
-    """What the guards see of pictures: spread of a prompt's latents over its seeds, contrast, saturation."""
+    """What the guards measure: the spread of a prompt's latents over its seeds, contrast, saturation."""
 
     diversity: float
     contrast: float
@@ -119,9 +119,9 @@ def is_rejected_more(strength: float, judged: dict[float, tuple[int, int]]) -> b
 
 
 def held_out_jobs(manifest: FrozenManifest, count: int) -> list[tuple[str, int]]:
-    """Prompts and seeds to sweep on, each prompt in a row SEEDS_EACH times.
+    """Prompts and seeds to draw, SEEDS_EACH in a row for each prompt.
 
-    First what was held out, then the manifest's other prompts; further seeds are those of no picture.
+    First held-out items, then the manifest's other prompts; the other seeds belong to no picture.
     """
     held_out = {item.prompt: item.seed for item in manifest.items if item.split is Split.held_out}
     others = {item.prompt: FRESH_SEED - 1 for item in manifest.items if item.prompt not in held_out}

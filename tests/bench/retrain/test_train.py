@@ -37,7 +37,7 @@ def test_a_child_that_fails_is_told_with_its_last_words():
 
 
 def test_a_script_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(BadRequest, match="is no file"):
+    with pytest.raises(BadRequest, match="is not a file"):
         find_script(tmp_path / "train.py")
 
 
