@@ -1,21 +1,20 @@
 """How raters judged the strengths of earlier versions."""
 
 from sqlalchemy import Engine, case, func
-from sqlmodel import select
+from sqlmodel import col, select
 
-from feedback.pool.verdicts import counts_by_image
 from store.engine import reading
-from store.tables import Image, Origin
+from store.tables import Image, ImageTally, Origin
 
 
 def judged_strengths(engine: Engine, rule: str) -> dict[float, tuple[int, int]]:
-    """For each strength that evaluation pictures were drawn at under this rule: (rejects, judged)."""
-    counts = counts_by_image().subquery()
+    """(rejects, judged) of the evaluation pictures under this rule, by their strength. Ties count as not judged."""
+    rejects, keeps = col(ImageTally.rejects), col(ImageTally.keeps)
     rows = (
-        select(Image.strength, func.sum(case((counts.c.rejects > counts.c.keeps, 1), else_=0)), func.count())
-        .join(counts, counts.c.image_id == Image.id)
-        .where(Image.origin == Origin.evaluation, Image.rule == rule, counts.c.rejects != counts.c.keeps)
-        .group_by(Image.strength)  # type: ignore[arg-type]
+        select(Image.strength, func.sum(case((rejects > keeps, 1), else_=0)), func.count())
+        .join(ImageTally, col(ImageTally.image_id) == Image.id)
+        .where(Image.origin == Origin.evaluation, Image.rule == rule, rejects != keeps)
+        .group_by(col(Image.strength))
     )
     with reading(engine) as session:
         return {strength: (rejects, judged) for strength, rejects, judged in session.exec(rows)}
