@@ -1,8 +1,6 @@
 """Evaluation sets: frozen lists of prompts and seeds that are never trained on. The newest is in use."""
 
-import csv
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 
+from feedback.sample.list_files import Row, bad_row, read_rows
 from feedback.sample.prompts import clean_prompt
 from store.engine import reading, writing
 from store.errors import BadRequest
@@ -20,6 +19,7 @@ from store.tables import EvaluationPair, EvaluationSet, Image, ManifestItem, Ori
 FIRST_EVALUATION_SEED = 2**31
 MAX_PAIRS = 100_000
 DEFAULT = "default"
+NEEDED = "`prompt` and whole-number `seed`"
 
 
 class Pair(NamedTuple):
@@ -139,18 +139,14 @@ def list_sets(engine: Engine) -> list[SetRow]:
 
 def read_pairs(path: Path) -> list[Pair]:
     """The columns `prompt` and `seed` of a TSV, CSV or JSON-lines file. Raises BadRequest."""
+    return [_pair_of(path, row) for row in read_rows(path, NEEDED)]
+
+
+def _pair_of(path: Path, row: Row) -> Pair:
     try:
-        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-        if path.suffix.lower() == ".jsonl":
-            rows = [json.loads(line) for line in lines]
-        else:
-            rows = list(csv.DictReader(lines, delimiter="," if path.suffix.lower() == ".csv" else "\t"))
-        return [Pair(str(row["prompt"]), int(row["seed"])) for row in rows]
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, RecursionError, csv.Error) as error:
-        raise BadRequest(
-            f"{path} has no `prompt` and whole-number `seed` in every row ({type(error).__name__}: {error}); give TSV, "
-            "CSV or JSON lines with both; nothing was imported"
-        ) from error
+        return Pair(str(row.fields["prompt"]), int(row.fields["seed"]))  # type: ignore[call-overload]
+    except (KeyError, TypeError, ValueError) as error:
+        raise bad_row(path, row.line, NEEDED, error) from error
 
 
 def _wants_default(session: Session, pairs: int) -> bool:

@@ -1,18 +1,18 @@
 """The prompt list that the sampler draws from."""
 
-import csv
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
+from feedback.sample.list_files import DELIMITERS, Row, bad_row, read_lines, read_rows
 from store.engine import reading, writing
 from store.errors import BadRequest
 from store.tables import Prompt
 
 MAX_CHARACTERS = 2000
+NEEDED = "`prompt`"
 
 
 def add_prompts(engine: Engine, texts: Iterable[str], source: str = "") -> int:
@@ -51,31 +51,13 @@ def read_prompt_file(path: Path) -> list[str]:
 
     Raises BadRequest when the file is no UTF-8 text, or has no such column.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadRequest(f"{path} cannot be read as UTF-8 text ({error}); nothing was imported") from error
-    try:
-        return _read_by_ending(path.suffix.lower(), text)
-    except (KeyError, TypeError, ValueError, RecursionError, csv.Error) as error:
-        raise BadRequest(
-            f"{path.name} has no `prompt` in every row ({type(error).__name__}: {error}); give a text file with a "
-            "prompt a line, or TSV, CSV or JSON lines with a `prompt` column; nothing was imported"
-        ) from error
+    if path.suffix.lower() not in (".jsonl", *DELIMITERS):
+        return [line.text for line in read_lines(path)]
+    return [_prompt_of(path, row) for row in read_rows(path, NEEDED)]
 
 
-def _read_by_ending(ending: str, text: str) -> list[str]:
-    lines = [line for line in text.splitlines() if line.strip()]
-    if ending == ".jsonl":
-        return [_field(json.loads(line)) for line in lines]
-    if ending in (".tsv", ".csv"):
-        return [_field(row) for row in csv.DictReader(lines, delimiter="\t" if ending == ".tsv" else ",")]
-    return lines
-
-
-def _field(row: dict[str, object]) -> str:
-    names = {name.lower(): name for name in row if isinstance(name, str)}
-    value = row[names["prompt"]]
+def _prompt_of(path: Path, row: Row) -> str:
+    value = next((value for name, value in row.fields.items() if str(name).lower() == "prompt"), None)
     if not isinstance(value, str):
-        raise TypeError(f"a prompt is {value!r}")
+        raise bad_row(path, row.line, NEEDED, TypeError(f"its prompt is {value!r}"))
     return value

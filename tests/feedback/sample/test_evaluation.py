@@ -188,8 +188,8 @@ def test_pairs_are_read_from_tables_and_json_lines(name: str, body: str, tmp_pat
     assert read_pairs(tmp_path / name) == [Pair("a red star", 3)]
 
 
-@pytest.mark.parametrize("body", ["prompt\na red star\n", "prompt\tseed\na\tseven\n", "\xff"])
+@pytest.mark.parametrize("body", ["prompt\na red star\n", "prompt\tseed\na\tseven\n"])
 def test_a_file_without_seeds_is_refused(body: str, tmp_path: Path) -> None:
     (tmp_path / "pairs.tsv").write_bytes(body.encode("latin-1"))
-    with pytest.raises(BadRequest, match="whole-number `seed`"):
+    with pytest.raises(BadRequest, match="whole-number `seed` in line 2"):
         read_pairs(tmp_path / "pairs.tsv")
