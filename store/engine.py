@@ -46,15 +46,17 @@ def has_wal_reset_bug(version: tuple[int, ...]) -> bool:
     return (3, 7) <= branch < (3, 51)
 
 
-def open_engine(url: str) -> Engine:
-    """An engine for the store at `url` (SQLite or PostgreSQL); nothing is created but the SQLite file's folder."""
+def open_engine(url: str, driver: ModuleType | None = None) -> Engine:
+    """An engine for the store at `url` (SQLite or PostgreSQL); creates only the folder of the SQLite file.
+
+    `driver` is the SQLite driver, `sqlite_module()` unless given.
+    """
     if make_url(url).get_backend_name() == "sqlite":
-        return _open_sqlite(url)
+        return _open_sqlite(url, driver or sqlite_module())
     return create_engine(url, pool_pre_ping=True)
 
 
-def _open_sqlite(url: str) -> Engine:
-    module = sqlite_module()
+def _open_sqlite(url: str, module: ModuleType) -> Engine:
     database = make_url(url).database
     if database:
         make_folder(Path(database).parent)

@@ -1,5 +1,6 @@
 import threading
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from sqlalchemy import Engine, text
@@ -38,10 +39,11 @@ def test_wal_is_used_exactly_where_it_is_safe(engine: Engine) -> None:
 
 
 def test_an_affected_engine_falls_back_to_a_rollback_journal_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("store.engine.has_wal_reset_bug", lambda version: True)
-    engine = open_engine(f"sqlite:///{tmp_path / 'a.db'}")
+    affected = ModuleType("affected")
+    affected.__dict__.update(sqlite_module().__dict__, sqlite_version_info=(3, 50, 0))
+    engine = open_engine(f"sqlite:///{tmp_path / 'a.db'}", affected)
     with engine.connect() as connection:
         assert connection.execute(text("PRAGMA journal_mode")).scalar() == "delete"
     assert "WAL-reset bug" in caplog.text
