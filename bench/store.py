@@ -78,7 +78,7 @@ def measure(engine: Engine, settings: Settings) -> dict[str, Any]:
 
 def pages_of(engine: Engine, settings: Settings) -> dict[str, Callable[[], object]]:
     """What each page computes, by its name."""
-    from feedback.figures.summary import desk_state, same_seed_grid, version_rows
+    from feedback.figures.summary import rating_state, same_seed_grid, version_rows
     from feedback.figures.trend import days, growth
     from feedback.gate.evidence import evidence_rows, guardrails
     from feedback.rate.votes import recent_votes
@@ -109,7 +109,7 @@ def pages_of(engine: Engine, settings: Settings) -> dict[str, Callable[[], objec
         find_image(engine, f"{77:064x}")
 
     return {
-        "rate": lambda: (desk_state(engine, "rater 1", 100), recent_votes(engine, "rater 1", 30)),
+        "rate": lambda: (rating_state(engine, "rater 1", 100), recent_votes(engine, "rater 1", 30)),
         "overview": lambda: (overview_html(engine, settings), growth(days(engine))),
         "versions": versions_page,
         "version": version_page,

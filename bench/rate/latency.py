@@ -2,7 +2,7 @@
 
 One Chromium, headless, on this machine; pictures of 1024 x 1024 pixels; a store in a temporary folder. A press is timed
 in the page, from the event's own time stamp to the message after the animation frame in which the next picture
-is styled, laid out and painted (`painted.js`); what the screen adds comes on top, for every page alike. The browser's
+is styled, laid out and painted (`painted.js`); the screen adds the same to every page. The browser's
 cache is off, so that every picture is fetched and decoded.
 
 `one` rater; one of `twenty`, of whom nineteen are HTTP clients that vote, ask for more and fetch pictures through the
@@ -96,7 +96,7 @@ def measure_latency(
         _fill(settings, pictures, count=(OTHERS + 3) * (presses + PRACTICE + LIMITS.queue))
         with serving(pages_command(settings), settings.port, _environment(settings)) as url:
             opened = _time_openings(browser, url, openings)
-            # The retrain comes first: it is to train on the built-in model's own pictures.
+            # The retrain comes first, so that it trains only on the built-in model's own pictures.
             beside: dict[str, Callable[[], AbstractContextManager[object]]] = {
                 "retrain": lambda: _retraining(settings),
                 "one": nullcontext,

@@ -1,12 +1,11 @@
-// For each key press, into `took`: milliseconds from the event's own time stamp until another picture was painted below
-// the first element that `selector` finds. Looked at before every frame; a message that is sent then arrives once that
-// frame is styled, laid out and painted. `opened` and `moved`: when the first picture was painted, and the bytes fetched
-// by then.
+// Adds to `took`, for each key press, the milliseconds from the event's own time stamp until another picture is painted
+// inside the first element that `selector` finds. It looks before every frame; a message sent then arrives once that
+// frame is styled, laid out and painted. `opened`: when the first picture was painted; `moved`: bytes fetched by then.
 (selector) => {
   window.took = [];
   let root = null;
 
-  /** The first match, in shadow trees as well. */
+  /** The first match, also inside shadow trees. */
   const find = (tree) => {
     const found = tree.querySelector(selector);
     if (found) return found;

@@ -119,7 +119,7 @@ class Progress:
     today: int
 
 
-class DeskState(NamedTuple):
+class RatingState(NamedTuple):
     """What a rater's page shows beside the pictures: own progress, the way to the next retrain, the newest run."""
 
     progress: Progress
@@ -205,7 +205,7 @@ def progress(engine: Engine, rater_id: int, now: datetime | None = None) -> Prog
         return _progress(session, session.get(Rater, rater_id), now or utc_now())
 
 
-def desk_state(engine: Engine, rater: str, needed: int, now: datetime | None = None) -> DeskState:
+def rating_state(engine: Engine, rater: str, needed: int, now: datetime | None = None) -> RatingState:
     """What the rating page is told with every answer; no progress for a name that never voted.
 
     `needed`: new rejects that make a retrain due.
@@ -213,7 +213,7 @@ def desk_state(engine: Engine, rater: str, needed: int, now: datetime | None = N
     with reading(engine) as session:
         row = session.exec(select(Rater).where(Rater.name == clean_name(rater))).first()
         newest = latest_run(session)
-        return DeskState(_progress(session, row, now or utc_now()), Due(new_rejects(session), needed), newest)
+        return RatingState(_progress(session, row, now or utc_now()), Due(new_rejects(session), needed), newest)
 
 
 def newest_width(engine: Engine) -> int:

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from feedback.figures.summary import desk_state
+from feedback.figures.summary import rating_state
 from feedback.policy import rejects_needed
 from feedback.rate.queue import Shown, next_images
 from feedback.rate.terms import Terms
@@ -137,7 +137,7 @@ def form_html(engine: Engine, settings: Settings, rater: str, note: str = "") ->
         "form",
         rater=rater,
         note=note,
-        today=desk_state(engine, rater, rejects_needed(settings)).progress.today,
+        today=rating_state(engine, rater, rejects_needed(settings)).progress.today,
         picture=_on_form(settings, rater, pictures[0]) if pictures else None,
         last=_on_form(settings, rater, last[0][0]) if last else None,
         again=_address(settings, rater),

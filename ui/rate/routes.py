@@ -1,4 +1,4 @@
-"""What the rating page asks of the server: pictures, votes in, receipts out. Blind to the version throughout."""
+"""The rating page's routes: pictures out, votes in, receipts out. No answer tells the version of a picture."""
 
 import logging
 from collections.abc import Awaitable, Callable, Iterator
@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from feedback.figures.summary import desk_state
+from feedback.figures.summary import rating_state
 from feedback.policy import rejects_needed
 from feedback.rate.queue import Shown, next_images
 from feedback.rate.terms import Terms
@@ -50,14 +50,15 @@ class VotesBody(BaseModel):
 
 
 def routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
-    """The routes under `/naysayer/`; `engine` is called for each request, so that nothing is opened on import."""
+    """The routes under `/naysayer/`; `engine` is called for each request, so that importing opens nothing."""
 
     def _as_signed_in(request: Request, body: Any) -> Any:
         """The body, under the name of whoever is signed in. Raises NotSignedIn, also for another rater's votes."""
         name = identify_sender(engine(), settings, request).name
         if name and isinstance(body, VotesBody) and body.rater != name:
             raise NotSignedIn(
-                f"these are votes of {body.rater[: LIMITS.maxName]}, and {name} is signed in; they wait for their rater"
+                f"these votes belong to {body.rater[: LIMITS.maxName]}, but {name} is signed in; "
+                "they wait until that rater signs in"
             )
         return body.model_copy(update={"rater": name or body.rater})
 
@@ -117,7 +118,7 @@ def _image(settings: Settings, shown: Shown) -> Answer:
 
 
 def _state(engine: Engine, settings: Settings, rater: str) -> Answer:
-    progress, due, run = desk_state(engine, rater, rejects_needed(settings))
+    progress, due, run = rating_state(engine, rater, rejects_needed(settings))
     is_running = run is not None and run.status is RunStatus.running
     return {
         "progress": vars(progress),
@@ -147,7 +148,7 @@ async def body_of(request: Request) -> bytes:
 
 @contextmanager
 def malformed() -> Iterator[None]:
-    """Turns what a model finds wrong into a BadRequest with the first place and reason."""
+    """Turns a ValidationError into a BadRequest that names the first wrong field and why."""
     try:
         yield
     except ValidationError as error:
@@ -157,9 +158,9 @@ def malformed() -> Iterator[None]:
 
 
 def _in_json(answer: Callable[[Request], Awaitable[Answer]]) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint that answers in JSON: our errors with their sentence, any other as 500, logged.
+    """An endpoint that answers in JSON: our own errors with their sentence, any other error as 500 and in the log.
 
-    400 is for what will never be taken; with 503 the page keeps its votes and tries again.
+    400: the request will never be accepted. 503: the page keeps its votes and tries again.
     """
 
     @wraps(answer)
@@ -173,7 +174,7 @@ def _in_json(answer: Callable[[Request], Awaitable[Answer]]) -> Callable[[Reques
             return JSONResponse({"error": str(error)}, status_code=status)
         except Exception:
             log.exception("%s failed", request.url.path)
-            sentence = "something went wrong on the server; its log says what. Nothing you did is lost"
+            sentence = "something went wrong on the server; its log has the details. Your votes are safe"
             return JSONResponse({"error": sentence}, status_code=500)
 
     return endpoint

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import streamlit as st
 
-from feedback.figures.summary import desk_state
+from feedback.figures.summary import rating_state
 from feedback.policy import rejects_needed
 from feedback.rate.queue import Shown, next_images
 from feedback.rate.terms import Terms
@@ -45,7 +45,7 @@ def simple_page() -> None:
 
 def _rate_as(rater: str) -> None:
     st.html(
-        data_line(f"{plural(desk_state(engine(), rater, rejects_needed(settings())).progress.today, 'vote')} today")
+        data_line(f"{plural(rating_state(engine(), rater, rejects_needed(settings())).progress.today, 'vote')} today")
     )
     if note := st.session_state.pop(NOTE, ""):
         st.html(alert(note))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, text
 from sqlmodel import col, select
 
-from feedback.figures.summary import Progress, desk_state, progress, same_seed_grid, standing, version_rows
+from feedback.figures.summary import Progress, progress, rating_state, same_seed_grid, standing, version_rows
 from feedback.people.decisions import decide
 from feedback.pool.pool import pool
 from feedback.pool.tally import rebuild
@@ -171,12 +171,12 @@ def test_an_excluded_rater_sees_the_same_progress(rated: Engine) -> None:
     now = datetime(2026, 3, 1, 12, tzinfo=UTC)
     for n, verdict in enumerate([Verdict.keep, Verdict.reject, Verdict.skip]):
         vote_at(rated, n, 1 + n, verdict, now)
-    before = desk_state(rated, "ann", 10, now).progress
+    before = rating_state(rated, "ann", 10, now).progress
     decide(rated, "ann", RaterAction.exclude, by="a test", reason="to see")
-    assert desk_state(rated, "ann", 10, now).progress == before == Progress(2, 2)
+    assert rating_state(rated, "ann", 10, now).progress == before == Progress(2, 2)
     vote_at(rated, 3, 4, Verdict.keep, now)
-    assert desk_state(rated, "ann", 10, now).progress == Progress(3, 3)
-    assert desk_state(rated, "nobody", 10, now).progress == Progress(0, 0)
+    assert rating_state(rated, "ann", 10, now).progress == Progress(3, 3)
+    assert rating_state(rated, "nobody", 10, now).progress == Progress(0, 0)
 
 
 def vote_at(engine: Engine, n: int, image: int, verdict: Verdict, at: datetime, rater: str = "ann") -> None:
