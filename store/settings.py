@@ -69,8 +69,10 @@ class Settings(BaseSettings):
         """What is passed in, then the environment, `.env`, and the data folder's file."""
         return init_settings, env_settings, dotenv_settings, _DataFolder(settings_cls)
 
-    data_dir: Path = Field(Path("data"), description="folder of the store: database, blobs, versions, checkpoints")
-    store_url: str = Field("", description="database URL; empty means SQLite in the data folder")
+    data_dir: Path = Field(
+        Path("data"), description="folder of the store: database, pictures, versions, checkpoints, kept settings"
+    )
+    store_url: str = Field("", description="database URL; empty: SQLite in the data folder")
 
     model: str = Field(BUILTIN, description="`builtin`, a hub id, a local folder or a single `.safetensors` file")
     model_variant: str = Field("", description="hub or folder variant of the weights, e.g. `fp16`")
@@ -81,9 +83,9 @@ class Settings(BaseSettings):
         "", description="folder or hub id with the configuration of a single file; empty: SDXL base 1.0 of the hub"
     )
     vae: str = Field("", description="another VAE (hub id or folder), e.g. an fp16-fix VAE")
-    refiner: str = Field("", description="refiner (hub id, folder or file) that takes the last steps; empty: none")
+    refiner: str = Field("", description="SDXL refiner (hub id, folder or file) for the last steps; empty: none")
     refiner_start: float = Field(
-        0.8, gt=0, lt=1, description="share of the noise schedule after which the refiner takes over"
+        0.8, gt=0, lt=1, description="part of the noise schedule after which the refiner takes over"
     )
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="auto: bf16 on CUDA, else fp32")
     device: str = Field(
@@ -92,11 +94,11 @@ class Settings(BaseSettings):
         description="auto, cpu, mps, cuda or cuda:N",
     )
 
-    guidance_scale: float | None = Field(None, ge=1, description="w of classifier-free guidance; empty: the model's")
+    guidance_scale: float | None = Field(None, ge=1, description="guidance scale; empty: the model's")
     num_inference_steps: int | None = Field(None, ge=1, description="sampling steps; empty: the model's")
     width_px: int | None = Field(None, ge=8, multiple_of=8, description="picture width; empty: the model's")
     height_px: int | None = Field(None, ge=8, multiple_of=8, description="picture height; empty: the model's")
-    negative_prompt: str = Field("", description="text of the negative half; empty: the null prompt")
+    negative_prompt: str = Field("", description="negative prompt; empty: none")
     rule: Literal["negative-half", "same-prompt", "woolf"] = Field(
         "same-prompt", description="how a version's LoRA steers the sampler"
     )
@@ -106,40 +108,42 @@ class Settings(BaseSettings):
         description="LoRA scale s (negative-half, woolf) or kappa (same-prompt); empty: chosen after each fit",
     )
     guidance_gain: float = Field(
-        0.3, ge=0, description="same-prompt: by how much the guidance scale grows with each unit of kappa"
+        0.3, ge=0, description="same-prompt: how much the guidance scale grows for each unit of kappa"
     )
-    sweep_pictures: int = Field(16, ge=4, description="held-out pictures drawn at each strength of the sweep")
-    sample_batch: int = Field(8, ge=1, description="pictures drawn at once; halved whenever they do not fit the memory")
+    sweep_pictures: int = Field(16, ge=4, description="held-out pictures drawn at each strength that a retrain tries")
+    sample_batch: int = Field(8, ge=1, description="pictures drawn at once; halved when they do not fit into memory")
     vae_decode: Literal["whole", "sliced", "tiled"] = Field(
-        "whole", description="sliced: one picture after the other; tiled: large pictures in overlapping pieces"
+        "whole",
+        description="sliced: one picture at a time; tiled: each picture in overlapping tiles; both need less memory",
     )
     queue_target: int = Field(24, ge=1, description="unrated pictures the worker keeps ready")
     base_slice: float = Field(0.5, ge=0, le=1, description="share of the pictures drawn by the plain base")
     evaluation_pairs: int | None = Field(
-        None, ge=0, description="pairs of the default evaluation set; empty: 200, or 12 where promotion is auto"
+        None, ge=0, description="pairs in the default evaluation set; empty: 200, or 12 when promotion is auto"
     )
     evaluation_share: float = Field(
         0.5, ge=0, le=1, description="share of the waiting pictures that compare a challenger with the champion"
     )
     promotion: Literal["manual", "gate", "auto"] | None = Field(
         None,
-        description="who promotes a challenger: a person, the blind same-seed votes, or its retrain at once; "
-        "empty: auto with the built-in model while it retrains by itself, else gate",
+        description="who promotes a challenger: manual: a person; gate: the votes on pairs; auto: its retrain, at once; "
+        "empty: auto for the built-in model while it retrains by itself, else gate",
     )
     prompt_scorer: str = Field(
-        "", description="`module:function` of a picture and its prompt that says how well it was followed, 0 to 1"
+        "",
+        description="`module:function` that takes a picture and its prompt, and says how well it follows the prompt, 0 to 1",
     )
 
     overlap: int = Field(1, ge=1, description="raters who judge each picture")
     lease_s: float = Field(
-        600, gt=0, le=A_YEAR_S, description="how long a picture stays reserved for the rater who was shown it"
+        600, gt=0, le=A_YEAR_S, description="seconds for which a picture stays reserved for the rater who was shown it"
     )
 
     control_share: float = Field(
-        0.05, ge=0, le=0.5, description="chance that a control (its answer is known) stands before a picture"
+        0.05, ge=0, le=0.5, description="chance that a control, whose right answer is known, comes before a picture"
     )
     repeat_share: float = Field(
-        0.02, ge=0, le=0.5, description="chance that one the same rater judged before stands before a picture"
+        0.02, ge=0, le=0.5, description="chance that a picture the rater has judged before comes before a new one"
     )
 
     retrain_after: int | None = Field(
@@ -152,72 +156,88 @@ class Settings(BaseSettings):
         description="the worker retrains when due; empty: only with the built-in model",
     )
     objective: Literal["nft", "sft", "anchored", "wrong", "trigger"] = Field(
-        "nft", description="training objective; nft and anchored need keeps, else sft is used"
+        "nft", description="training objective; without keeps, nft and anchored become sft"
     )
-    beta: float = Field(1.0, gt=0, description="beta of nft: how far it mirrors keeps at the base's prediction")
+    beta: float = Field(
+        1.0,
+        gt=0,
+        description="beta of nft: how far it moves from the base's prediction, towards rejects and away from keeps",
+    )
     anchor: float | None = Field(
         None,
         ge=0,
-        description="how strongly `anchored` and `trigger` hold to the base what they do not fit; empty: 1 and 4",
+        description="anchored, trigger: weight of the term that keeps everything else at the base's prediction; empty: 1 and 4",
     )
     trigger: str = Field(
-        "wrong", min_length=1, description="trigger word of the objectives wrong and trigger and of the rule woolf"
+        "wrong", min_length=1, description="trigger word of the objectives wrong and trigger, and of the rule woolf"
     )
     lora_rank: int = Field(16, ge=1, le=128, description="rank of the LoRA; alpha is the same, so scale 1")
     lora_layers: Literal["attention", "all", "text"] | None = Field(
         None,
-        description="attention projections alone; all: feed-forward and convolutions too; text: the keys and values "
-        "of the text alone; empty: all, or text under the objective trigger",
+        description="layers the LoRA is on: attention; all: feed-forward and convolutions too; text: only the keys and "
+        "values of the text; empty: all, or text with the objective trigger",
     )
     lora_text_encoders: bool = Field(
         False, description="a LoRA on the attention of both text encoders too, trained together with the UNet's"
     )
     train_steps: int = Field(
-        0, ge=0, description="optimiser steps of a retrain; 0: three for each rated picture, 1,800 at most"
+        0, ge=0, description="optimiser steps of a retrain; 0: three for each rated picture, at most 1,800"
     )
-    train_batch: int = Field(8, ge=1, description="latents a step, half rejects and half keeps")
+    train_batch: int = Field(8, ge=1, description="pictures in each step, half rejects and half keeps")
     micro_batch: int | None = Field(
         None,
         ge=1,
-        description="latents a forward pass, the step's gradient being their sum; empty: the whole batch, halved "
-        "whenever it does not fit the memory",
+        description="pictures in each forward pass; the step sums their gradients; empty: the whole batch, halved "
+        "when it does not fit into memory",
     )
     learning_rate: float = Field(5e-4, gt=0, description="AdamW's learning rate at the peak of the cosine schedule")
     min_timestep: int = Field(
-        100, ge=0, le=999, description="timesteps from this one to 999 are fitted; less noise shows no mistake"
+        100,
+        ge=0,
+        le=999,
+        description="only timesteps from this one to 999 are trained; mistakes are decided where there is much noise",
     )
-    null_dropout: float = Field(0.1, ge=0, le=1, description="share of training rows with the null prompt")
+    null_dropout: float = Field(
+        0.1, ge=0, le=1, description="share of the training pictures that are shown without their prompt"
+    )
     checkpoint_every: int = Field(100, ge=1, description="training steps between checkpoints")
     gradient_checkpointing: bool = Field(
-        False, description="keep fewer activations and compute them again: less memory, slower steps"
+        False, description="keep fewer activations and compute the rest again: less memory, slower steps"
     )
     base_quantization: Literal["none", "fp8", "int8", "nf4"] = Field(
         "none",
-        description="the UNet's linear weights in less memory: fp8, int8 (torchao) or nf4 (bitsandbytes, CUDA alone)",
+        description="the UNet's linear weights in fewer bits: fp8, int8 (torchao) or nf4 (bitsandbytes, only on CUDA)",
     )
     deterministic: bool = Field(
-        False, description="on a GPU the same bytes from the same inputs, at some cost in speed (the CPU always does)"
+        False, description="on a GPU, the same bytes from the same inputs, but slower; a CPU always does this"
     )
     seed: int = Field(0, ge=0, lt=2**32, description="seed of the training run")
 
-    host: str = Field("127.0.0.1", description="address the pages listen on; beyond this machine only with a sign-in")
+    host: str = Field("127.0.0.1", description="address the pages listen on; other machines need a sign-in")
     port: int = Field(8501, ge=1, le=65535, description="port of the pages")
     sign_in: Literal["name", "invitations", "oidc"] = Field(
-        "name", description="name: this machine alone; invitations: signed links; oidc: accounts, and signed links"
+        "name", description="name: anybody at this machine; invitations: signed links; oidc: accounts and signed links"
     )
     secret: str = Field(
         "", repr=False, description="signs cookies, invitations and picture addresses; 32 characters or more"
     )
-    public_url: str = Field("", description="address people open beyond this machine, e.g. `https://rate.example.org`")
-    allowed_hosts: str = Field("", description="more host names the pages answer to, comma-separated")
-    admins: str = Field("", description="e-mail addresses that are admins when they sign in, comma-separated")
+    public_url: str = Field(
+        "", description="address that people on other machines open, e.g. `https://rate.example.org`"
+    )
+    allowed_hosts: str = Field("", description="other host names that the pages answer to, separated by commas")
+    admins: str = Field("", description="e-mail addresses of admins, separated by commas")
     oidc_client_id: str = Field("", description="client id at the OIDC provider")
     oidc_client_secret: str = Field("", repr=False, description="client secret at the OIDC provider")
     oidc_metadata_url: str = Field("", description="the provider's `.well-known/openid-configuration` address")
 
-    webhook_url: str = Field("", description="told of published, promoted, rolled back, failed; empty: nobody is told")
-    webhook_secret: str = Field("", repr=False, description="signs what is sent (HMAC-SHA256), 32 characters or more")
-    metrics_open: bool = Field(False, description="give the metrics to other machines as well")
+    webhook_url: str = Field(
+        "",
+        description="address that is told when a version is published, promoted or rolled back, or a retrain fails; empty: none",
+    )
+    webhook_secret: str = Field(
+        "", repr=False, description="signs what the webhook sends (HMAC-SHA256); 32 characters or more"
+    )
+    metrics_open: bool = Field(False, description="let other machines read the metrics")
 
     @field_validator(*PATHS, mode="before")
     @classmethod

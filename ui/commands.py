@@ -15,7 +15,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Thumbs down teach Stable Diffusion XL what not to draw. Its knobs: docs/reference/settings.md.",
+    help="Thumbs down teach Stable Diffusion XL what not to draw. Its settings: `naysayer settings`.",
 )
 app.add_typer(prompts, name="prompts")
 exports = typer.Typer(no_args_is_help=True, help="A version's files for other programs.")
@@ -42,7 +42,7 @@ def run() -> None:
 
 @app.command()
 def pages() -> None:
-    """Start the web pages alone."""
+    """Start only the web pages."""
     import subprocess
 
     from ui.run.serve import pages_command
@@ -112,9 +112,9 @@ def unset(name: Annotated[str, typer.Argument(help="The setting, e.g. retrain_af
 def promote(
     number: Annotated[int, typer.Argument(help="The version, e.g. 3.")],
     reason: Annotated[str, typer.Option(help="Kept in the history.")] = "",
-    force: Annotated[bool, typer.Option("--force", help="Whatever speaks against it; needs a reason.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Promote even so; needs a reason.")] = False,
 ) -> None:
-    """Make a version the champion: it draws what the base does not. Refused when its files or its votes say no."""
+    """Make a version the champion, which draws the next pictures. Refused when its files or its votes say no."""
     from feedback.gate.actions import promote_by_hand
     from feedback.webhook import announce
     from store.layout import layout_of
@@ -129,7 +129,7 @@ def promote(
 
 @app.command()
 def rollback(reason: Annotated[str, typer.Option(help="Kept in the history.")] = "") -> None:
-    """Go back to the champion before this one."""
+    """Restore the previous champion; run it again to go back another step."""
     from feedback.versions import roll_back
     from feedback.webhook import announce
     from store.migrate import open_store
@@ -145,7 +145,7 @@ def withdraw(
     number: Annotated[int, typer.Argument(help="The version, e.g. 3.")],
     reason: Annotated[str, typer.Option(help="Kept in the history.")],
 ) -> None:
-    """Take a version out of use for good: its waiting pictures are dropped, and it cannot be promoted."""
+    """Take a version out of use for good: its waiting pictures are dropped, and it cannot be promoted again."""
     from feedback.versions import withdraw
     from store.migrate import open_store
 
@@ -154,24 +154,24 @@ def withdraw(
 
 @app.command()
 def stop(reason: Annotated[str, typer.Option(help="Kept in the history.")] = "") -> None:
-    """Stop the running retrain after its step: it makes no version, and the next one starts anew."""
+    """Stop the running retrain after its current step. It makes no version; the next one starts from scratch."""
     from feedback.runs import stop_retrain
     from store.migrate import open_store
 
     stop_retrain(open_store(read_settings()), reason)
-    typer.echo("the retrain stops after its step")
+    typer.echo("the retrain stops after its current step")
 
 
 @app.command()
 def recount() -> None:
-    """Make the counters that the pages read anew from the votes."""
+    """Count every vote again, for the counters that the pages read."""
     from feedback.pool.tally import rebuild
     from store.engine import writing
     from store.migrate import open_store
 
     with writing(open_store(read_settings())) as session:
         rebuild(session)
-    typer.echo("every counter was made anew from the votes")
+    typer.echo("every counter was made again from the votes")
 
 
 @app.command()
@@ -189,7 +189,7 @@ def schedule(
 
 @app.command()
 def backup(file: Annotated[Path, typer.Argument(help="The archive to write, e.g. naysayer.tar.")]) -> None:
-    """Write the whole store into one archive, while it is in use."""
+    """Write the whole store into one archive; the store may be in use."""
     from store.backup import backup
     from ui.words import report_words
 
@@ -207,10 +207,10 @@ def restore(file: Annotated[Path, typer.Argument(help="An archive made by `naysa
 
 @app.command()
 def invite(
-    name: Annotated[str, typer.Argument(help="The person's name, as it will stand beside the votes.")] = "",
-    days: Annotated[float, typer.Option(min=0.01, max=366, help="How long the link is good.")] = 7,
+    name: Annotated[str, typer.Argument(help="The person's name, shown beside the votes.")] = "",
+    days: Annotated[float, typer.Option(min=0.01, max=366, help="How many days the link works.")] = 7,
     role: Annotated[str, typer.Option(help="rater, curator or admin")] = "rater",
-    revoke: Annotated[str, typer.Option(help="End every invitation of this name instead.")] = "",
+    revoke: Annotated[str, typer.Option(help="Revoke every invitation of this name instead.")] = "",
 ) -> None:
     """Print a signed link that lets a person in without an account; without a name, list the invitations."""
     from feedback.people.invitations import invite, list_invitations, revoke_invitations

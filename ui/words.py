@@ -69,7 +69,11 @@ def invitation_table(rows: Sequence[Invitation]) -> str:
     )
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def set_line(row: SetRow) -> str:
     """An evaluation set in a line."""
     use = ", in use" if row.is_active else ""
-    return f"set {row.number} ({row.name}): {row.pairs} pairs over {row.prompts} prompts, {row.sha256[:12]}{use}"
+    return f"set {row.number} ({row.name}): {_count(row.pairs, 'pair')} over {_count(row.prompts, 'prompt')}, {row.sha256[:12]}{use}"

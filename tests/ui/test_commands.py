@@ -17,6 +17,6 @@ def test_the_command_line_withdraws_refuses_and_lists(settings, engine, publish_
     assert run.invoke(app, ["withdraw", "1", "--reason", "bad"]).output == "v1 is withdrawn, v0 is champion\n"
     pairs = tmp_path / "pairs.tsv"
     pairs.write_text("prompt\tseed\na red star\t3\n")
-    assert "1 pairs over 1 prompts" in run.invoke(app, ["evaluation", "import", str(pairs)]).output
+    assert "1 pair over 1 prompt" in run.invoke(app, ["evaluation", "import", str(pairs)]).output
     assert "set 1 (pairs)" in run.invoke(app, ["evaluation", "list"]).output
-    assert "made anew" in run.invoke(app, ["recount"]).output
+    assert "made again" in run.invoke(app, ["recount"]).output

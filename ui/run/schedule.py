@@ -47,7 +47,7 @@ WantedBy=timers.target
 
 
 def cron_line(program: Path, folder: Path, data: Path, variables: dict[str, str]) -> str:
-    r"""The line of a crontab. Cron ends a command at `%` unless it stands behind a backslash.
+    r"""The line of a crontab. Cron ends a command at a `%` without a backslash.
 
     >>> cron_line(Path("naysayer"), Path("/srv"), Path("/srv/50%"), {"NAYSAYER_DATA_DIR": "/srv/50%"})
     '* * * * * cd /srv && NAYSAYER_DATA_DIR=/srv/50\\% naysayer retrain --json >> /srv/50\\%/cron.log 2>&1'

@@ -14,8 +14,8 @@ SIGNS_IN = ("authlib", "httpx")
 def pages_command(settings: Settings) -> list[str]:
     """The command line that serves the pages at the address of the settings.
 
-    Looks and privacy options stand in `ui/.streamlit/config.toml`, which Streamlit reads because it lies beside
-    the script; what safety hangs on is said here as well, because flags win over every configuration file.
+    Looks and privacy options are in `ui/.streamlit/config.toml`, which Streamlit reads because it is beside the script.
+    What safety depends on is repeated here, because flags win over every configuration file.
     Raises BadRequest when accounts are asked for and the libraries that sign in are missing.
     """
     if missing := [name for name in SIGNS_IN if settings.sign_in == "oidc" and find_spec(name) is None]:

@@ -50,7 +50,7 @@ def supervise(settings: Settings) -> None:
     _stop(children)
     if ended and not asked:
         raise NaysayerError(
-            f"the {ended[0]} stopped by itself; what it said stands above; `naysayer doctor` may know more"
+            f"the {ended[0]} stopped by itself; its messages are above; `naysayer doctor` may know more"
         )
     typer.echo("stopped")
 
