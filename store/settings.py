@@ -69,9 +69,7 @@ class Settings(BaseSettings):
         """What is passed in, then the environment, `.env`, and the data folder's file."""
         return init_settings, env_settings, dotenv_settings, _DataFolder(settings_cls)
 
-    data_dir: Path = Field(
-        Path("data"), description="folder of the store: database, pictures, versions, checkpoints, kept settings"
-    )
+    data_dir: Path = Field(Path("data"), description="folder of the store: database, pictures, versions, settings")
     store_url: str = Field("", description="database URL; empty: SQLite in the data folder")
 
     model: str = Field(BUILTIN, description="`builtin`, a hub id, a local folder or a single `.safetensors` file")
@@ -114,7 +112,7 @@ class Settings(BaseSettings):
     sample_batch: int = Field(8, ge=1, description="pictures drawn at once; halved when they do not fit into memory")
     vae_decode: Literal["whole", "sliced", "tiled"] = Field(
         "whole",
-        description="sliced: one picture at a time; tiled: each picture in overlapping tiles; both need less memory",
+        description="sliced: one picture at a time; tiled: in overlapping tiles; both need less memory",
     )
     queue_target: int = Field(24, ge=1, description="unrated pictures the worker keeps ready")
     base_slice: float = Field(0.5, ge=0, le=1, description="share of the pictures drawn by the plain base")
@@ -126,12 +124,12 @@ class Settings(BaseSettings):
     )
     promotion: Literal["manual", "gate", "auto"] | None = Field(
         None,
-        description="who promotes a challenger: manual: a person; gate: the votes on pairs; auto: its retrain, at once; "
+        description="who promotes a challenger: a person (manual), the votes on pairs (gate), its retrain (auto); "
         "empty: auto for the built-in model while it retrains by itself, else gate",
     )
     prompt_scorer: str = Field(
         "",
-        description="`module:function` that takes a picture and its prompt, and says how well it follows the prompt, 0 to 1",
+        description="`module:function` that says from 0 to 1 how well a picture follows its prompt",
     )
 
     overlap: int = Field(1, ge=1, description="raters who judge each picture")
@@ -161,12 +159,12 @@ class Settings(BaseSettings):
     beta: float = Field(
         1.0,
         gt=0,
-        description="beta of nft: how far it moves from the base's prediction, towards rejects and away from keeps",
+        description="nft: how far it moves from the base, towards rejects and away from keeps",
     )
     anchor: float | None = Field(
         None,
         ge=0,
-        description="anchored, trigger: weight of the term that keeps everything else at the base's prediction; empty: 1 and 4",
+        description="anchored, trigger: weight of the term that keeps all else at the base's prediction; empty: 1 and 4",
     )
     trigger: str = Field(
         "wrong", min_length=1, description="trigger word of the objectives wrong and trigger, and of the rule woolf"
@@ -195,11 +193,9 @@ class Settings(BaseSettings):
         100,
         ge=0,
         le=999,
-        description="only timesteps from this one to 999 are trained; mistakes are decided where there is much noise",
+        description="only timesteps from this one to 999 are trained; mistakes are decided at high noise",
     )
-    null_dropout: float = Field(
-        0.1, ge=0, le=1, description="share of the training pictures that are shown without their prompt"
-    )
+    null_dropout: float = Field(0.1, ge=0, le=1, description="share of the training pictures shown without a prompt")
     checkpoint_every: int = Field(100, ge=1, description="training steps between checkpoints")
     gradient_checkpointing: bool = Field(
         False, description="keep fewer activations and compute the rest again: less memory, slower steps"
@@ -232,11 +228,9 @@ class Settings(BaseSettings):
 
     webhook_url: str = Field(
         "",
-        description="address that is told when a version is published, promoted or rolled back, or a retrain fails; empty: none",
+        description="address that hears of new, promoted and rolled-back versions",
     )
-    webhook_secret: str = Field(
-        "", repr=False, description="signs what the webhook sends (HMAC-SHA256); 32 characters or more"
-    )
+    webhook_secret: str = Field("", repr=False, description="signs what the webhook sends; 32 characters or more")
     metrics_open: bool = Field(False, description="let other machines read the metrics")
 
     @field_validator(*PATHS, mode="before")

@@ -76,4 +76,5 @@ def _count(number: int, what: str) -> str:
 def set_line(row: SetRow) -> str:
     """An evaluation set in a line."""
     use = ", in use" if row.is_active else ""
-    return f"set {row.number} ({row.name}): {_count(row.pairs, 'pair')} over {_count(row.prompts, 'prompt')}, {row.sha256[:12]}{use}"
+    size = f"{_count(row.pairs, 'pair')} over {_count(row.prompts, 'prompt')}"
+    return f"set {row.number} ({row.name}): {size}, {row.sha256[:12]}{use}"
