@@ -164,7 +164,7 @@ class Settings(BaseSettings):
     anchor: float | None = Field(
         None,
         ge=0,
-        description="anchored, trigger: weight of the term that keeps all else at the base's prediction; empty: 1 and 4",
+        description="anchored, trigger: weight of the term that keeps all else at the base's; empty: 1 and 4",
     )
     trigger: str = Field(
         "wrong", min_length=1, description="trigger word of the objectives wrong and trigger, and of the rule woolf"
