@@ -5,11 +5,13 @@ import hashlib
 import os
 import shutil
 import threading
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from store.errors import Busy, DamagedStore
+from store.errors import BadRequest, Busy, DamagedStore
 
 
 def sha256_of(data: bytes) -> str:
@@ -127,3 +129,24 @@ def remove_folder(folder: Path) -> None:
     """Deletes a folder and everything in it, if it exists."""
     if folder.exists():
         shutil.rmtree(folder)
+
+
+def expand_home(path: str) -> str:
+    """The path with the home folder for a leading `~`.
+
+    Raises ValueError for the home of nobody, and for a `$` that no shell has filled in: it would name a new folder.
+    """
+    if "$" in path:
+        raise ValueError("it holds a $ that no shell has filled in; write the path out")
+    try:
+        return str(Path(path).expanduser()) if path.startswith("~") else path
+    except RuntimeError as error:
+        raise ValueError("it begins with ~, but there is no such home folder; write the path out") from error
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a TOML file holds. Raises BadRequest when it is not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(f"{path} cannot be read as TOML: {error}; correct it or remove it") from error

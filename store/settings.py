@@ -5,7 +5,6 @@ and that file over the default. The file holds for every process on one store, c
 """
 
 import difflib
-import tomllib
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from store.errors import BadRequest
+from store.files import expand_home, read_toml
 from store.secrets import find_fault
 
 BUILTIN = "builtin"
@@ -236,16 +236,9 @@ class Settings(BaseSettings):
     @field_validator(*PATHS, mode="before")
     @classmethod
     def _expand(cls, value: Any) -> Any:
-        """The home folder for `~`; a shell that did not fill in `$HOME` would make a folder of that name."""
-        if not isinstance(value, str | Path):
-            return value
-        if "$" in str(value):
-            raise ValueError("it holds a $ that no shell has filled in; write the path out")
-        try:
-            expanded = str(value) if not str(value).startswith("~") else str(Path(value).expanduser())
-        except RuntimeError as error:
-            raise ValueError("it begins with ~, but there is no such home folder; write the path out") from error
-        return Path(expanded) if isinstance(value, Path) else expanded
+        if isinstance(value, Path):
+            return Path(expand_home(str(value)))
+        return expand_home(value) if isinstance(value, str) else value
 
     @field_validator("host")
     @classmethod
@@ -304,12 +297,7 @@ def read_file(path: Path) -> dict[str, Any]:
 
     Raises BadRequest when it is not TOML, or holds a name that is no setting or is not kept there.
     """
-    if not path.is_file():
-        return {}
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadRequest(f"{path} cannot be read as TOML: {error}; correct it or remove it") from error
+    values = read_toml(path) if path.is_file() else {}
     for name in values:
         if name not in Settings.model_fields:
             raise BadRequest(f"{name} in {path} is not a setting{nearest(name)}")

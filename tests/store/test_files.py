@@ -11,8 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from store.errors import Busy, DamagedStore
-from store.files import Blobs, only_one, put_in_place, remove_folder, sha256_of, sha256_of_file, write_file
+from store.errors import BadRequest, Busy, DamagedStore
+from store.files import (
+    Blobs,
+    expand_home,
+    only_one,
+    put_in_place,
+    read_toml,
+    remove_folder,
+    sha256_of,
+    sha256_of_file,
+    write_file,
+)
 from store.layout import layout_of
 from store.settings import Settings
 
@@ -236,3 +246,24 @@ def holder_of(lock: Path):
             yield process
         finally:
             process.kill()
+
+
+def test_the_home_folder_replaces_only_a_leading_tilde(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert expand_home("~/store") == "/home/ada/store"
+    assert expand_home("a~b/model") == "a~b/model"
+
+
+@pytest.mark.parametrize("path", ["$HOME/store", "~nobody-here/store"])
+def test_a_path_that_would_make_a_folder_by_mistake_is_refused(path):
+    with pytest.raises(ValueError, match="write the path out"):
+        expand_home(path)
+
+
+def test_a_file_that_is_not_toml_is_named(tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_text("a = 1\n")
+    assert read_toml(path) == {"a": 1}
+    path.write_bytes(b"a = '\xff'\n")
+    with pytest.raises(BadRequest, match=r"a\.toml cannot be read as TOML"):
+        read_toml(path)
