@@ -65,7 +65,7 @@ def builtin_model(
     out: Annotated[Path, typer.Option(help="Folder to write the model to.")] = Path("trainer/builtin/model"),
     seed: Annotated[int, typer.Option(help="Seed of the drawn pictures and of the training.")] = 0,
 ) -> None:
-    """Train the built-in miniature SDXL anew, from seeds (under two hours on two cores, minutes on a GPU)."""
+    """Train the built-in miniature SDXL from scratch (under two hours on two cores, minutes on a GPU)."""
     from trainer.builtin.build import main
 
     main(out, seed)

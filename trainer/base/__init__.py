@@ -1,1 +1,1 @@
-"""The base model: where it lies, how it is loaded, how it fits in memory."""
+"""The base model: where its weights are, how it is loaded, how it fits in memory."""

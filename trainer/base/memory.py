@@ -1,4 +1,4 @@
-"""What a fit does about memory: encoders off the device, passes as large as fit, and advice when nothing fits."""
+"""Memory during a fit: idle encoders leave the device, batches shrink until they fit, advice when nothing fits."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ def offload_encoders(base: Base, settings: Settings) -> Iterator[None]:
 
 
 def halve_until_fits(work: Callable[[int], Result], rows: int) -> tuple[Result, int]:
-    """What `work(rows)` gives, `rows` halved as often as memory runs out, and the rows that did fit.
+    """The result of `work(rows)`, with `rows` halved each time memory runs out, and the rows that fitted.
 
     Raises the library's own error when one row does not fit either.
     """
@@ -84,7 +84,7 @@ def _size(count: float) -> str:
 
 @contextmanager
 def make_deterministic(is_wanted: bool) -> Iterator[None]:
-    """While it lasts, torch takes algorithms that give the same bytes each time, or says that it has none."""
+    """Inside it, torch uses deterministic algorithms, and raises where it has none."""
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(is_wanted or before)
     try:
@@ -95,7 +95,7 @@ def make_deterministic(is_wanted: bool) -> Iterator[None]:
 
 @contextmanager
 def checkpoint_blocks(unet: UNet2DConditionModel, is_wanted: bool) -> Iterator[None]:
-    """While it lasts, the UNet keeps each block's input alone and computes the rest again (Chen et al. 2016)."""
+    """Inside it, the UNet keeps only each block's input and computes the rest again (Chen et al. 2016)."""
     if is_wanted:
         unet.enable_gradient_checkpointing()
     try:

@@ -1,4 +1,4 @@
-"""The base model: anything `StableDiffusionXLPipeline` can load, by one code path."""
+"""The base model: anything that `StableDiffusionXLPipeline` can load."""
 
 import json
 import re
@@ -131,7 +131,7 @@ def _load(path: Path, settings: Settings, device: torch.device, dtype: torch.dty
 
 
 def _quantized_unet(path: Path, settings: Settings, dtype: torch.dtype, quantization: Any) -> UNet2DConditionModel:
-    """The UNet alone: its linear weights are quantised while they are read, so that they never lie there in full."""
+    """Only the UNet: its linear weights are quantised while they are read, so they are never in memory in full."""
     how = {"torch_dtype": dtype, "quantization_config": quantization}
     if path.is_file():
         where = {"config": settings.model_config_source, "subfolder": "unet"} if settings.model_config_source else {}
@@ -191,7 +191,7 @@ def _hint(path: Path, settings: Settings) -> str:
 
 @contextmanager
 def move_to(device: torch.device | str, *modules: nn.Module) -> Iterator[None]:
-    """While it lasts, the modules are on that device; then where each was before."""
+    """Inside it, the modules are on that device; afterwards each is back where it was."""
     device = torch.device(device)
     homes = {module: home for module in modules if (home := next(module.parameters()).device).type != device.type}
     try:

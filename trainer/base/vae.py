@@ -42,7 +42,7 @@ def decode_latents(base: Base, latents_BCHW: Tensor) -> list[Image.Image]:
 
 @contextmanager
 def upcast_where_needed(vae: AutoencoderKL) -> Iterator[None]:
-    """While it lasts, the VAE is in float32 where float16 would overflow it."""
+    """Inside it, the VAE is in float32 if float16 would overflow it."""
     if vae.dtype != torch.float16 or not vae.config.force_upcast:
         yield
         return

@@ -1,4 +1,4 @@
-"""Where a model's weights lie on this machine, which revision of the hub they are, and the hash that names them."""
+"""Where a model's weights are on this machine, their revision on the hub, and the hash that identifies them."""
 
 import re
 from pathlib import Path
@@ -66,7 +66,7 @@ def revision_of(path: Path) -> str:
 def pin_revision(engine: Engine, settings: Settings) -> Settings:
     """The settings with the revision that the store was begun with, unless they name another model or a revision.
 
-    So a store goes on with its weights when the hub's branch has moved on.
+    So a store keeps its weights when the branch on the hub moves.
     """
     with reading(engine) as session:
         plain = session.get(Version, PLAIN)
@@ -84,7 +84,7 @@ def hash_of(path: Path, settings: Settings) -> str:
 
 
 def weight_files(path: Path) -> list[Path]:
-    """The safetensors files of a model, in an order that is always the same."""
+    """The safetensors files of a model, in a fixed order."""
     return [path] if path.is_file() else sorted(path.glob("**/*.safetensors"))
 
 

@@ -1,4 +1,4 @@
-"""The sampling rules: where a version's LoRA stands in classifier-free guidance.
+"""The sampling rules: where a version's LoRA enters classifier-free guidance.
 
 Shape suffixes: R rows of one UNet call, B pictures. The stock pipeline calls the UNet with R = 2B rows: the null
 (or negative) prompt first, then the prompt, and combines them to  eps = null + w (cond - null).

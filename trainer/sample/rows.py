@@ -1,10 +1,10 @@
-"""An adapter on some rows of a UNet call: a contiguous part of the batch meets the LoRA, the other rows the base alone.
+"""An adapter on some rows of a UNet call: a contiguous part of the batch uses the LoRA, the others only the base.
 
 Two exact forms, one call each. Merged: the part's rows are multiplied with a copy W + s BA of the weights, so the work
 is that of one product over all rows; it needs memory for the copies. Low-rank: every row is multiplied with W, and s BA
 is added to the part's; it needs no copy and two small products a layer more.
 
-The keys and values of the text are the same at every step of a drawing, so they are computed at its first step alone.
+The keys and values of the text are the same at every step of a drawing, so they are computed only at the first step.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -68,7 +68,7 @@ def make_forwards(
 
 @contextmanager
 def swap_forwards(changed: Iterable[tuple[nn.Module, Forward]]) -> Iterator[None]:
-    """While it lasts, each of these layers computes by its new forward."""
+    """Inside it, each of these layers uses its new forward."""
     with ExitStack() as undo:
         for layer, forward in changed:
             layer.__dict__["forward"] = forward  # found before the class's own, until it is gone again
