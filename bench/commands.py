@@ -53,7 +53,7 @@ def loop(
     rounds: Annotated[int, typer.Option(min=1, max=3, help="Rounds of the default method.")] = 3,
     processes: Annotated[int, typer.Option(min=1, help="Replicates at once, one thread each.")] = 2,
     docs: Annotated[Path | None, typer.Option(help="Folder to write evidence.md, .json, .png and the grid to.")] = None,
-    short: Annotated[bool, typer.Option("--short", help="The base and one round of the default method alone.")] = False,
+    short: Annotated[bool, typer.Option("--short", help="Only the base and one round of the default method.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Does the loop lower the share of wrong pictures, and by which method? About an hour on two cores."""

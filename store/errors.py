@@ -4,7 +4,7 @@ NaysayerError
 ├── StoreError               the database or the blob folder cannot be used as it is
 │   ├── NewerStore           written by a newer Naysayer
 │   ├── DamagedStore         integrity check failed, or a blob does not match its hash
-│   └── OtherBase            the store was begun with another base model
+│   └── OtherBase            the store was started with another base model
 ├── InputError               something a person or a file gave
 │   ├── UnknownImage         a vote on an image that this rater was never shown
 │   ├── UnknownVersion       no such version
@@ -56,7 +56,7 @@ class DamagedStore(StoreError):
 
 
 class OtherBase(StoreError):
-    """The store was begun with another base model.
+    """The store was started with another base model.
 
     Set `NAYSAYER_MODEL` back, or use another `NAYSAYER_DATA_DIR`.
     """
