@@ -36,11 +36,11 @@ from sqlmodel import select
 from bench.rate.browser import FLAGS, find_chromium, free_port, serving
 from bench.rate.http_rater import HttpRater
 from bench.rate.label_studio import SHOWN, SUBMIT, label_studio, require, sign_in
+from feedback.rate.display import put_picture
 from feedback.runs import latest_run
 from feedback.sample.plan import Drawing, Work, record_images
 from feedback.sample.prompts import add_prompts
 from feedback.versions import begin
-from store.display import put_picture
 from store.engine import reading
 from store.errors import NaysayerError
 from store.layout import layout_of

@@ -1,1 +1,1 @@
-"""Who sees which picture, and what a key press does."""
+"""Who sees which picture, how it is shown, and what a key press does."""

@@ -4,9 +4,9 @@ import time
 
 from sqlalchemy import Engine
 
+from feedback.rate.display import put_picture
 from feedback.sample.requests import COMING, answer, take
 from feedback.versions import PLAIN, get_version
-from store.display import put_picture
 from store.errors import NaysayerError
 from store.layout import Layout
 from store.tables import TaskKind, TaskStatus

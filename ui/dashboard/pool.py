@@ -12,8 +12,8 @@ from feedback.figures.summary import version_rows
 from feedback.pool.curation import Opened, SeenVote, curate, open_image
 from feedback.pool.gallery import Accord, Filter, Thumb, Which, gallery
 from feedback.rate.controls import make_control
+from feedback.rate.display import SMALL_PX
 from feedback.rate.raters import rater_names
-from store.display import SMALL_PX
 from store.errors import NaysayerError
 from store.tables import PoolAction, Reason, Verdict
 from ui.signin.people import viewer_name

@@ -2,7 +2,7 @@
 
 from starlette.responses import JSONResponse, Response
 
-from store.display import PNG, shown_bytes
+from feedback.rate.display import PNG, shown_bytes
 from store.layout import layout_of
 from store.settings import Settings
 from ui.web import process
