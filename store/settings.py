@@ -86,11 +86,7 @@ class Settings(BaseSettings):
         0.8, gt=0, lt=1, description="part of the noise schedule after which the refiner takes over"
     )
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="auto: bf16 on CUDA, else fp32")
-    device: str = Field(
-        "auto",
-        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
-        description="auto, cpu, mps, cuda or cuda:N",
-    )
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, mps, cuda or cuda:N")
 
     guidance_scale: float | None = Field(None, ge=1, description="guidance scale; empty: the model's")
     num_inference_steps: int | None = Field(None, ge=1, description="sampling steps; empty: the model's")
@@ -111,8 +107,7 @@ class Settings(BaseSettings):
     sweep_pictures: int = Field(16, ge=4, description="held-out pictures drawn at each strength that a retrain tries")
     sample_batch: int = Field(8, ge=1, description="pictures drawn at once; halved when they do not fit into memory")
     vae_decode: Literal["whole", "sliced", "tiled"] = Field(
-        "whole",
-        description="sliced: one picture at a time; tiled: in overlapping tiles; both need less memory",
+        "whole", description="sliced: one picture at a time; tiled: in overlapping tiles; both need less memory"
     )
     queue_target: int = Field(24, ge=1, description="unrated pictures the worker keeps ready")
     base_slice: float = Field(0.5, ge=0, le=1, description="share of the pictures drawn by the plain base")
@@ -128,8 +123,7 @@ class Settings(BaseSettings):
         "empty: auto for the built-in model while it retrains by itself, else gate",
     )
     prompt_scorer: str = Field(
-        "",
-        description="`module:function` that says from 0 to 1 how well a picture follows its prompt",
+        "", description="`module:function` that says from 0 to 1 how well a picture follows its prompt"
     )
 
     overlap: int = Field(1, ge=1, description="raters who judge each picture")
@@ -145,21 +139,16 @@ class Settings(BaseSettings):
     )
 
     retrain_after: int | None = Field(
-        None,
-        ge=1,
-        description="new rejects that make a retrain due; empty: 40 for the built-in model, else 100",
+        None, ge=1, description="new rejects that make a retrain due; empty: 40 for the built-in model, else 100"
     )
     auto_retrain: bool | None = Field(
-        None,
-        description="the worker retrains when due; empty: only with the built-in model",
+        None, description="the worker retrains when due; empty: only with the built-in model"
     )
     objective: Literal["nft", "sft", "anchored", "wrong", "trigger"] = Field(
         "nft", description="training objective; without keeps, nft and anchored become sft"
     )
     beta: float = Field(
-        1.0,
-        gt=0,
-        description="nft: how far it moves from the base, towards rejects and away from keeps",
+        1.0, gt=0, description="nft: how far it moves from the base, towards rejects and away from keeps"
     )
     anchor: float | None = Field(
         None,
@@ -226,10 +215,7 @@ class Settings(BaseSettings):
     oidc_client_secret: str = Field("", repr=False, description="client secret at the OIDC provider")
     oidc_metadata_url: str = Field("", description="the provider's `.well-known/openid-configuration` address")
 
-    webhook_url: str = Field(
-        "",
-        description="address that hears of new, promoted and rolled-back versions",
-    )
+    webhook_url: str = Field("", description="address that hears of new, promoted and rolled-back versions")
     webhook_secret: str = Field("", repr=False, description="signs what the webhook sends; 32 characters or more")
     metrics_open: bool = Field(False, description="let other machines read the metrics")
 
