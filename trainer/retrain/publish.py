@@ -113,7 +113,7 @@ def publish_version(engine: Engine, layout: Layout, made: Made) -> Version:
         run.message = f"published v{number}"
         session.add(run)
 
-    candidate = Candidate(files, _row(made), f"trained on manifest {made.manifest.id[:12]}")
+    candidate = Candidate(files, _row(made), f"trained on {len(made.manifest.items)} rated pictures")
     return publish_candidate(engine, layout, candidate, lambda folder: check_trained(made.base, folder), finish_run)
 
 

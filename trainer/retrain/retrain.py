@@ -88,7 +88,7 @@ def _train_and_publish(
         version = publish_version(engine, layout, made)
     remove_folder(layout.checkpoints)
     if promotion_mode(settings) == "auto":
-        promote(engine, version.number, "promoted at once after its retrain (NAYSAYER_PROMOTION=auto)")
+        promote(engine, version.number, "promoted at once after its retrain")
     return RetrainResult(
         f"published v{version.number}, trained on {len(manifest.items)} rated pictures", version.number
     )
