@@ -54,6 +54,11 @@ class Row(NamedTuple):
     rule: str = "plain"
     round: int = 0
 
+    @property
+    def label(self) -> str:
+        """The row's name in the table; the default method has one row for each round."""
+        return f"{self.name}, round {self.round}" if self.name == DEFAULT else self.name
+
 
 DEFAULT = "nft, same-prompt"
 PLAIN = [Row("base"), Row("base+negative-prompt"), Row("base+guidance"), Row("held-out base")]
@@ -70,6 +75,9 @@ OTHERS = [
     *(Row(f"{kind}, negative-half", kind, "negative-half", 1) for kind in ("nft", "sft", "anchored", "wrong")),
     Row("random-outputs, negative-half", "random", "negative-half", 1),
 ]
+
+
+ROWS = [*PLAIN, *ROUNDS, *CONTROLS, *OTHERS]
 
 
 class Judged(NamedTuple):

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from bench.loop.loop import HIGHER_GUIDANCE, NEGATIVE_PROMPT, WOOLFS_GUIDANCE
+from bench.loop.loop import HIGHER_GUIDANCE, NEGATIVE_PROMPT, ROWS, WOOLFS_GUIDANCE
 
 Found = dict[str, Any]
 
@@ -12,13 +12,27 @@ COLUMNS = "| method | votes | wrong | 95 % | change, same seeds (95 %) | diversi
 
 
 def table(found: Found) -> str:
-    """The record as a Markdown table; the change is against the base, in percentage points."""
+    """The record as a Markdown table; the change is against the base, in percentage points.
+
+    † marks a row that the program no longer makes.
+    """
+    removed = removed_methods(found)
     rows = [
-        _line(name, method)
+        _line(f"{name} †" if name in removed else name, method)
         for name, method in found["methods"].items()
         if name != found["default"] and not name.startswith("held-out")
     ]
     return "\n".join([COLUMNS, "|" + " --- |" * 9, *rows])
+
+
+def removed_methods(found: Found) -> list[str]:
+    """The methods that were measured for this record and that the program no longer has."""
+    return [name for name in found["methods"] if name not in {row.label for row in ROWS} | {found["default"]}]
+
+
+def _removed_note(found: Found) -> str:
+    """The footnote of `table`; empty when no row needs it."""
+    return "\n† The program no longer has this method. The row was measured before.\n" if removed_methods(found) else ""
 
 
 def _line(name: str, m: Found) -> str:
@@ -43,6 +57,7 @@ def page(found: Found) -> str:
         tried=", ".join(f"{strength:g}" for strength in found["strengths_tried"]),
         headline=_headline(found),
         table=table(found),
+        removed=_removed_note(found),
         controls=_controls(found),
         kinds=_kinds(found),
         meaning=_meaning(found),
