@@ -57,18 +57,19 @@ def loop(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Does the loop lower the share of wrong pictures, and by which method? About an hour on two cores."""
+    from bench.loop.charts import grid, plot
     from bench.loop.loop import Plan, run
-    from bench.loop.record import grid, plot, record
+    from bench.loop.record import make_record
     from bench.loop.record_page import page, table
 
     settings, plan = read_settings(), Plan(votes=votes, rounds=rounds, is_short=short)
-    found = record(run(settings, folder, plan, range(first, first + replicates), processes), plan)
+    found = make_record(run(settings, folder, plan, range(first, first + replicates), processes), plan)
     if docs is not None:
-        (docs / "evidence.json").write_text(json.dumps(found, indent=1) + "\n")
+        (docs / "evidence.json").write_text(found.to_json(indent=1) + "\n")
         (docs / "evidence.md").write_text(page(found))
         plot(found, docs / "evidence.png")
         grid(settings, folder, plan, first, docs / "evidence-grid.png")
-    typer.echo(json.dumps(found) if as_json else table(found))
+    typer.echo(found.to_json() if as_json else table(found))
 
 
 @benches.command("queue")

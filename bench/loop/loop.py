@@ -1,8 +1,8 @@
 """Does the loop lower the share of wrong pictures, and by which method?
 
-Simulated raters vote through the real store and queue; each method trains on the very same votes; every row of the
-table is judged from pixels on the same fresh prompts and seeds. Of several replicates each is one process with one
-thread. Finished rows are kept in a file, and a second call goes on where the first was stopped.
+Simulated raters vote through the real store and queue. Every method trains on the same votes and is judged from the
+pixels of the same new prompts and seeds. Several replicates run at once, each in a process with one thread. Finished
+rows are kept in a file; a second call continues where the first stopped.
 """
 
 import json
@@ -27,15 +27,15 @@ from store.settings import Settings
 NEGATIVE_PROMPT = "wrong, extra fingers, missing fingers, missing part, wrong colour, misspelt word, washed out"
 WOOLFS_GUIDANCE = 13.0
 HIGHER_GUIDANCE = 4.0
-"""About where the default method's guidance ends up: what that alone does."""
+"""About where the default method's guidance ends up: this row shows what guidance does without a LoRA."""
 AT_ONCE = 24
 TUNING_SEED = 100
-"""Added to the replicate's seed for what is tuned with the judge's help: other prompts, other seeds."""
+"""Added to the replicate's seed where the judge helps to tune, so that other prompts and seeds are used."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured: votes a round, rounds of the default method, prompts and seeds a replicate is judged on."""
+    """How much is measured: votes in each round, rounds of the default method, prompts and seeds of the evaluation."""
 
     votes: int = 200
     rounds: int = 3
@@ -43,11 +43,19 @@ class Plan:
     seeds: int = 3
     error_rate: float = 0.05
     is_short: bool = False
-    """The base and one round of the default method, nothing else."""
+    """Only the base and one round of the default method."""
+
+
+DEFAULT = "nft, same-prompt"
+
+
+def label_of(name: str, round_: int) -> str:
+    """A row's name in the table; the default method has one row for each round."""
+    return f"{name}, round {round_}" if name == DEFAULT else name
 
 
 class Row(NamedTuple):
-    """One line of the table: what was trained ("" is no LoRA), the rule that samples with it, the round."""
+    """One line of the table: the kind of training ("" is no LoRA), the rule that samples with it, the round."""
 
     name: str
     kind: str = ""
@@ -56,11 +64,10 @@ class Row(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The row's name in the table; the default method has one row for each round."""
-        return f"{self.name}, round {self.round}" if self.name == DEFAULT else self.name
+        """The row's name in the table."""
+        return label_of(self.name, self.round)
 
 
-DEFAULT = "nft, same-prompt"
 PLAIN = [Row("base"), Row("base+negative-prompt"), Row("base+guidance"), Row("held-out base")]
 ROUNDS = [Row(DEFAULT, "nft", "same-prompt", n) for n in (1, 2, 3)]
 CONTROLS = [
@@ -81,10 +88,10 @@ ROWS = [*PLAIN, *ROUNDS, *CONTROLS, *OTHERS]
 
 
 class Judged(NamedTuple):
-    """The faults of every evaluation picture in turn, how far a prompt's pictures differ, and how they came about.
+    """The faults of each evaluation picture, in order; how far a prompt's pictures differ; how they were made.
 
-    `spread`: root mean square distance of the latents of two pictures of one prompt; `right_spread`: of two that are
-    both right, because a mistake, above all a wrong colour, is a difference that nobody wants.
+    `spread` is the root mean square distance between the latents of two pictures of one prompt. `right_spread` counts
+    only pictures without mistakes, because a mistake, such as a wrong colour, is a difference that nobody wants.
     """
 
     faults: list[list[str]]
@@ -95,35 +102,56 @@ class Judged(NamedTuple):
     train_s: float
 
 
-def run(
-    settings: Settings, folder: Path, plan: Plan, replicates: Sequence[int], processes: int
-) -> list[dict[str, Any]]:
-    """The finished rows of all replicates: {replicate, row, round, faults, …}. `folder` keeps stores and rows."""
+class Finished(NamedTuple):
+    """A measured row of one replicate, as its file keeps it; the fields from `faults` on are those of Judged."""
+
+    replicate: int
+    row: str
+    round: int
+    faults: list[list[str]]
+    spread: float
+    right_spread: float
+    strength: float
+    guidance_scale: float
+    train_s: float
+
+    @property
+    def label(self) -> str:
+        """The row's name in the table."""
+        return label_of(self.row, self.round)
+
+
+def run(settings: Settings, folder: Path, plan: Plan, replicates: Sequence[int], processes: int) -> list[Finished]:
+    """The finished rows of all replicates. `folder` keeps stores and rows."""
     folder.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        is_alone = min(processes, len(replicates)) == 1
-        running = [pool.submit(replicate, settings, folder, plan, seed, is_alone) for seed in replicates]
+        is_only_one = min(processes, len(replicates)) == 1
+        running = [pool.submit(replicate, settings, folder, plan, seed, is_only_one) for seed in replicates]
         for done in as_completed(running):
             done.result()
     return [row for seed in replicates for row in finished(folder, seed)]
 
 
-def replicate(settings: Settings, folder: Path, plan: Plan, seed: int, is_alone: bool) -> None:
-    """Measures what one replicate lacks: its own prompts, votes, training seed and evaluation set."""
+def replicate(settings: Settings, folder: Path, plan: Plan, seed: int, is_only_one: bool) -> None:
+    """Measures the rows that a replicate lacks. Each has its own prompts, votes, training seed and evaluation set."""
     import torch
 
     from trainer.base.model import load_base, silence_libraries
 
-    if not is_alone:
+    if not is_only_one:
         torch.set_num_threads(1)
     silence_libraries()
-    wanted = [PLAIN[0], ROUNDS[0]] if plan.is_short else [*PLAIN, *ROUNDS[: plan.rounds], *CONTROLS, *OTHERS]
-    known = {(row["row"], row["round"]) for row in finished(folder, seed)}
+    known = {(row.row, row.round) for row in finished(folder, seed)}
     stores = Stores(settings, folder / f"replicate-{seed}", seed, plan.votes, plan.error_rate)
     meter = Meter(load_base(settings), stores, plan)
-    for row in wanted:
+    for row in planned_rows(plan):
         if (row.name, row.round) not in known:
-            _keep(folder, seed, row, meter.measure(row))
+            _keep(folder, Finished(seed, row.name, row.round, *meter.measure(row)))
+
+
+def planned_rows(plan: Plan) -> list[Row]:
+    """The rows that a plan measures, in the table's order."""
+    return [PLAIN[0], ROUNDS[0]] if plan.is_short else [*PLAIN, *ROUNDS[: plan.rounds], *CONTROLS, *OTHERS]
 
 
 class Meter:
@@ -151,7 +179,7 @@ class Meter:
 
     @contextmanager
     def drawing_of(self, row: Row) -> Iterator[tuple[Drawing, float]]:
-        """How a row is drawn, with its LoRA beside the base meanwhile, and the seconds its training took."""
+        """How a row is drawn, and the seconds its training took. Inside the block its LoRA is attached to the base."""
         from trainer.lora.tensors import DIFFUSERS_FILE, TRAINED, attach_file, detach
 
         if not row.kind:
@@ -173,7 +201,7 @@ class Meter:
         return replace(self.base.plain, **changes.get(row.name, {}))
 
     def _steered(self, row: Row, store: Settings, version: Any) -> Drawing:
-        """As the version says under its own rule; under another rule, the strength is chosen for it the same way."""
+        """The version's own strength under its own rule; under another rule, the strength that a sweep chooses."""
         from trainer.sample.sampler import steer_drawing
 
         if row.name == "woolf":
@@ -200,7 +228,7 @@ class Meter:
         return choice.strength
 
     def _woolf_tuned(self, version: Any) -> Drawing:
-        """Guidance and LoRA scale that the judge itself likes best on prompts and seeds of their own."""
+        """The guidance and LoRA scale with the fewest mistakes, by the judge itself, on other prompts and seeds."""
         from trainer.sample.sampler import steer_drawing
 
         recipe = replace(Recipe.of(version), rule="woolf")
@@ -238,7 +266,7 @@ def _faults(pictures: Sequence[Picture], items: Sequence[tuple[str, int]]) -> li
 
 
 def _spread(by_prompt: np.ndarray, counted: np.ndarray | None = None) -> float:
-    """Root mean square distance of two pictures of a prompt, the mean over all such pairs that count."""
+    """The root mean square distance of two pictures of a prompt, averaged over all pairs that count."""
     prompts, seeds, _ = by_prompt.shape
     counted = np.ones((prompts, seeds), bool) if counted is None else counted
     apart = [
@@ -249,13 +277,12 @@ def _spread(by_prompt: np.ndarray, counted: np.ndarray | None = None) -> float:
     return float(np.mean(apart)) if apart else 0.0
 
 
-def finished(folder: Path, seed: int) -> list[dict[str, Any]]:
+def finished(folder: Path, seed: int) -> list[Finished]:
     """The rows a replicate has measured so far."""
     path = folder / f"rows-{seed}.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [Finished(**json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def _keep(folder: Path, seed: int, row: Row, judged: Judged) -> None:
-    line = {"replicate": seed, "row": row.name, "round": row.round} | judged._asdict()
-    with (folder / f"rows-{seed}.jsonl").open("a") as file:
-        file.write(json.dumps(line) + "\n")
+def _keep(folder: Path, row: Finished) -> None:
+    with (folder / f"rows-{row.replicate}.jsonl").open("a") as file:
+        file.write(json.dumps(row._asdict()) + "\n")

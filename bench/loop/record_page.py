@@ -1,17 +1,15 @@
 """The record of the loop bench in words: a table for the terminal and the page `docs/measured/evidence.md`."""
 
 from pathlib import Path
-from typing import Any
 
 from bench.loop.loop import HIGHER_GUIDANCE, NEGATIVE_PROMPT, ROWS, WOOLFS_GUIDANCE
-
-Found = dict[str, Any]
+from bench.loop.record import Change, HeldOut, Method, Rate, Record
 
 TEMPLATE = Path(__file__).with_name("record_page.md.in")
 COLUMNS = "| method | votes | wrong | 95 % | change, same seeds (95 %) | diversity | prompt followed | strength | fit |"
 
 
-def table(found: Found) -> str:
+def table(found: Record) -> str:
     """The record as a Markdown table; the change is against the base, in percentage points.
 
     † marks a row that the program no longer makes.
@@ -19,42 +17,46 @@ def table(found: Found) -> str:
     removed = removed_methods(found)
     rows = [
         _line(f"{name} †" if name in removed else name, method)
-        for name, method in found["methods"].items()
-        if name != found["default"] and not name.startswith("held-out")
+        for name, method in found.methods.items()
+        if name != found.default and not name.startswith("held-out")
     ]
     return "\n".join([COLUMNS, "|" + " --- |" * 9, *rows])
 
 
-def removed_methods(found: Found) -> list[str]:
-    """The methods that were measured for this record and that the program no longer has."""
-    return [name for name in found["methods"] if name not in {row.label for row in ROWS} | {found["default"]}]
+def removed_methods(found: Record) -> list[str]:
+    """The methods that the record has and the program no longer has."""
+    known = {row.label for row in ROWS} | {found.default}
+    return [name for name in found.methods if name not in known]
 
 
-def _removed_note(found: Found) -> str:
+def _removed_note(found: Record) -> str:
     """The footnote of `table`; empty when no row needs it."""
     return "\n† The program no longer has this method. The row was measured before.\n" if removed_methods(found) else ""
 
 
-def _line(name: str, m: Found) -> str:
+def _line(name: str, m: Method) -> str:
     cells = [
         name,
-        str(m["votes"] or ""),
-        f"{_percent(m['rate'])} of {m['n']}",
-        f"{_percent(m['low'])} – {_percent(m['high'])}",
+        str(m.votes or ""),
+        f"{_percent(m.rate)} of {m.n}",
+        f"{_percent(m.low)} – {_percent(m.high)}",
         "" if name == "base" else _change(m),
-        f"{m['diversity']:.2f}",
-        _percent(m["adherence"]),
-        ", ".join(f"{s:g}" for s in m["strengths"]) if any(m["strengths"]) else "",
-        f"{m['train_seconds']:.0f} s" if m["train_seconds"] else "",
+        f"{m.diversity:.2f}",
+        _percent(m.adherence),
+        ", ".join(f"{s:g}" for s in m.strengths) if any(m.strengths) else "",
+        f"{m.train_seconds:.0f} s" if m.train_seconds else "",
     ]
     return "| " + " | ".join(cells) + " |"
 
 
-def page(found: Found) -> str:
+def page(found: Record) -> str:
     """The page of evidence; every number in it comes from the record."""
     return TEMPLATE.read_text(encoding="utf-8").format(
-        **found | {"held_out": _held_out(found["held_out"])},
-        tried=", ".join(f"{strength:g}" for strength in found["strengths_tried"]),
+        date=found.date,
+        machine=found.machine,
+        replicates=found.replicates,
+        held_out=_held_out(found.held_out),
+        tried=", ".join(f"{strength:g}" for strength in found.strengths_tried),
         headline=_headline(found),
         table=table(found),
         removed=_removed_note(found),
@@ -67,70 +69,67 @@ def page(found: Found) -> str:
     )
 
 
-def _headline(found: Found) -> str:
-    base, last = found["methods"]["base"], found["methods"][found["default"]]
-    ratio = last["rate"] / base["rate"] if base["rate"] else 1.0
+def _headline(found: Record) -> str:
+    base, last = found.methods["base"], found.methods[found.default]
+    ratio = last.rate / base.rate if base.rate else 1.0
     return (
-        f"After {found['rounds']} rounds of {found['votes_a_round']} votes (5 % of them wrong) the share of wrong "
-        f"pictures went from {_percent(base['rate'])} to {_percent(last['rate'])}, {ratio:.2f} of the base's: "
+        f"After {found.rounds} rounds of {found.votes_a_round} votes (5 % of them wrong) the share of wrong "
+        f"pictures went from {_percent(base.rate)} to {_percent(last.rate)}, {ratio:.2f} of the base's: "
         f"{_change(last)} percentage points on the same prompts and seeds."
     )
 
 
-def _meaning(found: Found) -> str:
+def _meaning(found: Record) -> str:
     """What the intervals allow to say of the default method after its last round."""
-    last = found["methods"][found["default"]]
-    against = found["methods"].get("random-outputs", {}).get("default_against_it")
+    last, control = found.methods[found.default], found.methods.get("random-outputs")
+    against = control.default_against_it if control else None
     said = (
-        "fewer wrong pictures than the base, beyond chance"
-        if last["paired_high"] < 0
-        else "no clear gain over the base"
+        "fewer wrong pictures than the base, beyond chance" if last.paired_high < 0 else "no clear gain over the base"
     )
     if against is None:
         return f"The loop gives {said}."
-    beats = "It also beats" if against["paired_high"] < 0 else "It does not clearly beat"
+    beats = "It also beats" if against.paired_high < 0 else "It does not clearly beat"
     return f"The loop gives {said}. {beats} a LoRA of the base's own pictures, chosen at random."
 
 
-def _controls(found: Found) -> str:
-    default, methods = found["default"], found["methods"]
+def _controls(found: Record) -> str:
+    """The default method beside each control that it is compared with, after one round and after the last."""
+    first, last = found.methods[f"{found.default}, round 1"], found.methods[found.default]
     return "\n".join(
-        f"- Against `{name}` the default method draws {first / m['rate']:.2f} times as many wrong pictures after one "
-        f"round, {methods[default]['rate'] / m['rate']:.2f} times after {found['rounds']}; paired change "
-        f"{_change(m['default_against_it'])} and {_change(m['last_default_against_it'])} points."
-        for first in [methods.get(f"{default}, round 1", {}).get("rate", 0.0)]
-        for name, m in methods.items()
-        if "default_against_it" in m and m["rate"]
+        f"- Against `{name}` the default method draws {first.rate / m.rate:.2f} times as many wrong pictures after one "
+        f"round, {last.rate / m.rate:.2f} times after {found.rounds}; paired change "
+        f"{_change(m.default_against_it)} and {_change(m.last_default_against_it)} points."
+        for name, m in found.methods.items()
+        if m.default_against_it and m.last_default_against_it and m.rate
     )
 
 
-def _kinds(found: Found) -> str:
+def _kinds(found: Record) -> str:
     """Pictures with each kind of fault: the base, only more guidance, and the default method round by round."""
-    methods = {name: m for name, m in found["methods"].items() if name.startswith(("base", f"{found['default']},"))}
-    kinds = list(dict.fromkeys(kind for m in methods.values() for kind in m["faults"]))
-    lines = [[kind, *(str(m["faults"].get(kind, 0)) for m in methods.values())] for kind in kinds]
+    methods = {name: m for name, m in found.methods.items() if name.startswith(("base", f"{found.default},"))}
+    kinds = list(dict.fromkeys(kind for m in methods.values() for kind in m.faults))
+    lines = [[kind, *(str(m.faults.get(kind, 0)) for m in methods.values())] for kind in kinds]
     head = ["fault, pictures with it", *methods]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *lines))
 
 
-def _held_out(found: Found) -> str:
-    subject, fault = found["subject"], found["fault"]
-    lines = [
-        f"In a further run raters saw no {subject}, and they skipped pictures whose only fault was `{fault}`:",
-        "",
-    ]
-    for what, words in (("subject", f"{subject} pictures judged wrong"), ("fault", f"stars with wrong {fault}")):
-        before, after = found[f"{what}, held-out base"], found[f"{what}, held-out"]
-        lines.append(f"- {words}: base {_rate(before)}, after one round {_rate(after)}")
-    return "\n".join(lines)
+def _held_out(found: HeldOut) -> str:
+    return (
+        f"In a further run raters saw no {found.subject}, and they skipped pictures whose only fault was "
+        f"`{found.fault}`:\n\n"
+        f"- {found.subject} pictures judged wrong: base {_rate(found.subject_before)}, "
+        f"after one round {_rate(found.subject_after)}\n"
+        f"- stars with wrong {found.fault}: base {_rate(found.fault_before)}, "
+        f"after one round {_rate(found.fault_after)}"
+    )
 
 
-def _rate(m: Found) -> str:
-    return f"{_percent(m['rate'])} ({_percent(m['low'])} – {_percent(m['high'])}, n {m['n']})"
+def _rate(m: Rate) -> str:
+    return f"{_percent(m.rate)} ({_percent(m.low)} – {_percent(m.high)}, n {m.n})"
 
 
-def _change(m: Found) -> str:
-    return f"{_points(m['paired'])} ({_points(m['paired_low'])} to {_points(m['paired_high'])})"
+def _change(m: Change) -> str:
+    return f"{_points(m.paired)} ({_points(m.paired_low)} to {_points(m.paired_high)})"
 
 
 def _points(difference: float) -> str:

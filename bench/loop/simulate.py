@@ -1,4 +1,4 @@
-"""Simulated raters: they see what a rater sees, the picture and its prompt, and vote through the page's functions."""
+"""Simulated raters: they see what a rater sees, the picture and its prompt, and vote as the rating page does."""
 
 import io
 import random
@@ -30,10 +30,10 @@ from trainer.world.judging import judge
 AT_ONCE = 4
 WAIT_S = 0.5
 
-# Of people, from published ratings of generated images; `naysayer bench ratings FOLDER` computes them anew.
+# How people rate, from published ratings of generated pictures; `naysayer bench ratings FOLDER` computes these figures.
 SLIP_RATE = 0.158
-"""ImagenHub, text to image, perceptual quality, 1,379 pictures by three raters each: two of them agree on 73.4 %, as if
-each gave the wrong one of two verdicts in 15.8 % (agreement = 1 - 2e(1 - e))."""
+"""ImagenHub, text to image, perceptual quality, 1,379 pictures with three raters each: two raters agree on 73.4 %, as
+they would if each gave the wrong verdict on 15.8 % (agreement = 1 - 2e(1 - e))."""
 PACE_S = 8.25
 """GenEval, 2,000 pages: median 57.8 s for seven questions about a picture, so 8.25 s for one."""
 SPREAD = 0.853
@@ -42,10 +42,10 @@ SPREAD = 0.853
 
 @dataclass(frozen=True)
 class Habits:
-    """How the raters behave: slips and skips as shares, median seconds a vote, and the seed of their chances.
+    """How the raters behave: shares of slips and skips, median seconds for a vote, and the seed of their chance.
 
-    With `blind_share` they do not look: that share of the pictures is rejected, whichever they are. A picture with
-    nothing wrong but `unseen_fault` is skipped.
+    With `blind_share` they do not look: they reject that share of the pictures at random. They skip a picture whose
+    only fault is `unseen_fault`.
     """
 
     error_rate: float = SLIP_RATE
@@ -59,11 +59,13 @@ class Habits:
 def simulate(settings: Settings, raters: int, votes: int, habits: Habits, *, retrain_when_due: bool = True) -> None:
     """Gives `votes` votes by `raters` raters in turn, drawing pictures and retraining as the loop would.
 
-    Where a worker runs on this store already, that one draws. Raises BadRequest unless the model is the built-in one:
-    the judge knows its drawn world alone.
+    If a worker already runs on this store, the worker draws. Raises BadRequest unless the model is the built-in one,
+    because the judge knows only its drawn world.
     """
     if not settings.is_builtin:
-        raise BadRequest(f"simulated raters can judge the built-in model alone, NAYSAYER_MODEL is {settings.model!r}")
+        raise BadRequest(
+            f"simulated raters can judge only the built-in model, but NAYSAYER_MODEL is {settings.model!r}"
+        )
     engine, layout = open_store(settings), layout_of(settings)
     chance = random.Random(habits.seed)
     with ExitStack() as stack, tqdm(total=votes, desc="voting", unit="vote") as bar:
@@ -96,7 +98,7 @@ def _press(layout: Layout, image: Shown, habits: Habits, chance: random.Random) 
 
 
 def _drawer(stack: ExitStack, engine: Engine, layout: Layout, settings: Settings) -> Callable[[], object]:
-    """A function that brings new pictures: by drawing them here, or by waiting for the worker that runs already."""
+    """A function that brings new pictures: it draws them, or it waits for the worker that already runs."""
     try:
         stack.enter_context(only_one(layout.root / "worker.lock", "a worker runs"))
     except Busy:

@@ -1,4 +1,4 @@
-"""The stores of one replicate: pictures are drawn once, voted on in several ways, and trained on by each objective."""
+"""The stores of one replicate: pictures are drawn once, rated in several ways, and each objective trains on them."""
 
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -25,15 +25,15 @@ HABITS: dict[str, Callable[[float], Habits]] = {
     "noisy": lambda rate: Habits(0.2),
     "without": lambda rate: Habits(rate, unseen_fault=HELD_OUT_FAULT),
 }
-"""How raters vote: with few slips; at random, so that "rejects" are random own outputs; often wrongly; blind to a
-fault."""
+"""How raters vote: with few slips; at random, so that the rejects are any of the base's pictures; often wrongly; blind
+to one fault."""
 TRAINED_BY = {"random": "sft", "noisy": "nft", "without": "nft"}
-"""The objective that trains on those votes; the others are named after theirs."""
+"""The objective that trains on those votes; every other kind has its objective's name."""
 
 
 @dataclass(frozen=True)
 class Stores:
-    """Makes stores below `folder` when they are first asked for, each in one go; `seed` is the replicate's."""
+    """Makes each store inside `folder` when it is first needed; `seed` is the replicate's."""
 
     settings: Settings
     folder: Path
@@ -42,7 +42,7 @@ class Stores:
     error_rate: float
 
     def trained(self, kind: str, round_: int = 1) -> tuple[Settings, Version]:
-        """The store in which that objective (or TRAINED_BY's) was rated, trained and promoted so many times."""
+        """The store after so many rounds of rating, training and promotion with that kind, and its newest version."""
         settings = self._settings(f"{kind}-{round_}", kind)
         self._built(settings, lambda: self._retrain(settings, kind, round_))
         return settings, get_version(open_store(settings), round_)
@@ -92,7 +92,7 @@ class Stores:
         return self.settings.model_copy(update=changes | {"evaluation_pairs": 0, "auto_retrain": False})
 
     def _built(self, settings: Settings, build: Callable[[], None]) -> Settings:
-        """The settings of a store that is built once; anew when an earlier attempt was stopped midway."""
+        """The settings of a store, which is built unless it is ready; a half-built one is built again from scratch."""
         place = settings.data_dir.parent
         if not (place / "ready").exists():
             shutil.rmtree(place, ignore_errors=True)
@@ -103,7 +103,7 @@ class Stores:
 
 
 def evaluation_items(seed: int, prompts: int, seeds: int, subjects: Sequence[str] = SUBJECTS) -> list[tuple[str, int]]:
-    """Prompts that the replicate does not rate, each under so many seeds that no picture of the loop is drawn with."""
+    """Prompts that the replicate does not rate, each with so many seeds, which no picture of the loop has."""
     asked = distinct_prompts(1000 + seed, prompts, subjects, rated_prompts(seed % 100))
     first = FIRST_EVALUATION_SEED + 10_000 * (seed + 1)
     return [(prompt, first + k * seeds + s) for k, prompt in enumerate(asked) for s in range(seeds)]
@@ -115,7 +115,7 @@ def rated_prompts(seed: int, subjects: Sequence[str] = SUBJECTS) -> list[str]:
 
 
 def distinct_prompts(seed: int, count: int, subjects: Sequence[str], taken: Iterable[str] = ()) -> list[str]:
-    """Prompts of random scenes, the subjects in turn, none twice and none of `taken`."""
+    """Different prompts of random scenes, the subjects in turn, without those in `taken`."""
     rng = np.random.default_rng(seed)
     seen = set(taken)
     found: list[str] = []

@@ -1,26 +1,34 @@
 """The page of evidence says what the record holds, and no more than its intervals allow."""
 
-import json
-from pathlib import Path
-
-from bench.loop.record_page import page, removed_methods
-
-MEASURED = Path(__file__).parents[3] / "docs" / "measured"
+from bench.loop.loop import DEFAULT
+from bench.loop.record import make_record
+from bench.loop.record_page import page, removed_methods, table
+from tests.bench.loop.conftest import MEASURED, PLAN, RIGHT, WRONG, control_rows, finished_row
 
 
-def test_the_page_in_the_docs_is_the_one_that_the_record_gives():
-    found = json.loads((MEASURED / "evidence.json").read_text())
-    assert page(found) == (MEASURED / "evidence.md").read_text(), "make it again: naysayer bench loop --docs"
+def test_the_page_in_the_docs_is_the_one_that_the_record_gives(measured):
+    assert page(measured) == (MEASURED / "evidence.md").read_text()
 
 
-def test_rows_of_a_removed_method_stay_and_carry_a_footnote():
-    found = json.loads((MEASURED / "evidence.json").read_text())
-    assert removed_methods(found) == ["kto, same-prompt", "kto, negative-half"]
-    assert "| kto, same-prompt † | 200 | 36.1 % of 216 |" in page(found)
-    assert "† The program no longer has this method." in page(found)
+def test_rows_of_a_removed_method_stay_and_carry_a_footnote(measured):
+    assert removed_methods(measured) == ["kto, same-prompt", "kto, negative-half"]
+    assert "| kto, same-prompt † | 200 | 36.1 % of 216 |" in page(measured)
+    assert "† The program no longer has this method." in page(measured)
 
 
-def test_a_page_without_removed_methods_has_no_footnote():
-    found = json.loads((MEASURED / "evidence.json").read_text())
-    found["methods"] = {name: m for name, m in found["methods"].items() if not name.startswith("kto")}
-    assert "†" not in page(found)
+def test_a_page_without_removed_methods_has_no_footnote(measured):
+    methods = {name: method for name, method in measured.methods.items() if not name.startswith("kto")}
+    assert "†" not in page(measured.model_copy(update={"methods": methods}))
+
+
+def test_without_a_clear_gain_the_page_claims_none():
+    no_gain = page(make_record([*control_rows(), finished_row(DEFAULT, 1, WRONG + RIGHT)], PLAN))
+    assert "no clear gain over the base" in no_gain
+    assert "It does not clearly beat a LoRA of the base's own pictures" in no_gain
+
+
+def test_a_gain_beyond_chance_is_claimed_beside_its_control():
+    found = make_record([*control_rows(), finished_row(DEFAULT, 1, RIGHT + RIGHT)], PLAN)
+    gain = page(found)
+    assert "fewer wrong pictures than the base, beyond chance. It also beats a LoRA of the base's own" in gain
+    assert table(found) in gain

@@ -1,0 +1,33 @@
+"""Finished rows of the loop bench, made by hand."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.loop.loop import Finished, Plan
+from bench.loop.record import Record
+
+MEASURED = Path(__file__).parents[3] / "docs" / "measured"
+PLAN = Plan(votes=160, prompts=24, seeds=3, is_short=True)
+WRONG, RIGHT = [["fingers"]] * 8, [[]] * 8
+
+
+def finished_row(name: str, round_: int, faults: list[list[str]], replicate: int = 0) -> Finished:
+    """A row with these faults; nothing else about it matters."""
+    return Finished(replicate, name, round_, faults, 1.0, 1.0, 4.0 * bool(round_), 1.75, 60.0)
+
+
+def control_rows() -> list[Finished]:
+    """The base, the controls and the held-out rows, half of each wrong."""
+    named = [
+        ("base", 0),
+        ("held-out base", 0),
+        *((n, 1) for n in ("random-outputs", "woolf", "woolf-tuned", "held-out")),
+    ]
+    return [finished_row(name, round_, WRONG + RIGHT) for name, round_ in named]
+
+
+@pytest.fixture(scope="session")
+def measured() -> Record:
+    """The record in the docs."""
+    return Record.model_validate_json((MEASURED / "evidence.json").read_text())

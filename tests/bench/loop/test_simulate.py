@@ -1,0 +1,44 @@
+"""Simulated raters vote through the real store, as their habits say."""
+
+from collections import Counter
+
+import pytest
+from sqlmodel import select
+
+from bench.loop.simulate import Habits, simulate
+from store.engine import reading
+from store.errors import BadRequest
+from store.migrate import open_store
+from store.settings import Settings
+from store.tables import Image, Rater, Vote
+from tests.trainer.conftest import quick_settings
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory) -> Settings:
+    """A store with pictures that nobody has rated yet."""
+    return quick_settings(tmp_path_factory.mktemp("simulated") / "data", queue_target=12, evaluation_pairs=0, overlap=1)
+
+
+def votes_of(settings: Settings) -> list[str]:
+    engine = open_store(settings)
+    with reading(engine) as session:
+        verdicts = [vote.verdict.value for vote in session.exec(select(Vote).order_by(Vote.id))]  # type: ignore[arg-type]
+    engine.dispose()
+    return verdicts
+
+
+def test_raters_take_turns_and_their_habits_decide(drawn):
+    simulate(drawn, 2, 6, Habits(0.0, blind_share=1.0), retrain_when_due=False)
+    simulate(drawn, 2, 6, Habits(0.0, skip_rate=1.0), retrain_when_due=False)
+    assert Counter(votes_of(drawn)) == {"reject": 6, "skip": 6}
+    engine = open_store(drawn)
+    with reading(engine) as session:
+        assert len(session.exec(select(Rater)).all()) == 2
+        assert len(session.exec(select(Image)).all()) >= 12
+    engine.dispose()
+
+
+def test_only_the_built_in_model_can_be_judged(tmp_path):
+    with pytest.raises(BadRequest, match="only the built-in model"):
+        simulate(Settings(_env_file=None, data_dir=tmp_path, model="/somewhere"), 1, 1, Habits())
