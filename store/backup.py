@@ -31,7 +31,7 @@ ALLOWED_NAME = re.compile(r"naysayer\.db|blobs/[0-9a-f]{2}/[0-9a-f]{64}|versions
 
 
 class Contents(NamedTuple):
-    """The first member of a backup: `files` is every other one with its SHA-256."""
+    """The first member of a backup: `files` is every other one with its SHA-256, `votes` the rows of that table."""
 
     schema: str
     votes: int
@@ -41,11 +41,11 @@ class Contents(NamedTuple):
 
 
 class BackupReport(NamedTuple):
-    """What a backup holds; `bytes` is the size of its file."""
+    """What a backup holds: every row of `vote` and `image`, whatever counts. `bytes` is the size of its file."""
 
     path: Path
     schema: str
-    votes: int
+    presses: int
     images: int
     versions: int
     files: int
@@ -267,5 +267,5 @@ def _flush_all(folder: Path) -> None:
 
 
 def _report(archive: Path, contents: Contents) -> BackupReport:
-    schema, votes, images, versions, files = contents
-    return BackupReport(archive, schema, votes, images, versions, len(files), archive.stat().st_size)
+    schema, presses, images, versions, files = contents
+    return BackupReport(archive, schema, presses, images, versions, len(files), archive.stat().st_size)

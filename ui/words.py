@@ -20,8 +20,10 @@ def version_table(rows: Sequence[VersionRow]) -> str:
 def standing_lines(standing: Standing, due: Due) -> str:
     """The loop in a few lines."""
     lines = [
-        f"{standing.waiting} pictures wait to be rated, {standing.images} drawn so far from {standing.prompts} prompts",
-        f"{standing.votes} votes by {standing.raters} raters, {standing.votes_today} of them today",
+        f"{standing.waiting} pictures wait to be rated, {standing.drawn} drawn for rating so far "
+        f"from {standing.prompts} prompts, {standing.judged} judged",
+        f"{standing.votes} votes by {standing.raters} raters (the latest of each rater on each picture), "
+        f"{standing.votes_today} of them today",
         f"pool: {standing.rejects} rejects, {standing.keeps} keeps, {standing.disputed} disputed",
         due.sentence,
     ]
@@ -53,7 +55,8 @@ def _line(row: VersionRow) -> str:
 def report_words(report: BackupReport) -> str:
     """What a backup holds, in a line."""
     return (
-        f"{report.path}: {report.votes} votes, {report.images} pictures, {report.versions} versions, "
+        f"{report.path}: {report.presses} key presses (undone and replaced votes included), "
+        f"{report.images} pictures (controls included), {report.versions} versions, "
         f"{report.bytes / 1e6:.1f} MB"
     )
 

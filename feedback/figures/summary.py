@@ -1,4 +1,4 @@
-"""Where the loop stands, in numbers: every figure a page shows is computed here."""
+"""Where the loop stands, in numbers. What each figure counts: `feedback.pool.counts`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Engine, case, func
 from sqlmodel import Session, col, select
 
+from feedback.pool.counts import IN_FIGURES, VOTES, count_drawn, count_outcomes, count_pool, count_votes, is_vote
 from feedback.pool.pool import Due
 from feedback.pool.tally import new_rejects
 from feedback.pool.verdicts import outcome_of_counts
@@ -29,7 +30,6 @@ from store.tables import (
     Prompt,
     Rater,
     Run,
-    Verdict,
     Version,
     VersionTally,
     Vote,
@@ -37,12 +37,10 @@ from store.tables import (
     utc_now,
 )
 
-VOTES = col(VoteCount.rejects) + col(VoteCount.keeps)
-
 
 @dataclass(frozen=True)
 class VersionRow:
-    """One version in the table: `judged` images have a verdict, `rejected` of them are rejects.
+    """One version in the table: `votes` on its sampled pictures, of which `judged` have a verdict, `rejected` a reject.
 
     It was trained on `trained_on` rejects, `trained_new` of which its parent was not. Of `vote_pairs` pairs of votes on
     one image `agreeing` say the same.
@@ -95,17 +93,20 @@ class InHand:
 
 @dataclass(frozen=True)
 class Standing:
-    """The loop at this instant; `judged` pictures have votes, those of evaluation sets included, the pool's not."""
+    """The loop at this instant, counted as `feedback.pool.counts` says.
+
+    Of the `drawn` pictures, `judged` have a verdict. The pool holds `rejects`, `keeps` and `disputed` sampled pictures.
+    """
 
     waiting: int
-    images: int
+    drawn: int
     votes: int
     votes_today: int
     raters: int
+    judged: int
     rejects: int
     keeps: int
     disputed: int
-    judged: int
     prompts: int
     run: Run | None
     in_hand: tuple[InHand, ...] = ()
@@ -113,9 +114,13 @@ class Standing:
 
 @dataclass(frozen=True)
 class Progress:
-    """What one rater has done: current votes, all and of today; controls and repeats count as what they look like."""
+    """What one rater has answered with reject or keep, in all and today (UTC).
 
-    votes: int
+    Controls and repeats count as the pictures they look like, or the count would give them away. So a rater may have
+    more answers than votes.
+    """
+
+    answers: int
     today: int
 
 
@@ -174,19 +179,17 @@ def standing(engine: Engine, now: datetime | None = None) -> Standing:
     """The counts of the overview page; `now` (UTC) says when today began."""
     now = now or utc_now()
     with reading(engine) as session:
-        sampled, evaluated = (_outcomes(session, origin) for origin in (Origin.sampled, Origin.evaluation))
-        rejects, keeps, disputed = sampled
-        votes, today, raters = _votes(session, now)
+        votes, pool = count_votes(session, now.date()), count_pool(session)
         return Standing(
             waiting=_waiting(session),
-            images=session.exec(select(func.count(col(Image.id))).where(Image.origin == Origin.sampled)).one(),
-            votes=votes,
-            votes_today=today,
-            raters=raters,
-            rejects=rejects,
-            keeps=keeps,
-            disputed=disputed,
-            judged=sum(sampled) + sum(evaluated),
+            drawn=count_drawn(session),
+            votes=votes.votes,
+            votes_today=votes.today,
+            raters=votes.raters,
+            judged=count_outcomes(session, *IN_FIGURES).judged,
+            rejects=pool.rejects,
+            keeps=pool.keeps,
+            disputed=pool.disputed,
             prompts=session.exec(select(func.count(col(Prompt.id))).where(col(Prompt.is_active))).one(),
             run=latest_run(session),
             in_hand=_in_hand(session, now),
@@ -200,7 +203,7 @@ def _in_hand(session: Session, now: datetime) -> tuple[InHand, ...]:
 
 
 def progress(engine: Engine, rater_id: int, now: datetime | None = None) -> Progress:
-    """How many current votes a rater has, all and received today (UTC)."""
+    """How many pictures a rater has answered, in all and today (UTC)."""
     with reading(engine) as session:
         return _progress(session, session.get(Rater, rater_id), now or utc_now())
 
@@ -256,14 +259,6 @@ def _tallies(session: Session) -> dict[int, VersionTally]:
     return {row.version: row for row in rows}
 
 
-def _outcomes(session: Session, origin: Origin) -> tuple[int, int, int]:
-    rejected, kept, disputed = (
-        func.coalesce(func.sum(column), 0)
-        for column in (col(VersionTally.rejected), col(VersionTally.kept), col(VersionTally.disputed))
-    )
-    return session.exec(select(rejected, kept, disputed).where(VersionTally.origin == origin)).one()
-
-
 def _votes_by_version(session: Session) -> dict[int, tuple[int, int]]:
     rows = session.exec(
         select(VoteCount.version, func.sum(VOTES), func.count(col(VoteCount.rater_id).distinct()))
@@ -276,7 +271,8 @@ def _votes_by_version(session: Session) -> dict[int, tuple[int, int]]:
 def _progress(session: Session, rater: Rater | None, now: datetime) -> Progress:
     if rater is None or rater.id is None:
         return Progress(0, 0)
-    votes, today = _own_words(session, rater.id, now) if rater.is_excluded else _own_votes(session, rater.id, now)
+    own = _own_current_votes if rater.is_excluded else _own_votes
+    votes, today = own(session, rater.id, now)
     again, again_today = answered_repeats(session, rater.id, now)
     return Progress(votes + again, today + again_today)
 
@@ -287,22 +283,13 @@ def _own_votes(session: Session, rater_id: int, now: datetime) -> tuple[int, int
     return session.exec(select(func.coalesce(func.sum(VOTES), 0), today).where(VoteCount.rater_id == rater_id)).one()
 
 
-def _own_words(session: Session, rater_id: int, now: datetime) -> tuple[int, int]:
+def _own_current_votes(session: Session, rater_id: int, now: datetime) -> tuple[int, int]:
     """The same of a rater whose votes are not counted, from every one of them; the page must not show that."""
     return session.exec(
         select(func.count(), func.coalesce(func.sum(case((col(CurrentVote.day) >= now.date(), 1), else_=0)), 0)).where(
-            CurrentVote.rater_id == rater_id, col(CurrentVote.verdict).in_([Verdict.reject, Verdict.keep])
+            CurrentVote.rater_id == rater_id, is_vote()
         )
     ).one()
-
-
-def _votes(session: Session, now: datetime) -> tuple[int, int, int]:
-    counted = select(
-        func.coalesce(func.sum(VOTES), 0),
-        func.coalesce(func.sum(case((col(VoteCount.day) >= now.date(), VOTES), else_=0)), 0),
-        func.count(col(VoteCount.rater_id).distinct()),
-    ).where(VOTES > 0)
-    return session.exec(counted).one()
 
 
 def _waiting(session: Session) -> int:

@@ -1,25 +1,30 @@
 """Who votes with care: figures for each rater, and flags with their reason. Flags judge nobody; a person decides."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from itertools import combinations
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Engine
+from sqlalchemy import select as select_rows
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, select
 
 from feedback.people.agreement import Counts, ac1, alpha, percent_agreement
+from feedback.pool.counts import IN_FIGURES, RaterDay, is_vote, votes_by_rater_and_day
 from feedback.rate.controls import control_answers
 from feedback.rate.repeats import repeat_answers
 from feedback.statistics import Fraction
 from store.engine import reading
-from store.tables import Image, Origin, PersonRole, Rater, Verdict, Vote, utc_now
+from store.tables import CurrentVote, Image, PersonRole, Rater, Verdict, Vote, utc_now
+
+Value = TypeVar("Value")
 
 RECENT = 20_000
-"""Pace and agreement are of the newest votes, this many."""
+"""Seconds and agreement are of the newest votes, this many, over all raters."""
 FAST_S = 0.5
 
 CONTROL_FLOOR, MIN_CONTROLS = 0.8, 10
@@ -31,7 +36,9 @@ MIN_PAIRS = 50
 
 @dataclass(frozen=True)
 class RaterFigures:
-    """One rater. `a_day` is over days with any vote; `pairs` count votes on images that others judged as well."""
+    """One rater. `votes`, `today` and `rejects` are counted as `feedback.pool.counts` says, for an excluded rater as if
+    the votes counted. `a_day` is over the days with a vote; `pairs` are pairs with another rater's vote on one image.
+    """
 
     name: str
     role: PersonRole
@@ -82,81 +89,109 @@ def flags_of(
 
 def rater_figures(engine: Engine, now: datetime | None = None) -> list[RaterFigures]:
     """Every rater, flagged ones first, then by votes."""
+    return agreement_and_figures(engine, now)[1]
+
+
+def agreement_and_figures(engine: Engine, now: datetime | None = None) -> tuple[Counts, list[RaterFigures]]:
+    """Rejects and keeps on each image of the newest votes that count, and every rater, flagged ones first."""
     now = now or utc_now()
     with reading(engine) as session:
         raters = list(session.exec(select(Rater)))
-        totals = dict(session.exec(select(Vote.rater_id, func.count(col(Vote.id))).group_by(col(Vote.rater_id))).all())
-        recent = _recent(session)
+        days, last_at, recent = votes_by_rater_and_day(session), _last_at(session), _recent(session)
         controls = _shares((rater, is_right) for rater, _, is_right in control_answers(session))
         repeats = _shares((answer.rater_id, answer.is_same) for answer in repeat_answers(session))
-    by_rater: dict[int, list[_Seen]] = defaultdict(list)
-    for vote in recent:
-        by_rater[vote.rater_id].append(vote)
-    pairs = pairs_by_rater(recent)
-    figures = [
-        _figures(
-            rater,
-            totals.get(rater.id or 0, 0),
-            by_rater[rater.id or 0],
-            controls.get(rater.id or 0, Fraction(0, 0)),
-            repeats.get(rater.id or 0, Fraction(0, 0)),
-            pairs.get(rater.id or 0, []),
-            now,
+    counted = {rater.id for rater in raters if not rater.is_excluded}
+    pairs = pairs_by_rater(recent, counted)
+    days_of = _group_by_rater((day.rater_id, day) for day in days)
+    seconds_of = _group_by_rater((vote.rater_id, vote.seconds) for vote in recent if vote.seconds is not None)
+    figures = []
+    for rater in raters:
+        mine, none = rater.id or 0, Fraction(0, 0)
+        own = _Own(
+            days_of[mine],
+            seconds_of[mine],
+            controls.get(mine, none),
+            repeats.get(mine, none),
+            pairs.get(mine, []),
+            last_at.get(mine),
         )
-        for rater in raters
-    ]
-    return sorted(figures, key=lambda row: (not row.flags, -row.votes, row.name))
+        figures.append(_figures(rater, own, now.date()))
+    counts = _counts_by_image(vote for vote in recent if vote.rater_id in counted)
+    return counts, sorted(figures, key=lambda row: (not row.flags, -row.votes, row.name))
 
 
 class _Seen(NamedTuple):
     rater_id: int
     image_id: int
     verdict: Verdict
-    shown_at: datetime | None
-    decided_at: datetime | None
-    received_at: datetime
+    seconds: float | None
 
 
-def recent_counts(engine: Engine) -> list[tuple[int, int]]:
-    """Rejects and keeps on each image of the newest votes, for agreement over all raters."""
-    with reading(engine) as session:
-        votes = _recent(session)
+class _Own(NamedTuple):
+    """What is known of one rater, before it is put into figures."""
+
+    days: list[RaterDay]
+    seconds: list[float]
+    controls: Fraction
+    repeats: Fraction
+    pairs: Counts
+    last_at: datetime | None
+
+
+def _group_by_rater(values: Iterable[tuple[int, Value]]) -> dict[int, list[Value]]:
+    groups: dict[int, list[Value]] = defaultdict(list)
+    for rater_id, value in values:
+        groups[rater_id].append(value)
+    return groups
+
+
+def _counts_by_image(votes: Iterable[_Seen]) -> list[tuple[int, int]]:
     counts: dict[int, list[int]] = defaultdict(lambda: [0, 0])
-    for vote in _newest_verdicts(votes):
+    for vote in votes:
         counts[vote.image_id][vote.verdict is Verdict.keep] += 1
     return [(rejects, keeps) for rejects, keeps in counts.values()]
 
 
-def pairs_by_rater(votes: Iterable[_Seen]) -> dict[int, list[tuple[int, int]]]:
-    """For each rater, the pairs with another's vote on the same image, as (rejects, keeps) of the two."""
+def pairs_by_rater(votes: Iterable[_Seen], counted: Collection[int | None]) -> dict[int, list[tuple[int, int]]]:
+    """For each rater, the pairs with the vote of another, who counts, on the same image, as (rejects, keeps)."""
     by_image: dict[int, list[_Seen]] = defaultdict(list)
-    for vote in _newest_verdicts(votes):
+    for vote in votes:
         by_image[vote.image_id].append(vote)
     pairs: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for together in by_image.values():
         for one, other in combinations(together, 2):
             rejects = (one.verdict, other.verdict).count(Verdict.reject)
-            pairs[one.rater_id].append((rejects, 2 - rejects))
-            pairs[other.rater_id].append((rejects, 2 - rejects))
+            if other.rater_id in counted:
+                pairs[one.rater_id].append((rejects, 2 - rejects))
+            if one.rater_id in counted:
+                pairs[other.rater_id].append((rejects, 2 - rejects))
     return pairs
 
 
 def _recent(session: Session) -> list[_Seen]:
-    """The newest votes but those on controls, oldest first."""
-    rows = session.exec(
-        select(Vote)
+    """The newest votes, those of excluded raters among them."""
+    columns = (Vote.rater_id, Vote.image_id, Vote.verdict, Vote.shown_at, Vote.decided_at)
+    rows = session.execute(
+        select_rows(*map(col, columns))
+        .join(CurrentVote, col(CurrentVote.vote_id) == Vote.id)
         .join(Image, col(Image.id) == Vote.image_id)
-        .where(Image.origin != Origin.control)
+        .where(col(CurrentVote.image_id) == Vote.image_id, col(CurrentVote.rater_id) == Vote.rater_id)
+        .where(col(Image.origin).in_(IN_FIGURES), is_vote())
         .order_by(col(Vote.id).desc())
         .limit(RECENT)
-    ).all()
-    return [_Seen(v.rater_id, v.image_id, v.verdict, v.shown_at, v.decided_at, v.received_at) for v in reversed(rows)]
+    )
+    return [
+        _Seen(rater, image, verdict, (decided - shown).total_seconds() if shown and decided else None)
+        for rater, image, verdict, shown, decided in rows
+    ]
 
 
-def _newest_verdicts(votes: Iterable[_Seen]) -> list[_Seen]:
-    """Each rater's newest reject or keep on each image."""
-    newest = {(vote.rater_id, vote.image_id): vote for vote in votes}
-    return [vote for vote in newest.values() if vote.verdict in (Verdict.reject, Verdict.keep)]
+def _last_at(session: Session) -> dict[int, datetime]:
+    """When each rater last pressed a key."""
+    own = aliased(Vote)
+    newest = select(func.max(own.id)).where(own.rater_id == Rater.id).scalar_subquery()
+    rows = session.exec(select(Rater.id, Vote.received_at).join(Vote, col(Vote.id) == newest))
+    return {rater or 0: at for rater, at in rows}
 
 
 def _shares(answers: Iterable[tuple[int, bool]]) -> dict[int, Fraction]:
@@ -168,34 +203,24 @@ def _shares(answers: Iterable[tuple[int, bool]]) -> dict[int, Fraction]:
     return {rater: Fraction(right[rater], n) for rater, n in seen.items()}
 
 
-def _figures(
-    rater: Rater,
-    total: int,
-    votes: Sequence[_Seen],
-    controls: Fraction,
-    repeats: Fraction,
-    pairs: Counts,
-    now: datetime,
-) -> RaterFigures:
-    days = Counter(vote.received_at.date() for vote in votes)
-    took = [(v.decided_at - v.shown_at).total_seconds() for v in votes if v.decided_at and v.shown_at]
-    verdicts = _newest_verdicts(votes)
+def _figures(rater: Rater, own: _Own, today: date) -> RaterFigures:
+    votes, rejects = sum(day.votes for day in own.days), sum(day.rejects for day in own.days)
     return RaterFigures(
         name=rater.name,
         role=rater.role,
         is_paused=rater.is_paused,
         is_excluded=rater.is_excluded,
-        votes=total,
-        today=days.get(now.date(), 0),
-        a_day=len(votes) / len(days) if days else 0.0,
-        seconds=median(took) if took else None,
-        fast=Fraction(sum(seconds < FAST_S for seconds in took), len(took)),
-        rejects=Fraction(sum(vote.verdict is Verdict.reject for vote in verdicts), len(verdicts)),
-        controls=controls,
-        repeats=repeats,
-        pairs=len(pairs),
-        agreement=percent_agreement(pairs),
-        alpha=alpha(pairs),
-        ac1=ac1(pairs),
-        last_at=votes[-1].received_at if votes else None,
+        votes=votes,
+        today=sum(day.votes for day in own.days if day.day >= today),
+        a_day=votes / len(own.days) if own.days else 0.0,
+        seconds=median(own.seconds) if own.seconds else None,
+        fast=Fraction(sum(seconds < FAST_S for seconds in own.seconds), len(own.seconds)),
+        rejects=Fraction(rejects, votes),
+        controls=own.controls,
+        repeats=own.repeats,
+        pairs=len(own.pairs),
+        agreement=percent_agreement(own.pairs),
+        alpha=alpha(own.pairs),
+        ac1=ac1(own.pairs),
+        last_at=own.last_at,
     )

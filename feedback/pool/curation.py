@@ -1,5 +1,6 @@
 """The pool by hand: take an image out, put it back; and everything that is known of one image."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Engine
@@ -10,6 +11,7 @@ from feedback.pool.verdicts import select_taken_out
 from store.engine import reading, writing
 from store.errors import BadRequest, UnknownImage
 from store.tables import (
+    CurrentVote,
     Image,
     ManifestItem,
     Mark,
@@ -28,7 +30,7 @@ MAX_REASON = 200
 
 
 class SeenVote(NamedTuple):
-    """One press on an image; `is_current` unless the rater said something else later."""
+    """One press on an image; `is_current` unless the rater pressed again later, `is_counted` unless excluded."""
 
     rater: str
     verdict: Verdict
@@ -37,6 +39,11 @@ class SeenVote(NamedTuple):
     vote: Vote
     reasons: tuple[str, ...]
     marks: tuple[tuple[float, float], ...]
+
+    @property
+    def is_vote(self) -> bool:
+        """Whether it is a vote that counts (`feedback.pool.counts`)."""
+        return self.is_current and self.is_counted and self.verdict in (Verdict.reject, Verdict.keep)
 
 
 class Opened(NamedTuple):
@@ -83,24 +90,7 @@ def open_image(engine: Engine, image_id: int) -> Opened:
             .where(Vote.image_id == image_id)
             .order_by(col(Vote.id).desc())
         ).all()
-        ids = [vote.id for vote, _ in rows]
-        reasons = list(session.exec(select(VoteReason).where(col(VoteReason.vote_id).in_(ids))))
-        marks = list(session.exec(select(Mark).where(col(Mark.vote_id).in_(ids))))
-        seen: set[int] = set()
-        votes = []
-        for vote, rater in rows:
-            votes.append(
-                SeenVote(
-                    rater.name,
-                    vote.verdict,
-                    vote.rater_id not in seen,
-                    not rater.is_excluded,
-                    vote,
-                    tuple(row.reason.value for row in reasons if row.vote_id == vote.id),
-                    tuple((row.x, row.y) for row in marks if row.vote_id == vote.id),
-                )
-            )
-            seen.add(vote.rater_id)
+        votes = _seen_votes(session, image_id, rows)
         trained = session.exec(
             select(Version.number, ManifestItem.role)
             .join(ManifestItem, col(ManifestItem.manifest_id) == Version.manifest_id)
@@ -118,6 +108,25 @@ def open_image(engine: Engine, image_id: int) -> Opened:
             list(events),
             _is_taken_out(session, image_id),
         )
+
+
+def _seen_votes(session: Session, image_id: int, rows: Sequence[tuple[Vote, Rater]]) -> list[SeenVote]:
+    ids = [vote.id for vote, _ in rows]
+    reasons = list(session.exec(select(VoteReason).where(col(VoteReason.vote_id).in_(ids))))
+    marks = list(session.exec(select(Mark).where(col(Mark.vote_id).in_(ids))))
+    current = set(session.exec(select(CurrentVote.vote_id).where(CurrentVote.image_id == image_id)))
+    return [
+        SeenVote(
+            rater.name,
+            vote.verdict,
+            vote.id in current,
+            not rater.is_excluded,
+            vote,
+            tuple(row.reason.value for row in reasons if row.vote_id == vote.id),
+            tuple((row.x, row.y) for row in marks if row.vote_id == vote.id),
+        )
+        for vote, rater in rows
+    ]
 
 
 def _is_taken_out(session: Session, image_id: int) -> bool:

@@ -1,16 +1,20 @@
 """The judged pictures, filtered and paged, as the page Pool shows them."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, Select, func
 from sqlalchemy import select as sa_select
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
-from feedback.pool.verdicts import counts_by_image, select_taken_out
+from feedback.pool.counts import count_pool, is_vote
+from feedback.pool.verdicts import is_counted, select_taken_out
 from store.engine import reading
-from store.tables import CurrentVote, Image, Origin, Prompt, Rater, Reason, Vote, VoteReason
+from store.tables import CurrentVote, Image, ImageTally, Origin, Prompt, Rater, Reason, VoteCount, VoteReason
+
+MOST_COUNTED = 1000
+"""A filter that no counter answers is counted up to here; beyond it the page says "more than"."""
 
 
 class Which(StrEnum):
@@ -29,7 +33,7 @@ class Accord(StrEnum):
 
 
 class Filter(NamedTuple):
-    """What to show; the defaults show every reject. Dates are of the votes, UTC, both included."""
+    """What to show; the defaults show every reject. Dates are of the current votes, UTC, both included."""
 
     which: Which = Which.rejects
     prompt: str = ""
@@ -53,22 +57,42 @@ class Thumb(NamedTuple):
     keeps: int
 
 
-def gallery(engine: Engine, wanted: Filter, *, page: int = 0, size: int = 60) -> tuple[list[Thumb], int]:
-    """One page of the pictures that pass the filter, newest first, and how many there are in all."""
-    rows = _filtered(wanted)
+class Gallery(NamedTuple):
+    """One page of pictures and how many pass the filter; `is_more`: more than `total` do."""
+
+    thumbs: list[Thumb]
+    total: int
+    is_more: bool = False
+
+
+def gallery(engine: Engine, wanted: Filter, *, page: int = 0, size: int = 60, most: int = MOST_COUNTED) -> Gallery:
+    """One page of the pictures that pass the filter, newest first; at most `most` beyond it are counted."""
     with reading(engine) as session:
-        total = session.execute(select(func.count()).select_from(rows.subquery())).scalar_one()
+        rows = _filtered(session, wanted)
         shown = session.execute(rows.order_by(col(Image.id).desc()).offset(page * size).limit(size))
-        return [Thumb(*row) for row in shown], total
+        thumbs = [Thumb(*row) for row in shown]
+        if (total := _counted(session, wanted)) is None:
+            limit = page * size + most
+            up_to = rows.with_only_columns(col(Image.id)).limit(limit + 1).subquery()
+            found = session.execute(select(func.count()).select_from(up_to)).scalar_one()
+            return Gallery(thumbs, min(found, limit), found > limit)
+        return Gallery(thumbs, total)
 
 
-def _filtered(wanted: Filter) -> Select:
-    counts = counts_by_image().subquery()
-    rejects, keeps = counts.c.rejects, counts.c.keeps
+def _counted(session: Session, wanted: Filter) -> int | None:
+    """How many pictures pass the filter, where the counters know; None where they do not."""
+    if wanted.which is Which.taken_out or wanted != Filter(which=wanted.which, version=wanted.version):
+        return None
+    counts = count_pool(session, wanted.version)
+    return {Which.rejects: counts.rejects, Which.keeps: counts.keeps, Which.disputed: counts.disputed}[wanted.which]
+
+
+def _filtered(session: Session, wanted: Filter) -> Select:
+    rejects, keeps = col(ImageTally.rejects), col(ImageTally.keeps)
     is_out = col(Image.id).in_(select_taken_out())
     rows = (
         sa_select(*map(col, (Image.id, Image.sha256, Image.width, Prompt.text, Image.version)), rejects, keeps)
-        .join(counts, counts.c.image_id == Image.id)
+        .join(ImageTally, col(ImageTally.image_id) == Image.id)
         .join(Prompt, col(Prompt.id) == Image.prompt_id)
         .where(col(Image.origin) == Origin.sampled, rejects + keeps > 0)
         .where(
@@ -81,31 +105,48 @@ def _filtered(wanted: Filter) -> Select:
         )
     )
     if wanted.prompt.strip():
-        rows = rows.where(col(Prompt.text).icontains(wanted.prompt.strip(), autoescape=True))
+        has = select(Prompt.id).where(col(Prompt.text).icontains(wanted.prompt.strip(), autoescape=True))
+        rows = rows.where(col(Image.prompt_id).in_(has))
     if wanted.version is not None:
         rows = rows.where(col(Image.version) == wanted.version)
     if wanted.accord is not Accord.any:
         is_unanimous = (rejects == 0) | (keeps == 0)
         rows = rows.where(is_unanimous if wanted.accord is Accord.unanimous else ~is_unanimous)
-    return _of_votes(rows, wanted)
+    return _of_votes(session, rows, wanted)
 
 
-def _of_votes(rows: Select, wanted: Filter) -> Select:
-    """The filters that ask for a vote: by whom, when, for which reason; one vote must pass all of them."""
-    votes = select(Vote.id).where(Vote.image_id == Image.id)
-    is_asked = False
-    if wanted.rater.strip():
-        votes = votes.join(Rater, col(Rater.id) == Vote.rater_id).where(Rater.name == wanted.rater.strip())
-        is_asked = True
+def _of_votes(session: Session, rows: Select, wanted: Filter) -> Select:
+    """The filters that ask for a vote: by whom, when, for which reason; one current vote must pass all of them."""
+    days = _of_days(CurrentVote.day, wanted)
+    votes = select(CurrentVote.vote_id).where(CurrentVote.image_id == Image.id, is_vote())
+    rater = wanted.rater.strip()
+    if rater:
+        votes = votes.where(CurrentVote.rater_id == select(Rater.id).where(Rater.name == rater).scalar_subquery())
     if wanted.reason is not None:
-        # A vote that was undone or changed took its reasons with it.
-        votes = votes.join(CurrentVote, col(CurrentVote.vote_id) == Vote.id)
-        votes = votes.join(VoteReason, col(VoteReason.vote_id) == Vote.id).where(VoteReason.reason == wanted.reason)
-        is_asked = True
-    if wanted.since is not None:
-        votes = votes.where(Vote.received_at >= datetime.combine(wanted.since, time(), UTC))
-        is_asked = True
-    if wanted.until is not None:
-        votes = votes.where(Vote.received_at < datetime.combine(wanted.until, time(), UTC) + timedelta(days=1))
-        is_asked = True
-    return rows.where(votes.exists()) if is_asked else rows
+        votes = votes.join(VoteReason, col(VoteReason.vote_id) == CurrentVote.vote_id)
+        votes = votes.where(VoteReason.reason == wanted.reason)
+    if not (rater or wanted.reason or days):
+        return rows
+    votes = votes.where(*days)
+    if not rater:
+        votes = votes.where(is_counted(CurrentVote.rater_id))
+    return rows.where(votes.exists(), *_within(session, wanted))
+
+
+def _of_days(day: Any, wanted: Filter) -> list[Any]:
+    since = [] if wanted.since is None else [col(day) >= wanted.since]
+    return since + ([] if wanted.until is None else [col(day) <= wanted.until])
+
+
+def _within(session: Session, wanted: Filter) -> list[Any]:
+    """Conditions that spare the query the pictures of versions on which nobody voted in those days."""
+    if not (days := _of_days(VoteCount.day, wanted)) or wanted.rater.strip():
+        return []
+    versions = session.exec(select(VoteCount.version).where(VoteCount.origin == Origin.sampled, *days).distinct())
+    ends = [
+        session.exec(select(end(Image.id)).where(Image.version == version, Image.origin == Origin.sampled)).one()
+        for version in versions
+        for end in (func.min, func.max)
+    ]
+    known = [end for end in ends if end is not None]
+    return [col(Image.id).between(min(known, default=0), max(known, default=0))]

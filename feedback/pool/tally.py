@@ -45,7 +45,7 @@ def new_rejects(session: Session) -> int:
 
 
 def rebuild(session: Session) -> None:
-    """Makes every counter anew from the votes; for use inside a `writing` block."""
+    """Rebuilds every counter from the votes; for use inside a `writing` block."""
     for table in COUNTED:
         session.exec(delete(table))
     session.exec(

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import aliased
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, select
 
-from feedback.pool.verdicts import counts_by_image, select_taken_out
+from feedback.pool.verdicts import select_taken_out
 from feedback.sample.plan import Drawing
 from store.engine import reading, writing
 from store.errors import BadRequest, UnknownImage
 from store.files import sha256_of
-from store.tables import Control, Image, Origin, Prompt, Verdict, Vote
+from store.tables import Control, CurrentVote, Image, ImageTally, Origin, Prompt, Verdict
 
 ANSWERS = (Verdict.reject, Verdict.keep)
 AGREED = 3
@@ -120,29 +120,24 @@ def control_rows(engine: Engine) -> list[ControlRow]:
 
 
 def control_answers(session: Session) -> list[tuple[int, int, bool]]:
-    """Each rater's newest verdict on each control in use: (rater, picture, is it right), oldest first."""
-    newest = (
-        select(func.max(col(Vote.id)))
-        .where(col(Vote.image_id).in_(select(Control.image_id).where(col(Control.is_active))))
-        .group_by(col(Vote.image_id), col(Vote.rater_id))
-    )
+    """The current vote of each rater on each control in use: (rater, picture, is it right), oldest first."""
     rows = session.exec(
-        select(Vote.rater_id, Vote.image_id, Vote.verdict, Control.answer)
-        .join(Control, col(Control.image_id) == Vote.image_id)
-        .where(col(Vote.id).in_(newest), col(Vote.verdict).in_(ANSWERS))
-        .order_by(col(Vote.id))
+        select(CurrentVote.rater_id, CurrentVote.image_id, CurrentVote.verdict, Control.answer)
+        .join(Control, col(Control.image_id) == CurrentVote.image_id)
+        .where(col(Control.is_active), col(CurrentVote.verdict).in_(ANSWERS))
+        .order_by(col(CurrentVote.vote_id))
     )
     return [(rater, image, verdict == answer) for rater, image, verdict, answer in rows]
 
 
 def _find_agreed(session: Session, answer: Verdict, count: int) -> list[Image]:
-    counts = counts_by_image().subquery()
-    yes, no = (counts.c.rejects, counts.c.keeps) if answer is Verdict.reject else (counts.c.keeps, counts.c.rejects)
+    rejects, keeps = col(ImageTally.rejects), col(ImageTally.keeps)
+    yes, no = (rejects, keeps) if answer is Verdict.reject else (keeps, rejects)
     is_control = select(Twin.id).where(Twin.sha256 == Image.sha256, Twin.origin == Origin.control).exists()
     return list(
         session.exec(
             select(Image)
-            .join(counts, counts.c.image_id == Image.id)
+            .join(ImageTally, col(ImageTally.image_id) == Image.id)
             .where(
                 Image.origin == Origin.sampled,
                 yes >= AGREED,

@@ -13,11 +13,10 @@ from sqlalchemy import Engine, func, insert, update
 from sqlmodel import Session, col, select
 
 from feedback.rate import queue_sql as candidates
-from feedback.rate.queue_sql import count_judgements
 from feedback.rate.raters import rater_of
 from feedback.rate.terms import Mix, Terms
 from store.engine import writing
-from store.tables import CurrentVote, Image, Lease, Repeat, Verdict, Vote, utc_now
+from store.tables import Image, ImageTally, Lease, Repeat, Vote, utc_now
 
 PLACES = 2**31
 """Pictures have the places 0 to PLACES - 1 in the shuffled queue."""
@@ -63,8 +62,8 @@ def settle_all(session: Session, *images: Any, overlap: int) -> None:
     No control may be among them. The same rule as for one vote (`feedback.pool.counting`), inside a `writing` block.
     """
     rejects, keeps = (
-        count_judgements(Image.id).where(CurrentVote.verdict == verdict).scalar_subquery()
-        for verdict in (Verdict.reject, Verdict.keep)
+        func.coalesce(select(column).where(ImageTally.image_id == Image.id).scalar_subquery(), 0)
+        for column in (ImageTally.rejects, ImageTally.keeps)
     )
     session.exec(
         update(Image)

@@ -20,10 +20,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 from sqlmodel import select as select_one
-from sqlmodel.sql.expression import SelectOfScalar
 
-from feedback.pool.verdicts import is_counted
-from store.tables import Control, CurrentVote, Image, Lease, Origin, Prompt, Repeat, Verdict, Vote
+from store.tables import Control, CurrentVote, Image, ImageTally, Lease, Origin, Prompt, Repeat, Verdict, Vote
 
 LaterVote = aliased(Vote)  # made once: making it is a quarter of the cost of recording a vote
 OtherLease = aliased(Lease)
@@ -33,20 +31,6 @@ ME, COUNT = bindparam("me", type_=Integer), bindparam("count", type_=Integer)
 NOW = bindparam("now", type_=DateTime(timezone=True))
 OVERLAP, WITHOUT = bindparam("overlap", type_=Integer), bindparam("without", expanding=True, type_=Integer)
 SHOWN = (col(Image.id), col(Image.sha256), col(Prompt.text), col(Image.width), col(Image.height))
-
-
-def count_judgements(image: object, besides: object = 0) -> SelectOfScalar[int]:
-    """Query: how many current reject and keep votes count on a picture, without that of the rater `besides`."""
-    return (
-        select_one(func.count())
-        .select_from(CurrentVote)
-        .where(
-            CurrentVote.image_id == image,
-            CurrentVote.rater_id != besides,
-            col(CurrentVote.verdict).in_([Verdict.reject, Verdict.keep]),
-            is_counted(CurrentVote.rater_id),
-        )
-    )
 
 
 @cache
@@ -155,9 +139,11 @@ def _has_no_current_vote() -> ColumnElement[bool]:
 
 
 def _has_room() -> ColumnElement[bool]:
+    """For a rater without a vote on the image, so that every vote on it is another rater's."""
     taken = (
         select_one(func.count(col(OtherLease.id)))
         .where(OtherLease.image_id == Image.id, OtherLease.rater_id != ME, OtherLease.expires_at > NOW)
         .scalar_subquery()
     )
-    return count_judgements(Image.id, ME).scalar_subquery() + taken < func.coalesce(Image.overlap, OVERLAP)
+    votes = select_one(ImageTally.rejects + ImageTally.keeps).where(ImageTally.image_id == Image.id).scalar_subquery()
+    return func.coalesce(votes, 0) + taken < func.coalesce(Image.overlap, OVERLAP)

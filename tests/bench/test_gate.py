@@ -5,8 +5,9 @@ import json
 import pytest
 from sqlalchemy import event
 
+from bench.filling import fill
 from bench.gate import bench_gate
-from bench.store import fill, pages_of
+from bench.store import pages_of
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes

@@ -89,7 +89,7 @@ def assert_refused_whole(archive: Path, settings: Settings, error: type[Exceptio
 
 def test_what_is_restored_is_what_was_backed_up(archive: Path, elsewhere: Settings) -> None:
     report = restore(archive, elsewhere)
-    assert (report.votes, report.images, report.versions, report.files) == (0, 6, 2, 1 + 12 + 2)
+    assert (report.presses, report.images, report.versions, report.files) == (0, 6, 2, 1 + 12 + 2)
     assert (report.schema, report.bytes) == (_script().get_current_head(), archive.stat().st_size)
     folder = layout_of(elsewhere).version_folder(sha256_of(LORA))
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {

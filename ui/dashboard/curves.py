@@ -68,8 +68,8 @@ def show_history(days: Sequence[Day], grown: Sequence[Growth], events: Sequence[
         st.altair_chart(_rates(days, events), width="stretch")
     with right:
         rows = [{"day": str(g.day), "votes": g.votes, "rejects": g.rejects_so_far} for g in grown]
-        st.altair_chart(_bars(rows, "votes", "votes a day", SOFT), width="stretch")
-        st.altair_chart(_bars(rows, "rejects", "reject votes in total", NO), width="stretch")
+        st.altair_chart(_bars(rows, "votes", "votes a day on sampled pictures", SOFT), width="stretch")
+        st.altair_chart(_bars(rows, "rejects", "reject votes on sampled pictures in total", NO), width="stretch")
 
 
 def _rates(days: Sequence[Day], events: Sequence[AliasEvent]) -> Any:

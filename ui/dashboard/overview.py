@@ -32,7 +32,7 @@ def overview_page() -> None:
     try:
         found = days(engine())
         show_history(found, growth(found), events(engine()))
-        st.html(data_line(disk_words(engine(), settings(), standing(engine()).images)))
+        st.html(data_line(disk_words(engine(), settings(), standing(engine()).drawn)))
     except NaysayerError as error:
         st.html(alert(str(error)))
 
@@ -71,10 +71,12 @@ def overview_html(engine: Engine, settings: Settings) -> Markup:
     base = next((row for row in rows if row.number == PLAIN), None)
     champion = next((row for row in rows if "champion" in row.aliases), None)
     compared = [row for row in dict.fromkeys([champion, base]) if row is not None]
-    judged = f"{plural(now.votes, 'vote')} by {plural(now.raters, 'rater')} on {plural(now.judged, 'picture')}"
     return render(
         "dashboard/html/overview.html",
-        based_on=[judged, f"{plural(now.images, 'picture')} drawn from {plural(now.prompts, 'prompt')}"],
+        based_on=[
+            f"{plural(now.votes, 'vote')} by {plural(now.raters, 'rater')} (the latest of each rater on each picture)",
+            f"{now.judged:,} of {plural(now.drawn, 'picture')} judged, drawn from {plural(now.prompts, 'prompt')}",
+        ],
         steps=[_draw(now), _rate(now), _pool(now), _retrain(due, now.run), _live_version(rows, champion)],
         effect=effect_words(champion, base),
         compared=compared,
@@ -88,7 +90,7 @@ def overview_html(engine: Engine, settings: Settings) -> Markup:
 
 def _draw(now: Standing) -> Step:
     """What waits, and how far the workers are with what comes next."""
-    so_far = f"{now.images:,} drawn so far"
+    so_far = f"{now.drawn:,} drawn so far"
     step = Step("Draw", f"{now.waiting:,}", "waiting to be rated", so_far)
     if not now.in_hand:
         return step

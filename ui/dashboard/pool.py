@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from feedback.figures.summary import version_rows
 from feedback.pool.curation import Opened, SeenVote, curate, open_image
-from feedback.pool.gallery import Accord, Filter, Thumb, Which, gallery
+from feedback.pool.gallery import Accord, Filter, Gallery, Thumb, Which, gallery
 from feedback.rate.controls import make_control
 from feedback.rate.display import SMALL_PX
 from feedback.rate.raters import rater_names
@@ -49,15 +49,15 @@ def _show_gallery() -> None:
     top = st.container()
     wanted = _ask()
     page = _number("page")
-    thumbs, total = gallery(engine(), wanted, page=page, size=SIZE)
-    if page and not thumbs:
+    found = gallery(engine(), wanted, page=page, size=SIZE)
+    if page and not found.thumbs:
         st.query_params.pop("page", None)
-        thumbs, total = gallery(engine(), wanted, size=SIZE)
+        found = gallery(engine(), wanted, size=SIZE)
         page = 0
     with top:
-        st.html(head("Pool", f"{plural(total, 'picture')}: {wanted.which.value}"))
-    st.html(gallery_html(thumbs, _params()))
-    _turn(page, total)
+        st.html(head("Pool", found_words(found, wanted)))
+    st.html(gallery_html(found.thumbs, _params()))
+    _turn(page, found)
 
 
 def _ask() -> Filter:
@@ -121,15 +121,20 @@ def gallery_html(thumbs: Sequence[Thumb], params: Mapping[str, str]) -> Markup:
     return render("dashboard/html/gallery.html", thumbs=thumbs, params=params, px=THUMB_PX)
 
 
-def _turn(page: int, total: int) -> None:
-    pages = max(1, -(-total // SIZE))
+def found_words(found: Gallery, wanted: Filter) -> str:
+    """How many pictures pass the filter."""
+    return f"{'more than ' if found.is_more else ''}{plural(found.total, 'picture')}: {wanted.which.value}"
+
+
+def _turn(page: int, found: Gallery) -> None:
+    pages = max(1, -(-found.total // SIZE))
     if pages == 1:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Newer", disabled=page == 0):
             st.query_params["page"] = str(page - 1)
             st.rerun()
-        st.html(data_line(f"page {page + 1:,} of {pages:,}"), width="content")
+        st.html(data_line(f"page {page + 1:,} of {'more than ' if found.is_more else ''}{pages:,}"), width="content")
         if st.button("Older", disabled=page + 1 >= pages):
             st.query_params["page"] = str(page + 1)
             st.rerun()

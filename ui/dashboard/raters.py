@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from feedback.people.agreement import ac1, alpha, percent_agreement
 from feedback.people.decisions import decide, give_role, rater_events
-from feedback.people.reliability import RECENT, RaterFigures, rater_figures, recent_counts
+from feedback.people.reliability import RECENT, RaterFigures, agreement_and_figures
 from feedback.rate.controls import AGREED, ControlRow, control_rows, controls_from_agreed, retire_control
 from store.errors import NaysayerError
 from store.tables import PersonRole, RaterAction, RaterEvent
@@ -41,12 +41,8 @@ def raters_page() -> None:
     """Every rater, and what was decided about them."""
     try:
         show_done()
-        rows = rater_figures(engine())
-        counts = recent_counts(engine())
-        votes = sum(row.votes for row in rows)
-        flagged = sum(bool(row.flags) for row in rows)
-        top = head("Raters", f"{plural(votes, 'vote')} by {plural(len(rows), 'rater')}", f"{flagged} flagged")
-        st.html(top + agreement_html(counts) + raters_html(rows))
+        counts, rows = agreement_and_figures(engine())
+        st.html(head("Raters", *based_on(rows)) + agreement_html(counts) + raters_html(rows))
         if rows:
             _show_buttons(rows)
         decided, controls = st.tabs(["What was decided", "Controls"])
@@ -56,6 +52,16 @@ def raters_page() -> None:
             _show_controls()
     except NaysayerError as error:
         st.html(alert(str(error)))
+
+
+def based_on(rows: Sequence[RaterFigures]) -> list[str]:
+    """What the table counts."""
+    voted = [row for row in rows if row.votes and not row.is_excluded]
+    excluded = sum(row.votes for row in rows if row.is_excluded)
+    votes = sum(row.votes for row in voted)
+    counted = f"{plural(votes, 'vote')} by {plural(len(voted), 'rater')} (the latest of each rater on each picture)"
+    out = [f"{plural(excluded, 'vote')} of excluded raters not among them"] if excluded else []
+    return [counted, *out, f"{sum(bool(row.flags) for row in rows)} flagged"]
 
 
 class Figure(NamedTuple):

@@ -42,8 +42,9 @@ def versions_page() -> None:
 def _choose(rows: Sequence[VersionRow]) -> int:
     """The number of the chosen version, once the table, the choice and the buttons are drawn."""
     votes, judged = sum(row.votes for row in rows), sum(row.judged for row in rows)
-    sentence = f"{plural(votes, 'vote')} on {plural(judged, 'picture')}"
-    st.html(head("Versions", sentence, "thumbs-down rate: share of the judged pictures that are rejected"))
+    based_on = f"{plural(votes, 'vote')} on sampled pictures", f"{plural(judged, 'sampled picture')} judged"
+    meaning = "thumbs-down rate: share of the judged pictures that are rejected"
+    st.html(head("Versions", *based_on, meaning))
     table = st.container()
     evidence = evidence_rows(engine(), [row.number for row in rows])
     with st.container(horizontal=True, vertical_alignment="bottom"):

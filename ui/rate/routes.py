@@ -121,7 +121,7 @@ def _state(engine: Engine, settings: Settings, rater: str) -> Answer:
     progress, due, run = rating_state(engine, rater, rejects_needed(settings))
     is_running = run is not None and run.status is RunStatus.running
     return {
-        "progress": vars(progress),
+        "progress": {"votes": progress.answers, "today": progress.today},
         "due": {"new_rejects": due.new_rejects, "needed": due.needed},
         "run": {"step": run.step, "steps": run.steps} if run is not None and is_running else None,
     }

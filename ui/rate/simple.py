@@ -44,9 +44,8 @@ def simple_page() -> None:
 
 
 def _rate_as(rater: str) -> None:
-    st.html(
-        data_line(f"{plural(rating_state(engine(), rater, rejects_needed(settings())).progress.today, 'vote')} today")
-    )
+    today = rating_state(engine(), rater, rejects_needed(settings())).progress.today
+    st.html(data_line(f"{plural(today, 'answer')} today"))
     if note := st.session_state.pop(NOTE, ""):
         st.html(alert(note))
     on_screen = _on_screen(rater)

@@ -56,20 +56,29 @@ class LoopCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         now, due = standing(self.engine), how_due(self.engine, rejects_needed(self.settings))
         rows = version_rows(self.engine)
-        yield _gauge("images", "Pictures drawn for rating.", now.images)
+        yield _gauge("images", "Pictures drawn for rating, those of evaluation sets included.", now.drawn)
         yield _gauge("images_waiting", "Pictures that wait to be rated.", now.waiting)
-        yield _gauge("votes", "Current reject and keep votes.", now.votes)
-        yield _gauge("votes_today", "Current votes received today (UTC).", now.votes_today)
-        yield _gauge("raters", "People with a current vote.", now.raters)
-        yield _gauge("pool_rejects", "Rejects in the pool.", now.rejects)
-        yield _gauge("pool_keeps", "Keeps in the pool.", now.keeps)
-        yield _gauge("pool_disputed", "Pictures whose votes are tied.", now.disputed)
+        yield _gauge(
+            "votes",
+            "Votes: the latest reject or keep of each rater on each picture.",
+            now.votes,
+        )
+        yield _gauge("votes_today", "Votes received today (UTC).", now.votes_today)
+        yield _gauge("raters", "People with a vote.", now.raters)
+        yield _gauge("pool_rejects", "Rejects in the pool, without those taken out by hand.", now.rejects)
+        yield _gauge("pool_keeps", "Keeps in the pool, without those taken out by hand.", now.keeps)
+        yield _gauge("pool_disputed", "Pictures of the pool with as many rejects as keeps.", now.disputed)
         yield _gauge("new_rejects", "Rejects that the newest version was not trained on.", due.new_rejects)
         yield _gauge("new_rejects_needed", "New rejects that make a retrain due.", due.needed)
         yield from _retrain(now.run)
         yield _gauge("champion", "Number of the champion version.", _champion(rows))
-        yield _by_version("version_judged", "Judged pictures of a version.", rows, lambda row: row.judged)
-        yield _by_version("version_rejected", "Rejected pictures of a version.", rows, lambda row: row.rejected)
+        yield _by_version(
+            "version_judged",
+            "Judged sampled pictures of a version.",
+            rows,
+            lambda row: row.judged,
+        )
+        yield _by_version("version_rejected", "Rejected sampled pictures of a version.", rows, lambda row: row.rejected)
 
 
 def _retrain(run: Run | None) -> Iterator[Metric]:

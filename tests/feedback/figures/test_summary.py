@@ -14,7 +14,7 @@ from feedback.figures.summary import Progress, progress, rating_state, same_seed
 from feedback.people.decisions import decide
 from feedback.pool.pool import pool
 from feedback.pool.tally import rebuild
-from feedback.pool.verdicts import Outcome, counts_by_image, outcome, outcome_of_counts
+from feedback.pool.verdicts import Outcome, outcome, outcome_of_counts
 from feedback.rate.queue import next_images
 from feedback.rate.raters import rater_id
 from feedback.rate.terms import Terms
@@ -23,6 +23,7 @@ from feedback.sample.plan import Drawing, Work, record_images
 from feedback.versions import promote
 from store.engine import reading, writing
 from store.tables import CurrentVote, Image, Origin, Rater, RaterAction, Verdict, Vote, utc_now
+from tests.feedback.oracle import counts_by_image
 
 RATERS = ("ann", "bob", "cat")
 History = list[tuple[int, int, Verdict]]
@@ -131,7 +132,7 @@ def test_the_figures_are_the_sums_over_current_votes(rated: Engine, history: His
     assert (now.rejects, now.keeps, now.disputed) == tuple(map(counted.count, ("reject", "keep", "disputed")))
     judging = {Verdict.reject, Verdict.keep}
     assert now.votes == now.votes_today == sum(word in judging for votes in words.values() for word in votes)
-    assert now.votes == sum(progress(rated, rater).votes for rater in (1, 2, 3))
+    assert now.votes == sum(progress(rated, rater).answers for rater in (1, 2, 3))
 
 
 def test_a_version_shows_its_raters_its_aliases_and_its_interval(rated: Engine) -> None:
@@ -148,14 +149,14 @@ def test_a_version_shows_its_raters_its_aliases_and_its_interval(rated: Engine) 
 
 def test_an_empty_store_shows_zeros(any_engine: Engine) -> None:
     now = standing(any_engine)
-    assert (now.images, now.votes, now.votes_today, now.raters, now.rejects, now.waiting) == (0,) * 6
+    assert (now.drawn, now.votes, now.votes_today, now.raters, now.rejects, now.waiting) == (0,) * 6
     assert (now.run, version_rows(any_engine), same_seed_grid(any_engine)) == (None, [], [])
 
 
 def test_an_image_waits_until_somebody_touches_it(rated: Engine) -> None:
     assert standing(rated).waiting == 6
     write_history(rated, [(1, 1, Verdict.skip), (1, 2, Verdict.reject), (1, 2, Verdict.undo)])
-    assert (standing(rated).waiting, standing(rated).images) == (4, 6)
+    assert (standing(rated).waiting, standing(rated).drawn) == (4, 8)
 
 
 def test_today_begins_at_midnight_utc(rated: Engine) -> None:
@@ -164,7 +165,7 @@ def test_today_begins_at_midnight_utc(rated: Engine) -> None:
         vote_at(rated, n, 1 + n, Verdict.keep, at)
     evening = midnight + timedelta(hours=23, minutes=59)
     assert (standing(rated, evening).votes, standing(rated, evening).votes_today) == (3, 2)
-    assert (progress(rated, 1, evening).votes, progress(rated, 1, evening).today) == (3, 2)
+    assert (progress(rated, 1, evening).answers, progress(rated, 1, evening).today) == (3, 2)
 
 
 def test_an_excluded_rater_sees_the_same_progress(rated: Engine) -> None:

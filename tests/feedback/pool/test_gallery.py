@@ -1,3 +1,5 @@
+"""The gallery: what each filter shows, and how many pictures pass it."""
+
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -27,9 +29,9 @@ def rate(engine: Engine, rater: str, verdicts: dict[int, Verdict], now: datetime
 
 
 def shown(engine: Engine, **wanted: object) -> list[int]:
-    thumbs, total = gallery(engine, Filter(**wanted))
-    assert total == len(thumbs)
-    return [thumb.image_id for thumb in thumbs]
+    found = gallery(engine, Filter(**wanted))
+    assert (found.total, found.is_more) == (len(found.thumbs), False)
+    return [thumb.image_id for thumb in found.thumbs]
 
 
 @pytest.fixture
@@ -72,9 +74,9 @@ def test_pages_hold_every_picture_once(engine: Engine, fill: Callable):
     images = fill(engine, images=25)
     rate(engine, "ann", dict.fromkeys(images, REJECT))
     pages = [gallery(engine, Filter(), page=page, size=10) for page in range(4)]
-    assert [len(thumbs) for thumbs, _ in pages] == [10, 10, 5, 0]
-    assert [thumb.image_id for thumbs, _ in pages for thumb in thumbs] == images[::-1]
-    assert {total for _, total in pages} == {25}
+    assert [len(page.thumbs) for page in pages] == [10, 10, 5, 0]
+    assert [thumb.image_id for page in pages for thumb in page.thumbs] == images[::-1]
+    assert {page.total for page in pages} == {25}
 
 
 def test_an_opened_image_tells_votes_reasons_marks_and_decisions(rated: Engine):
@@ -86,3 +88,17 @@ def test_an_opened_image_tells_votes_reasons_marks_and_decisions(rated: Engine):
     assert ([event.reason for event in opened.events], opened.is_taken_out) == (["unclear"], True)
     with pytest.raises(UnknownImage):
         open_image(rated, 10**12)
+
+
+def test_a_filter_that_no_counter_answers_says_more_than_beyond_its_limit(engine: Engine, fill: Callable):
+    images = fill(engine, images=25)
+    rate(engine, "ann", dict.fromkeys(images, REJECT))
+    found = gallery(engine, Filter(rater="ann"), page=1, size=5, most=10)
+    assert (len(found.thumbs), found.total, found.is_more) == (5, 15, True)
+    assert gallery(engine, Filter(rater="ann"), page=1, size=5, most=20)[1:] == (25, False)
+
+
+def test_an_undone_vote_passes_no_filter(rated: Engine):
+    rate(rated, "ann", {1: Verdict.undo})
+    assert (shown(rated, rater="ann"), shown(rated, until=NOON.date())) == ([4], [4])
+    assert shown(rated, rater="bob") == [1]

@@ -168,7 +168,7 @@ def test_every_figure_of_every_page_is_that_of_an_independent_query(begun: Engin
         "WHERE origin = 'sampled'",
     )[0]
     assert (now.rejects, now.keeps) == pooled
-    assert now.votes == sum(progress(begun, rater).votes for rater in (1, 2, 3))
+    assert now.votes == sum(progress(begun, rater).answers for rater in (1, 2, 3))
     champion = next(row.number for row in shown if "champion" in row.aliases)
     for number, evidence in evidence_rows(begun, [row.number for row in shown]).items():
         mended, spoilt, alike = ask(begun, PAIRS, version=number, champion=champion)[0]

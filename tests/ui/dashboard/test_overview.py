@@ -27,7 +27,8 @@ def test_the_overview_states_its_data_and_the_way_to_the_next_retrain(settings, 
     vote_on(engine, 3, Verdict.reject)
     vote_on(engine, 2, Verdict.keep)
     page = overview_html(engine, settings)
-    assert "5 votes by 1 rater on 5 pictures" in page
+    assert "5 votes by 1 rater (the latest of each rater on each picture)" in page
+    assert "5 of 10 pictures judged" in page
     assert "3 of 40 new rejects" in page
     assert "<b>37</b> rejects to go" in page
     assert "<b>5</b> waiting to be rated" in page
@@ -79,4 +80,5 @@ def test_one_reject_to_go_is_said_in_the_singular(settings, engine, draw):
     vote_on(engine, 1, Verdict.reject)
     page = overview_html(engine, settings.model_copy(update={"retrain_after": 2}))
     assert "<b>1</b> reject to go" in page
-    assert "1 vote by 1 rater on 1 picture" in page
+    assert "1 vote by 1 rater" in page
+    assert "1 of 2 pictures judged" in page

@@ -45,7 +45,7 @@ def test_an_opened_picture_shows_votes_reason_and_marks_within_the_frame(rated):
 
 
 def test_a_gallery_link_keeps_the_filter(rated):
-    html = gallery_html(gallery(rated, Filter())[0], {"rater": "a&b"})
+    html = gallery_html(gallery(rated, Filter()).thumbs, {"rater": "a&b"})
     assert html.count("<li>") == 3
     assert "?rater=a%26b&amp;image=3" in html
 
@@ -55,7 +55,7 @@ def test_prompts_names_and_reasons_are_escaped(rated):
     page = opened_html(open_image(rated, 1), {})
     assert "<img src=x" not in page
     assert page.count("&lt;img src=x") >= 5  # title, alternative text, rater, decided by, reason
-    thumbs, _ = gallery(rated, Filter())
+    thumbs = gallery(rated, Filter()).thumbs
     assert "<img src=x" not in gallery_html(thumbs, {"prompt": HOSTILE})
 
 

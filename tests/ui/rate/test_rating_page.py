@@ -9,10 +9,10 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import Engine
 from sqlmodel import select
 
-from feedback.pool.verdicts import current_votes
 from feedback.versions import champion, events
 from store.engine import reading
 from store.tables import Image, Prompt, Verdict, Vote
+from tests.feedback.oracle import current_votes
 from tests.ui.conftest import Served, serve
 
 pytestmark = pytest.mark.browser

@@ -14,7 +14,7 @@ export class Status {
     Object.assign(this, { today: 0, isOffline: false, note: "" });
   }
 
-  /** Shows the server's answer: how many votes count today, and when the next retrain is due. */
+  /** Shows the server's answer: how many answers were given today, and when the next retrain is due. */
   update({ progress, due, run }) {
     this.today = progress.today;
     this.setOffline(false);
@@ -51,7 +51,7 @@ export class Status {
   showCount() {
     const count = Math.max(0, this.today + unsentCount(this.page.rater));
     this.page.$(".count").textContent = count;
-    this.page.$(".unit").textContent = count === 1 ? "vote today" : "votes today";
+    this.page.$(".unit").textContent = count === 1 ? "answer today" : "answers today";
     this.page.pace.show();
     if (this.isOffline) this.showNote();
   }

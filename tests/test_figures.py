@@ -1,0 +1,191 @@
+"""Every number that a page, `status` or the metrics show, over random histories, against SQL written another way."""
+
+import random
+import re
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+from sqlalchemy import Engine, text
+
+from feedback.figures.summary import rating_state, standing, version_rows
+from feedback.figures.trend import days
+from feedback.people.decisions import decide
+from feedback.people.reliability import agreement_and_figures
+from feedback.pool.curation import curate, open_image
+from feedback.pool.gallery import Filter, Which, gallery
+from feedback.pool.pool import how_due
+from feedback.pool.tally import differences
+from feedback.rate.controls import control_rows, make_control
+from feedback.rate.queue import next_images
+from feedback.rate.terms import Mix, Terms
+from feedback.rate.votes import Press, record_votes
+from feedback.versions import withdraw
+from store.settings import Settings
+from store.tables import Origin, PoolAction, RaterAction, Verdict
+from ui.dashboard.overview import overview_html
+from ui.dashboard.raters import based_on
+from ui.web.metrics import metrics_text
+from ui.words import standing_lines
+
+RATERS = ("ann", "bob", "cat", "dan")
+TERMS = Terms(3, 600, Mix(controls=0.2, repeats=0.3))
+TABLES = """
+WITH cur AS (
+    SELECT v.id, v.image_id, v.rater_id, v.verdict, v.received_at, i.version, i.origin, r.name, r.is_excluded
+    FROM vote v JOIN image i ON i.id = v.image_id JOIN rater r ON r.id = v.rater_id
+    WHERE NOT EXISTS (SELECT 1 FROM vote w WHERE w.image_id = v.image_id AND w.rater_id = v.rater_id AND w.id > v.id)
+), judging AS (
+    SELECT * FROM cur WHERE verdict IN ('reject', 'keep')
+), counted AS (
+    SELECT * FROM judging WHERE origin <> 'control' AND NOT is_excluded
+), balance AS (
+    SELECT image_id, version, origin, sum(verdict = 'reject') - sum(verdict = 'keep') AS lead, count(*) AS n
+    FROM counted GROUP BY image_id
+), out AS (
+    SELECT image_id FROM pool_event p WHERE action = 'exclude'
+    AND NOT EXISTS (SELECT 1 FROM pool_event q WHERE q.image_id = p.image_id AND q.id > p.id)
+), pooled AS (
+    SELECT * FROM balance WHERE origin = 'sampled' AND image_id NOT IN (SELECT image_id FROM out)
+) """
+FIGURES = {
+    "drawn": "SELECT count(*) FROM image WHERE origin <> 'control'",
+    "judged": "SELECT count(*) FROM balance WHERE lead <> 0",
+    "votes": "SELECT count(*) FROM counted",
+    "today": "SELECT count(*) FROM counted WHERE date(received_at) >= date('now')",
+    "raters": "SELECT count(DISTINCT rater_id) FROM counted",
+    "rejects": "SELECT count(*) FROM pooled WHERE lead > 0",
+    "keeps": "SELECT count(*) FROM pooled WHERE lead < 0",
+    "disputed": "SELECT count(*) FROM pooled WHERE lead = 0",
+    "out": "SELECT count(*) FROM balance JOIN out ON out.image_id = balance.image_id WHERE origin = 'sampled'",
+    "presses": "SELECT count(*) FROM vote",
+    "waiting": "SELECT count(*) FROM image WHERE is_queued AND id NOT IN (SELECT image_id FROM vote)",
+}
+
+
+@pytest.fixture
+def live(engine: Engine, fill: Callable, publish_version: Callable) -> Engine:
+    """Two versions, forty sampled pictures, sixteen of evaluation, six controls."""
+    publish_version(engine, 1)
+    publish_version(engine, 2)
+    images = fill(engine, images=24) + fill(engine, images=16, version=1)
+    fill(engine, images=8, origin=Origin.evaluation)
+    fill(engine, images=8, version=1, origin=Origin.evaluation)
+    for image in images[:6]:
+        make_control(engine, image, Verdict.reject if image % 2 else Verdict.keep, by="root")
+    return engine
+
+
+def live_through(engine: Engine, chance: random.Random) -> None:
+    """A few hundred presses by four raters, and what people decided meanwhile."""
+    request, seen = count(), {name: [] for name in RATERS}
+    for turn in range(60):
+        rater = chance.choice(RATERS)
+        seen[rater] += [image.image_id for image in next_images(engine, rater, TERMS, count=4)]
+        for _ in range(chance.randrange(1, 7)):
+            if seen[rater]:
+                _press(engine, rater, chance.choice(seen[rater][-8:]), next(request), chance)
+        if turn == 20:
+            decide(engine, "dan", RaterAction.exclude, by="root", reason="careless")
+        if turn == 30:
+            decide(engine, "cat", RaterAction.pause, by="root", reason="away")
+        if turn % 10 == 5:
+            image = chance.randrange(1, 41)
+            is_out = open_image(engine, image).is_taken_out
+            curate(engine, image, PoolAction.restore if is_out else PoolAction.exclude, by="root", reason="to see")
+        if turn == 50:
+            withdraw(engine, 2, "it was bad")
+
+
+def _press(engine: Engine, rater: str, image: int, request: int, chance: random.Random) -> None:
+    verdict = chance.choices(list(Verdict), (4, 4, 1, 1))[0]
+    [receipt] = record_votes(engine, rater, [Press(f"{rater} {request}", image, verdict)], TERMS)
+    assert not receipt.refused
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_page_shows_what_an_independent_query_counts(live: Engine, seed: int) -> None:
+    live_through(live, random.Random(seed))
+    with live.connect() as connection:
+
+        def rows_of(query: str) -> list[tuple]:
+            return [tuple(row) for row in connection.execute(text(TABLES + query))]
+
+        true = {name: rows_of(query)[0][0] for name, query in FIGURES.items()}
+        compared = 0
+        for shown, wanted in _compare(live, rows_of, true):
+            assert shown == wanted
+            compared += 1
+    assert compared > 60
+    assert differences(live) == []
+
+
+def _compare(engine: Engine, rows_of: Callable, true: dict[str, int]):
+    """Pairs of what is shown and what the query says."""
+    now, due, settings = standing(engine), how_due(engine, 9), Settings(_env_file=None)
+    for name in ("drawn", "judged", "votes", "raters", "rejects", "keeps", "disputed", "waiting"):
+        yield (name, getattr(now, name)), (name, true[name])
+    yield now.votes_today, true["today"]
+    new_rejects = "SELECT count(*) FROM pooled WHERE lead > 0 AND image_id NOT IN (SELECT image_id FROM manifest_item)"
+    yield due.new_rejects, rows_of(new_rejects)[0][0]
+
+    lines = _numbers(standing_lines(now, due))
+    wanted = [true["waiting"], true["drawn"], now.prompts, true["judged"], true["votes"], true["raters"], true["today"]]
+    yield lines[: len(wanted) + 3], [*wanted, true["rejects"], true["keeps"], true["disputed"]]
+    page = _numbers(overview_html(engine, settings))
+    yield page[:5], [true["votes"], true["raters"], true["judged"], true["drawn"], now.prompts]
+    yield from _compare_metrics(metrics_text(engine, settings), true)
+
+    for which in (Which.rejects, Which.keeps, Which.disputed, Which.taken_out):
+        found = gallery(engine, Filter(which=which), size=100)
+        name = "out" if which is Which.taken_out else which.value
+        yield (which, found.total, len(found.thumbs)), (which, true[name], true[name])
+        for thumb in found.thumbs:
+            counts = rows_of(
+                f"SELECT sum(verdict = 'reject'), sum(verdict = 'keep') FROM counted WHERE image_id = {thumb.image_id}"
+            )
+            yield (thumb.rejects, thumb.keeps), counts[0]
+    opened = open_image(engine, 1)
+    yield sum(vote.is_vote for vote in opened.votes), rows_of("SELECT count(*) FROM counted WHERE image_id = 1")[0][0]
+
+    by_version = """SELECT version.number, (SELECT count(*) FROM balance WHERE version = number AND origin = 'sampled'
+        AND lead > 0), (SELECT count(*) FROM balance WHERE version = number AND origin = 'sampled' AND lead <> 0),
+        (SELECT count(*) FROM counted WHERE version = number AND origin = 'sampled'), (SELECT count(DISTINCT rater_id)
+        FROM counted WHERE version = number AND origin = 'sampled') FROM version ORDER BY number DESC"""
+    yield [(r.number, r.rejected, r.judged, r.votes, r.raters) for r in version_rows(engine)], rows_of(by_version)
+    by_day = "SELECT count(*) FROM counted WHERE origin = 'sampled'"
+    yield sum(day.rejects + day.keeps for day in days(engine)), rows_of(by_day)[0][0]
+    yield from _compare_raters(engine, rows_of, true)
+
+
+def _compare_raters(engine: Engine, rows_of: Callable, true: dict[str, int]):
+    counts, figures = agreement_and_figures(engine)
+    yield sum(map(sum, counts)), true["votes"]
+    yield _numbers(based_on(figures)[0])[:2], [true["votes"], true["raters"]]
+    for row in figures:
+        own = f"FROM judging WHERE name = '{row.name}' AND origin <> 'control'"
+        [(votes, rejects)] = rows_of(f"SELECT count(*), coalesce(sum(verdict = 'reject'), 0) {own}")
+        yield (row.votes, row.today, tuple(row.rejects)), (votes, votes, (rejects, votes))
+        answers = f"""SELECT (SELECT count(*) FROM judging WHERE name = '{row.name}') + (SELECT count(*) FROM repeat
+            JOIN rater ON rater.id = repeat.rater_id WHERE name = '{row.name}' AND EXISTS (SELECT 1 FROM vote
+            WHERE vote.rater_id = repeat.rater_id AND vote.image_id = repeat.image_id AND vote.id > first_vote_id))"""
+        yield rating_state(engine, row.name, 9).progress.answers, rows_of(answers)[0][0]
+        controls = f"""SELECT coalesce(sum(verdict = answer), 0), count(*) FROM judging
+            JOIN control ON control.image_id = judging.image_id WHERE name = '{row.name}'"""
+        yield tuple(row.controls), rows_of(controls)[0]
+    answered = "SELECT count(*) FROM judging WHERE origin = 'control'"
+    yield sum(row.seen for row in control_rows(engine)), rows_of(answered)[0][0]
+
+
+def _compare_metrics(metrics: str, true: dict[str, int]):
+    values = dict(line.rsplit(" ", 1) for line in metrics.splitlines() if not line.startswith("#"))
+    names = {"images": "drawn", "images_waiting": "waiting", "votes": "votes", "votes_today": "today"}
+    names |= {"raters": "raters", "pool_rejects": "rejects", "pool_keeps": "keeps", "pool_disputed": "disputed"}
+    for metric, name in names.items():
+        yield (metric, float(values[f"naysayer_{metric}"])), (metric, true[name])
+
+
+def _numbers(page: str) -> list[int]:
+    """The whole numbers in the text of a page, without its tags."""
+    words = re.sub(r"<[^>]*>", " ", page)
+    return [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", words)]
