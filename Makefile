@@ -1,4 +1,4 @@
-# `make` alone lists the targets. Everything runs from .venv, which is made when missing or stale.
+# `make` without a target lists the targets. Everything runs from .venv, which is made when missing or out of date.
 PYTHON ?= python3
 NAYSAYER := .venv/bin/naysayer
 STAMP := .venv/.ready
@@ -18,7 +18,7 @@ endef
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP)  ## make .venv with everything, from the exact versions in constraints.txt
+setup: $(STAMP)  ## make .venv with the exact versions in constraints.txt
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; set PYTHON=python3.x")'
@@ -26,7 +26,7 @@ $(STAMP): pyproject.toml constraints.txt
 	.venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-run: $(STAMP)  ## start the store, the sampling worker and the pages; Ctrl-C stops all
+run: $(STAMP)  ## start the pages and the sampling worker; Ctrl-C stops both
 	@exec $(NAYSAYER) run
 
 test: $(STAMP)  ## every test, browser tests included
@@ -35,7 +35,7 @@ test: $(STAMP)  ## every test, browser tests included
 	.venv/bin/pytest -n auto --dist loadfile -m 'not alone' --durations=12
 	.venv/bin/pytest -m alone --durations=12
 
-quick: $(STAMP)  ## only the unmarked tests, under a minute
+quick: $(STAMP)  ## only the tests without a mark, under a minute
 	.venv/bin/pytest -m 'not slow and not browser and not postgres and not gpu'
 
 lint: $(STAMP)  ## format check, ruff, types, layers, eslint
@@ -49,13 +49,13 @@ format: $(STAMP)  ## format, and fix what can be fixed
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-retrain: $(STAMP)  ## fit a negative LoRA on the rejects, when due
+retrain: $(STAMP)  ## train a negative LoRA on the rejects, if a retrain is due
 	@exec $(NAYSAYER) retrain
 
 generate: $(STAMP)  ## draw pictures until stopped
 	@exec $(NAYSAYER) generate
 
-simulate: $(STAMP)  ## simulated raters close the loop; prints the rate of each version
+simulate: $(STAMP)  ## let simulated raters run the whole loop; print each version's reject rate
 	@exec $(NAYSAYER) simulate
 
 doctor: $(STAMP)  ## say what is wrong with this installation
@@ -68,19 +68,19 @@ docs: $(STAMP)  ## build the docs site into build/docs; a dead link or an orphan
 	.venv/bin/python docs/generate.py
 	.venv/bin/sphinx-build -W --keep-going -n -q -b html docs build/docs
 
-bench-loop: $(STAMP)  ## does the loop help, and by which method: docs/measured/evidence.md (an hour or more)
+bench-loop: $(STAMP)  ## measure whether the loop helps, and which method: docs/measured/evidence.md (an hour or more)
 	@exec $(NAYSAYER) bench loop --docs docs/measured
 
-bench-sample: $(STAMP)  ## what the sampling rules cost: docs/engineer/sampling.md
+bench-sample: $(STAMP)  ## measure what the sampling rules cost: docs/measured/sampling-cost.md
 	@exec $(NAYSAYER) bench sample
 
-bench-ui: $(STAMP)  ## from key press to the next picture painted, in Chromium, beside a naive page (four minutes)
+bench-ui: $(STAMP)  ## measure the time from key press to next picture, in Chromium (four minutes)
 	@exec $(NAYSAYER) bench ui
 
-bench-train: $(STAMP)  ## a whole retrain beside diffusers' script: SCRIPT=path/to/train_text_to_image_lora_sdxl.py
+bench-train: $(STAMP)  ## measure a retrain beside diffusers' script: SCRIPT=path/to/train_text_to_image_lora_sdxl.py
 	@exec $(NAYSAYER) bench train $(if $(SCRIPT),--diffusers-script $(SCRIPT)) $(if $(SCRIPT_PYTHON),--python $(SCRIPT_PYTHON))
 
-backup: $(STAMP)  ## write the store into FILE (default naysayer-backup.tar)
+backup: $(STAMP)  ## write the data folder into FILE (default naysayer-backup.tar)
 	@exec $(NAYSAYER) backup $(or $(FILE),naysayer-backup.tar)
 
 restore: $(STAMP)  ## put the backup FILE into an empty data folder

@@ -1,4 +1,4 @@
-"""The benches' part of the command line."""
+"""The commands `naysayer simulate` and `naysayer bench`."""
 
 import json
 import sys
@@ -10,9 +10,7 @@ import typer
 from store.settings_file import read_settings
 
 app = typer.Typer()
-benches = typer.Typer(
-    no_args_is_help=True, help="Side-by-side measurements; --json prints one object on standard output."
-)
+benches = typer.Typer(no_args_is_help=True, help="Benchmarks; --json prints one object on standard output.")
 app.add_typer(benches, name="bench")
 
 
@@ -22,14 +20,14 @@ def simulate(
     votes: Annotated[int, typer.Option(min=1, help="Votes to give in all.")] = 300,
     error_rate: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Share of wrong votes; as real raters give (docs/operator/raters.md)."),
+        typer.Option(min=0, max=1, help="Share of wrong votes; the default is that of real raters."),
     ] = 0.158,
     skip_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of pictures skipped.")] = 0.0,
-    pace_s: Annotated[float, typer.Option(min=0, help="Median seconds a vote takes; people need about 8.")] = 0.0,
+    pace_s: Annotated[float, typer.Option(min=0, help="Median seconds for a vote; people need about 8.")] = 0.0,
     retrain: Annotated[bool, typer.Option(help="Retrain and promote whenever a retrain is due.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the raters' slips.")] = 0,
 ) -> None:
-    """Let simulated raters vote on the built-in model's pictures through the real store and queue; print the rates."""
+    """Let simulated raters vote on the built-in model's pictures, through the real store and queue; print the rates."""
     from bench.loop.simulate import Habits, simulate
     from feedback.figures.summary import version_rows
     from store.migrate import open_store
@@ -43,13 +41,13 @@ def simulate(
 @benches.command()
 def loop(
     folder: Annotated[
-        Path, typer.Option(help="Keeps stores and finished rows; a second call goes on from them.")
+        Path, typer.Option(help="Keeps stores and finished rows; a second call continues from them.")
     ] = Path("bench-loop"),
-    replicates: Annotated[int, typer.Option(min=1, help="Independent repetitions, each with seeds of its own.")] = 3,
+    replicates: Annotated[int, typer.Option(min=1, help="Independent repetitions, each with its own seeds.")] = 3,
     first: Annotated[
-        int, typer.Option(min=0, max=89, help="Seed of the first replicate; others served to choose the defaults.")
+        int, typer.Option(min=0, max=89, help="Seed of the first replicate; the defaults were chosen on other seeds.")
     ] = 40,
-    votes: Annotated[int, typer.Option(min=10, help="Votes a round.")] = 200,
+    votes: Annotated[int, typer.Option(min=10, help="Votes in each round.")] = 200,
     rounds: Annotated[int, typer.Option(min=1, max=3, help="Rounds of the default method.")] = 3,
     processes: Annotated[int, typer.Option(min=1, help="Replicates at once, one thread each.")] = 2,
     docs: Annotated[Path | None, typer.Option(help="Folder to write evidence.md, .json, .png and the grid to.")] = None,
@@ -74,24 +72,16 @@ def loop(
 
 @benches.command("queue")
 def bench_queue(
-    images: Annotated[int, typer.Option(min=100, help="Queued images in the store.")] = 1_000_000,
+    pictures: Annotated[int, typer.Option("--images", min=100, help="Queued pictures in the store.")] = 1_000_000,
     votes: Annotated[int, typer.Option(min=0, help="Votes in the store.")] = 3_000_000,
-    picks: Annotated[int, typer.Option(min=10, help="How often the next images are asked for.")] = 300,
+    picks: Annotated[int, typer.Option(min=10, help="How often the next pictures are asked for.")] = 300,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """How long it takes to find a rater's next images in a large SQLite store."""
-    from bench.rate.queue import measure_queue
+    """How long it takes to find a rater's next pictures in a large SQLite store."""
+    from bench.rate.queue import measure_queue, table
 
-    found = measure_queue(images, votes, picks)
-    if as_json:
-        typer.echo(json.dumps(found))
-        return
-    typer.echo(f"{images:,} queued images, {votes:,} votes")
-    for name in ("one", "hand"):
-        row = found[name]
-        typer.echo(
-            f"{name:<16} p50 {row['p50_ms']:7.2f} ms   p95 {row['p95_ms']:7.2f} ms   max {row['max_ms']:7.2f} ms"
-        )
+    found = measure_queue(pictures, votes, picks)
+    typer.echo(json.dumps(found) if as_json else table(found))
 
 
 @benches.command("ratings")
@@ -99,7 +89,7 @@ def bench_ratings(
     folder: Annotated[Path, typer.Argument(help="Folder with the published ratings of ImagenHub, GenEval and Intel.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """What real raters do: agreement, slips and pace, from published ratings of generated images."""
+    """What real raters do: agreement, slips and pace, from published ratings of generated pictures."""
     from bench.rate.ratings import figures
 
     found = figures(folder)
@@ -114,58 +104,58 @@ def bench_ratings(
 def bench_gate(
     runs: Annotated[int, typer.Option(min=1, help="Simulated runs of each case.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """How often the gate promotes what is no better, and what is, with a look after every pair."""
-    from bench.gate import bench_gate, gate_table
+    """How often the gate promotes a better version, and one that is no better, when it looks after every pair."""
+    from bench.gate import bench_gate, table
 
-    typer.echo(json.dumps(bench_gate(runs, seed)) if as_json else gate_table(runs, seed))
+    typer.echo(json.dumps(bench_gate(runs, seed)) if as_json else table(runs, seed))
 
 
 @benches.command("store")
 def bench_store(
-    images: Annotated[int, typer.Option(min=500, help="Pictures in the store.")] = 1_000_000,
+    pictures: Annotated[int, typer.Option("--images", min=500, help="Pictures in the store.")] = 1_000_000,
     votes: Annotated[int, typer.Option(min=1, help="Votes on them.")] = 3_000_000,
     versions: Annotated[int, typer.Option(min=2, help="Versions.")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """How long picks, votes, pages and the pool take in a large store; NAYSAYER_STORE_URL may name an empty one."""
+    """How long picks, votes, pages and the pool take in a large store. NAYSAYER_STORE_URL may name an empty one."""
     from bench.store import bench_store
 
-    found = bench_store(read_settings(), images, votes, versions)
+    found = bench_store(read_settings(), pictures, votes, versions)
     typer.echo(json.dumps(found) if as_json else "\n".join(f"{name}: {value}" for name, value in found.items()))
 
 
 @benches.command("sample")
 def bench_sample(
     batch: Annotated[
-        int | None, typer.Option(min=1, help="Pictures at once; NAYSAYER_SAMPLE_BATCH when empty.")
+        int | None, typer.Option(min=1, help="Pictures drawn at once; NAYSAYER_SAMPLE_BATCH if not given.")
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds in each process.")] = 12,
     processes: Annotated[
-        int, typer.Option(min=1, help="Processes that measure in turn; the figures are the medians over them.")
+        int, typer.Option(min=1, help="Processes that measure one after the other; figures are medians over them.")
     ] = 9,
     wide: Annotated[bool, typer.Option(help="Also a random SDXL at a quarter of its width.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """What each sampling rule costs over plain guidance with as many rows (ratio minus one), and pictures a second."""
-    from bench.sample import bench_sample, words
+    """How much longer each sampling rule takes than plain guidance with as many rows, and pictures a second."""
+    from bench.sample import bench_sample, table
 
     settings = read_settings()
     how = (batch or settings.sample_batch, rounds, processes)
     found = bench_sample(settings, *how, is_wide=wide)
-    typer.echo(json.dumps(found) if as_json else words(found))
+    typer.echo(json.dumps(found) if as_json else table(found))
 
 
 @benches.command("ui")
 def bench_ui(
     presses: Annotated[int, typer.Option(min=10, help="Timed key presses in each case.")] = 100,
     label_studio: Annotated[
-        Path | None, typer.Option(help="Label Studio's program, to be measured as well: …/bin/label-studio.")
+        Path | None, typer.Option(help="Label Studio's program (…/bin/label-studio), to measure it too.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """From key to next picture painted: one rater, twenty, beside a retrain, and a naive page; needs Chromium."""
+    """Time from key press to next picture: one rater, twenty, during a retrain, and on a naive page. Needs Chromium."""
     from bench.rate.latency import measure_latency
 
     found = measure_latency(presses, studio=label_studio)
@@ -178,25 +168,27 @@ def bench_train(
         Path | None, typer.Option(help="diffusers' train_text_to_image_lora_sdxl.py, run as it is.")
     ] = None,
     python: Annotated[
-        Path, typer.Option(help="Interpreter for that script: it needs datasets, torchvision and tensorboard.")
+        Path, typer.Option(help="Interpreter for that script, with datasets, torchvision and tensorboard.")
     ] = Path(sys.executable),
-    images: Annotated[int, typer.Option(min=8, help="Pictures in the pool.")] = 256,
-    batch: Annotated[int, typer.Option(min=1, help="Pictures a step, on both sides.")] = 64,
-    micro_batch: Annotated[int, typer.Option(min=1, help="Our pictures a pass (NAYSAYER_MICRO_BATCH).")] = 16,
+    pictures: Annotated[int, typer.Option("--images", min=8, help="Pictures in the pool.")] = 256,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures in each step, on both sides.")] = 64,
+    micro_batch: Annotated[
+        int, typer.Option(min=1, help="Pictures in each of our passes (NAYSAYER_MICRO_BATCH).")
+    ] = 16,
     steps: Annotated[int, typer.Option(min=2, help="Steps of a retrain.")] = 40,
     rank: Annotated[int, typer.Option(min=1, help="Rank of the LoRA.")] = 16,
-    rounds: Annotated[int, typer.Option(min=1, help="Retrains of each side, in turn.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, help="Retrains of each side; the sides take turns.")] = 3,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     model: Annotated[str, typer.Option(help="builtin or full-size-random (1024 px, bf16).")] = "builtin",
     checkpointing: Annotated[bool, typer.Option(help="Gradient checkpointing on both sides.")] = False,
     folder: Annotated[Path | None, typer.Option(help="Where the temporary files go.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """A whole retrain beside diffusers' own script: images a second, peak memory, held-out loss."""
+    """A whole retrain beside diffusers' own script: pictures a second, peak memory, held-out loss."""
     from bench.retrain.train import FULL_SIZE, Plan, bench_train, find_script, table
 
     dtype = "bf16" if model == FULL_SIZE else "fp32"
-    plan = Plan(images, batch, micro_batch, steps, rank, rounds, 5e-4, device, dtype, model, checkpointing)
+    plan = Plan(pictures, batch, micro_batch, steps, rank, rounds, 5e-4, device, dtype, model, checkpointing)
     found = bench_train(plan, find_script(diffusers_script), python, folder)
     typer.echo(json.dumps(found) if as_json else table(found))
 
@@ -204,13 +196,13 @@ def bench_train(
 @benches.command("pool-size")
 def bench_pool_size(
     sizes: Annotated[
-        list[int] | None, typer.Option("--size", min=50, help="Pictures in the pool; again for more.")
+        list[int] | None, typer.Option("--size", min=50, help="Pictures in the pool; may be given several times.")
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Preparations of each size, in turn.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, help="Preparations of each size; the sizes take turns.")] = 3,
     docs: Annotated[Path | None, typer.Option(help="Folder to write pool-size.json and pool-size.png to.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """What a retrain's preparation costs as the pool grows while the new rejects stay as many."""
+    """What it costs to prepare a retrain as the pool grows and the number of new rejects stays the same."""
     from bench.retrain.pool_size import bench_pool_size, plot, table
 
     found = bench_pool_size(sizes or [100, 1_000, 10_000], rounds)

@@ -1,4 +1,4 @@
-"""The gate under simulation: how often it promotes what is no better, and what is, with a look after every vote."""
+"""The gate under simulation: how often it promotes a better version, and one that is no better."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ DISCORDANT = 0.30
 
 
 class Case(NamedTuple):
-    """True rates of champion and challenger, the pairs that may be judged, and how many pairs are discordant."""
+    """True reject rates of champion and challenger, pairs at most, and the share of pairs that are discordant."""
 
     champion: float
     challenger: float
@@ -36,14 +36,14 @@ TABLE = (
 
 
 class Result(NamedTuple):
-    """Share of runs that were promoted, and the median number of pairs it took them."""
+    """The share of runs that promoted, and the median number of pairs until they did."""
 
     promoted: float
     median_pairs: float | None
 
 
 def simulate_gate(case: Case, runs: int, seed: int = 0) -> Result:
-    """Runs the rule after every pair until it promotes or the pairs end."""
+    """Applies the gate's rule after every pair, until it promotes or the pairs end."""
     random = np.random.default_rng(seed)
     better = (case.discordant + case.champion - case.challenger) / 2
     draws = random.random((runs, case.pairs))
@@ -56,14 +56,14 @@ def simulate_gate(case: Case, runs: int, seed: int = 0) -> Result:
 
 
 def evidence_table(pairs: int) -> np.ndarray:
-    """`log_e_value` of every mended and spoilt count that `pairs` pairs can give."""
+    """`log_e_value` for every count of mended and spoilt pairs, up to `pairs` in all."""
     return np.array(
         [[log_e_value(m, s) if m + s <= pairs else 0.0 for s in range(pairs + 1)] for m in range(pairs + 1)]
     )
 
 
 def bench_gate(runs: int, seed: int = 0) -> dict[str, float]:
-    """The three figures the gate is held to."""
+    """The three figures that the gate must keep: false promotions at most 5 %, power at least 80 %."""
     return {
         "false_promotion": simulate_gate(NULL, runs, seed).promoted,
         "power_040_030_400": simulate_gate(SMALL, runs, seed).promoted,
@@ -72,7 +72,7 @@ def bench_gate(runs: int, seed: int = 0) -> dict[str, float]:
     }
 
 
-def gate_table(runs: int, seed: int = 0) -> str:
+def table(runs: int, seed: int = 0) -> str:
     """The cases as a Markdown table."""
     lines = ["| champion | challenger | discordant | pairs at most | promoted | median pairs |", "|" + " --- |" * 6]
     for case in TABLE:

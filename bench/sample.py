@@ -1,10 +1,10 @@
 """What the sampling rules cost: one steered UNet call against plain guidance with as many rows, and pictures a second.
 
-Every round times every form once, one after the other in an order drawn anew, so that whatever else the machine does,
-and what the form before left in the caches, falls on all alike; a figure is the median over the rounds of a form's time
-relative to the plain form's in the same round. Overheads are ratios minus one: 0.03 is three percent. On a CPU the time
-is this process's processor time, on a GPU the wall clock's. Where a process's memory happens to lie shifts all its
-figures, so several processes measure one after the other, and what is reported is the median over them.
+Every round times each form once, in a new random order, so that other work on the machine and what the form before
+left in the caches affect all forms alike. A figure is the median over the rounds of a form's time relative to the plain
+form's in the same round. Overheads are ratios minus one: 0.03 is three percent. On a CPU the time is the processor time
+of this process, on a GPU the wall clock's. Where a process's memory happens to be shifts all its figures, so several
+processes measure one after the other, and the reported figures are the medians over them.
 """
 
 import os
@@ -52,22 +52,22 @@ WIDE: dict[str, Any] = {
 """SDXL's own blocks at a quarter of its width: 161 M parameters, random."""
 WIDE_BATCH, WIDE_SIDE = 2, 32
 STEPS = 5
-"""UNet calls of a form in one round, as of a short drawing: a text's keys and values are computed at the first."""
+"""UNet calls of a form in one round, as in a short drawing: only the first computes a text's keys and values."""
 Form = Callable[[], object]
 Call = dict[str, Any]
 
 
 class Network(NamedTuple):
-    """A UNet as it comes, and the same with an adapter on it that is switched off."""
+    """A UNet without an adapter, and a copy with an adapter that is switched off."""
 
     stock: UNet2DConditionModel
     adapted: UNet2DConditionModel
 
 
 def bench_sample(settings: Settings, batch: int, rounds: int, processes: int, *, is_wide: bool) -> dict[str, Any]:
-    """Overheads by rule and form, and pictures a second, for the model that the settings name: medians over processes.
+    """Overheads by rule and form, and pictures a second, for the settings' model: medians over the processes.
 
-    `by_process` has what each of them found for the form in use.
+    `by_process` has each process's overheads for the form in use.
     """
     measured = partial(measure, settings, batch, rounds, is_wide=is_wide)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
@@ -77,7 +77,7 @@ def bench_sample(settings: Settings, batch: int, rounds: int, processes: int, *,
 
 
 def medians(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The median of every number, also of those in dictionaries; what is no number is the first's.
+    """The median of every number, also inside dictionaries; of anything else, the first.
 
     >>> medians([{"a": 3.0, "of": {"b": 1}}, {"a": 1.0, "of": {"b": 2}}, {"a": 2.0, "of": {"b": 9}}])
     {'a': 2.0, 'of': {'b': 2}}
@@ -92,7 +92,7 @@ def medians(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def measure(settings: Settings, batch: int, rounds: int, *, is_wide: bool) -> dict[str, Any]:
-    """What `bench_sample` reports, as this process sees it."""
+    """What `bench_sample` reports, measured in this process."""
     silence_libraries()
     base = load_base(settings)
     network = adapted(base.pipe.unet, settings)
@@ -129,7 +129,7 @@ def adapted(unet: UNet2DConditionModel, settings: Settings) -> Network:
 
 
 def overheads(network: Network, batch: int, rounds: int, side: int) -> dict[str, float]:
-    """For both rules: the form in use, the low-rank form, and two passes with the weights swapped in between."""
+    """For both rules: the form in use, the low-rank form, and two passes with the weights swapped between them."""
     found = {}
     for rule, strength in STRENGTHS.items():
         part = RULES[rule]
@@ -155,7 +155,7 @@ def overheads(network: Network, batch: int, rounds: int, side: int) -> dict[str,
 
 
 def pictures_a_second(base: Base, network: Network, batch: int, rounds: int) -> dict[str, float]:
-    """Whole drawings, VAE included: the stock pipeline's plain guidance, then ours by rule."""
+    """Pictures a second of whole drawings, VAE included: diffusers' own pipeline (`stock`), then ours by rule."""
 
     def stock() -> object:
         base.pipe.unet = network.stock
@@ -232,7 +232,7 @@ def _predict(unet: UNet2DConditionModel, call: Call, steering: Steering | None =
 
 
 def _two_passes(unet: UNet2DConditionModel, part: Part, call: Call) -> Form:
-    """As ComfyUI's hooks do it: the weights of the LoRA's rows are copied in, one call, copied back, the other call."""
+    """As ComfyUI's hooks do it: copy the LoRA's merged weights in, call for its rows, copy back, call for the rest."""
     layers = list(adapted_layers(unet, TRAINED).values())
     weights = [layer.get_base_layer().weight for layer in layers]
     own, merged = [weight.clone() for weight in weights], [merged_weight(layer, TRAINED, 1.0) for layer in layers]
@@ -259,12 +259,12 @@ def _rows(call: Call, part: slice) -> Call:
     return {name: _rows(value, part) if isinstance(value, dict) else value[part] for name, value in call.items()}
 
 
-def words(found: dict[str, Any]) -> str:
-    """The figures as a table for people."""
+def table(found: dict[str, Any]) -> str:
+    """The figures for the terminal."""
     lines = [
         f"{found['model']}, {found['lora']}, {found['batch']} pictures at once, {found['device']} {found['dtype']}, "
         f"{found['threads']} threads, {found['rounds']} rounds in each of {found['processes']} processes",
-        *_table(found),
+        *_lines(found),
     ]
     for name, values in found["by_process"].items():
         lines.append(f"{name} by process: " + ", ".join(f"{value:+.1%}" for value in values))
@@ -274,11 +274,11 @@ def words(found: dict[str, Any]) -> str:
         lines.append(
             f"SDXL at a quarter of its width, random, {wide['latent_side']} px latents, {wide['batch']} at once"
         )
-        lines += _table(wide)
+        lines += _lines(wide)
     return "\n".join(lines)
 
 
-def _table(found: dict[str, Any]) -> list[str]:
+def _lines(found: dict[str, Any]) -> list[str]:
     lines = [f"{'over plain guidance, same rows':<32}{'in use':>10}{'low-rank':>10}{'two passes':>12}"]
     for rule in STRENGTHS:
         name = rule.replace("-", "_")

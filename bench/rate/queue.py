@@ -23,7 +23,7 @@ RATERS = 50
 
 
 def measure_queue(images: int, votes: int, picks: int) -> dict[str, Any]:
-    """Milliseconds to pick the next images (one, and a queue of them) among `images` with `votes` votes, in SQLite."""
+    """Milliseconds to pick the next pictures, one or a whole queue, among `images` with `votes` votes, in SQLite."""
     with tempfile.TemporaryDirectory() as folder:
         engine = open_store(Settings(data_dir=Path(folder)))
         _fill(engine, images, votes)
@@ -35,6 +35,17 @@ def measure_queue(images: int, votes: int, picks: int) -> dict[str, Any]:
             found[name] = _time_picks(engine, name, count, mix, picks)
         engine.dispose()
         return found
+
+
+def table(found: dict[str, Any]) -> str:
+    """The figures for the terminal."""
+    lines = [f"{found['images']:,} queued pictures, {found['votes']:,} votes"]
+    for name in ("one", "hand"):
+        row = found[name]
+        lines.append(
+            f"{name:<16} p50 {row['p50_ms']:7.2f} ms   p95 {row['p95_ms']:7.2f} ms   max {row['max_ms']:7.2f} ms"
+        )
+    return "\n".join(lines)
 
 
 def _time_picks(engine: Engine, name: str, count: int, mix: Mix, picks: int) -> dict[str, float]:
@@ -51,7 +62,7 @@ def _time_picks(engine: Engine, name: str, count: int, mix: Mix, picks: int) -> 
 
 
 def _fill(engine: Engine, images: int, votes: int) -> None:
-    """Images of one version, all still queued (they want four votes), each with three votes of three raters."""
+    """Pictures of one version, all still queued because they need four votes, each with votes of three raters."""
     begin(engine, "builtin", "0" * 64)
     add_prompts(engine, [f"prompt {n}" for n in range(198)])
     count = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :last) "

@@ -1,4 +1,4 @@
-"""What real raters of generated images do, read from published ratings: naysayer bench ratings FOLDER
+"""What real raters of generated pictures do, from published ratings: naysayer bench ratings FOLDER
 
 FOLDER holds `imagenhub/Text-To-Image_rater1.tsv` to 3 (TIGER-AI-Lab/ImagenHub, MIT), `geneval_annotations_sdv2.csv`
 (djghosh13/geneval, MIT) and `intel_annotations_df_230311.csv`.
@@ -38,25 +38,25 @@ def geneval(folder: Path) -> Votes:
 
 
 def seconds_on_page(folder: Path) -> list[float]:
-    """Seconds that GenEval's raters took for each image (seven questions)."""
+    """Seconds that GenEval's raters took for each picture (seven questions), in ascending order."""
     return sorted(float(row["Answer.ee"]) for row in _table(folder / "geneval_annotations_sdv2.csv", ","))
 
 
 def intel_rejects(folder: Path) -> tuple[int, int]:
-    """Thumbs down and thumbs in all, of Intel's one rater."""
+    """Thumbs down, and all thumbs, of Intel's one rater."""
     said = [row["annotation"] for row in _table(folder / "intel_annotations_df_230311.csv", ",")]
     return said.count("False"), len(said)
 
 
 def counts_of(votes: Votes) -> list[tuple[int, int]]:
-    """Rejects and keeps of each image."""
+    """Rejects and keeps of each picture."""
     return [(sum(v == 1 for v in row), sum(v == 0 for v in row)) for row in votes]
 
 
 def slip_rate(votes: Votes) -> float:
-    """The share e of wrong votes that would give the observed disagreement of two raters, if each errs independently.
+    """The share e of wrong votes that explains how often two raters disagree, if each errs independently.
 
-    Two such raters disagree with chance 2e(1 - e).
+    Two such raters disagree with probability 2e(1 - e).
     """
     agreed = percent_agreement(counts_of(votes))
     assert agreed is not None

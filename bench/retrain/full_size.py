@@ -1,4 +1,4 @@
-"""SDXL in full size with random weights: the cost of a retrain does not depend on the weights' values."""
+"""SDXL at full size with random weights: the cost of a retrain does not depend on the weights' values."""
 
 from pathlib import Path
 
@@ -37,9 +37,9 @@ TEXT_2 = {"hidden_size": 1280, "intermediate_size": 5120, "num_attention_heads":
 
 
 def write_full_size(folder: Path, dtype: str) -> Path:
-    """Writes a pipeline of 3.5 billion parameters, with the built-in model's tokenizers. Its folder."""
+    """Writes a pipeline with 3.5 billion parameters and the built-in model's tokenizers; returns `folder`."""
     before = torch.get_default_dtype()
-    torch.set_default_dtype(DTYPES[dtype])  # never twice the size in memory
+    torch.set_default_dtype(DTYPES[dtype])  # float32 first would take twice the memory
     try:
         pipe = StableDiffusionXLPipeline(
             vae=AutoencoderKL(**VAE),

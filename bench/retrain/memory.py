@@ -1,8 +1,8 @@
 """What the memory settings save and cost: naysayer bench memory
 
-Each row runs in a process of its own, so that its peak is its own: two steps of a fit, or the decoding of pictures, by
-the default and then with one setting changed. Peaks are what the kernel counted (`ru_maxrss`) beyond the peak that
-loading the model had left behind.
+Each row runs in a fresh process, so that its peak is not another row's. It takes two steps of a fit or decodes pictures,
+by default and then with one setting changed. A peak is what the kernel counted (`ru_maxrss`) beyond the peak of loading
+the model.
 """
 
 import resource
@@ -36,7 +36,7 @@ FIGURES = ("mb", "weights_mb", "seconds")
 def bench_memory() -> dict[str, Any]:
     """For each setting `mb`, `weights_mb` and processor `seconds`, and each relative to the default's (`mb_ratio`, …).
 
-    A row that needs a package which is not installed is None.
+    A row is None if the package that it needs is not installed.
     """
     with tempfile.TemporaryDirectory(prefix="naysayer-bench-") as folder:
         settings = Settings(_env_file=None, data_dir=Path(folder), train_steps=STEPS, train_batch=BATCH, device="cpu")
@@ -50,7 +50,7 @@ def bench_memory() -> dict[str, Any]:
 
 
 def table(found: dict[str, Any]) -> str:
-    """The record for the terminal."""
+    """The figures for the terminal."""
     lines = [f"{'':<26}{'peak MB':>9}{'ratio':>7}{'weights':>9}{'ratio':>7}{'seconds':>9}{'ratio':>7}"]
     for part in ("fit", "decode"):
         lines.append(f"{part}:")
@@ -132,7 +132,7 @@ def _measured(base: Any, work: Any) -> dict[str, float]:
 
 
 def _stored_bytes(weight: Any) -> int:
-    """A quantized weight is a tensor made of several; each of them counts."""
+    """The bytes of a weight; a quantized weight consists of several tensors, and each counts."""
     if not hasattr(weight, "__tensor_flatten__"):
         return weight.nbytes
     names, _ = weight.__tensor_flatten__()

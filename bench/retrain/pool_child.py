@@ -32,7 +32,7 @@ STEPS_TAKEN = 2
 
 
 def fill(folder: Path, size: int, new: int) -> None:
-    """Fills a store whose pool an earlier retrain has seen, except `new` rejects that have only pixels."""
+    """Fills a store; an earlier retrain has seen its pool, except for `new` rejects that have only pixels."""
     settings = _settings(folder)
     engine, random = open_store(settings), np.random.default_rng(0)
     prompts = _prompts(size, random)
@@ -49,10 +49,10 @@ def fill(folder: Path, size: int, new: int) -> None:
 
 
 def prepare(folder: Path, started: float) -> dict[str, float]:
-    """The seconds that preparation and a batch take. A few steps follow, for their memory.
+    """The seconds that preparation and a batch take. A few steps follow, so that their memory counts too.
 
-    `started` is when the process was started, on the monotonic clock: loading the libraries counts.
-    Manifest and cache are restored afterwards, so that the next round has the same work.
+    `started` is the process's start on the monotonic clock, because loading the libraries counts. Manifest and cache
+    are restored afterwards, so that the next round has the same work.
     """
     settings = _settings(folder)
     before = _cached(settings)
@@ -101,7 +101,7 @@ def _prepare(settings: Settings, started: float) -> dict[str, float]:
 
 
 def _prompts(size: int, random: np.random.Generator) -> Sequence[str]:
-    """As many prompts as pictures, a few hundred of them different, as a store's prompt list has them."""
+    """One prompt for each picture; a few hundred of them differ, as in a store's prompt list."""
     scenes = [scene for subject in SUBJECTS for scene in all_scenes(subject)]
     different = [phrase(scene, random) for scene in scenes]
     return [different[k % len(different)] for k in range(size)]

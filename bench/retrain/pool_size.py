@@ -12,11 +12,11 @@ from typing import Any
 from bench.retrain.train import result_of, run_child
 
 NEW = 40
-"""New rejects in every retrain: as many as make one due with the built-in model."""
+"""New rejects in every retrain: as many as the built-in model needs for one."""
 
 
 def bench_pool_size(sizes: Sequence[int], rounds: int, new: int = NEW) -> dict[str, Any]:
-    """For each size the medians over the rounds: seconds to load, freeze and encode, and the peak memory."""
+    """For each size, medians over the rounds: seconds to load, freeze and encode, and the peak memory."""
     with tempfile.TemporaryDirectory(prefix="naysayer-bench-") as made:
         folders = {size: Path(made) / str(size) for size in sizes}
         for size, folder in folders.items():
@@ -47,7 +47,7 @@ def _growth(small: dict[str, float], large: dict[str, float]) -> dict[str, float
 def table(found: dict[str, Any]) -> str:
     """The rows as a Markdown table."""
     lines = [
-        "| pool | load | freeze | encode | preparation | of the processor | encoded | a batch | peak memory |",
+        "| pool | load | freeze | encode | preparation | processor time | encoded | one batch | peak memory |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in found["rows"]:

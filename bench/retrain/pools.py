@@ -1,4 +1,4 @@
-"""Stores of rejects for the trainer's benches, filled without sampling and without waiting for the disk."""
+"""Stores of rejects for the retrain benches, filled without drawing and without waiting for the disk."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

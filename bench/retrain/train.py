@@ -1,6 +1,7 @@
-"""A whole retrain beside diffusers' own script: same base, pictures, rank, batch, steps and precision, in turn.
+"""A whole retrain beside diffusers' own script: same base, pictures, rank, batch, steps and precision.
 
-This process stays small, without torch: the kernel counts a child's peak memory from its parent's.
+The sides take turns. This process stays small and never loads torch, because the kernel starts a child's peak memory at
+its parent's.
 """
 
 import json
@@ -30,7 +31,7 @@ PEAKS = {"H100": 989.0, "H200": 989.0, "A100": 312.0, "L40S": 362.0, "4090": 165
 
 @dataclass(frozen=True)
 class Plan:
-    """What both sides are given. Only ours has `micro_batch`: the script takes its batch in one pass."""
+    """What both sides get. Only ours has `micro_batch`; the script takes its batch in one pass."""
 
     images: int = 256
     batch: int = 64
@@ -58,7 +59,7 @@ class Ended(NamedTuple):
 def bench_train(
     plan: Plan, script: Path | None, python: Path = Path(sys.executable), folder: Path | None = None
 ) -> dict[str, Any]:
-    """One object: `cpu` or `gpu` with `naysayer`, `diffusers` (null without a script) and `ratios`; the other null."""
+    """The record: `cpu` or `gpu` with `naysayer`, `diffusers` (None without a script) and `ratios`, the other None."""
     with tempfile.TemporaryDirectory(prefix="naysayer-bench-", dir=folder) as made:
         bench = _Bench(plan, Path(made), script, python)
         found = bench.run()
@@ -67,7 +68,7 @@ def bench_train(
 
 
 def find_script(named: Path | None) -> Path | None:
-    """The named script, or that of an installed diffusers checkout. Raises BadRequest when the named one is missing."""
+    """The named script, or the one in an installed diffusers checkout. Raises BadRequest if the named is missing."""
     if named is not None:
         if not named.is_file():
             raise BadRequest(f"{named} is not a file; give the path of diffusers' {SCRIPT}")
@@ -78,7 +79,7 @@ def find_script(named: Path | None) -> Path | None:
 
 
 class _Bench:
-    """One measurement: one pool, then both sides in turn."""
+    """One measurement: one pool, on which both sides take turns."""
 
     def __init__(self, plan: Plan, folder: Path, script: Path | None, python: Path) -> None:
         self.plan, self.folder, self.script, self.python = plan, folder, script, python
@@ -101,7 +102,7 @@ class _Bench:
         return found
 
     def _sides(self, turn: int) -> Sequence[str]:
-        """Both sides; the one that goes first changes with every turn."""
+        """Both sides; the other one goes first in the next turn."""
         sides = ("naysayer", "diffusers") if self.script else ("naysayer",)
         return sides if turn % 2 == 0 else sides[::-1]
 
@@ -158,7 +159,7 @@ class _Bench:
         }
 
     def _peak_share(self, tflop_per_image: float, ours: dict[str, float], device: str) -> float | None:
-        """Share of the card's bf16 matrix peak that our steps reach; None for a card whose peak is not listed."""
+        """The share of the card's bf16 matrix peak that our steps reach; None for a card that PEAKS does not list."""
         peak = next((tflops for name, tflops in PEAKS.items() if name in device), None)
         return round(tflop_per_image * self.plan.batch * ours["steps_per_s"] / peak, 3) if peak else None
 
@@ -168,7 +169,7 @@ class _Bench:
 
 
 def run_child(command: Sequence[str]) -> Ended:
-    """Runs a command to its end, with its peak memory as the kernel counted it. Raises BadRequest when it fails."""
+    """Runs a command to its end; its peak memory is what the kernel counted. Raises BadRequest if it fails."""
     home = {"PYTHONPATH": str(Path(__file__).parents[2]), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     with tempfile.TemporaryFile("w+") as output:
         began = time.monotonic()
@@ -186,7 +187,7 @@ def run_child(command: Sequence[str]) -> Ended:
 
 
 def result_of(ended: Ended) -> dict[str, Any]:
-    """The object that one of our children printed last."""
+    """The JSON object that one of our child processes printed last."""
     return json.loads(RESULT.findall(ended.output)[-1])
 
 
@@ -202,12 +203,12 @@ def _ratios(ours: dict[str, float], theirs: dict[str, float]) -> dict[str, float
 
 def table(found: dict[str, Any]) -> str:
     """The medians of the rounds as a table."""
-    lines = ["                       images/s  per CPU second  steps/s  the rest     peak memory  held-out loss"]
+    lines = ["                     pictures/s  per CPU second  steps/s  other time   peak memory  held-out loss"]
     rows = found["cpu"] or found["gpu"]
     for side in ("naysayer", "diffusers"):
         row = rows[side]
         if row is None:
-            lines.append(f"{side:<22} not measured: no script was found; give --diffusers-script")
+            lines.append(f"{side:<22} not measured: found no script; give --diffusers-script")
             continue
         lines.append(
             f"{side:<22} {row['images_per_s']:8.1f}  {row['images_per_cpu_s']:14.1f}  {row['steps_per_s']:7.2f}  "

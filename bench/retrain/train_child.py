@@ -1,4 +1,4 @@
-"""The processes of `naysayer bench train` that need torch: the pool, our half, and the losses of both sides' files."""
+"""The processes of `naysayer bench train` that need torch: the pool, our side, and the losses of both sides' files."""
 
 import json
 import sys
@@ -39,7 +39,7 @@ POOL_SEED, HELD_OUT_SEED = 1, 2
 
 
 def make_pool(plan: Plan, folder: Path) -> dict[str, Any]:
-    """The same pictures as a store of rejects and as a folder for the script; where the base lies."""
+    """Writes the same pictures as a store of rejects and as a folder for the script; returns the base's folder."""
     base = write_full_size(folder / "base", plan.dtype) if plan.model == FULL_SIZE else BUILTIN_FOLDER
     made, settings, out = _drawn(plan, plan.images, POOL_SEED), _settings(plan, folder, str(base)), folder / "pictures"
     engine = open_store(settings)
@@ -55,7 +55,7 @@ def make_pool(plan: Plan, folder: Path) -> dict[str, Any]:
 
 
 def ours(plan: Plan, folder: Path, base_folder: str, turn: str) -> dict[str, Any]:
-    """A retrain from the store to the published file; all that `naysayer retrain` does but the sweep of strengths."""
+    """A retrain from the store to the published file: all that `naysayer retrain` does, except the strength sweep."""
     silence_libraries()
     settings = _settings(plan, folder, base_folder, int(turn))
     engine, layout = open_store(settings), layout_of(settings)
@@ -82,10 +82,10 @@ def ours(plan: Plan, folder: Path, base_folder: str, turn: str) -> dict[str, Any
 
 @torch.no_grad()
 def losses(plan: Plan, folder: Path, base_folder: str) -> dict[str, float]:
-    """Held-out denoising loss of the base and of every LoRA file in the folder, and the operations of one image.
+    """Held-out denoising loss of the base and of every LoRA file in the folder, and the operations for one picture.
 
-    All on the same other pictures, noise and timesteps. A step computes forwards and the gradient of the activations,
-    not that of the frozen weights: twice a forward pass.
+    All losses are on the same held-out pictures, noise and timesteps. A step takes twice the operations of a forward
+    pass, because it computes the gradient of the activations but not of the frozen weights.
     """
     silence_libraries()
     base = load_base(_settings(plan, folder, base_folder))
@@ -108,7 +108,7 @@ def _loss(base: Base, batch: Batch) -> float:
 
 
 def _held_out(settings: Settings, folder: Path, base: Base, plan: Plan) -> Batch:
-    """Pictures that nobody trained on, under noise and timesteps of their own, as the batch of one step."""
+    """Pictures that neither side trained on, with other noise and timesteps, as the batch of one step."""
     settings = settings.model_copy(
         update={"data_dir": folder / "held-out", "train_batch": plan.held_out, "seed": HELD_OUT_SEED}
     )
@@ -122,7 +122,7 @@ def _held_out(settings: Settings, folder: Path, base: Base, plan: Plan) -> Batch
 
 
 def _drawn(plan: Plan, count: int, seed: int) -> list[PoolPicture]:
-    """Drawn pictures, all of them wrong, that a manifest's split puts into training: both sides see the same ones."""
+    """Wrong pictures of the drawn world that a manifest's split puts into training, so that both sides see the same."""
     made = pictures(count * 5 // 4 + 20, 1.0, seed)
     side = 1024 if plan.model == FULL_SIZE else made.pixels.shape[1]
     kept = [k for k, prompt in enumerate(made.prompts) if split_of(prompt, k) is Split.train][:count]
@@ -155,7 +155,7 @@ def _settings(plan: Plan, folder: Path, base: str = "", turn: int = 0) -> Settin
 
 
 def main(task: str, folder: str, given: str, *words: str) -> None:
-    """Does one task of a plan and prints what came of it."""
+    """Does one task of a plan and prints its result as JSON."""
     plan, where = Plan(**json.loads(given)), Path(folder)
     if task == "pool":
         result = make_pool(plan, where)

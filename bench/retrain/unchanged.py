@@ -1,4 +1,4 @@
-"""Runs somebody else's training script as it is, then says how much of the accelerator's memory it took."""
+"""Runs another project's training script unchanged, then prints how much of the accelerator's memory it took."""
 
 import json
 import runpy

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.sample import _inputs, _predict, _two_passes, adapted, bench_sample, interleaved, words
+from bench.sample import _inputs, _predict, _two_passes, adapted, bench_sample, interleaved, table
 from tests.trainer.conftest import quick_settings
 from trainer.base.model import load_base
 from trainer.lora.tensors import TRAINED
@@ -35,4 +35,4 @@ def test_the_bench_names_the_overheads_of_both_rules():
     first, second = found["by_process"]["same_prompt_overhead"]
     assert found["same_prompt_overhead"] == (first + second) / 2
     assert found["images_per_s"].keys() == {"stock", "plain", "negative-half", "same-prompt"}
-    assert "same-prompt" in words(found)
+    assert "same-prompt" in table(found)
