@@ -1,7 +1,7 @@
 """What the memory settings save and cost: naysayer bench memory
 
-Each row runs in a fresh process, so that its peak is not another row's. It takes two steps of a fit or decodes pictures,
-by default and then with one setting changed. A peak is what the kernel counted (`ru_maxrss`) beyond the peak of loading
+Each row runs in a fresh process, so that its peak is its own. It takes two steps of a fit or decodes pictures, by
+default and then with one setting changed. A peak is what the kernel counted (`ru_maxrss`) beyond the peak of loading
 the model.
 """
 
