@@ -80,7 +80,7 @@ bench-ui: $(STAMP)  ## measure the time from key press to next picture, in Chrom
 bench-train: $(STAMP)  ## measure a retrain beside diffusers' script: SCRIPT=path/to/train_text_to_image_lora_sdxl.py
 	@exec $(NAYSAYER) bench train $(if $(SCRIPT),--diffusers-script $(SCRIPT)) $(if $(SCRIPT_PYTHON),--python $(SCRIPT_PYTHON))
 
-backup: $(STAMP)  ## write the data folder into FILE (default naysayer-backup.tar)
+backup: $(STAMP)  ## write the store into FILE (default naysayer-backup.tar)
 	@exec $(NAYSAYER) backup $(or $(FILE),naysayer-backup.tar)
 
 restore: $(STAMP)  ## put the backup FILE into an empty data folder

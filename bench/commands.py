@@ -120,9 +120,10 @@ def bench_store(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """How long picks, votes, pages and the pool take in a large store. NAYSAYER_STORE_URL may name an empty one."""
+    from bench.filling import Size
     from bench.store import bench_store
 
-    found = bench_store(read_settings(), pictures, votes, versions)
+    found = bench_store(read_settings(), Size(pictures, votes, versions))
     typer.echo(json.dumps(found) if as_json else "\n".join(f"{name}: {value}" for name, value in found.items()))
 
 

@@ -1,8 +1,8 @@
-"""Rows for a store that looks as if it had been used for years: pictures, votes, versions, reasons, controls."""
+"""Fills a store as years of use would: pictures, votes, versions, reasons, controls."""
 
 import random
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, text
 from sqlmodel import select
@@ -23,11 +23,28 @@ CHUNK = 20_000
 FIRST_DAY = date(2025, 1, 6)
 
 
-def fill(engine: Engine, images: int, votes: int, versions: int, seed: int = 0) -> None:
-    """Rows that look like a long-lived store: most pictures judged by several raters, the newest waiting."""
+class Size(NamedTuple):
+    """How many rows the store gets; each version draws an equal part of the pictures."""
+
+    pictures: int
+    votes: int
+    versions: int
+
+    @property
+    def judged(self) -> int:
+        """How many pictures have votes; the newest have none."""
+        return max(1, self.pictures - WAITING)
+
+    def version_of(self, n: int) -> int:
+        """The version that drew the n-th picture."""
+        return min(self.versions - 1, n * self.versions // (self.pictures + 1))
+
+
+def fill(engine: Engine, size: Size, seed: int = 0) -> None:
+    """Adds the rows: several raters have voted on most pictures, nobody on the newest."""
     begin(engine, "builtin", "0" * 64)
     add_prompts(engine, [f"prompt number {n}" for n in range(PROMPTS)])
-    _add_versions(engine, versions)
+    _add_versions(engine, size.versions)
     with writing(engine) as session:
         prompts = list(session.exec(select(Prompt.id)))
         session.execute(
@@ -35,19 +52,18 @@ def fill(engine: Engine, images: int, votes: int, versions: int, seed: int = 0) 
             [{"id": n, "name": f"rater {n}", "at": "2026-01-01 00:00:00"} for n in range(1, RATERS + 1)],
         )
     chance = random.Random(seed)
-    judged = max(1, images - WAITING)
-    with tqdm(total=images + votes, desc="filling", unit="row") as bar:
-        for start in range(1, images + 1, CHUNK):
-            stop = min(start + CHUNK, images + 1)
-            _insert(engine, IMAGE, (_image(n, images, versions, judged, prompts, chance) for n in range(start, stop)))
+    with tqdm(total=size.pictures + size.votes, desc="filling", unit="row") as bar:
+        for start in range(1, size.pictures + 1, CHUNK):
+            stop = min(start + CHUNK, size.pictures + 1)
+            _insert(engine, IMAGE, (_image(n, size, prompts, chance) for n in range(start, stop)))
             bar.update(stop - start)
-        for start in range(0, votes, CHUNK):
-            stop = min(start + CHUNK, votes)
-            _insert(engine, VOTE, (_vote(n, judged, images, versions, chance) for n in range(start, stop)))
+        for start in range(0, size.votes, CHUNK):
+            stop = min(start + CHUNK, size.votes)
+            _insert(engine, VOTE, (_vote(n, size, chance) for n in range(start, stop)))
             bar.update(stop - start)
     _sync_sequences(engine)
     _add_reasons(engine)
-    _add_manifests(engine, versions)
+    _add_manifests(engine, size.versions)
     with writing(engine) as session:
         rebuild(session)
     with engine.begin() as connection:
@@ -61,42 +77,35 @@ VOTE = """INSERT INTO vote (id, request_id, rater_id, image_id, verdict, page, s
 VALUES (:id, :request, :rater, :image, :verdict, '', :at, :at, :at)"""
 
 
-def _image(
-    n: int, images: int, versions: int, judged: int, prompts: list[int | None], chance: random.Random
-) -> dict[str, Any]:
+def _image(n: int, size: Size, prompts: list[int | None], chance: random.Random) -> dict[str, Any]:
     is_evaluation = n % 500 < 2
     return {
         "id": n,
         "name": f"{n:064x}",
         "prompt_id": prompts[n % len(prompts)],
         "seed": chance.randrange(2**31),
-        "version": _version(n, images, versions),
+        "version": size.version_of(n),
         "origin": "evaluation" if is_evaluation else "sampled",
-        "is_queued": n > judged,
+        "is_queued": n > size.judged,
         "shuffle": shuffle_place(f"{n:064x}"),
-        "at": _at(_version(n, images, versions), n),
+        "at": _at(size.version_of(n), n),
     }
 
 
-def _vote(n: int, judged: int, images: int, versions: int, chance: random.Random) -> dict[str, Any]:
-    image = 1 + n % judged
+def _vote(n: int, size: Size, chance: random.Random) -> dict[str, Any]:
+    image = 1 + n % size.judged
     return {
         "id": n + 1,
         "request": f"bench-{n}",
-        "rater": 1 + (n // judged * 7 + image) % RATERS,
+        "rater": 1 + (n // size.judged * 7 + image) % RATERS,
         "image": image,
         "verdict": chance.choices(("reject", "keep", "skip"), (30, 65, 5))[0],
-        "at": _at(_version(image, images, versions), n),
+        "at": _at(size.version_of(image), n),
     }
 
 
-def _version(n: int, images: int, versions: int) -> int:
-    """The version that drew the n-th picture: each is live for as many."""
-    return min(versions - 1, n * versions // (images + 1))
-
-
 def _at(version: int, n: int) -> str:
-    """A moment in the week in which a version was live."""
+    """A moment in the week when a version was live."""
     return f"{FIRST_DAY + timedelta(days=7 * version + n % 7)} 12:00:00.000000"
 
 
@@ -123,7 +132,7 @@ def _add_versions(engine: Engine, versions: int) -> None:
 
 
 def _add_manifests(engine: Engine, versions: int, most: int = 50_000) -> None:
-    """The newest version was trained on up to `most` rejects, each earlier one on a share of them."""
+    """The newest version was trained on up to `most` rejects, each earlier one on a part of them."""
     trained = """INSERT INTO manifest_item (manifest_id, image_id, role, split)
     SELECT :manifest, image_id, 'reject', 'train' FROM vote JOIN image ON image.id = vote.image_id
     WHERE verdict = 'reject' AND origin = 'sampled' GROUP BY image_id ORDER BY image_id LIMIT :most"""
@@ -158,7 +167,7 @@ def _add_reasons(engine: Engine) -> None:
 
 
 def _sync_sequences(engine: Engine) -> None:
-    if engine.dialect.name == "postgresql":  # rows with ids of our own leave the counters behind
+    if engine.dialect.name == "postgresql":  # rows that name their ids do not move the counters
         with engine.begin() as connection:
             for table in ("image", "vote", "rater"):
                 connection.execute(text(f"SELECT setval('{table}_id_seq', (SELECT max(id) FROM {table}))"))

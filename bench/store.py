@@ -1,4 +1,4 @@
-"""The store at size: a million pictures and three million votes, and how long picks, pages and the pool take."""
+"""How long picks, votes, pages and the pool take in a store with a million pictures and three million votes."""
 
 import shutil
 import tempfile
@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from sqlalchemy import Engine
 
-from bench.filling import FIRST_DAY, RATERS, WAITING, fill
+from bench.filling import FIRST_DAY, RATERS, WAITING, Size, fill
 from feedback.figures.summary import newest_width, rating_state, same_seed_grid, standing, version_rows
 from feedback.figures.trend import days, growth
 from feedback.gate.evidence import evidence_rows, guardrails
@@ -42,19 +42,19 @@ from ui.web.metrics import metrics_text
 from ui.words import standing_lines
 
 
-def bench_store(settings: Settings, images: int, votes: int, versions: int, *, seed: int = 0) -> dict[str, Any]:
-    """Fills an empty store (SQLite in a temporary folder, or the empty one the settings name) and measures it."""
+def bench_store(settings: Settings, size: Size, seed: int = 0) -> dict[str, Any]:
+    """Fills an empty store (SQLite in a temporary folder, or the empty one that the settings name) and measures it."""
     folder = Path(tempfile.mkdtemp(prefix="naysayer-bench-"))
     used = settings.model_copy(update={"data_dir": folder})
     engine = open_store(used)
     try:
         began = time.perf_counter()
-        fill(engine, images, votes, versions, seed)
+        fill(engine, size, seed)
         filled = time.perf_counter() - began
         return {
-            "images": images,
-            "votes": votes,
-            "versions": versions,
+            "images": size.pictures,
+            "votes": size.votes,
+            "versions": size.versions,
             "store": engine.dialect.name,
             "fill_s": round(filled, 1),
             **measure(engine, used),
@@ -65,7 +65,7 @@ def bench_store(settings: Settings, images: int, votes: int, versions: int, *, s
 
 
 def measure(engine: Engine, settings: Settings) -> dict[str, Any]:
-    """Times on a filled store: p95 of picks and votes, the slowest page warm, the pool for a retrain."""
+    """Times in a filled store: p95 of picks and votes, the slowest page, the pool for a retrain."""
     pages = {name: _slowest(page) for name, page in pages_of(engine, settings).items()}
     picks, recorded = _rate(engine)
     began = time.perf_counter()
@@ -180,7 +180,7 @@ def _rate(engine: Engine) -> tuple[list[float], list[float]]:
 
 
 def _slowest(page: Callable[[], object]) -> float:
-    """Milliseconds of the slowest of five, after one to warm up."""
+    """Milliseconds of the slowest of five runs, after one that does not count."""
     page()
     times = []
     for _ in range(5):

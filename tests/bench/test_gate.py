@@ -1,17 +1,12 @@
-"""The gate's figures, and that the store's queries use indexes."""
+"""The gate's figures under simulation."""
 
 import json
 
+import numpy as np
 import pytest
-from sqlalchemy import event
 
-from bench.filling import fill
-from bench.gate import bench_gate
-from bench.store import pages_of
-from feedback.rate.queue import next_images
-from feedback.rate.terms import Terms
-from feedback.rate.votes import Press, record_votes
-from store.tables import Verdict
+from bench.gate import TABLE, Case, bench_gate, evidence_table, simulate_gate, table
+from feedback.statistics import log_e_value
 
 
 def test_the_gate_keeps_its_promises() -> None:
@@ -22,28 +17,19 @@ def test_the_gate_keeps_its_promises() -> None:
     assert found["power_040_015_60"] >= 0.80
 
 
+def test_where_every_pair_is_mended_every_run_promotes_and_where_every_pair_is_spoilt_none() -> None:
+    better, worse = Case(0.5, 0.0, 40, 0.5), Case(0.0, 0.5, 40, 0.5)
+    assert simulate_gate(better, 200).promoted == 1.0
+    assert simulate_gate(worse, 200) == (0.0, None)
+
+
+def test_the_table_of_evidence_has_every_count_of_pairs() -> None:
+    found = evidence_table(6)
+    assert found.shape == (7, 7)
+    assert found[4, 1] == log_e_value(4, 1)
+    assert np.argmax(found[:, 0]) == 6
+
+
 @pytest.mark.slow
-def test_pages_picks_and_votes_search_by_index(engine, settings) -> None:
-    """No page walks through the votes, the pictures, the words or the manifests."""
-    fill(engine, 3000, 9000, 6)
-    asked: list[tuple[str, object]] = []
-
-    @event.listens_for(engine, "before_cursor_execute")
-    def note(_connection, _cursor, statement, parameters, _context, _many) -> None:
-        if statement.lstrip().upper().startswith(("SELECT", "WITH")):
-            asked.append((statement, parameters))
-
-    for page in pages_of(engine, settings).values():
-        page()
-    [shown] = next_images(engine, "rater 1", Terms(1, 60), count=1)
-    record_votes(engine, "rater 1", [Press("a vote of its own", shown.image_id, Verdict.reject)], Terms(1, 60))
-    event.remove(engine, "before_cursor_execute", note)
-    scans = set()
-    with engine.connect() as connection:
-        for statement, parameters in asked:
-            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            for *_, detail in plan:
-                is_walk = detail.startswith("SCAN ") and "USING" not in detail
-                if is_walk and detail.split()[1] in {"vote", "image", "word", "manifest_item", "image_tally", "lease"}:
-                    scans.add((detail, statement))
-    assert scans == set()
+def test_the_table_has_a_line_for_each_case() -> None:
+    assert len(table(2).splitlines()) == 2 + len(TABLE)
