@@ -56,9 +56,10 @@ def loop(
 ) -> None:
     """Does the loop lower the share of wrong pictures, and by which method? About an hour on two cores."""
     from bench.loop.charts import grid, plot
-    from bench.loop.loop import Plan, run
+    from bench.loop.loop import run
     from bench.loop.record import make_record
     from bench.loop.record_page import page, table
+    from bench.loop.rows import Plan
 
     settings, plan = read_settings(), Plan(votes=votes, rounds=rounds, is_short=short)
     found = make_record(run(settings, folder, plan, range(first, first + replicates), processes), plan)

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.loop.loop import DEFAULT, ROUNDS, Meter, Plan, Row
+from bench.loop.meter import Meter
 from bench.loop.record import Method, Record
+from bench.loop.rows import DEFAULT, ROUNDS, Plan, Row
 from bench.loop.stores import Stores, evaluation_items
 from store.settings import Settings
 

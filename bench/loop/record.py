@@ -9,7 +9,8 @@ from operator import attrgetter
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bench.loop.loop import DEFAULT, Finished, Plan
+from bench.loop.loop import Finished
+from bench.loop.rows import DEFAULT, Plan
 from bench.loop.stores import HELD_OUT_FAULT, HELD_OUT_SUBJECT
 from feedback.statistics import paired_difference, wilson
 

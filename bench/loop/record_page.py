@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from bench.loop.loop import HIGHER_GUIDANCE, NEGATIVE_PROMPT, ROWS, WOOLFS_GUIDANCE
 from bench.loop.record import Change, HeldOut, Method, Rate, Record
+from bench.loop.rows import HIGHER_GUIDANCE, NEGATIVE_PROMPT, ROWS, WOOLFS_GUIDANCE
 
 TEMPLATE = Path(__file__).with_name("record_page.md.in")
 COLUMNS = "| method | votes | wrong | 95 % | change, same seeds (95 %) | diversity | prompt followed | strength | fit |"

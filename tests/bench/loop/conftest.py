@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.loop.loop import Finished, Plan
+from bench.loop.loop import Finished
 from bench.loop.record import Record
+from bench.loop.rows import Plan
 
 MEASURED = Path(__file__).parents[3] / "docs" / "measured"
 PLAN = Plan(votes=160, prompts=24, seeds=3, is_short=True)

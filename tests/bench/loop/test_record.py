@@ -2,8 +2,8 @@
 
 import json
 
-from bench.loop.loop import DEFAULT
 from bench.loop.record import Record, make_record
+from bench.loop.rows import DEFAULT
 from tests.bench.loop.conftest import MEASURED, PLAN, RIGHT, WRONG, control_rows, finished_row
 
 

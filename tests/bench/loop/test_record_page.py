@@ -1,8 +1,8 @@
 """The page of evidence says what the record holds, and no more than its intervals allow."""
 
-from bench.loop.loop import DEFAULT
 from bench.loop.record import make_record
 from bench.loop.record_page import page, removed_methods, table
+from bench.loop.rows import DEFAULT
 from tests.bench.loop.conftest import MEASURED, PLAN, RIGHT, WRONG, control_rows, finished_row
 
 
