@@ -187,7 +187,7 @@ def compare(page: Page, url: str, bad: int, live: int) -> None:
 def force_and_roll_back(page: Page, url: str, engine: Engine, bad: int, good: int) -> None:
     look_at(page, url, f"v{bad}")
     page.get_by_role("button", name=f"Promote v{bad}…").click()
-    expect(page.get_by_text("What speaks against it")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Against it:")).to_be_visible(timeout=30_000)
     page.get_by_label("Reason").fill("to see it fail")
     page.get_by_role("button", name=f"Promote v{bad}", exact=True).click()
     expect(page.get_by_text("was not promoted")).to_be_visible(timeout=30_000)

@@ -13,7 +13,6 @@ from urllib.parse import parse_qs, urlencode
 from uuid import uuid4
 
 import streamlit
-from markupsafe import Markup
 from pydantic import TypeAdapter
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
@@ -37,7 +36,7 @@ from ui.web.signing import is_signed, signature
 from ui.web.templates import render
 
 PLAIN = "/naysayer/plain"
-STYLE = Path(__file__).with_name("plain").joinpath("plain.css").read_text(encoding="utf-8")
+STYLE = render("rate/plain/plain.css")
 INDEX = Path(streamlit.__file__).parent / "static" / "index.html"
 POLICY = (
     f"default-src 'none'; img-src 'self'; style-src 'sha256-"
@@ -155,7 +154,7 @@ def sorry_html(sentence: str) -> str:
 
 
 def _html(template: str, **values: object) -> str:
-    shared = {"path": PLAIN, "style": Markup(STYLE), "limits": LIMITS, "keys": KEYS["one"], "reasons": REASONS}
+    shared = {"path": PLAIN, "style": STYLE, "limits": LIMITS, "keys": KEYS["one"], "reasons": REASONS}
     return render(f"rate/plain/{template}.html", **shared, **values)
 
 

@@ -61,7 +61,7 @@ def test_when_nothing_is_due_every_process_ends(rated):
 @pytest.mark.slow
 def test_more_processes_than_latents_are_refused_in_all_of_them(rated):
     assert together(rated.model_copy(update={"train_batch": 1}), 2) == [OUR_ERROR, OUR_ERROR]
-    assert "2 processes were started, each needs a latent" in last_run(rated).message
+    assert "2 processes were started, but each needs a latent" in last_run(rated).message
 
 
 def test_a_process_started_by_hand_leads_and_is_alone(settings, monkeypatch):

@@ -97,7 +97,7 @@ def test_the_bases_own_prediction_reads_the_bases_own_text(text_settings, taught
     batch = draw.train(0)
     read = draw.adapted(batch)
     for row, prompt in enumerate(draw._prompt(item) for item in draw._items(0)[0]):
-        assert torch.equal(batch.text_BLD[row], encode_prompts(taught, [prompt])[0].hidden_LD)
+        assert torch.equal(batch.text_BLD[row], encode_prompts(taught, [prompt])[0].hidden)
     assert (read.text_BLD - batch.text_BLD).abs().amax(dim=(1, 2)).min() > 0.01
     assert (read.pooled_BP - batch.pooled_BP).abs().amax(dim=1).min() > 0.01
 
@@ -120,8 +120,8 @@ def test_whoever_else_encodes_a_prompt_gets_the_bases_text(base, taught):
         with apply_text_lora(taught.pipe, TRAINED):
             pass
     for ours, own in zip(encode_prompts(taught, PROMPTS), encode_prompts(base, PROMPTS), strict=True):
-        assert torch.equal(ours.hidden_LD, own.hidden_LD)
-        assert torch.equal(ours.pooled_P, own.pooled_P)
+        assert torch.equal(ours.hidden, own.hidden)
+        assert torch.equal(ours.pooled, own.pooled)
 
 
 def test_the_hash_of_the_encoders_is_that_of_the_base_whatever_lies_beside_them(base, taught):
