@@ -125,14 +125,14 @@ def what_follows(evidence: Evidence) -> str:
         case Conclusion.no_difference:
             return f"no difference found: {counts}. There may be one that is too small for this evaluation set to show."
     if evidence.judged == 0:
-        return f"not known yet: none of the {evidence.pairs} pairs is judged on both sides."
+        return f"not yet known: none of the {evidence.pairs} pairs is judged on both sides."
     more = pairs_to_go(evidence)
     if more is None:
-        return f"not known yet: {counts}."
+        return f"not yet known: {counts}."
     lead = "ahead" if evidence.mended > evidence.spoilt else "behind"
     reach = "" if evidence.judged + more <= evidence.pairs else ", more than the evaluation set has"
     noun = "pair" if more == 1 else "pairs"
-    return f"not known yet: {counts}. It is {lead}; {more} more {noun} at this rate would decide{reach}."
+    return f"not yet known: {counts}. It is {lead}; {more} more {noun} at this rate would decide{reach}."
 
 
 def _counts_words(evidence: Evidence) -> str:

@@ -133,7 +133,7 @@ def test_the_pairs_that_are_said_to_decide_would(mended: int, spoilt: int, alike
 
 def test_the_sentence_says_what_may_be_concluded_and_what_not() -> None:
     said = what_follows(Evidence(12, 5, 40, pairs=200))
-    assert said.startswith("not known yet: of 57 pairs, 12 got better, 5 worse, 40 the same. It is ahead; ")
+    assert said.startswith("not yet known: of 57 pairs, 12 got better, 5 worse, 40 the same. It is ahead; ")
     assert said.endswith("more pairs at this rate would decide.")
     assert what_follows(BETTER).startswith("fewer rejects")
     assert what_follows(WORSE).startswith("more rejects")
