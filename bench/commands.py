@@ -25,7 +25,7 @@ def simulate(
     skip_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of pictures skipped.")] = 0.0,
     pace_s: Annotated[float, typer.Option(min=0, help="Median seconds for a vote; people need about 8.")] = 0.0,
     retrain: Annotated[bool, typer.Option(help="Retrain and promote whenever a retrain is due.")] = True,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the raters' slips.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the raters' mistakes.")] = 0,
 ) -> None:
     """Let simulated raters vote on the built-in model's pictures, through the real store and queue; print the rates."""
     from bench.loop.simulate import Habits, simulate
@@ -90,7 +90,7 @@ def bench_ratings(
     folder: Annotated[Path, typer.Argument(help="Folder with the published ratings of ImagenHub, GenEval and Intel.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """What real raters do: agreement, slips and pace, from published ratings of generated pictures."""
+    """What real raters do: agreement, mistakes and pace, from published ratings of generated pictures."""
     from bench.rate.ratings import figures
 
     found = figures(folder)

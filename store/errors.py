@@ -76,7 +76,7 @@ class InputError(NaysayerError):
 
 
 class UnknownImage(InputError):
-    """A vote on a picture that this rater was never shown.
+    """The vote is on a picture that this rater was never shown.
 
     Reload the page.
     """
@@ -113,7 +113,7 @@ class NotInstalled(InputError):
 
 
 class BadRequest(InputError):
-    """A malformed value, or nothing to do.
+    """A value is malformed, or there is nothing to do.
 
     Correct it as the sentence says.
     """
@@ -137,7 +137,7 @@ class ModelError(NaysayerError):
 
 
 class RetrainError(NaysayerError):
-    """A retrain did not end in a version.
+    """A retrain ended without a version.
 
     Read the sentence.
     """
@@ -171,7 +171,7 @@ class NonFiniteLoss(RetrainError):
 
 
 class OutOfMemory(RetrainError):
-    """Not even one latent in a forward pass fits the memory; nothing was published.
+    """Not even a forward pass of one latent fits in memory; nothing was published.
 
     Lower what the sentence names, the mildest first.
     """
@@ -184,7 +184,7 @@ class OutOfMemory(RetrainError):
 
 
 class BadExport(RetrainError):
-    """A written file does not reload to the trained network; nothing was published.
+    """A written file, reloaded, is not the trained LoRA; nothing was published.
 
     Check the library versions with `naysayer doctor`.
     """
@@ -203,7 +203,7 @@ class Interrupted(RetrainError):
 
 
 class NotSignedIn(NaysayerError):
-    """A request from beyond this machine without a valid invitation or account.
+    """A request from another machine has no valid invitation or account.
 
     Open the invitation link again, or sign in.
     """

@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     store_url: str = Field("", description="database URL; empty: SQLite in the data folder")
 
     model: str = Field(BUILTIN, description="`builtin`, a hub id, a local folder or a single `.safetensors` file")
-    model_variant: str = Field("", description="hub or folder variant of the weights, e.g. `fp16`")
+    model_variant: str = Field("", description="variant of the weights in the hub or folder, e.g. `fp16`")
     model_revision: str = Field(
         "", description="branch, tag or commit of a hub id; empty: the newest, then the commit the store began with"
     )
@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     height_px: int | None = Field(None, ge=8, multiple_of=8, description="picture height; empty: the model's")
     negative_prompt: str = Field("", description="negative prompt; empty: none")
     rule: Literal["negative-half", "same-prompt", "woolf"] = Field(
-        "same-prompt", description="how a version's LoRA steers the sampler"
+        "same-prompt", description="how a version steers the sampler: same-prompt, negative-half or woolf"
     )
     strength: float | None = Field(
         None,
@@ -131,12 +131,8 @@ class Settings(BaseSettings):
         600, gt=0, le=A_YEAR_S, description="seconds for which a picture stays reserved for the rater who was shown it"
     )
 
-    control_share: float = Field(
-        0.05, ge=0, le=0.5, description="chance that a control, whose right answer is known, comes before a picture"
-    )
-    repeat_share: float = Field(
-        0.02, ge=0, le=0.5, description="chance that a picture the rater has judged before comes before a new one"
-    )
+    control_share: float = Field(0.05, ge=0, le=0.5, description="chance that a control is shown before a picture")
+    repeat_share: float = Field(0.02, ge=0, le=0.5, description="chance that a repeat is shown before a picture")
 
     retrain_after: int | None = Field(
         None, ge=1, description="new rejects that make a retrain due; empty: 40 for the built-in model, else 100"
@@ -145,28 +141,26 @@ class Settings(BaseSettings):
         None, description="the worker retrains when due; empty: only with the built-in model"
     )
     objective: Literal["nft", "sft", "anchored", "wrong", "trigger"] = Field(
-        "nft", description="training objective; without keeps, nft and anchored become sft"
+        "nft", description="nft, sft, anchored, wrong or trigger; without keeps, nft and anchored become sft"
     )
     beta: float = Field(
-        1.0, gt=0, description="nft: how far it moves from the base, towards rejects and away from keeps"
+        1.0, gt=0, description="nft: how far the prediction moves from the base, towards rejects and away from keeps"
     )
     anchor: float | None = Field(
         None,
         ge=0,
-        description="anchored, trigger: weight of the term that keeps all else at the base's; empty: 1 and 4",
+        description="how strongly all else stays with the base; empty: 1 for anchored, 4 for trigger",
     )
     trigger: str = Field(
         "wrong", min_length=1, description="trigger word of the objectives wrong and trigger, and of the rule woolf"
     )
-    lora_rank: int = Field(16, ge=1, le=128, description="rank of the LoRA; alpha is the same, so scale 1")
+    lora_rank: int = Field(16, ge=1, le=128, description="rank of the LoRA; alpha equals it, so the scale is 1")
     lora_layers: Literal["attention", "all", "text"] | None = Field(
         None,
-        description="layers the LoRA is on: attention; all: feed-forward and convolutions too; text: only the keys and "
+        description="where the LoRA is: attention; all: feed-forward and convolutions too; text: only the keys and "
         "values of the text; empty: all, or text with the objective trigger",
     )
-    lora_text_encoders: bool = Field(
-        False, description="a LoRA on the attention of both text encoders too, trained together with the UNet's"
-    )
+    lora_text_encoders: bool = Field(False, description="also train a LoRA on the attention of both text encoders")
     train_steps: int = Field(
         0, ge=0, description="optimiser steps of a retrain; 0: three for each rated picture, at most 1,800"
     )
@@ -215,7 +209,9 @@ class Settings(BaseSettings):
     oidc_client_secret: str = Field("", repr=False, description="client secret at the OIDC provider")
     oidc_metadata_url: str = Field("", description="the provider's `.well-known/openid-configuration` address")
 
-    webhook_url: str = Field("", description="address that hears of new, promoted and rolled-back versions")
+    webhook_url: str = Field(
+        "", description="address that is told of new, promoted and rolled-back versions and of failed retrains"
+    )
     webhook_secret: str = Field("", repr=False, description="signs what the webhook sends; 32 characters or more")
     metrics_open: bool = Field(False, description="let other machines read the metrics")
 

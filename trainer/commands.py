@@ -20,7 +20,9 @@ app.add_typer(controls, name="controls")
 
 @app.command()
 def generate(
-    once: Annotated[bool, typer.Option("--once", help="Fill the queue and the grids once, then stop.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Fill the queue and the evaluation pictures once, then stop.")
+    ] = False,
 ) -> None:
     """Draw pictures: keep the queue of unrated pictures filled, until stopped."""
     import logging
@@ -38,7 +40,7 @@ def retrain(
     force: Annotated[bool, typer.Option("--force", help="Retrain even when too few new rejects have come.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line on standard output, for monitoring.")] = False,
 ) -> None:
-    """Fit a negative LoRA on the reject pool and publish it, when due; safe to call from cron every minute."""
+    """When due, fit a negative LoRA on the pool and publish it; safe to call from cron every minute."""
     from feedback.webhook import announce
     from store.migrate import open_store
     from trainer.retrain.processes import is_leader
@@ -87,7 +89,7 @@ def doctor() -> None:
 def import_lora(
     file: Annotated[Path, typer.Argument(help="A .safetensors LoRA for SDXL, with kohya's or diffusers' names.")],
     negative_prompt: Annotated[
-        str, typer.Option(help="Trigger word the file wants in the negative prompt, e.g. wrong.")
+        str, typer.Option(help="Trigger word that the file needs in the negative prompt, e.g. wrong.")
     ] = "",
 ) -> None:
     """Register somebody else's negative LoRA as a version, to be compared by votes."""
@@ -111,7 +113,7 @@ def draw_controls(
 def agreed_controls(
     count: Annotated[int, typer.Option(min=1, help="How many at most, half rejects and half keeps.")] = 60,
 ) -> None:
-    """Make controls from pictures on which at least three raters agree without exception."""
+    """Make controls from pictures on which at least three raters agree, with no vote against."""
     from feedback.rate.controls import controls_from_agreed
     from store.migrate import open_store
 
@@ -138,7 +140,7 @@ def add_control(
 
 @controls.command("retire")
 def retire_control(image: Annotated[int, typer.Argument(help="The control's number, as in the list.")]) -> None:
-    """Show a control to nobody any more, and count its answers no longer."""
+    """Take a control out of use: it is not shown again, and its answers no longer count."""
     from feedback.rate.controls import retire_control
     from store.migrate import open_store
 

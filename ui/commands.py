@@ -99,7 +99,7 @@ def set_value(
 
 @app.command()
 def unset(name: Annotated[str, typer.Argument(help="The setting, e.g. retrain_after.")]) -> None:
-    """Take a setting out of the data folder again; its default holds."""
+    """Take a setting out of the data folder, so that its default holds again."""
     from store.settings_file import forget
     from ui.settings_table import kept_words
 
@@ -112,9 +112,9 @@ def unset(name: Annotated[str, typer.Argument(help="The setting, e.g. retrain_af
 def promote(
     number: Annotated[int, typer.Argument(help="The version, e.g. 3.")],
     reason: Annotated[str, typer.Option(help="Kept in the history.")] = "",
-    force: Annotated[bool, typer.Option("--force", help="Promote even so; needs a reason.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Promote even then; needs a reason.")] = False,
 ) -> None:
-    """Make a version the champion, which draws the next pictures. Refused when its files or its votes say no."""
+    """Make a version the champion, which draws the next pictures; a check, a guardrail or the votes may forbid it."""
     from feedback.gate.actions import promote_by_hand
     from feedback.webhook import announce
     from store.layout import layout_of
@@ -164,7 +164,7 @@ def stop(reason: Annotated[str, typer.Option(help="Kept in the history.")] = "")
 
 @app.command()
 def recount() -> None:
-    """Count every vote again, for the counters that the pages read."""
+    """Compute the counters that the pages read from all votes again."""
     from feedback.pool.tally import rebuild
     from store.engine import writing
     from store.migrate import open_store
@@ -176,9 +176,9 @@ def recount() -> None:
 
 @app.command()
 def schedule(
-    keep: Annotated[bool, typer.Option("--keep", help="First keep this shell's settings in the data folder.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="First store this shell's settings in the data folder.")] = False,
 ) -> None:
-    """Print a cron line and a systemd timer that retrain when due, under the settings of this shell."""
+    """Print a cron line and a systemd timer that retrain when due, with the settings of this shell."""
     from ui.run.schedule import keep_this_shells, schedule_words
 
     settings = read_settings()

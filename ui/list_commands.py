@@ -29,7 +29,7 @@ def new_evaluation(
     pairs: Annotated[int, typer.Option(min=1, help="How many pairs of prompt and seed.")] = 200,
     name: Annotated[str, typer.Option(help="What the set is called.")] = "fresh",
 ) -> None:
-    """Freeze a set of fresh pairs, spread over the prompt list; it is in use from now on."""
+    """Freeze an evaluation set of new pairs, spread over the prompt list, and use it from now on."""
     from feedback.sample.evaluation import new_set
     from store.migrate import open_store
     from ui.words import set_line

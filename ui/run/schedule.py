@@ -1,4 +1,4 @@
-"""Cron line and systemd units that call `naysayer retrain` when due, under the settings of this shell."""
+"""Cron line and systemd units that call `naysayer retrain` when due, with the settings of this shell."""
 
 import shlex
 import sys
