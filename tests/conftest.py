@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,12 @@ from store.tables import Image, Origin, Prompt, Version
 
 BASE_SHA256 = "0" * 64
 DRAWING = Drawing("plain", 0.0, 3.0, 10, 64, 64)
+
+
+@pytest.fixture(autouse=True)
+def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Puts the main module back: Streamlit's AppTest replaces it, and a spawned process would run the page again."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture
