@@ -23,7 +23,7 @@ from store.tables import CurrentVote, Image, PersonRole, Rater, Verdict, Vote, u
 
 Value = TypeVar("Value")
 
-RECENT = 20_000
+RECENT = 10_000
 """Seconds and agreement are of the newest votes, this many, over all raters."""
 FAST_S = 0.5
 
