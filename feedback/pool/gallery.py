@@ -122,15 +122,15 @@ def _of_votes(session: Session, rows: Select, wanted: Filter) -> Select:
         return rows
     votes = sa_select(col(CurrentVote.image_id)).where(is_vote(), *days)
     if rater:
-        votes = votes.where(CurrentVote.rater_id == select(Rater.id).where(Rater.name == rater).scalar_subquery())
+        votes = votes.where(col(CurrentVote.rater_id) == select(Rater.id).where(Rater.name == rater).scalar_subquery())
     else:
         votes = votes.where(is_counted(CurrentVote.rater_id))
     if wanted.reason is not None:
         votes = votes.join(VoteReason, col(VoteReason.vote_id) == CurrentVote.vote_id)
-        votes = votes.where(VoteReason.reason == wanted.reason)
+        votes = votes.where(col(VoteReason.reason) == wanted.reason)
     if rater and days:  # one rater's votes of a few days are quicker to list than to look for picture by picture
         return rows.where(col(Image.id).in_(votes))
-    return rows.where(votes.where(CurrentVote.image_id == Image.id).exists(), *_within(session, wanted))
+    return rows.where(votes.where(col(CurrentVote.image_id) == col(Image.id)).exists(), *_within(session, wanted))
 
 
 def _of_days(day: Any, wanted: Filter) -> list[Any]:
