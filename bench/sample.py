@@ -29,8 +29,8 @@ from trainer.base.model import Base, load_base, silence_libraries
 from trainer.base.vae import decode_latents
 from trainer.fit.training import choose_layers
 from trainer.lora.tensors import TRAINED, add_fresh
+from trainer.sample.adapter_rows import Part, adapted_layers, make_forwards, merged_weight
 from trainer.sample.guidance import RULES, Steering
-from trainer.sample.rows import Part, adapted_layers, make_forwards, merged_weight
 from trainer.sample.sampler import sample_latents, steer_drawing
 
 STRENGTHS = {"negative-half": 1.5, "same-prompt": 4.0}

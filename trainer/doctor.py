@@ -20,7 +20,7 @@ from store.layout import Layout, layout_of
 from store.migrate import check_integrity, open_store
 from store.settings import Settings
 from store.tables import Image, RunStatus, Version
-from trainer.lora.tensors import DIFFUSERS_FILE, KOHYA_FILE
+from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE
 
 MIN_FREE_BYTES = 2 * 10**9
 SAMPLED_BLOBS = 200

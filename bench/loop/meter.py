@@ -62,7 +62,8 @@ class Meter:
     @contextmanager
     def drawing_of(self, row: Row) -> Iterator[tuple[Drawing, float]]:
         """How a row is drawn, and the seconds its training took. Inside the block its LoRA is attached to the base."""
-        from trainer.lora.tensors import DIFFUSERS_FILE, TRAINED, attach_file, detach
+        from trainer.lora.formats import DIFFUSERS_FILE
+        from trainer.lora.tensors import TRAINED, attach_file, detach
 
         if not row.kind:
             yield self._plain(row), 0.0

@@ -114,7 +114,7 @@ class _Bench:
     def _theirs(self, turn: int, base: str) -> dict[str, float]:
         output = self.folder / f"theirs-{turn}"
         ended = run_child(
-            [str(self.python), "-m", "bench.retrain.unchanged", str(self.script), *self._options(base, output, turn)]
+            [str(self.python), "-m", "bench.retrain.run_script", str(self.script), *self._options(base, output, turn)]
         )
         (output / "pytorch_lora_weights.safetensors").rename(self.folder / f"diffusers-{turn}.safetensors")
         hours, minutes, seconds = (int(part or 0) for part in LOOP.findall(ended.output)[-1])

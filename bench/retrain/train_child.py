@@ -29,7 +29,8 @@ from trainer.fit.fit import Watch, fit
 from trainer.fit.loss import predict
 from trainer.fit.objectives import sft_errors
 from trainer.fit.training import Training
-from trainer.lora.tensors import DIFFUSERS_FILE, attach_file, detach
+from trainer.lora.formats import DIFFUSERS_FILE
+from trainer.lora.tensors import attach_file, detach
 from trainer.retrain.publish import Made, publish_version
 from trainer.retrain.strength import Choice
 from trainer.sample.sampler import png_of

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine, Row, select
 from sqlmodel import Session, col
 
-from feedback.pool.consensus import dawid_skene
+from feedback.pool.dawid_skene import dawid_skene
 from feedback.pool.split import split_of
 from feedback.pool.tally import MANIFEST_MOST, new_rejects
 from feedback.pool.verdicts import Outcome, is_counted, outcome_of_counts, select_taken_out

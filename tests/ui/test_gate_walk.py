@@ -199,7 +199,7 @@ def force_and_roll_back(page: Page, url: str, engine: Engine, bad: int, good: in
     page.goto(f"{url}/versions")
     page.get_by_role("button", name="Roll back…").click()
     page.get_by_role("button", name="Roll back", exact=True).click()
-    expect(page.get_by_text("Say why")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Give a reason")).to_be_visible(timeout=30_000)
     page.get_by_label("Reason").fill("as expected")
     page.get_by_role("button", name="Roll back", exact=True).click()
     until(lambda: champion(engine).number == good, "the champion before", 30)

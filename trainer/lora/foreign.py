@@ -17,8 +17,8 @@ from torch.nn.functional import pad
 
 from store.errors import BadLora
 from store.files import sha256_of
+from trainer.lora.formats import TEXT_ENCODERS
 from trainer.lora.names import module_names, split_name, text_module_names
-from trainer.lora.tensors import TEXT_ENCODERS
 
 MAX_BYTES = 4 * 2**30
 MAX_HEADER_BYTES = 32 * 2**20

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from diffusers import UNet2DConditionModel
 from torch import nn
 
-from trainer.lora.tensors import KOHYA_PREFIXES
+from trainer.lora.formats import KOHYA_PREFIXES
 
 RESNET = {
     "in_layers_2": "conv1",

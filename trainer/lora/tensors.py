@@ -1,11 +1,5 @@
-"""The negative LoRA as tensors: put on a pipeline, taken off, written in the formats that other tools read.
+"""The negative LoRA as tensors: put on a pipeline, trained, taken off."""
 
-A tensor is named by its module in the UNet, as peft does: `<module path>.lora_A.weight`. Those of the text encoders
-begin with `text_encoder.` and `text_encoder_2.`, as in a diffusers file.
-"""
-
-import json
-import struct
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,11 +10,7 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from torch import Tensor, nn
 
-DIFFUSERS_FILE = "pytorch_lora_weights.safetensors"
-KOHYA_FILE = "naysayer_kohya.safetensors"
 TRAINED = "negative"
-TEXT_ENCODERS = ("text_encoder.", "text_encoder_2.")
-KOHYA_PREFIXES = {"unet": "lora_unet_", "text_encoder": "lora_te1_", "text_encoder_2": "lora_te2_"}
 
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
 FEED_FORWARD = ["ff.net.0.proj", "ff.net.2"]
@@ -81,46 +71,3 @@ def carriers(pipe: StableDiffusionXLPipeline, name: str) -> list[Any]:
     """The networks of a pipeline that have the adapter `name`."""
     networks = (pipe.unet, pipe.text_encoder, pipe.text_encoder_2)
     return [network for network in networks if name in (getattr(network, "peft_config", None) or ())]
-
-
-def diffusers_layout(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Names that `StableDiffusionXLPipeline.load_lora_weights` reads; alpha is absent and so equals the rank."""
-    return {name if name.startswith(TEXT_ENCODERS) else f"unet.{name}": tensor for name, tensor in weights.items()}
-
-
-def kohya_layout(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Names that ComfyUI, Forge, A1111, InvokeAI and kohya's scripts read, with an `alpha` for each module.
-
-    >>> sorted(kohya_layout({"mid.to_out.0.lora_A.weight": torch.zeros(4, 8)}))
-    ['lora_unet_mid_to_out_0.alpha', 'lora_unet_mid_to_out_0.lora_down.weight']
-    >>> list(kohya_layout({"text_encoder.text_model.q_proj.lora_B.weight": torch.zeros(8, 4)}))
-    ['lora_te1_text_model_q_proj.lora_up.weight']
-    """
-    named = {}
-    for name, tensor in weights.items():
-        module, half = name.removesuffix(".weight").rsplit(".", 1)
-        encoder, _, rest = module.partition(".") if name.startswith(TEXT_ENCODERS) else ("unet", "", module)
-        prefix = KOHYA_PREFIXES[encoder] + rest.replace(".", "_")
-        named[f"{prefix}.{'lora_down' if half == 'lora_A' else 'lora_up'}.weight"] = tensor
-        if half == "lora_A":
-            named[f"{prefix}.alpha"] = torch.tensor(float(tensor.shape[0]))
-    return named
-
-
-def safetensors_bytes(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
-    """A safetensors file in float16 that depends on its content alone.
-
-    The library orders header keys by chance, so the same weights would get another hash each time.
-    Source: the format as documented in huggingface/safetensors.
-    """
-    header: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))}
-    pieces, offset = [], 0
-    for name in sorted(tensors):
-        data = tensors[name].to("cpu", torch.float16).contiguous().numpy().tobytes()
-        shape = list(tensors[name].shape)
-        header[name] = {"dtype": "F16", "shape": shape, "data_offsets": [offset, offset + len(data)]}
-        pieces.append(data)
-        offset += len(data)
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text + b"".join(pieces)

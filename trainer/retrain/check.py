@@ -7,7 +7,8 @@ from torch import Tensor
 
 from store.errors import BadExport, BadLora
 from trainer.base.model import Base
-from trainer.lora.tensors import DIFFUSERS_FILE, KOHYA_FILE, TRAINED, attach_file, detach
+from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE
+from trainer.lora.tensors import TRAINED, attach_file, detach
 from trainer.lora.text_encoders import has_text_lora
 from trainer.sample.text import probe_text
 

@@ -15,7 +15,7 @@ from store.tables import Version
 from trainer.base.model import Base, load_base, silence_libraries
 from trainer.base.weights import pin_revision
 from trainer.lora.foreign import Foreign, read_lora
-from trainer.lora.tensors import DIFFUSERS_FILE, KOHYA_FILE, diffusers_layout, kohya_layout, safetensors_bytes
+from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE, diffusers_layout, kohya_layout, safetensors_bytes
 from trainer.lora.text_encoders import text_layers
 from trainer.retrain.check import check_imported
 from trainer.retrain.provenance import kohya_header

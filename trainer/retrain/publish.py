@@ -21,7 +21,7 @@ from store.settings import Settings
 from store.tables import Run, RunStatus, Version, utc_now
 from trainer.base.model import Base
 from trainer.fit.fit import Fitted
-from trainer.lora.tensors import DIFFUSERS_FILE, KOHYA_FILE, diffusers_layout, kohya_layout, safetensors_bytes
+from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE, diffusers_layout, kohya_layout, safetensors_bytes
 from trainer.retrain.check import check_trained
 from trainer.retrain.provenance import code_commit, kohya_header, libraries, recorded_settings, training_settings
 from trainer.retrain.strength import Choice

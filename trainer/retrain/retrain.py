@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from feedback.policy import promotion_mode, rejects_needed
 from feedback.pool.pool import how_due
 from feedback.retrain.manifest import FrozenManifest, freeze, load_manifest
-from feedback.retrain.strengths import judged_strengths
+from feedback.retrain.strength_votes import judged_strengths
 from feedback.runs import is_stop_asked, latest_run
 from feedback.versions import begin, promote
 from store.engine import reading, writing

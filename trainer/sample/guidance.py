@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.lora.text_encoders import PromptEmbeds
-from trainer.sample.rows import EVERY_ROW, Forward, LastResults, Part, cache_last, make_forwards, swap_forwards
+from trainer.sample.adapter_rows import EVERY_ROW, Forward, LastResults, Part, cache_last, make_forwards, swap_forwards
 
 RULES = {"plain": None, "negative-half": Part(0, 2), "same-prompt": Part(2, 3), "woolf": EVERY_ROW}
 """Which rows of a call the LoRA acts on, by rule."""

@@ -23,7 +23,8 @@ from trainer.base.memory import halve_until_fits
 from trainer.base.model import Base
 from trainer.base.vae import decode_latents
 from trainer.base.weights import first_line
-from trainer.lora.tensors import DIFFUSERS_FILE, attach_file, detach
+from trainer.lora.formats import DIFFUSERS_FILE
+from trainer.lora.tensors import attach_file, detach
 from trainer.sample.guidance import Steering
 from trainer.sample.preview import DrawStep, predict_clean_latents
 from trainer.sample.text import read_prompts

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from trainer.lora.tensors import TRAINED
 from trainer.lora.text_encoders import PromptEmbeds, encode_tokens, encoders_of, has_text_lora, tokens_of
+from trainer.sample.adapter_rows import EVERY_ROW, make_forwards, swap_forwards
 from trainer.sample.guidance import Steering
-from trainer.sample.rows import EVERY_ROW, make_forwards, swap_forwards
 
 EMBEDDINGS = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
 """What the pipeline's encoder gives, in its order and by the names under which the pipeline takes it."""

@@ -15,7 +15,7 @@ from store.engine import reading
 from store.errors import NaysayerError
 from store.layout import layout_of
 from store.tables import RunStatus
-from ui.dashboard.inside import show_inside
+from ui.dashboard.version import show_inside
 from ui.web.dialog import confirm, show_done
 from ui.web.phrases import plural
 from ui.web.pieces import alert, axis_end, head

@@ -17,8 +17,8 @@ from store.errors import BadLora
 from tests.trainer.foreign_files import kohya_names, random_lora, random_text_lora, text_encoder_part
 from trainer.base.model import Base
 from trainer.lora.foreign import read_lora
+from trainer.lora.formats import kohya_layout
 from trainer.lora.names import module_names, original_blocks, split_name
-from trainer.lora.tensors import kohya_layout
 from trainer.lora.text_encoders import text_layers
 
 RANK, ALPHA = 4, 1.0

@@ -10,8 +10,8 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from bench.retrain.full_size import TEXT, TEXT_2, UNET
 from tests.trainer.lora.loaders import recorded
+from trainer.lora.formats import kohya_layout
 from trainer.lora.names import module_names
-from trainer.lora.tensors import kohya_layout
 from trainer.lora.text_encoders import text_layers
 
 

@@ -6,16 +6,8 @@ import torch
 from store.errors import BadExport
 from tests.trainer.conftest import quick_settings
 from trainer.base.model import Base, load_base
-from trainer.lora.tensors import (
-    DIFFUSERS_FILE,
-    KOHYA_FILE,
-    add_fresh,
-    diffusers_layout,
-    kohya_layout,
-    safetensors_bytes,
-    trained_tensors,
-    weights_of,
-)
+from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE, diffusers_layout, kohya_layout, safetensors_bytes
+from trainer.lora.tensors import add_fresh, trained_tensors, weights_of
 from trainer.retrain.check import check_trained
 
 

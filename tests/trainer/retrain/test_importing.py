@@ -16,7 +16,8 @@ from store.tables import Alias, AliasName, Version
 from tests.trainer.conftest import quick_settings
 from tests.trainer.foreign_files import kohya_names, random_lora, random_text_lora, text_encoder_part
 from trainer.base.model import Base
-from trainer.lora.tensors import DIFFUSERS_FILE, KOHYA_FILE, attach_file, detach
+from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE
+from trainer.lora.tensors import attach_file, detach
 from trainer.lora.text_encoders import text_layers
 from trainer.retrain.check import probe
 from trainer.retrain.importing import import_lora

@@ -10,7 +10,7 @@ from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Version
 from tests.trainer.conftest import quick_settings
-from trainer.lora.tensors import DIFFUSERS_FILE, KOHYA_FILE
+from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE
 from trainer.retrain.publish import Candidate, publish_candidate, remove_leftovers
 
 BASE = "0" * 64

@@ -34,7 +34,7 @@ from tests.trainer.children import (
 )
 from tests.trainer.conftest import quick_settings
 from trainer.base.model import load_base
-from trainer.lora.tensors import DIFFUSERS_FILE, KOHYA_FILE
+from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE
 from trainer.retrain.retrain import retrain
 from trainer.sample.sampler import Sampler
 from trainer.sample.worker import generate

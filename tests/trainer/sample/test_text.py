@@ -19,19 +19,8 @@ from trainer.base.model import Base, load_base
 from trainer.fit.cache import encode_prompts, weights_sha256
 from trainer.fit.fit import Watch
 from trainer.fit.loss import loss_of
-from trainer.lora.tensors import (
-    DIFFUSERS_FILE,
-    KOHYA_FILE,
-    TRAINED,
-    add_fresh,
-    attach_file,
-    detach,
-    diffusers_layout,
-    kohya_layout,
-    safetensors_bytes,
-    trained_tensors,
-    weights_of,
-)
+from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE, diffusers_layout, kohya_layout, safetensors_bytes
+from trainer.lora.tensors import TRAINED, add_fresh, attach_file, detach, trained_tensors, weights_of
 from trainer.lora.text_encoders import add_fresh_text, encode_tokens, tokens_of, trained_text
 from trainer.retrain.check import check_trained, probe
 from trainer.retrain.provenance import checkpoint_folder, training_settings

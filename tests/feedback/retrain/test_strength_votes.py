@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine
 
-from feedback.retrain.strengths import judged_strengths
+from feedback.retrain.strength_votes import judged_strengths
 from store.engine import writing
 from store.tables import Image, ImageTally, Origin
 

@@ -5,8 +5,8 @@ from torch import Tensor
 from tests.trainer.sample.test_guidance import adapted, unet_inputs  # noqa: F401 - a fixture
 from trainer.base.model import Base
 from trainer.lora.tensors import TRAINED
+from trainer.sample.adapter_rows import Part, cache_last, make_forwards
 from trainer.sample.guidance import Steering
-from trainer.sample.rows import Part, cache_last, make_forwards
 
 SCALE = 0.7
 

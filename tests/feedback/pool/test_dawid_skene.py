@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from feedback.pool.consensus import dawid_skene
+from feedback.pool.dawid_skene import dawid_skene
 
 CROWD_KIT = [0.994172, 0.986363, 0.000008, 0.994172, 0.000001, 0.986363, 0.994172, 0.000002, 0.811604, 0.477584]
 """crowd-kit 1.4.2, DawidSkene(n_iter=1500, tol=0), chance of a reject for the first ten images of `votes(7)`."""
