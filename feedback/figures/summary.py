@@ -1,4 +1,4 @@
-"""Where the loop stands, in numbers. What each figure counts: `feedback.pool.counts`."""
+"""The state of the loop in numbers. What each figure counts: `feedback.pool.counts`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What is decided about a rater: paused, excluded, given a role. One event row and one change, in one transaction."""
+"""Decisions about a rater: pause, exclude, give a role. Each is one change and one event row, in one transaction."""
 
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
@@ -8,16 +8,16 @@ from feedback.rate.queue import settle_all
 from feedback.rate.raters import clean_name, rater_of
 from store.engine import reading, writing
 from store.errors import BadRequest
-from store.tables import Alias, AliasName, Image, Origin, PersonRole, Rater, RaterAction, RaterEvent, Vote
+from store.tables import Alias, AliasName, CurrentVote, Image, Origin, PersonRole, Rater, RaterAction, RaterEvent
 
 MAX_REASON = 200
 
 
 def decide(engine: Engine, rater: str, action: RaterAction, *, by: str, reason: str, overlap: int = 1) -> None:
-    """Pauses, resumes, excludes or includes a rater; each can be taken back by its opposite.
+    """Pauses, resumes, excludes or includes a rater; the opposite action takes each of them back.
 
-    Votes of an excluded rater count nowhere, and the champion's pictures that lack a vote by it are queued again.
-    Raises BadRequest for a rater who never was here, without a reason, or when it is so already.
+    The votes of an excluded rater count nowhere; the champion's pictures that now lack a vote are queued again.
+    Raises BadRequest for an unknown rater, without a reason, or when the rater is in that state already.
     """
     column, value = {
         RaterAction.pause: ("is_paused", True),
@@ -26,9 +26,9 @@ def decide(engine: Engine, rater: str, action: RaterAction, *, by: str, reason: 
         RaterAction.include: ("is_excluded", False),
     }[action]
     with writing(engine) as session:
-        row = _known(session, rater)
+        row = _require_rater(session, rater)
         if getattr(row, column) == value:
-            raise BadRequest(f"{row.name} is {_state(row)} already; nothing was changed")
+            raise BadRequest(f"{row.name} is {_describe_state(row)} already; nothing was changed")
         setattr(row, column, value)
         _record(session, row, action, by, reason)
         if column == "is_excluded":
@@ -38,7 +38,7 @@ def decide(engine: Engine, rater: str, action: RaterAction, *, by: str, reason: 
 
 
 def give_role(engine: Engine, rater: str, role: PersonRole, *, by: str, reason: str = "") -> None:
-    """Makes a person a rater, a curator or an admin; the person is made when new."""
+    """Makes a person a rater, a curator or an admin; adds the person when new."""
     with writing(engine) as session:
         row = rater_of(session, rater)
         row.role = role
@@ -46,7 +46,7 @@ def give_role(engine: Engine, rater: str, role: PersonRole, *, by: str, reason: 
 
 
 def role_of(engine: Engine, rater: str) -> PersonRole:
-    """The role of that name; `rater` for one who never was here."""
+    """The role of that name; `rater` for an unknown name."""
     with reading(engine) as session:
         row = session.exec(select(Rater).where(Rater.name == clean_name(rater))).first()
         return row.role if row is not None else PersonRole.rater
@@ -65,14 +65,14 @@ def rater_events(engine: Engine, limit: int = 50) -> list[tuple[str, RaterEvent]
         )
 
 
-def _known(session: Session, name: str) -> Rater:
+def _require_rater(session: Session, name: str) -> Rater:
     row = session.exec(select(Rater).where(Rater.name == clean_name(name))).first()
     if row is None:
-        raise BadRequest(f"there is no rater {name[:80]!r}; the names stand on the page Raters")
+        raise BadRequest(f"there is no rater {name[:80]!r}; the page Raters lists the names")
     return row
 
 
-def _state(row: Rater) -> str:
+def _describe_state(row: Rater) -> str:
     return ", ".join([*(["excluded"] if row.is_excluded else ["included"]), *(["paused"] if row.is_paused else [])])
 
 
@@ -86,9 +86,9 @@ def _record(session: Session, row: Rater, action: RaterAction, by: str, reason: 
 
 
 def _settle_images(session: Session, row: Rater, overlap: int) -> None:
-    """Queues the champion's images anew by the votes that count now; older versions' are rated no more."""
+    """Queues the champion's images by the votes that count now; images of older versions are not rated any more."""
     live = session.get(Alias, AliasName.champion)
-    judged = select(Vote.image_id).where(Vote.rater_id == row.id)
+    judged = select(CurrentVote.image_id).where(CurrentVote.rater_id == row.id)
     settle_all(
         session,
         col(Image.id).in_(judged),

@@ -60,7 +60,7 @@ class RaterFigures:
 
     @property
     def flags(self) -> list[str]:
-        """Why somebody should look at this rater; empty when nothing stands out."""
+        """Why somebody should look at this rater; empty when nothing is unusual."""
         return flags_of(self.controls, self.repeats, self.fast, self.rejects, self.pairs, self.ac1)
 
 

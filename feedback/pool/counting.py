@@ -1,13 +1,13 @@
-"""What one vote changes: read in one statement, decided in plain functions, written in one statement more.
+"""What one vote changes: one statement reads, plain functions decide, one more statement writes.
 
-Every statement is a journey to a PostgreSQL server during which all other raters wait for the write lock.
+While a statement travels to a PostgreSQL server and back, all other raters wait for the write lock.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Boolean, Date, Row, bindparam, literal, text, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -23,7 +23,7 @@ COUNTERS = {Verdict.reject: "rejects", Verdict.keep: "keeps"}
 FIELD = {Outcome.reject: "rejected", Outcome.keep: "kept", Outcome.disputed: "disputed"}
 COLUMNS = (*COUNTERS.values(),)
 TABLES = SQLModel.metadata.tables
-# One row: the image, the rater's lease and word on it, its votes, and the vote that used this request id, if any.
+# One row: the image, the rater's lease and current vote on it, its votes, and any vote that used this request id.
 BEFORE = text(
     "SELECT image.version, image.origin, image.overlap, image.is_queued, image.is_disputed, lease.id AS lease_id, "
     "rater.is_excluded, word.verdict, word.day, image_tally.rejects, image_tally.keeps, "
@@ -52,7 +52,7 @@ BEFORE = text(
 
 @dataclass(frozen=True)
 class Change:
-    """One row of a table: what is added to its counters and what is put into its columns. Made when it is missing,
+    """One row of a table: `add` is added to its counters, `put` replaces its columns. A missing row is inserted,
     unless `is_known`."""
 
     table: type[SQLModel]
@@ -63,38 +63,58 @@ class Change:
 
     @property
     def shape(self) -> "Shape":
-        """All but the values: what its statement is made from."""
-        return (str(self.table.__tablename__), (*self.key,), (*self.add,), (*self.put,), self.is_known)
+        """All but the values: what its statement is compiled from."""
+        return Shape(str(self.table.__tablename__), (*self.key,), (*self.add,), (*self.put,), self.is_known)
+
+
+class Shape(NamedTuple):
+    """The table, the columns and the kind of a change."""
+
+    table: str
+    key: tuple[str, ...]
+    add: tuple[str, ...]
+    put: tuple[str, ...]
+    is_known: bool
+
+
+class NewVote(NamedTuple):
+    """A vote that was just recorded: the rater's current vote on the image from now on."""
+
+    image_id: int
+    rater_id: int
+    verdict: Verdict
+    vote_id: int
+    day: date
 
 
 Votes = tuple[int, int]
 """Current rejects and keeps of an image."""
-Shape = tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...], bool]
 
 
 def before_vote(session: Session, rater_id: int, image_id: int, request_id: str) -> Row[Any]:
-    """What there is before a vote is written; the image's columns are None where there is no such image."""
+    """The state before a vote is written; the image's columns are None when the image does not exist."""
     values = {"rater_id": rater_id, "image_id": image_id, "request_id": request_id}
     return session.connection().execute(BEFORE, values).one()
 
 
-def changes_of(before: Row[Any], word: dict[str, Any], overlap: int) -> list[Change]:
-    """What the rater's new word on an image changes, `word` being its row. An excluded rater's is only kept."""
-    key = {name: word[name] for name in ("image_id", "rater_id")}
-    changes = [Change(CurrentVote, key, put={name: value for name, value in word.items() if name not in key})]
+def changes_of(before: Row[Any], vote: NewVote, overlap: int) -> list[Change]:
+    """What a new vote changes. The vote of an excluded rater changes no counter."""
+    key = {"image_id": vote.image_id, "rater_id": vote.rater_id}
+    put = {"verdict": vote.verdict, "vote_id": vote.vote_id, "day": vote.day}
+    changes = [Change(CurrentVote, key, put=put)]
     votes = (before.rejects or 0, before.keeps or 0)
     if not before.is_excluded:
-        counted = _counted(before, word)
+        counted = _count_by_day(before, vote)
         rejects, keeps = (sum(change.add.get(name, 0) for change in counted) for name in COLUMNS)
         was, votes = votes, (votes[0] + rejects, votes[1] + keeps)
-        changes += counted + (_moved(before, word["image_id"], was, votes) if votes != was else [])
-    if word["verdict"] is not Verdict.skip:
-        changes += _settled(before, word["image_id"], votes, overlap)
+        changes += counted + (_move_tallies(before, vote.image_id, was, votes) if votes != was else [])
+    if vote.verdict is not Verdict.skip:
+        changes += _settle_queue(before, vote.image_id, votes, overlap)
     return changes
 
 
 def write_changes(session: Session, changes: Sequence[Change]) -> None:
-    """Writes them: on PostgreSQL in one statement, on SQLite, where no journey is saved, one after another."""
+    """Writes the changes: in one statement on PostgreSQL, one after another on SQLite, where that costs nothing."""
     is_file = is_sqlite(session.get_bind())  # type: ignore[arg-type]
     for group in [[change] for change in changes] if is_file else [changes]:
         values = {
@@ -102,7 +122,7 @@ def write_changes(session: Session, changes: Sequence[Change]) -> None:
             for place, change in enumerate(group)
             for name, value in (change.key | change.add | change.put).items()
         }
-        session.connection().execute(_writing(is_file, tuple(change.shape for change in group)), values)
+        session.connection().execute(_compile_all(is_file, tuple(change.shape for change in group)), values)
 
 
 def image_counts(rejects: int, keeps: int) -> dict[str, int]:
@@ -115,19 +135,19 @@ def image_counts(rejects: int, keeps: int) -> dict[str, int]:
     }
 
 
-def _counted(before: Row[Any], word: dict[str, Any]) -> list[Change]:
-    """The rater's former word leaves its day's count, the new one enters today's."""
+def _count_by_day(before: Row[Any], vote: NewVote) -> list[Change]:
+    """The rater's former vote leaves the count of its day, the new one enters today's."""
     days: dict[date, dict[str, int]] = {}
-    for verdict, day, by in ((before.verdict, before.day, -1), (word["verdict"], word["day"], 1)):
+    for verdict, day, by in ((before.verdict, before.day, -1), (vote.verdict, vote.day, 1)):
         if verdict in COUNTERS:
             counts = days.setdefault(day, {})
             counts[COUNTERS[verdict]] = counts.get(COUNTERS[verdict], 0) + by
-    owner = {"version": before.version, "origin": before.origin, "rater_id": word["rater_id"]}
+    owner = {"version": before.version, "origin": before.origin, "rater_id": vote.rater_id}
     return [Change(VoteCount, owner | {"day": day}, counts) for day, counts in days.items() if any(counts.values())]
 
 
-def _moved(before: Row[Any], image_id: int, was: Votes, now: Votes) -> list[Change]:
-    """An image's votes changed, and with them perhaps its verdict and the count to the next retrain."""
+def _move_tallies(before: Row[Any], image_id: int, was: Votes, now: Votes) -> list[Change]:
+    """An image's votes changed; so may its verdict and the count to the next retrain."""
     old, new = image_counts(*was), image_counts(*now)
     changes = [Change(ImageTally, {"image_id": image_id}, {"rejects": now[0] - was[0], "keeps": now[1] - was[1]})]
     if moved := {name: new[name] - old[name] for name in OUTCOMES if new[name] != old[name]}:
@@ -138,8 +158,8 @@ def _moved(before: Row[Any], image_id: int, was: Votes, now: Votes) -> list[Chan
     return changes
 
 
-def _settled(before: Row[Any], image_id: int, votes: Votes, overlap: int) -> list[Change]:
-    """The image enters the queue or leaves it, by its votes."""
+def _settle_queue(before: Row[Any], image_id: int, votes: Votes, overlap: int) -> list[Change]:
+    """The image enters or leaves the queue, depending on its votes."""
     rejects, keeps = votes
     now = {
         "is_queued": before.origin is not Origin.control and rejects + keeps < (before.overlap or overlap),
@@ -151,16 +171,14 @@ def _settled(before: Row[Any], image_id: int, votes: Votes, overlap: int) -> lis
 
 
 @cache
-def _writing(is_file: bool, shapes: tuple[Shape, ...]) -> Any:
-    """The statement for changes of these shapes. Made once: making it would be most of the cost of a vote."""
-    first, *others = (_one(is_file, place, *shape) for place, shape in enumerate(shapes))
+def _compile_all(is_file: bool, shapes: tuple[Shape, ...]) -> Any:
+    """The statement for changes of these shapes. Cached: compiling it would be most of the cost of a vote."""
+    first, *others = (_compile(is_file, place, shape) for place, shape in enumerate(shapes))
     return first.add_cte(*(other.cte(f"also_{place}") for place, other in enumerate(others)))
 
 
-def _one(
-    is_file: bool, place: int, name: str, key: Sequence[str], add: Sequence[str], put: Sequence[str], is_known: bool
-) -> Any:
-    table = TABLES[name]
+def _compile(is_file: bool, place: int, shape: Shape) -> Any:
+    table, (_, key, add, put, is_known) = TABLES[shape.table], shape
     new = {column: bindparam(f"{column}_{place}", type_=table.c[column].type) for column in (*key, *add, *put)}
     changed = {column: table.c[column] + new[column] for column in add} | {column: new[column] for column in put}
     if is_known:

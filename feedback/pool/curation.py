@@ -1,4 +1,4 @@
-"""The pool by hand: take an image out, put it back; and everything that is known of one image."""
+"""The pool by hand: take a picture out, put it back; and everything that is known about one picture."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -30,7 +30,7 @@ MAX_REASON = 200
 
 
 class SeenVote(NamedTuple):
-    """One press on an image; `is_current` unless the rater pressed again later, `is_counted` unless excluded."""
+    """One press on a picture; `is_current` unless the rater pressed again later, `is_counted` unless excluded."""
 
     rater: str
     verdict: Verdict
@@ -47,7 +47,7 @@ class SeenVote(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """One image with all that is known of it: votes newest first, the versions it trained, what was decided by hand."""
+    """One picture and everything about it: votes newest first, the versions it trained, what was decided by hand."""
 
     image: Image
     prompt: str
@@ -58,20 +58,20 @@ class Opened(NamedTuple):
 
 
 def curate(engine: Engine, image_id: int, action: PoolAction, *, by: str, reason: str) -> None:
-    """Takes an image out of the pool or puts it back; its votes stay.
+    """Takes a picture out of the pool or puts it back; its votes stay.
 
-    Raises UnknownImage, or BadRequest without a reason or when it is so already.
+    Raises UnknownImage, or BadRequest without a reason or when the picture is out, or in, already.
     """
     reason = reason.strip()
     if not 0 < len(reason) <= MAX_REASON:
         raise BadRequest(f"say why, in 1 to {MAX_REASON} characters; nothing was changed")
     with writing(engine) as session:
         if session.get(Image, image_id) is None:
-            raise UnknownImage(f"there is no image {image_id}")
+            raise UnknownImage(f"there is no picture {image_id}")
         is_out = _is_taken_out(session, image_id)
         if is_out == (action is PoolAction.exclude):
             raise BadRequest(
-                f"image {image_id} is {'out of' if is_out else 'in'} the pool already; nothing was changed"
+                f"picture {image_id} is {'out of' if is_out else 'in'} the pool already; nothing was changed"
             )
         session.add(PoolEvent(image_id=image_id, action=action, by=by, reason=reason))
         session.flush()
@@ -79,11 +79,11 @@ def curate(engine: Engine, image_id: int, action: PoolAction, *, by: str, reason
 
 
 def open_image(engine: Engine, image_id: int) -> Opened:
-    """All that is known of an image. Raises UnknownImage."""
+    """Everything that is known about a picture. Raises UnknownImage."""
     with reading(engine) as session:
         image = session.get(Image, image_id if 0 < image_id < 2**31 else 0)
         if image is None:
-            raise UnknownImage(f"there is no image {image_id}")
+            raise UnknownImage(f"there is no picture {image_id}")
         rows = session.exec(
             select(Vote, Rater)
             .join(Rater, col(Rater.id) == Vote.rater_id)

@@ -1,6 +1,6 @@
 """Counters kept beside the votes, in the vote's own transaction, so that no page counts millions of rows.
 
-They follow from the votes alone: `rebuild` makes them anew, `differences` says where they went wrong.
+They follow from the votes only: `rebuild` counts them again, `differences` says where they are wrong.
 """
 
 from typing import Any
@@ -95,9 +95,9 @@ def differences(engine: Engine) -> list[str]:
         votes = select(Vote.image_id, Vote.rater_id, Vote.verdict, Vote.id).where(
             col(Vote.id).in_(select(func.max(col(Vote.id))).group_by(col(Vote.image_id), col(Vote.rater_id)))
         )
-        words = select(CurrentVote.image_id, CurrentVote.rater_id, CurrentVote.verdict, CurrentVote.vote_id)
+        current = select(CurrentVote.image_id, CurrentVote.rater_id, CurrentVote.verdict, CurrentVote.vote_id)
         checks = {
-            "current words": (votes, words),
+            "current votes": (votes, current),
             "votes by image": (
                 rows_of(
                     col(CurrentVote.image_id),

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, Row, insert
 from sqlalchemy import select as select_rows
 from sqlmodel import Session, col
 
-from feedback.pool.counting import Change, before_vote, changes_of, write_changes
+from feedback.pool.counting import Change, NewVote, before_vote, changes_of, write_changes
 from feedback.rate.queue import Shown
 from feedback.rate.queue_sql import SHOWN
 from feedback.rate.raters import clean_name, rater_id
@@ -106,10 +106,10 @@ def _record(session: Session, me: int, press: Press, terms: Terms, now: datetime
     except InputError as error:
         return Receipt(press.request_id, str(error))
     vote_id = _write(session, me, press, now)
-    word = {"image_id": image_id, "rater_id": me, "verdict": press.verdict, "vote_id": vote_id, "day": now.date()}
+    vote = NewVote(image_id, me, press.verdict, vote_id, now.date())
     until = now + timedelta(seconds=terms.lease_s) if press.verdict is Verdict.undo else now
     lease = Change(Lease, {"id": before.lease_id}, put={"expires_at": until}, is_known=True)
-    write_changes(session, [lease, *changes_of(before, word, terms.overlap)])
+    write_changes(session, [lease, *changes_of(before, vote, terms.overlap)])
     return Receipt(press.request_id)
 
 

@@ -14,7 +14,7 @@ from feedback.figures.summary import Progress, progress, rating_state, same_seed
 from feedback.people.decisions import decide
 from feedback.pool.pool import pool
 from feedback.pool.tally import rebuild
-from feedback.pool.verdicts import Outcome, outcome, outcome_of_counts
+from feedback.pool.verdicts import outcome, outcome_of_counts
 from feedback.rate.queue import next_images
 from feedback.rate.raters import rater_id
 from feedback.rate.terms import Terms
@@ -87,22 +87,6 @@ def by_hand(words: list[Verdict]) -> str:
     if balance:
         return "reject" if balance > 0 else "keep"
     return "disputed" if Verdict.reject in words else "unrated"
-
-
-@pytest.mark.parametrize(
-    ("votes", "expected"),
-    [
-        ([], Outcome.unrated),
-        ([Verdict.skip, Verdict.undo], Outcome.unrated),
-        ([Verdict.reject], Outcome.reject),
-        ([Verdict.keep, Verdict.skip], Outcome.keep),
-        ([Verdict.reject, Verdict.keep], Outcome.disputed),
-        ([Verdict.reject, Verdict.keep, Verdict.undo], Outcome.disputed),
-        ([Verdict.reject, Verdict.keep, Verdict.reject], Outcome.reject),
-    ],
-)
-def test_the_majority_decides_and_a_tie_is_disputed(votes: list[Verdict], expected: Outcome) -> None:
-    assert outcome(votes) is expected
 
 
 @examples(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

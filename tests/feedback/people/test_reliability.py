@@ -10,19 +10,16 @@ from sqlalchemy import Engine
 from sqlmodel import select
 
 from feedback.figures.summary import standing, version_rows
-from feedback.people.decisions import decide, give_role, rater_events, role_of
 from feedback.people.reliability import flags_of, rater_figures
-from feedback.pool.curation import curate
 from feedback.pool.pool import how_due, pool
 from feedback.rate.controls import control_rows, controls_from_agreed, make_control, retire_control
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Mix, Terms
 from feedback.rate.votes import Press, record_votes
-from feedback.retrain.manifest import freeze
 from feedback.statistics import Fraction
 from store.engine import reading
 from store.errors import BadRequest
-from store.tables import Image, Origin, PersonRole, PoolAction, RaterAction, Role, Verdict
+from store.tables import Image, Origin, Verdict
 
 REQUEST = count()
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -156,69 +153,6 @@ def test_pace_and_haste_come_from_what_the_page_sent(engine: Engine, fill: Calla
     assert "half a second" in ann.flags[0]
     assert (bob.seconds, bob.fast.part, bob.flags) == (1.5, 0, [])
     assert (ann.agreement, ann.pairs) == (1.0, 60)
-
-
-def test_an_excluded_raters_votes_count_nowhere_until_included_again(any_engine: Engine, fill: Callable):
-    images = fill(any_engine, images=3)
-    rate(any_engine, "ann", dict.fromkeys(images, REJECT))
-    before = (pool_ids(any_engine), how_due(any_engine, 1), version_rows(any_engine))
-    decide(any_engine, "ann", RaterAction.exclude, by="root", reason="random votes", overlap=1)
-    assert pool_ids(any_engine) == []
-    assert how_due(any_engine, 1).new_rejects == 0
-    assert version_rows(any_engine)[0].judged == 0
-    assert len(next_images(any_engine, "bob", Terms(1, 1), count=9)) == 3  # they need a vote again
-    with pytest.raises(BadRequest, match="excluded already"):
-        decide(any_engine, "ann", RaterAction.exclude, by="root", reason="again")
-    decide(any_engine, "ann", RaterAction.include, by="root", reason="a mix-up", overlap=1)
-    assert (pool_ids(any_engine), how_due(any_engine, 1), version_rows(any_engine)) == before
-    assert [(name, event.action) for name, event in rater_events(any_engine)] == [
-        ("ann", RaterAction.include),
-        ("ann", RaterAction.exclude),
-    ]
-
-
-def test_a_decision_needs_a_reason_and_a_rater(engine: Engine, fill: Callable):
-    rate(engine, "ann", {fill(engine, images=1)[0]: KEEP})
-    for rater, reason in (("ann", " "), ("nobody", "why not")):
-        with pytest.raises(BadRequest):
-            decide(engine, rater, RaterAction.pause, by="root", reason=reason)
-    assert rater_events(engine) == []
-
-
-def test_roles_are_given_and_recorded(engine: Engine):
-    assert role_of(engine, "eve") is PersonRole.rater
-    give_role(engine, "eve", PersonRole.curator, by="root")
-    assert role_of(engine, "eve") is PersonRole.curator
-    assert rater_events(engine)[0][1].reason == "is curator now"
-
-
-def test_what_a_person_takes_out_of_the_pool_stays_out_until_restored(any_engine: Engine, fill: Callable):
-    images = fill(any_engine, images=3)
-    rate(any_engine, "ann", dict.fromkeys(images, REJECT))
-    curate(any_engine, images[1], PoolAction.exclude, by="root", reason="a duplicate")
-    assert pool_ids(any_engine) == [images[0], images[2]]
-    assert how_due(any_engine, 1).new_rejects == 2
-    assert [item.image_id for item in freeze(any_engine, "0" * 64, 0).items] == [images[0], images[2]]
-    assert version_rows(any_engine)[0].rejected == 3  # a rate is of all that was judged
-    with pytest.raises(BadRequest):
-        curate(any_engine, images[1], PoolAction.exclude, by="root", reason="again")
-    curate(any_engine, images[1], PoolAction.restore, by="root", reason="it was none")
-    assert pool_ids(any_engine) == images
-
-
-def test_weights_say_how_sure_a_verdict_is_and_dawid_skene_may_dispute_it(engine: Engine, fill: Callable):
-    images = fill(engine, images=60)
-    truth = {image: REJECT if image % 2 else KEEP for image in images}
-    wrong = {image: KEEP if image % 2 else REJECT for image in images}
-    for rater in ("ann", "bob", "cat"):
-        rate(engine, rater, truth if rater != "cat" else truth | {images[0]: wrong[images[0]]})
-    noise = {image: random.Random(f"{image}").choice([REJECT, KEEP]) for image in images}
-    rate(engine, "dan", noise)
-    items = {item.image_id: item for item in _pool(engine)}
-    assert all(0.5 < item.weight <= 1 for item in items.values())
-    assert items[images[7]].weight > 0.95
-    assert (items[images[1]].role, items[images[2]].role) == (Role.keep if images[1] % 2 == 0 else Role.reject,
-                                                             Role.reject if images[2] % 2 else Role.keep)  # fmt: skip
 
 
 def _pool(engine: Engine):

@@ -8,13 +8,12 @@ import pytest
 from sqlalchemy import Engine
 from sqlmodel import select
 
-from feedback.pool.curation import curate, open_image
+from feedback.pool.curation import curate
 from feedback.pool.gallery import Accord, Filter, Which, gallery
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from store.engine import writing
-from store.errors import UnknownImage
 from store.tables import Mark, PoolAction, Reason, Verdict, Vote, VoteReason
 
 REQUEST = count()
@@ -77,17 +76,6 @@ def test_pages_hold_every_picture_once(engine: Engine, fill: Callable):
     assert [len(page.thumbs) for page in pages] == [10, 10, 5, 0]
     assert [thumb.image_id for page in pages for thumb in page.thumbs] == images[::-1]
     assert {page.total for page in pages} == {25}
-
-
-def test_an_opened_image_tells_votes_reasons_marks_and_decisions(rated: Engine):
-    rate(rated, "ann", {4: KEEP}, NOON + timedelta(days=2))
-    curate(rated, 4, PoolAction.exclude, by="root", reason="unclear")
-    opened = open_image(rated, 4)
-    assert [(v.rater, v.verdict, v.is_current) for v in opened.votes] == [("ann", KEEP, True), ("ann", REJECT, False)]
-    assert (opened.votes[1].reasons, opened.votes[1].marks) == (("hands",), ((0.25, 0.5),))
-    assert ([event.reason for event in opened.events], opened.is_taken_out) == (["unclear"], True)
-    with pytest.raises(UnknownImage):
-        open_image(rated, 10**12)
 
 
 def test_a_filter_that_no_counter_answers_says_more_than_beyond_its_limit(engine: Engine, fill: Callable):

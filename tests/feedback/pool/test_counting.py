@@ -1,0 +1,77 @@
+"""What one vote changes, decided from the state before it."""
+
+from datetime import date
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from feedback.pool.counting import NewVote, changes_of, image_counts
+from store.tables import CurrentVote, Image, ImageTally, NewRejects, Origin, Verdict, VersionTally, VoteCount
+
+YESTERDAY, TODAY = date(2026, 5, 31), date(2026, 6, 1)
+REJECT, KEEP, SKIP, UNDO = Verdict.reject, Verdict.keep, Verdict.skip, Verdict.undo
+
+
+def state(**known: object) -> Any:
+    """The state before a first vote on a queued picture of v1, except for what is given."""
+    nothing = {"verdict": None, "day": None, "rejects": None, "keeps": None, "overlap": None}
+    image = {"version": 1, "origin": Origin.sampled, "is_queued": True, "is_disputed": False}
+    return SimpleNamespace(**nothing | image | {"is_excluded": False, "is_trained": False} | known)
+
+
+def changed(before: Any, verdict: Verdict, overlap: int = 1) -> dict[type, tuple[dict, dict]]:
+    """What a vote of today adds and puts, by table."""
+    changes = changes_of(before, NewVote(5, 2, verdict, 77, TODAY), overlap)
+    return {change.table: (change.add, change.put) for change in changes}
+
+
+def test_a_first_reject_enters_every_counter() -> None:
+    found = changed(state(), REJECT)
+    assert found[CurrentVote] == ({}, {"verdict": REJECT, "vote_id": 77, "day": TODAY})
+    assert found[VoteCount] == ({"rejects": 1}, {})
+    assert found[ImageTally] == ({"rejects": 1, "keeps": 0}, {})
+    assert found[VersionTally] == ({"rejected": 1}, {})
+    assert found[NewRejects] == ({"count": 1}, {})
+    assert found[Image] == ({}, {"is_queued": False, "is_disputed": False})
+
+
+def test_a_change_of_mind_leaves_the_day_of_the_first_vote() -> None:
+    before = state(verdict=REJECT, day=YESTERDAY, rejects=1, keeps=0, is_queued=False)
+    counts = [change for change in changes_of(before, NewVote(5, 2, KEEP, 77, TODAY), 1) if change.table is VoteCount]
+    assert [(change.key["day"], change.add) for change in counts] == [
+        (YESTERDAY, {"rejects": -1}),
+        (TODAY, {"keeps": 1}),
+    ]
+    assert changed(before, KEEP)[VersionTally] == ({"rejected": -1, "kept": 1}, {})
+    assert changed(before, KEEP)[NewRejects] == ({"count": -1}, {})
+
+
+def test_an_undone_vote_leaves_every_counter_and_queues_the_picture() -> None:
+    found = changed(state(verdict=REJECT, day=TODAY, rejects=1, keeps=0, is_queued=False), UNDO)
+    assert found[ImageTally] == ({"rejects": -1, "keeps": 0}, {})
+    assert found[Image] == ({}, {"is_queued": True, "is_disputed": False})
+
+
+def test_a_tie_is_disputed() -> None:
+    found = changed(state(rejects=1, keeps=0), KEEP, overlap=2)
+    assert found[Image] == ({}, {"is_queued": False, "is_disputed": True})
+    assert found[VersionTally] == ({"rejected": -1, "disputed": 1, "vote_pairs": 1}, {})
+
+
+def test_a_skip_changes_no_counter() -> None:
+    assert set(changed(state(), SKIP)) == {CurrentVote}
+
+
+def test_a_vote_of_an_excluded_rater_changes_no_counter() -> None:
+    assert set(changed(state(is_excluded=True), REJECT)) == {CurrentVote}
+
+
+@pytest.mark.parametrize("before", [{"origin": Origin.evaluation}, {"origin": Origin.control}, {"is_trained": True}])
+def test_only_a_sampled_picture_that_trained_nothing_is_a_new_reject(before: dict[str, object]) -> None:
+    assert NewRejects not in changed(state(**before), REJECT)
+
+
+def test_pairs_of_votes_are_counted_for_the_agreement() -> None:
+    assert image_counts(2, 1) == {"rejected": 1, "kept": 0, "disputed": 0, "vote_pairs": 3, "agreeing": 1}
+    assert image_counts(0, 0) == {"rejected": 0, "kept": 0, "disputed": 0, "vote_pairs": 0, "agreeing": 0}
