@@ -160,7 +160,6 @@ class Settings(BaseSettings):
         description="where the LoRA is: attention; all: feed-forward and convolutions too; text: only the keys and "
         "values of the text; empty: all, or text with the objective trigger",
     )
-    lora_text_encoders: bool = Field(False, description="also train a LoRA on the attention of both text encoders")
     train_steps: int = Field(
         0, ge=0, description="optimiser steps of a retrain; 0: three for each rated picture, at most 1,800"
     )

@@ -19,7 +19,7 @@ GROUPS = {
     "Rating": "lease_s control_share repeat_share",
     "Gate": "evaluation_pairs evaluation_share prompt_scorer",
     "Training": (
-        "objective beta anchor trigger lora_rank lora_layers lora_text_encoders train_steps train_batch learning_rate "
+        "objective beta anchor trigger lora_rank lora_layers train_steps train_batch learning_rate "
         "min_timestep null_dropout seed"
     ),
     "Memory and checkpoints": "micro_batch gradient_checkpointing base_quantization checkpoint_every deterministic",

@@ -14,9 +14,9 @@ from feedback.rate.votes import Press, record_votes
 from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Verdict
+from tests.trainer.text_adapters import add_text_adapter
 from trainer.base.model import Base, load_base
 from trainer.lora.tensors import add_fresh
-from trainer.lora.text_encoders import add_fresh_text
 from trainer.sample.worker import generate
 
 PICTURES = 24
@@ -90,6 +90,6 @@ def taught(own_base: Base) -> Base:
 def with_effect(base: Base) -> Base:
     """The base, with such an adapter."""
     random = torch.Generator().manual_seed(1)
-    for parameter in add_fresh(base.pipe.unet, 4, "all", 0) + add_fresh_text(base.pipe, 4, 0):
+    for parameter in add_fresh(base.pipe.unet, 4, "all", 0) + add_text_adapter(base.pipe, 4):
         parameter.add_(torch.randn(parameter.shape, generator=random) * 0.05).copy_(parameter.half())
     return base

@@ -17,10 +17,10 @@ Result = TypeVar("Result")
 
 
 @contextmanager
-def offload_encoders(base: Base, settings: Settings) -> Iterator[None]:
-    """While it lasts, the VAE and, unless they are trained, the text encoders leave the device to what is fitted."""
+def offload_encoders(base: Base) -> Iterator[None]:
+    """While it lasts, the VAE and the text encoders leave the device to what is fitted."""
     pipe = base.pipe
-    with move_to("cpu", pipe.vae, *(() if settings.lora_text_encoders else (pipe.text_encoder, pipe.text_encoder_2))):
+    with move_to("cpu", pipe.vae, pipe.text_encoder, pipe.text_encoder_2):
         clear_device_cache()
         yield
 
@@ -66,8 +66,6 @@ def memory_advice(unet: UNet2DConditionModel, parameters: list[nn.Parameter], se
         name, left = ("nf4", 0.5) if is_cuda else ("fp8", 1.0)
         freed = linear * (1 - left / unet.conv_in.weight.element_size())
         advice.append(f"NAYSAYER_BASE_QUANTIZATION={name} frees {_size(freed)} of the base")
-    if settings.lora_text_encoders:
-        advice.append("NAYSAYER_LORA_TEXT_ENCODERS=0 lets the text encoders leave the device")
     if settings.lora_rank > 4:
         advice.append(f"NAYSAYER_LORA_RANK={settings.lora_rank // 2} frees {_size(2 * trained)}")
     return [*advice, "pictures of three quarters of the side need 0.56 of the activations (NAYSAYER_WIDTH_PX)"]

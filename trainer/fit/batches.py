@@ -1,7 +1,7 @@
 """Batches by step number: what a fit sees depends only on manifest, settings and step.
 
 Shape suffixes: B batch, C latent channels (4), H W latent height and width, L tokens (77), D text width,
-P pooled text width, E text encoders (2).
+P pooled text width.
 """
 
 import math
@@ -21,17 +21,13 @@ from store.tables import Role, Split
 from trainer.fit.cache import null_prompt
 from trainer.fit.objectives import NEEDS_KEEPS
 from trainer.fit.training import Training
-from trainer.lora.text_encoders import PromptEmbeds, tokens_of
-from trainer.sample.text import encode_with_lora
+from trainer.lora.text_encoders import PromptEmbeds
 
 HELD_OUT_BATCH = 64
 
 
 class Batch(NamedTuple):
-    """Everything one forward pass needs, on the device.
-
-    `tokens_BEL` is the text as tokens, for text encoders that are trained; else it is empty.
-    """
+    """Everything one forward pass needs, on the device."""
 
     noisy_BCHW: Tensor
     timesteps_B: Tensor
@@ -41,7 +37,6 @@ class Batch(NamedTuple):
     pooled_BP: Tensor
     time_ids_B6: Tensor
     weights_B: Tensor
-    tokens_BEL: Tensor
 
     def parts(self, rows: int) -> list["Batch"]:
         """The batch in parts of at most `rows` rows."""
@@ -71,9 +66,7 @@ class BatchDrawer:
         self.cache, self.settings, self.fraction = training.cache, settings, fraction
         self.device, self.dtype = base.device, base.dtype
         self.noising = DDPMScheduler.from_config(base.pipe.scheduler.config)
-        self.pipe, self.null = base.pipe, null_prompt(base)
-        reads_zeros = base.pipe.config.force_zeros_for_empty_prompt and not base.plain.negative_prompt
-        self.null_words = None if reads_zeros else base.plain.negative_prompt
+        self.unet, self.null = base.pipe.unet, null_prompt(base)
         self.rejects = manifest.of(Role.reject, Split.train)
         self.keeps = manifest.of(Role.keep, Split.train) if settings.objective in NEEDS_KEEPS else []
         if settings.objective == "trigger":  # without the trigger word nothing may change, not even rejects
@@ -103,16 +96,7 @@ class BatchDrawer:
         return batch._replace(
             text_BLD=text.hidden.expand(rows, -1, -1).to(batch.text_BLD),
             pooled_BP=text.pooled.expand(rows, -1).to(batch.pooled_BP),
-            tokens_BEL=self._tokens([prompt] * rows),
         )
-
-    def adapted(self, batch: Batch) -> Batch:
-        """The batch as the adapted text encoders read it; unchanged when they are not trained."""
-        if not self.settings.lora_text_encoders:
-            return batch
-        plain = PromptEmbeds(batch.text_BLD, batch.pooled_BP)
-        text_BLD, pooled_BP = encode_with_lora(self.pipe, batch.tokens_BEL, plain)
-        return batch._replace(text_BLD=text_BLD, pooled_BP=pooled_BP)
 
     def needed(self) -> tuple[list[PoolItem], list[str]]:
         """The items that the fit will see, once in each role, and their prompts."""
@@ -172,7 +156,6 @@ class BatchDrawer:
             torch.stack([text.pooled for text in texts]).to(device, dtype),
             torch.tensor(sizes, device=device, dtype=dtype),
             weights.to(device),
-            self._tokens(prompts),
         )
 
     def _shown(self, item: PoolItem, is_null: bool) -> str | None:
@@ -182,13 +165,6 @@ class BatchDrawer:
 
     def _text(self, prompt: str | None) -> PromptEmbeds:
         return self.null if prompt is None else self.cache.text(prompt)
-
-    def _tokens(self, prompts: Sequence[str | None]) -> Tensor:
-        """Tokens (B, E, L) of the prompts (None: the null prompt); (B, 0) when no text encoder is trained."""
-        if not self.settings.lora_text_encoders:
-            return torch.empty(len(prompts), 0)
-        words = [self.null_words if prompt is None else prompt for prompt in prompts]
-        return torch.stack([tokens_of(self.pipe, text) for text in words]).to(self.device)
 
     def _target(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
         if self.noising.config.prediction_type == "v_prediction":

@@ -33,7 +33,6 @@ from trainer.fit.learner import Learner, gradient_norm
 from trainer.fit.loss import held_out_loss, loss_of
 from trainer.fit.training import Training, choose_layers
 from trainer.lora.tensors import add_fresh, round_to_half, trained_tensors, weights_of
-from trainer.lora.text_encoders import add_fresh_text, trained_text
 
 
 class Fitted(NamedTuple):
@@ -63,15 +62,12 @@ def fit(training: Training, folder: Path, watch: Watch) -> Fitted:
     unet = base.pipe.unet
     fraction = Fraction(accelerator.process_index, accelerator.num_processes)
     _refuse_more_processes_than_latents(settings, fraction)
-    _refuse_text_without_prompts(settings)
     draw = BatchDrawer(training, fraction)
     with accelerator.main_process_first():
         training.cache.prepare(*draw.needed())
     parameters = add_fresh(unet, settings.lora_rank, choose_layers(settings), settings.seed)
-    if settings.lora_text_encoders:
-        parameters += add_fresh_text(base.pipe, settings.lora_rank, settings.seed)
     with (
-        offload_encoders(base, settings),
+        offload_encoders(base),
         make_deterministic(settings.deterministic),
         checkpoint_blocks(unet, settings.gradient_checkpointing),
         advise_on_memory(lambda: memory_advice(unet, parameters, settings)),
@@ -79,7 +75,7 @@ def fit(training: Training, folder: Path, watch: Watch) -> Fitted:
         learner = Learner(parameters, settings, accelerator)
         curve = _Run(unet, draw, learner, folder, watch).finish()
     round_to_half(parameters)
-    return Fitted(weights_of(trained_tensors(unet) | trained_text(base.pipe)), curve)
+    return Fitted(weights_of(trained_tensors(unet)), curve)
 
 
 class _Run:
@@ -164,14 +160,6 @@ class _Run:
         if is_milestone:
             self.curve[-1] |= held_out_loss(self.unet, self.draw, self.accelerator, self.rows)
         save_checkpoint(self.folder, State(step, self.curve, self.learner.state()))
-
-
-def _refuse_text_without_prompts(settings: Settings) -> None:
-    if settings.lora_text_encoders and settings.null_dropout == 1:
-        raise BadRequest(
-            "NAYSAYER_LORA_TEXT_ENCODERS is set and NAYSAYER_NULL_DROPOUT is 1, so no prompt is ever read; lower the "
-            "second, or unset the first"
-        )
 
 
 def _refuse_more_processes_than_latents(settings: Settings, fraction: Fraction) -> None:

@@ -19,14 +19,14 @@ def loss_of(unet: UNet2DConditionModel, batch: Batch, draw: BatchDrawer) -> Tens
 
 
 def errors_of(unet: UNet2DConditionModel, batch: Batch, draw: BatchDrawer) -> Tensor:
-    """The objective's error of each row (B,). The base reads the prompts with its own text encoders."""
+    """The objective's error of each row (B,)."""
     if draw.objective not in NEEDS_BASE:
-        return sft_errors(predict(unet, draw.adapted(batch)), batch.target_BCHW)
+        return sft_errors(predict(unet, batch), batch.target_BCHW)
     unet.disable_adapters()
     with torch.no_grad():
         base_BCHW = predict(unet, batch)
     unet.enable_adapters()
-    predictions = (predict(unet, draw.adapted(batch)), base_BCHW, batch.target_BCHW, batch.is_reject_B)
+    predictions = (predict(unet, batch), base_BCHW, batch.target_BCHW, batch.is_reject_B)
     if draw.objective == "nft":
         return nft_errors(*predictions, draw.settings.beta)
     return anchored_errors(*predictions, choose_anchor(draw.settings))

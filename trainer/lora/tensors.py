@@ -15,10 +15,9 @@ TRAINED = "negative"
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
 FEED_FORWARD = ["ff.net.0.proj", "ff.net.2"]
 CONVOLUTIONS = ["conv1", "conv2", "conv_shortcut"]
-CLIP_ATTENTION = ["q_proj", "k_proj", "v_proj", "out_proj"]
 TEXT = ["attn2.to_k", "attn2.to_v"]
 """Keys and values of the text: what a prompt does not say they cannot change (as Kumari et al. 2023 train)."""
-LAYERS = {"text": TEXT, "attention": ATTENTION, "all": ATTENTION + FEED_FORWARD + CONVOLUTIONS, "clip": CLIP_ATTENTION}
+LAYERS = {"text": TEXT, "attention": ATTENTION, "all": ATTENTION + FEED_FORWARD + CONVOLUTIONS}
 
 
 def add_fresh(network: Any, rank: int, layers: str, seed: int) -> list[nn.Parameter]:

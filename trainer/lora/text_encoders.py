@@ -9,7 +9,7 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from torch import Tensor, nn
 
-from trainer.lora.tensors import TRAINED, add_fresh, carriers, trained_tensors
+from trainer.lora.tensors import carriers
 
 PREFIXES = ("text_encoder", "text_encoder_2")
 
@@ -19,27 +19,6 @@ class PromptEmbeds(NamedTuple):
 
     hidden: Tensor
     pooled: Tensor
-
-
-def add_fresh_text(pipe: StableDiffusionXLPipeline, rank: int, seed: int) -> list[nn.Parameter]:
-    """The trainable float32 parameters of a new adapter `negative` on both encoders, without effect yet."""
-    parameters = []
-    for encoder in encoders_of(pipe):
-        own = add_fresh(encoder, rank, "clip", seed)
-        encoder.disable_adapters()
-        for parameter in own:
-            parameter.requires_grad_()  # `disable_adapters` took it away
-        parameters += own
-    return parameters
-
-
-def trained_text(pipe: StableDiffusionXLPipeline) -> dict[str, Tensor]:
-    """The trained adapter of both encoders where it is, by the names of a diffusers file; empty where there is none."""
-    found: dict[str, Tensor] = {}
-    for prefix, encoder in zip(PREFIXES, encoders_of(pipe), strict=True):
-        if encoder in carriers(pipe, TRAINED):
-            found |= {f"{prefix}.{_nested(name)}": tensor for name, tensor in trained_tensors(encoder).items()}
-    return found
 
 
 def text_layers(pipe: StableDiffusionXLPipeline) -> dict[str, nn.Linear]:

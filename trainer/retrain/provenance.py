@@ -39,8 +39,6 @@ RUNNING = ("micro_batch", "gradient_checkpointing", "deterministic")
 def training_settings(settings: Settings) -> dict[str, Any]:
     """The settings that decide what a version becomes."""
     used: dict[str, Any] = {"lora_layers": choose_layers(settings), "anchor": choose_anchor(settings)}
-    if settings.lora_text_encoders:  # only where it is on, so that all other files keep their bytes
-        used["lora_text_encoders"] = True
     return {name: getattr(settings, name) for name in TRAINING} | used
 
 

@@ -177,9 +177,9 @@ def guidance_share(training: Training) -> float:
 
 def _shares(draw: BatchDrawer, batch: Batch) -> Tensor:
     """For each row of the batch (B,) what `guidance_share` is the mean of."""
-    unet, null = draw.pipe.unet, draw.under(batch, None)
+    unet, null = draw.unet, draw.under(batch, None)
     adapted = batch if draw.settings.rule == "same-prompt" else null
-    changed_BCHW = predict(unet, draw.adapted(adapted))
+    changed_BCHW = predict(unet, adapted)
     unet.disable_adapters()
     cond_BCHW, null_BCHW = predict(unet, batch), predict(unet, null)
     unet.enable_adapters()

@@ -35,8 +35,8 @@ def trigger_change(training: Training) -> dict[str, float]:
 
 
 def _change(draw: BatchDrawer, batch: Batch) -> float:
-    unet = draw.pipe.unet
-    changed_BCHW = predict(unet, draw.adapted(batch))
+    unet = draw.unet
+    changed_BCHW = predict(unet, batch)
     unet.disable_adapters()
     own_BCHW = predict(unet, batch)
     unet.enable_adapters()

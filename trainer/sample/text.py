@@ -13,7 +13,6 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from torch import Tensor
 
-from trainer.lora.tensors import TRAINED
 from trainer.lora.text_encoders import PromptEmbeds, encode_tokens, encoders_of, has_text_lora, tokens_of
 from trainer.sample.adapter_rows import EVERY_ROW, make_forwards, swap_forwards
 from trainer.sample.guidance import Steering
@@ -60,20 +59,6 @@ def _embeddings(pipe: StableDiffusionXLPipeline, words: dict[str, Any]) -> dict[
     return dict(zip(EMBEDDINGS, pipe.encode_prompt(**words), strict=True))
 
 
-def encode_with_lora(pipe: StableDiffusionXLPipeline, tokens_BEL: Tensor, plain: PromptEmbeds) -> PromptEmbeds:
-    """The texts as the trained adapter's encoders read them; those that are zeros and no text stay as they are."""
-    is_text_B = tokens_BEL[:, 0, 0] >= 0
-    every_BEL = torch.where(tokens_BEL >= 0, tokens_BEL, -1 - tokens_BEL)
-    with apply_text_lora(pipe, TRAINED):
-        # Zeros are read too, so that in every process a gradient, if of zeros, comes to the same parameters.
-        hidden_BLD, pooled_BP = encode_tokens(pipe, every_BEL)
-    return PromptEmbeds(
-        torch.where(is_text_B[:, None, None], hidden_BLD.to(plain.hidden), plain.hidden),
-        torch.where(is_text_B[:, None], pooled_BP.to(plain.pooled), plain.pooled),
-    )
-
-
-@torch.no_grad()
 def probe_text(pipe: StableDiffusionXLPipeline, name: str = "") -> Tensor:
     """One text's hidden states and pooled text (N,) with the adapter `name`, float32 on the CPU.
 

@@ -90,10 +90,6 @@ def test_the_advice_names_what_is_not_yet_lowered_and_how_much_it_frees(rated, o
     told = "; ".join(memory_advice(own_base.pipe.unet, parameters, large))
     assert "NAYSAYER_GRADIENT_CHECKPOINTING=1" in told
     assert "NAYSAYER_BASE_QUANTIZATION=fp8 frees" in told
-    assert "NAYSAYER_LORA_TEXT_ENCODERS" not in told
-    with_text = large.model_copy(update={"lora_text_encoders": True})
-    advice = memory_advice(own_base.pipe.unet, parameters, with_text)
-    assert "NAYSAYER_LORA_TEXT_ENCODERS=0 lets the text encoders leave the device" in advice
     assert "NAYSAYER_LORA_RANK=8" in told
     low = large.model_copy(update={"gradient_checkpointing": True, "lora_rank": 4})
     left = "; ".join(memory_advice(own_base.pipe.unet, parameters, low))

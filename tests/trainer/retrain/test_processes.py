@@ -33,12 +33,11 @@ def curve_of(settings) -> list[dict[str, float]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("more", [{}, {"lora_text_encoders": True, "null_dropout": 0.7}], ids=["UNet", "and text"])
-def test_two_processes_end_with_the_curve_of_one_and_publish_once(rated, rated_template, tmp_path, more):
+def test_two_processes_end_with_the_curve_of_one_and_publish_once(rated, rated_template, tmp_path):
     import shutil
 
     shutil.copytree(rated_template, tmp_path / "one")
-    settings = rated.model_copy(update={"train_batch": 5, "train_steps": 4} | more)
+    settings = rated.model_copy(update={"train_batch": 5, "train_steps": 4})
     alone = settings.model_copy(update={"data_dir": tmp_path / "one"})
     assert together(settings) == [DONE, DONE]
     child = start(retrain_child, alone)
