@@ -28,7 +28,7 @@ def ask(engine: Engine, kind: TaskKind, body: dict[str, Any]) -> int:
 
 
 def task(engine: Engine, number: int) -> Task | None:
-    """A task as it stands."""
+    """The task with this number; None when there is none."""
     with reading(engine) as session:
         return session.get(Task, number)
 
