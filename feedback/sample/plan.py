@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import count, islice, takewhile
-from typing import Any
 
 from sqlalchemy import Engine, delete, func, update
 from sqlmodel import Session, col, select
@@ -52,41 +51,39 @@ class Drawing:
     negative_prompt: str = ""
 
 
-def next_work(
-    engine: Engine,
-    *,
-    target: int,
-    batch: int,
-    base_slice: float,
-    pairs: int,
-    evaluation_share: float = 0.0,
-    now: datetime | None = None,
-) -> list[Work]:
-    """Up to `batch` pictures: for the queue while fewer than `target` are free, then for the same-seed grids.
+@dataclass(frozen=True)
+class Wanted:
+    """How much to draw: at most `batch` pictures, while fewer than `target` are free to be rated.
 
-    While there is a challenger, `evaluation_share` of the queue are its pictures and the champion's, of the evaluation
-    set; `release` puts them there. Empty when nothing is missing, or no prompt is active.
+    `base_slice` of them come from the plain base. The default evaluation set has `pairs` pairs. While there is a
+    challenger, `evaluation_share` of the queue are its pictures and the champion's, of the evaluation set.
     """
-    ensure_default(engine, pairs)
+
+    target: int
+    batch: int
+    base_slice: float
+    pairs: int
+    evaluation_share: float = 0.0
+
+
+def next_work(engine: Engine, wanted: Wanted, now: datetime | None = None) -> list[Work]:
+    """Pictures to draw: for the queue while too few are free, then for the same-seed grids.
+
+    `release` puts evaluation pictures into the queue. Empty when nothing is missing, or no prompt is active.
+    """
+    ensure_default(engine, wanted.pairs)
     with reading(engine) as session:
-        return _plan(
-            session,
-            target=target,
-            batch=batch,
-            base_slice=base_slice,
-            evaluation_share=evaluation_share,
-            now=now or utc_now(),
-        )
+        return _plan(session, wanted, now or utc_now())
 
 
-def claim_work(engine: Engine, worker: str, *, pairs: int, now: datetime | None = None, **wanted: Any) -> list[Work]:
+def claim_work(engine: Engine, worker: str, wanted: Wanted, now: datetime | None = None) -> list[Work]:
     """What `next_work` gives, reserved for `worker`: no other is given the same while the claim lasts."""
-    if not next_work(engine, pairs=pairs, now=now, **wanted):
+    if not next_work(engine, wanted, now):
         return []  # an idle worker asks often, and need not wait for the store's only writer
     now = now or utc_now()
     with writing(engine) as session:
         session.exec(delete(Claim).where(col(Claim.expires_at) <= now))
-        works = _plan(session, now=now, **({"evaluation_share": 0.0} | wanted))
+        works = _plan(session, wanted, now)
         until = now + timedelta(seconds=CLAIM_S)
         session.add_all(
             Claim(key=claim_key(work), worker=worker, version=work.version, origin=work.origin, expires_at=until)
@@ -109,9 +106,7 @@ def drop_claims(engine: Engine, worker: str) -> None:
         session.exec(delete(Claim).where(col(Claim.worker) == worker))
 
 
-def _plan(
-    session: Session, *, target: int, batch: int, base_slice: float, evaluation_share: float, now: datetime
-) -> list[Work]:
+def _plan(session: Session, wanted: Wanted, now: datetime) -> list[Work]:
     live, challenger = (alias_target(session, name) for name in (AliasName.champion, AliasName.challenger))
     prompts = list(session.exec(select(Prompt).where(col(Prompt.is_active)).order_by(col(Prompt.id))))
     if live is None or not prompts:
@@ -119,16 +114,16 @@ def _plan(
     claims = list(session.exec(select(Claim).where(col(Claim.expires_at) > now)))
     taken = {claim.key for claim in claims}
     coming = sum(claim.origin is Origin.sampled for claim in claims)
-    missing = target - _free(session, [live, PLAIN], now) - coming
+    missing = wanted.target - _free(session, [live, PLAIN], now) - coming
     if missing > 0:
-        if challenger is not None and _compared(session, target, evaluation_share) > 0:
+        if challenger is not None and _compared(session, wanted.target, wanted.evaluation_share) > 0:
             compared = _lacking(session, [challenger, live], challenger, taken=taken)
             if compared:
-                return list(takewhile(lambda work: work.version == compared[0].version, compared))[:batch]
-        planned = list(islice(_in_turn(session, prompts, live, base_slice, taken), min(missing, batch)))
+                return list(takewhile(lambda work: work.version == compared[0].version, compared))[: wanted.batch]
+        planned = list(islice(_in_turn(session, prompts, live, wanted.base_slice, taken), min(missing, wanted.batch)))
         # The leading run of one version: what is left out must come next, or it would never be drawn.
         return list(takewhile(lambda work: work.version == planned[0].version, planned))
-    return _grid_work(session, live, challenger, taken)[:batch]
+    return _grid_work(session, live, challenger, taken)[: wanted.batch]
 
 
 def _in_turn(

@@ -25,7 +25,7 @@ from feedback.gate.guardrails import Scorer, measure
 from feedback.policy import pairs_wanted, promotion_mode, rejects_needed, retrains_itself
 from feedback.pool.pool import how_due
 from feedback.rate.display import put_picture
-from feedback.sample.plan import Work, claim_work, drop_claims, keep_claims, record_images, release
+from feedback.sample.plan import Wanted, Work, claim_work, drop_claims, keep_claims, record_images, release
 from feedback.sample.prompts import add_prompts, list_prompts
 from feedback.sample.requests import abandon, answer, take
 from feedback.versions import begin, get_version
@@ -119,15 +119,14 @@ def prepare(engine: Engine, layout: Layout, settings: Settings) -> Sampler:
 
 def plan(engine: Engine, settings: Settings, batch: int, worker: str = "alone") -> list[Work]:
     """What is missing now, under the settings, claimed for the worker."""
-    return claim_work(
-        engine,
-        worker,
+    wanted = Wanted(
         target=settings.queue_target,
         batch=batch,
         base_slice=settings.base_slice,
         pairs=pairs_wanted(settings),
         evaluation_share=evaluation_share(settings),
     )
+    return claim_work(engine, worker, wanted)
 
 
 def evaluation_share(settings: Settings) -> float:

@@ -17,7 +17,7 @@ from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.sample.evaluation import ensure_default
-from feedback.sample.plan import Drawing, next_work, record_images, release
+from feedback.sample.plan import Drawing, Wanted, next_work, record_images, release
 from feedback.versions import champion, events, promote, roll_back, withdraw
 from store.engine import reading
 from store.errors import BadRequest
@@ -27,7 +27,7 @@ from store.tables import Action, Image, Origin, Verdict
 
 DRAWING = Drawing("plain", 0.0, 3.0, 10, 64, 64)
 PAIRS = 30
-PLAN = {"target": 12, "batch": 4, "base_slice": 0.0, "pairs": PAIRS, "evaluation_share": 0.5}
+PLAN = Wanted(target=12, batch=4, base_slice=0.0, pairs=PAIRS, evaluation_share=0.5)
 
 
 @pytest.fixture
@@ -60,9 +60,9 @@ def rate(engine: Engine, word: Callable[[Image], Verdict], rounds: int = 200) ->
     """The loop without a model: draw, release, rate; the images in the order they were rated."""
     rated = []
     for _ in range(rounds):
-        works = next_work(engine, **PLAN)
+        works = next_work(engine, PLAN)
         record_images(engine, [(w, sha256_of(repr(w).encode()), "0" * 64) for w in works], DRAWING)
-        release(engine, PLAN["target"], PLAN["evaluation_share"])
+        release(engine, PLAN.target, PLAN.evaluation_share)
         with reading(engine) as session:
             shown = next_images(engine, "ann", Terms(1, 60), count=2)
             images = [session.get_one(Image, one.image_id) for one in shown]
@@ -162,9 +162,9 @@ def waiting(engine: Engine, origin: Origin) -> list[Image]:
 
 def test_the_queue_holds_its_share_of_evaluation_pictures_and_no_more(challenged: Engine) -> None:
     for _ in range(30):
-        works = next_work(challenged, **PLAN)
+        works = next_work(challenged, PLAN)
         record_images(challenged, [(w, sha256_of(repr(w).encode()), "0" * 64) for w in works], DRAWING)
-        release(challenged, PLAN["target"], PLAN["evaluation_share"])
+        release(challenged, PLAN.target, PLAN.evaluation_share)
         assert len(waiting(challenged, Origin.evaluation)) <= 6
     assert len(waiting(challenged, Origin.evaluation)) == 6
     assert {image.version for image in waiting(challenged, Origin.evaluation)} == {0, 1}
@@ -172,9 +172,9 @@ def test_the_queue_holds_its_share_of_evaluation_pictures_and_no_more(challenged
 
 def test_a_withdrawn_version_leaves_the_queue_and_cannot_be_promoted(challenged: Engine, layout: Layout) -> None:
     for _ in range(6):
-        works = next_work(challenged, **PLAN)
+        works = next_work(challenged, PLAN)
         record_images(challenged, [(w, sha256_of(repr(w).encode()), "0" * 64) for w in works], DRAWING)
-        release(challenged, PLAN["target"], PLAN["evaluation_share"])
+        release(challenged, PLAN.target, PLAN.evaluation_share)
     assert withdraw(challenged, 1, "six fingers") == 0
     assert not [image for image in waiting(challenged, Origin.evaluation) if image.version == 1]
     with pytest.raises(BadRequest, match="was withdrawn"):

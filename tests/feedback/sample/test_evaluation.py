@@ -23,7 +23,7 @@ from feedback.sample.evaluation import (
     pair_hash,
     read_pairs,
 )
-from feedback.sample.plan import Drawing, next_work, record_images
+from feedback.sample.plan import Drawing, Wanted, next_work, record_images
 from feedback.sample.prompts import add_prompts
 from feedback.versions import begin
 from store.engine import reading, writing
@@ -92,10 +92,10 @@ def test_a_manifest_and_an_evaluation_set_never_meet(
 def test_the_sampler_never_draws_an_imported_pair(engine: Engine) -> None:
     begin(engine, "builtin", "0" * 64)
     add_prompts(engine, ["a red star"])
-    plan = {"target": 50, "batch": 50, "base_slice": 0.5, "pairs": 0}
-    likely = [Pair(work.prompt, work.seed) for work in next_work(engine, **plan)]
+    plan = Wanted(target=50, batch=50, base_slice=0.5, pairs=0)
+    likely = [Pair(work.prompt, work.seed) for work in next_work(engine, plan)]
     import_set(engine, "likely", likely)
-    planned = next_work(engine, **plan)
+    planned = next_work(engine, plan)
     assert planned
     assert not {pair_hash(work.prompt, work.seed) for work in planned} & hashes(engine)
 

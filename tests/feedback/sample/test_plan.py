@@ -1,7 +1,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -13,6 +13,7 @@ from feedback.sample.plan import (
     CLAIM_S,
     FIRST_EVALUATION_SEED,
     Drawing,
+    Wanted,
     Work,
     claim_key,
     claim_work,
@@ -40,7 +41,7 @@ def ready(any_engine: Engine, publish_version: Callable) -> Engine:
 
 
 def plan(engine: Engine, *, target: int = 24, batch: int = 8, base_slice: float = 0.1, pairs: int = 0) -> list[Work]:
-    return next_work(engine, target=target, batch=batch, base_slice=base_slice, pairs=pairs)
+    return next_work(engine, Wanted(target, batch, base_slice, pairs))
 
 
 def draw(engine: Engine, works: list[Work]) -> int:
@@ -206,9 +207,9 @@ def test_evaluation_seeds_are_never_sampling_seeds(ready: Engine) -> None:
 
 
 def claim(
-    engine: Engine, worker: str, *, batch: int = 4, target: int = 24, pairs: int = 0, **more: object
+    engine: Engine, worker: str, *, batch: int = 4, target: int = 24, pairs: int = 0, now: datetime | None = None
 ) -> list[Work]:
-    return claim_work(engine, worker, target=target, batch=batch, base_slice=0.5, pairs=pairs, **more)
+    return claim_work(engine, worker, Wanted(target, batch, 0.5, pairs), now)
 
 
 def claims(engine: Engine) -> list[Claim]:
