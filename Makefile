@@ -31,7 +31,7 @@ run: $(STAMP)  ## start the pages and the sampling worker; Ctrl-C stops both
 
 test: $(STAMP)  ## every test, browser tests included
 	$(call javascript,test)
-	.venv/bin/python tests/browser.py
+	.venv/bin/python -m tests.browser
 	.venv/bin/pytest -n auto --dist loadfile -m 'not alone' --durations=12
 	.venv/bin/pytest -m alone --durations=12
 

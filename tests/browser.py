@@ -1,4 +1,4 @@
-"""Makes sure that a Chromium is there for the browser tests: python tests/browser.py
+"""Makes sure that a Chromium is there for the browser tests: python -m tests.browser
 
 Looks for one on the machine, then asks Playwright for its own, then, as root on Debian, installs the package.
 """

@@ -159,7 +159,7 @@ def _command(*command: str) -> list[str]:
 def _chromium() -> Iterator[Browser]:
     path = find_chromium()
     if path is None:
-        raise NaysayerError("no Chromium was found; run `python tests/browser.py`, or set NAYSAYER_CHROMIUM")
+        raise NaysayerError("no Chromium was found; run `python -m tests.browser`, or set NAYSAYER_CHROMIUM")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser

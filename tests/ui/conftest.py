@@ -148,7 +148,7 @@ def chromium() -> Iterator[Browser]:
     """A headless Chromium. Fails, and does not skip, where there is none."""
     path = find_chromium()
     if path is None:
-        pytest.fail("no browser: run `python tests/browser.py`, or set NAYSAYER_CHROMIUM")
+        pytest.fail("no browser: run `python -m tests.browser`, or set NAYSAYER_CHROMIUM")
     with sync_playwright() as playwright:
         try:
             browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
