@@ -25,7 +25,7 @@ def vote_through(url: str, name: str) -> tuple[set[str], list[float]]:
     rater, sent, took = HttpRater(url, name), set[str](), deque[float]()
     while len(sent) < VOTES:
         rater.refill()
-        for _ in range(len(rater.hand) // AT_ONCE):
+        for _ in range(len(rater.queue) // AT_ONCE):
             began = time.perf_counter()
             sent |= rater.vote(min(AT_ONCE, VOTES - len(sent)))
             took.append(time.perf_counter() - began)
