@@ -24,6 +24,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor
 
 from feedback.recipe import Recipe
+from feedback.sample.jobs import Job
 from store.settings import Settings
 from trainer.base.model import Base, load_base, silence_libraries
 from trainer.base.vae import decode_latents
@@ -176,7 +177,7 @@ def pictures_a_second(base: Base, network: Network, batch: int, rounds: int) -> 
         def draw() -> object:
             base.pipe.unet = network.adapted
             return decode_latents(
-                base, sample_latents(base, [PROMPT] * batch, range(batch), drawing, steering=steering)
+                base, sample_latents(base, [Job(PROMPT, seed) for seed in range(batch)], drawing, steering)
             )
 
         return draw

@@ -12,6 +12,7 @@ from PIL.Image import Image as Picture
 from bench.loop.rows import HIGHER_GUIDANCE, NEGATIVE_PROMPT, WOOLFS_GUIDANCE, Plan, Row
 from bench.loop.stores import HELD_OUT_SUBJECT, Stores, evaluation_items
 from feedback.recipe import Recipe
+from feedback.sample.jobs import Job
 from feedback.sample.plan import Drawing
 from store.layout import layout_of
 from store.settings import Settings
@@ -53,7 +54,7 @@ class Meter:
         is_right = np.array([not found for found in faults]).reshape(self.plan.prompts, self.plan.seeds)
         return Judged(faults, _spread(by_prompt), _spread(by_prompt, is_right), *how)
 
-    def pictures(self, row: Row, items: Sequence[tuple[str, int]]) -> list[tuple[Picture, bool]]:
+    def pictures(self, row: Row, items: Sequence[Job]) -> list[tuple[Picture, bool]]:
         """A row's pictures for some prompts and seeds, each with whether it is wrong."""
         with self.drawing_of(row) as (drawing, _):
             pictures, _ = self._drawn(drawing, items)
@@ -127,7 +128,7 @@ class Meter:
 
         return min(tried, key=wrong)
 
-    def _drawn(self, drawing: Drawing, items: Sequence[tuple[str, int]]) -> tuple[list[Picture], np.ndarray]:
+    def _drawn(self, drawing: Drawing, items: Sequence[Job]) -> tuple[list[Picture], np.ndarray]:
         from trainer.base.vae import decode_latents
         from trainer.lora.tensors import TRAINED
         from trainer.sample.sampler import sample_latents
@@ -136,13 +137,13 @@ class Meter:
         latents = []
         for start in range(0, len(items), AT_ONCE):
             part = items[start : start + AT_ONCE]
-            drawn = sample_latents(self.base, [p for p, _ in part], [s for _, s in part], drawing, TRAINED)
+            drawn = sample_latents(self.base, part, drawing, TRAINED)
             pictures += decode_latents(self.base, drawn)
             latents.append(drawn.float().numpy())
         return pictures, np.concatenate(latents)
 
 
-def _faults(pictures: Sequence[Picture], items: Sequence[tuple[str, int]]) -> list[list[str]]:
+def _faults(pictures: Sequence[Picture], items: Sequence[Job]) -> list[list[str]]:
     from trainer.world.judging import judge
 
     return [list(judge(picture, prompt)) for picture, (prompt, _) in zip(pictures, items, strict=True)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.loop.simulate import Habits, simulate
+from feedback.sample.jobs import Job
 from feedback.sample.plan import FIRST_EVALUATION_SEED
 from feedback.sample.prompts import add_prompts
 from feedback.versions import get_version, promote
@@ -102,11 +103,11 @@ class Stores:
         return settings
 
 
-def evaluation_items(seed: int, prompts: int, seeds: int, subjects: Sequence[str] = SUBJECTS) -> list[tuple[str, int]]:
+def evaluation_items(seed: int, prompts: int, seeds: int, subjects: Sequence[str] = SUBJECTS) -> list[Job]:
     """Prompts that the replicate does not rate, each with so many seeds, which no picture of the loop has."""
     asked = distinct_prompts(1000 + seed, prompts, subjects, rated_prompts(seed % 100))
     first = FIRST_EVALUATION_SEED + 10_000 * (seed + 1)
-    return [(prompt, first + k * seeds + s) for k, prompt in enumerate(asked) for s in range(seeds)]
+    return [Job(prompt, first + k * seeds + s) for k, prompt in enumerate(asked) for s in range(seeds)]
 
 
 def rated_prompts(seed: int, subjects: Sequence[str] = SUBJECTS) -> list[str]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 
+from feedback.sample.jobs import Job
 from feedback.sample.list_files import Row, bad_row, read_rows
 from feedback.sample.prompts import clean_prompt
 from store.engine import reading, writing
@@ -20,11 +21,6 @@ FIRST_EVALUATION_SEED = 2**31
 MAX_PAIRS = 100_000
 DEFAULT = "default"
 NEEDED = "`prompt` and whole-number `seed`"
-
-
-class Pair(NamedTuple):
-    prompt: str
-    seed: int
 
 
 class SetRow(NamedTuple):
@@ -94,14 +90,14 @@ def new_set(engine: Engine, name: str, pairs: int) -> SetRow:
     return list_sets(engine)[0]
 
 
-def import_set(engine: Engine, name: str, pairs: Sequence[Pair]) -> SetRow:
+def import_set(engine: Engine, name: str, pairs: Sequence[Job]) -> SetRow:
     """Freezes a set of these pairs; it is in use from now on. Prompts that are new are not sampled from.
 
     Raises BadRequest when a pair has been trained on, is given twice, or the set was imported before.
     """
     if not 0 < len(pairs) <= MAX_PAIRS:
         raise BadRequest(f"a set has 1 to {MAX_PAIRS:,} pairs; {len(pairs)} were given; nothing was imported")
-    pairs = [Pair(clean_prompt(prompt), seed) for prompt, seed in pairs]
+    pairs = [Job(clean_prompt(prompt), seed) for prompt, seed in pairs]
     if len(set(pairs)) < len(pairs):
         raise BadRequest("a pair of prompt and seed is given twice; nothing was imported")
     if wrong := next((pair for pair in pairs if not 0 <= pair.seed < 2**63), None):
@@ -137,14 +133,14 @@ def list_sets(engine: Engine) -> list[SetRow]:
     ]
 
 
-def read_pairs(path: Path) -> list[Pair]:
+def read_pairs(path: Path) -> list[Job]:
     """The columns `prompt` and `seed` of a TSV, CSV or JSON-lines file. Raises BadRequest."""
     return [_pair_of(path, row) for row in read_rows(path, NEEDED)]
 
 
-def _pair_of(path: Path, row: Row) -> Pair:
+def _pair_of(path: Path, row: Row) -> Job:
     try:
-        return Pair(str(row.fields["prompt"]), int(row.fields["seed"]))  # type: ignore[call-overload]
+        return Job(str(row.fields["prompt"]), int(row.fields["seed"]))  # type: ignore[call-overload]
     except (KeyError, TypeError, ValueError) as error:
         raise bad_row(path, row.line, NEEDED, error) from error
 
@@ -186,10 +182,10 @@ def _save(session: Session, name: str, pairs: Sequence[tuple[Prompt, int]]) -> N
     )
 
 
-def _trained(session: Session, pairs: Sequence[tuple[Prompt, int]]) -> list[Pair]:
+def _trained(session: Session, pairs: Sequence[tuple[Prompt, int]]) -> list[Job]:
     """Those of the pairs that any manifest holds."""
     return [
-        Pair(prompt.text, seed)
+        Job(prompt.text, seed)
         for prompt, seed in pairs
         if session.exec(
             select(ManifestItem.image_id)

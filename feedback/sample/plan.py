@@ -17,6 +17,7 @@ from feedback.sample.evaluation import (
     load_held_out_hashes,
     pair_hash,
 )
+from feedback.sample.jobs import Job
 from feedback.versions import PLAIN, alias_target
 from store.engine import reading, writing
 from store.files import sha256_of
@@ -36,6 +37,10 @@ class Work:
     seed: int
     version: int
     origin: Origin
+
+    @property
+    def job(self) -> Job:
+        return Job(self.prompt, self.seed)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from feedback.recipe import Recipe
 from feedback.retrain.manifest import FrozenManifest
+from feedback.sample.jobs import Job
 from feedback.statistics import Interval, wilson
 from store.settings import Settings
 from store.tables import Split
@@ -118,7 +119,7 @@ def is_rejected_more(strength: float, judged: dict[float, tuple[int, int]]) -> b
     return strength in known and known[strength].low > min(interval.high for interval in known.values())
 
 
-def held_out_jobs(manifest: FrozenManifest, count: int) -> list[tuple[str, int]]:
+def held_out_jobs(manifest: FrozenManifest, count: int) -> list[Job]:
     """Prompts and seeds to draw, SEEDS_EACH in a row for each prompt.
 
     First held-out items, then the manifest's other prompts; the other seeds belong to no picture.
@@ -127,22 +128,19 @@ def held_out_jobs(manifest: FrozenManifest, count: int) -> list[tuple[str, int]]
     others = {item.prompt: FRESH_SEED - 1 for item in manifest.items if item.prompt not in held_out}
     prompts = list((held_out | others).items())[: max(1, count // SEEDS_EACH)]
     return [
-        (prompt, seed if s == 0 else FRESH_SEED + SEEDS_EACH * k + s)
+        Job(prompt, seed if s == 0 else FRESH_SEED + SEEDS_EACH * k + s)
         for k, (prompt, seed) in enumerate(prompts)
         for s in range(SEEDS_EACH)
     ]
 
 
-def looks_of(base: Base, jobs: Sequence[tuple[str, int]], settings: Settings, strength: float) -> Looks:
+def looks_of(base: Base, jobs: Sequence[Job], settings: Settings, strength: float) -> Looks:
     """The looks of the pictures that these jobs give at a strength; 0 is the plain base."""
     drawing = steer_drawing(base.plain, Recipe.asked(settings, strength))
 
     def in_parts(rows: int) -> tuple[list[Tensor], list[Image.Image]]:
         parts = [jobs[start : start + rows] for start in range(0, len(jobs), rows)]
-        latents = [
-            sample_latents(base, [prompt for prompt, _ in part], [seed for _, seed in part], drawing, TRAINED)
-            for part in parts
-        ]
+        latents = [sample_latents(base, part, drawing, TRAINED) for part in parts]
         return latents, [picture for part in latents for picture in decode_latents(base, part)]
 
     (drawn, pictures), _ = halve_until_fits(in_parts, settings.sample_batch)

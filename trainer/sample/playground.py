@@ -5,6 +5,7 @@ import time
 from sqlalchemy import Engine
 
 from feedback.rate.display import put_picture
+from feedback.sample.jobs import Job
 from feedback.sample.requests import COMING, answer, take
 from feedback.versions import PLAIN, get_version
 from store.errors import NaysayerError
@@ -32,7 +33,7 @@ def draw_asked(engine: Engine, layout: Layout, sampler: Sampler) -> None:
             if number != PLAIN and body["strength"] is not None:
                 version = version.model_copy(update={"strength": body["strength"]})
             told = _teller(engine, sampler, asked.id, answers, number)
-            [drawn] = sampler.draw(version, [body["prompt"]], [body["seed"]], told)
+            [drawn] = sampler.draw(version, [Job(body["prompt"], body["seed"])], told)
             answers[str(number)] = put_picture(layout, drawn.png)
             answer(engine, asked.id, TaskStatus.running, answers)
         answer(engine, asked.id, TaskStatus.done, answers)

@@ -15,6 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from feedback.recipe import Recipe
+from feedback.sample.jobs import Job
 from feedback.sample.plan import Drawing
 from store.errors import ModelError
 from store.layout import Layout
@@ -57,15 +58,12 @@ class Sampler:
         """How pictures of that version are drawn."""
         return steer_drawing(self.base.plain, Recipe.of(version))
 
-    def draw(
-        self, version: Version, prompts: Sequence[str], seeds: Sequence[int], on_step: OnStep | None = None
-    ) -> list[Drawn]:
-        """One picture for every prompt and seed, as many at once as fit.
+    def draw(self, version: Version, jobs: Sequence[Job], on_step: OnStep | None = None) -> list[Drawn]:
+        """One picture for every job, as many at once as fit.
 
-        A seed gives the same noise whatever the batch. Raises ModelError when one picture alone does not fit.
+        A seed gives the same noise whatever the batch. Raises ModelError when a single picture does not fit.
         """
         self._attach(version)
-        jobs = list(zip(prompts, seeds, strict=True))
         wanted = min(len(jobs), self.most or len(jobs))
 
         def in_parts(rows: int) -> list[Drawn]:
@@ -85,12 +83,9 @@ class Sampler:
             log.warning("%d pictures at once do not fit into memory; from now on %d are drawn at once", wanted, fitting)
         return pictures
 
-    def _draw(self, version: Version, jobs: Sequence[tuple[str, int]], on_step: OnStep | None) -> list[Drawn]:
+    def _draw(self, version: Version, jobs: Sequence[Job], on_step: OnStep | None) -> list[Drawn]:
         drawing = self.drawing_of(version)
-        prompts, seeds = [prompt for prompt, _ in jobs], [seed for _, seed in jobs]
-        latents = sample_latents(
-            self.base, prompts, seeds, drawing, steering=self._steer(version, drawing), on_step=on_step
-        )
+        latents = sample_latents(self.base, jobs, drawing, self._steer(version, drawing), on_step)
         pictures = decode_latents(self.base, latents)
         return [Drawn(png_of(picture), latent_file(latent)) for picture, latent in zip(pictures, latents, strict=True)]
 
@@ -119,7 +114,7 @@ class Sampler:
 def steer_drawing(plain: Drawing, recipe: Recipe) -> Drawing:
     """The base's own drawing, steered as a version's recipe says.
 
-    Under `same-prompt` the guidance scale grows with the strength: what pushes away from the rejects alone leaves the
+    Under `same-prompt` the guidance scale grows with the strength: only pushing away from the rejects would leave the
     prompt behind. Under `woolf` the trigger word is the negative prompt. An imported version may have a
     `negative_prompt` of its own for any rule.
     """
@@ -132,36 +127,30 @@ def steer_drawing(plain: Drawing, recipe: Recipe) -> Drawing:
 
 
 def sample_latents(
-    base: Base,
-    prompts: Sequence[str],
-    seeds: Sequence[int],
-    drawing: Drawing,
-    adapter_name: str = "",
-    *,
-    steering: Steering | None = None,
-    on_step: OnStep | None = None,
+    base: Base, jobs: Sequence[Job], drawing: Drawing, adapter: str | Steering = "", on_step: OnStep | None = None
 ) -> Tensor:
     """Final latents (B, 4, H, W), in the scale the UNet works in.
 
-    `steering` is the drawing's rule prepared before; else it is prepared for `adapter_name`. `on_step` is told after
-    every step. Raises ModelError when the latents are not finite.
+    `adapter` is the name of the LoRA that the drawing's rule uses, or the rule prepared for it before. `on_step` is
+    called after every step. Raises ModelError when the latents are not finite.
     """
-    steering = steering or Steering(base.pipe.unet, adapter_name, drawing.rule, drawing.strength)
+    if isinstance(adapter, str):
+        adapter = Steering(base.pipe.unet, adapter, drawing.rule, drawing.strength)
     refiner = base.refiner
     words = {
-        "prompt": list(prompts),
-        "negative_prompt": [drawing.negative_prompt] * len(prompts) if drawing.negative_prompt else None,
+        "prompt": [job.prompt for job in jobs],
+        "negative_prompt": [drawing.negative_prompt] * len(jobs) if drawing.negative_prompt else None,
     }
     how: dict[str, Any] = {
-        "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+        "generator": [torch.Generator("cpu").manual_seed(job.seed) for job in jobs],
         "guidance_scale": drawing.guidance_scale,
         "num_inference_steps": drawing.num_inference_steps,
         "output_type": "latent",
-        "callback_on_step_end": _teller(drawing.num_inference_steps, on_step),
+        "callback_on_step_end": _step_callback(drawing.num_inference_steps, on_step),
     }
     with torch.inference_mode():
-        read = read_prompts(base.pipe, steering, words)
-        with steering.applied(read.third):
+        read = read_prompts(base.pipe, adapter, words)
+        with adapter.applied(read.third):
             size = {"width": drawing.width, "height": drawing.height}
             latents = base.pipe(**read.given, **how, **size, denoising_end=refiner.start if refiner else None).images
         if refiner:
@@ -174,11 +163,11 @@ def sample_latents(
     return latents
 
 
-def _teller(steps: int, on_step: OnStep | None) -> Callable[..., dict[str, Any]]:
+def _step_callback(steps: int, on_step: OnStep | None) -> Callable[..., dict[str, Any]]:
     """What the pipelines call after each of their steps; base and refiner count on."""
     done, before = 0, None
 
-    def tell(pipe: Any, _step: int, _timestep: Any, given: dict[str, Any]) -> dict[str, Any]:
+    def count_step(pipe: Any, _step: int, _timestep: Any, given: dict[str, Any]) -> dict[str, Any]:
         nonlocal done, before
         done += 1
         if on_step:
@@ -186,7 +175,7 @@ def _teller(steps: int, on_step: OnStep | None) -> Callable[..., dict[str, Any]]
         before = given["latents"]
         return given
 
-    return tell
+    return count_step
 
 
 def png_of(picture: Image.Image) -> bytes:

@@ -172,7 +172,7 @@ def draw_and_record(
     recorded = 0
     for number, group in groupby(sorted(work, key=lambda one: one.version), key=lambda one: one.version):
         batch, version = list(group), get_version(engine, number)
-        pictures = sampler.draw(version, [one.prompt for one in batch], [one.seed for one in batch], on_step)
+        pictures = sampler.draw(version, [one.job for one in batch], on_step)
         stored = [
             (one, put_picture(layout, drawn.png), layout.blobs.put(drawn.latent))
             for one, drawn in zip(batch, pictures, strict=True)

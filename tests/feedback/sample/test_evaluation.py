@@ -14,7 +14,6 @@ from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.retrain.manifest import freeze
 from feedback.sample.evaluation import (
-    Pair,
     ensure_default,
     import_set,
     list_sets,
@@ -23,6 +22,7 @@ from feedback.sample.evaluation import (
     pair_hash,
     read_pairs,
 )
+from feedback.sample.jobs import Job
 from feedback.sample.plan import Drawing, Wanted, next_work, record_images
 from feedback.sample.prompts import add_prompts
 from feedback.versions import begin
@@ -71,7 +71,7 @@ def test_a_manifest_and_an_evaluation_set_never_meet(
         ids = {prompt.text: prompt.id or 0 for prompt in session.exec(select(Prompt))}
     works = [Work(ids[text], text, seed, 0, Origin.sampled) for text, seed in sampled]
     record_images(engine, [(w, f"{n:064x}", f"{n:064x}") for n, w in enumerate(works)], DRAWING)
-    pairs = [Pair(text, seed) for text, seed in evaluated]
+    pairs = [Job(text, seed) for text, seed in evaluated]
     if is_imported_first:
         import_set(engine, "mine", pairs)
     reject_all(engine)
@@ -93,7 +93,7 @@ def test_the_sampler_never_draws_an_imported_pair(engine: Engine) -> None:
     begin(engine, "builtin", "0" * 64)
     add_prompts(engine, ["a red star"])
     plan = Wanted(target=50, batch=50, base_slice=0.5, pairs=0)
-    likely = [Pair(work.prompt, work.seed) for work in next_work(engine, plan)]
+    likely = [work.job for work in next_work(engine, plan)]
     import_set(engine, "likely", likely)
     planned = next_work(engine, plan)
     assert planned
@@ -136,7 +136,7 @@ def test_a_longer_default_begins_with_the_shorter_and_leaves_it_as_it_was(any_en
 def test_an_imported_set_is_in_use_and_its_new_prompts_are_not_sampled(any_engine: Engine) -> None:
     add_prompts(any_engine, TEXTS)
     ensure_default(any_engine, 6)
-    row = import_set(any_engine, "mine", [Pair("a red star", 3), Pair("a purple moon", 3)])
+    row = import_set(any_engine, "mine", [Job("a red star", 3), Job("a purple moon", 3)])
     assert (row.number, row.name, row.pairs, row.is_active) == (2, "mine", 2, True)
     ensure_default(any_engine, 12)
     assert [row.name for row in list_sets(any_engine)] == ["mine", "default"]
@@ -155,13 +155,13 @@ def test_fresh_sets_share_no_pair(any_engine: Engine) -> None:
     ("pairs", "why"),
     [
         ([], "1 to 100,000"),
-        ([Pair("a", 1), Pair(" a ", 1)], "given twice"),
-        ([Pair("a", -1)], "the seed -1"),
-        ([Pair("a", 2**63)], "the seed"),
-        ([Pair("a\x00b", 1)], "control characters"),
+        ([Job("a", 1), Job(" a ", 1)], "given twice"),
+        ([Job("a", -1)], "the seed -1"),
+        ([Job("a", 2**63)], "the seed"),
+        ([Job("a\x00b", 1)], "control characters"),
     ],
 )
-def test_a_set_that_will_not_do_is_refused_whole(pairs: list[Pair], why: str, engine: Engine) -> None:
+def test_a_set_that_will_not_do_is_refused_whole(pairs: list[Job], why: str, engine: Engine) -> None:
     with pytest.raises(BadRequest, match=why):
         import_set(engine, "mine", pairs)
     assert list_sets(engine) == []
@@ -170,9 +170,9 @@ def test_a_set_that_will_not_do_is_refused_whole(pairs: list[Pair], why: str, en
 
 
 def test_the_same_pairs_are_no_second_set(engine: Engine, fill: Callable) -> None:
-    import_set(engine, "mine", [Pair("a", 1)])
+    import_set(engine, "mine", [Job("a", 1)])
     with pytest.raises(BadRequest, match="very same pairs"):
-        import_set(engine, "again", [Pair("a", 1)])
+        import_set(engine, "again", [Job("a", 1)])
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_the_same_pairs_are_no_second_set(engine: Engine, fill: Callable) -> Non
 )
 def test_pairs_are_read_from_tables_and_json_lines(name: str, body: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(body)
-    assert read_pairs(tmp_path / name) == [Pair("a red star", 3)]
+    assert read_pairs(tmp_path / name) == [Job("a red star", 3)]
 
 
 @pytest.mark.parametrize("body", ["prompt\na red star\n", "prompt\tseed\na\tseven\n"])

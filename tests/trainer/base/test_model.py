@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from feedback.sample.jobs import Job
 from store.errors import ModelError, OtherBase
 from store.migrate import open_store
 from tests.trainer.checkpoints import narrow_folder, refiner_folder, single_file, with_config
@@ -15,6 +16,7 @@ from trainer.sample.sampler import sample_latents
 from trainer.sample.worker import prepare
 
 PROMPTS, SEEDS = ["a big red star on a blue background", "a small green hand"], [1, 2]
+JOBS = [Job(prompt, seed) for prompt, seed in zip(PROMPTS, SEEDS, strict=True)]
 SCHEDULER = "scheduler/scheduler_config.json"
 
 
@@ -115,9 +117,7 @@ def test_a_single_file_in_the_original_layout_is_the_same_network_as_its_folder(
     from_file = load_base(settings)
     from_folder = load_base(settings.model_copy(update={"model": str(folder)}))
     torch.testing.assert_close(probe(from_file), probe(from_folder))
-    drawn = [
-        sample_latents(one, PROMPTS, SEEDS, from_folder.plain) for one in (from_file, from_folder)
-    ]  # the text encoders too
+    drawn = [sample_latents(one, JOBS, from_folder.plain) for one in (from_file, from_folder)]  # the text encoders too
     torch.testing.assert_close(drawn[0], drawn[1])
     assert (from_file.revision, from_file.sha256 == from_folder.sha256) == ("", False)
 
@@ -138,12 +138,10 @@ def test_a_refiner_takes_the_last_steps_of_the_same_drawing(base, tmp_path):
     for name, unet in (("base", refined.pipe.unet), ("refiner", refined.refiner.pipe.unet)):
         unet.register_forward_pre_hook(lambda *_, name=name: calls.append(name))
     told: list[tuple[int, int]] = []
-    latents = sample_latents(
-        refined, PROMPTS, SEEDS, refined.plain, on_step=lambda now: told.append((now.step, now.steps))
-    )
+    latents = sample_latents(refined, JOBS, refined.plain, on_step=lambda now: told.append((now.step, now.steps)))
     assert calls == ["base"] * 3 + ["refiner"] * 2
     assert told == [(step, 5) for step in (1, 2, 3, 4, 5)]
-    assert (latents - sample_latents(base, PROMPTS, SEEDS, refined.plain)).abs().max() > 0.01
+    assert (latents - sample_latents(base, JOBS, refined.plain)).abs().max() > 0.01
     assert refined.pipe.vae is refined.refiner.pipe.vae
 
 

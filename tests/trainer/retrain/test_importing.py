@@ -5,6 +5,7 @@ import torch
 from safetensors.torch import save
 from sqlmodel import select
 
+from feedback.sample.jobs import Job
 from feedback.versions import get_version
 from store.engine import reading
 from store.errors import BadLora, Busy
@@ -97,7 +98,7 @@ def test_pictures_are_drawn_with_it_and_its_trigger_word(settings, theirs, own_b
     version = get_version(open_store(settings), import_lora(settings, theirs, negative_prompt="wrong").number)
     sampler = Sampler(own_base, layout_of(settings))
     assert sampler.drawing_of(version).negative_prompt == "wrong"
-    assert len(sampler.draw(version, ["a big red star"], [1])) == 1
+    assert len(sampler.draw(version, [Job("a big red star", 1)])) == 1
 
 
 def test_the_same_file_is_imported_once(settings, theirs):

@@ -12,6 +12,7 @@ from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.retrain.manifest import load_manifest
+from feedback.sample.jobs import Job
 from feedback.versions import champion, get_version
 from store.engine import reading
 from store.errors import Busy, NonFiniteLoss
@@ -87,7 +88,7 @@ def test_a_due_retrain_publishes_a_challenger_that_loads_and_draws(rated):
     assert not layout_of(rated).checkpoints.exists()
     engine = open_store(rated)
     assert champion(engine).number == 0
-    drawn = Sampler(load_base(rated), layout_of(rated)).draw(version, ["a red star"], [3])
+    drawn = Sampler(load_base(rated), layout_of(rated)).draw(version, [Job("a red star", 3)])
     assert drawn[0].png.startswith(b"\x89PNG")
     with reading(engine) as session:
         aliases = {alias.name.value: alias.version for alias in session.exec(select(Alias))}

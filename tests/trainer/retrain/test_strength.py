@@ -5,6 +5,7 @@ import torch
 
 from feedback.recipe import Recipe
 from feedback.retrain.manifest import freeze
+from feedback.sample.jobs import Job
 from store.layout import layout_of
 from store.migrate import open_store
 from store.tables import Split
@@ -102,9 +103,9 @@ def test_under_woolf_the_lora_acts_on_every_row_and_the_trigger_is_the_negative_
     drawing = steer_drawing(own_base.plain, Recipe("woolf", 1.0, trigger="wrong"))
     assert drawing.negative_prompt == "wrong"
     unet.disable_adapters()
-    ours = sample_latents(own_base, ["a big red star"], [1], drawing, TRAINED)
+    ours = sample_latents(own_base, [Job("a big red star", 1)], drawing, TRAINED)
     unet.enable_adapters()
-    pefts = sample_latents(own_base, ["a big red star"], [1], steer_drawing(drawing, Recipe("plain", 0.0)), TRAINED)
+    pefts = sample_latents(own_base, [Job("a big red star", 1)], steer_drawing(drawing, Recipe("plain", 0.0)), TRAINED)
     torch.testing.assert_close(ours, pefts, rtol=1e-3, atol=1e-3)
 
 

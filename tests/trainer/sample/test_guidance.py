@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from feedback.sample.jobs import Job
 from trainer.base.model import Base
 from trainer.lora.tensors import TRAINED, add_fresh, detach
 from trainer.sample.guidance import steered
@@ -9,6 +10,7 @@ from trainer.sample.sampler import sample_latents
 
 W, KAPPA, SCALE = 3.0, 2.0, 0.7
 PROMPTS, SEEDS = ["a big red star on a blue background", "a small green hand"], [1, 2]
+JOBS = [Job(prompt, seed) for prompt, seed in zip(PROMPTS, SEEDS, strict=True)]
 
 
 @pytest.fixture(params=["attention", "all"])
@@ -88,16 +90,16 @@ def test_every_rule_takes_one_unet_call_a_step(adapted, rule, rows):
     calls = []
     counter = adapted.pipe.unet.conv_in.register_forward_hook(lambda _m, args, _o: calls.append(len(args[0])))
     drawing = adapted.plain.__class__(**(vars(adapted.plain) | {"rule": rule, "strength": 1.0}))
-    sample_latents(adapted, PROMPTS, SEEDS, drawing, TRAINED)
+    sample_latents(adapted, JOBS, drawing, TRAINED)
     counter.remove()
     assert calls == [rows] * drawing.num_inference_steps
 
 
 @pytest.mark.parametrize("rule", ["negative-half", "same-prompt"])
 def test_at_strength_zero_every_rule_is_the_plain_base_to_the_bit(adapted, rule):
-    plain = sample_latents(adapted, PROMPTS, SEEDS, adapted.plain, TRAINED)
+    plain = sample_latents(adapted, JOBS, adapted.plain, TRAINED)
     unsteered = adapted.plain.__class__(**(vars(adapted.plain) | {"rule": rule, "strength": 0.0}))
-    assert torch.equal(sample_latents(adapted, PROMPTS, SEEDS, unsteered, TRAINED), plain)
+    assert torch.equal(sample_latents(adapted, JOBS, unsteered, TRAINED), plain)
 
 
 def test_nothing_stays_behind_when_steering_ends_or_fails(adapted):

@@ -7,6 +7,7 @@ import torch
 from diffusers import EulerDiscreteScheduler
 from PIL import Image
 
+from feedback.sample.jobs import Job
 from feedback.sample.requests import ask, task
 from store.layout import layout_of
 from store.migrate import open_store
@@ -19,7 +20,7 @@ from trainer.sample.sampler import Sampler, sample_latents
 def test_the_last_step_shows_the_picture_and_those_before_come_ever_closer(base):
     glimpses: list[torch.Tensor] = []
     drawing = replace(base.plain, num_inference_steps=12)
-    final = sample_latents(base, ["a red cat"], [3], drawing, on_step=lambda now: glimpses.append(now.glimpse()))
+    final = sample_latents(base, [Job("a red cat", 3)], drawing, on_step=lambda now: glimpses.append(now.glimpse()))
     away = [float((glimpse - final).norm() / final.norm()) for glimpse in glimpses]
     assert away[-1] == pytest.approx(0, abs=1e-4)
     assert away[0] > away[1] > away[6] > away[10]

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from feedback.sample.jobs import Job
 from tests.trainer.checkpoints import refiner_folder
 from tests.trainer.conftest import quick_settings, with_effect
 from trainer.base.model import Base, load_base
@@ -13,6 +14,7 @@ from trainer.sample.sampler import sample_latents
 from trainer.sample.text import read_prompts
 
 PROMPTS, SEEDS = ["a big red star on a blue background", "a small green hand"], [1, 2]
+JOBS = [Job(prompt, seed) for prompt, seed in zip(PROMPTS, SEEDS, strict=True)]
 W, KAPPA = 3.0, 2.0
 
 
@@ -78,11 +80,11 @@ def test_a_picture_is_that_of_separate_passes_by_hand(taught, rule, strength, ne
     drawing = replace(
         taught.plain, rule=rule, strength=strength, negative_prompt=negative_prompt, guidance_scale=W
     )  # fmt: skip
-    drawn = sample_latents(taught, PROMPTS, SEEDS, drawing, TRAINED)
+    drawn = sample_latents(taught, JOBS, drawing, TRAINED)
     wanted = by_hand(taught, rule, strength, negative_prompt)
     torch.testing.assert_close(drawn, wanted, atol=2e-3, rtol=1e-3)
     text_alone = replace(drawing, rule="plain")
-    assert (sample_latents(taught, PROMPTS, SEEDS, text_alone, TRAINED) - wanted).abs().max() > 0.05
+    assert (sample_latents(taught, JOBS, text_alone, TRAINED) - wanted).abs().max() > 0.05
 
 
 def test_the_rule_says_who_reads_anew(taught):
@@ -101,7 +103,7 @@ def test_the_rule_says_who_reads_anew(taught):
 def test_still_one_unet_call_a_step(taught):
     calls = []
     counter = taught.pipe.unet.conv_in.register_forward_hook(lambda _m, args, _o: calls.append(len(args[0])))
-    sample_latents(taught, PROMPTS, SEEDS, replace(taught.plain, rule="same-prompt", strength=KAPPA), TRAINED)
+    sample_latents(taught, JOBS, replace(taught.plain, rule="same-prompt", strength=KAPPA), TRAINED)
     counter.remove()
     assert calls == [6] * taught.plain.num_inference_steps
 
@@ -113,7 +115,7 @@ def test_the_refiner_reads_the_bases_own_text(base, tmp_path):
     watch = refined.refiner.pipe.unet.register_forward_pre_hook(
         lambda _unet, _args, given: read.append(given["encoder_hidden_states"]), with_kwargs=True
     )
-    sample_latents(refined, PROMPTS, SEEDS, replace(refined.plain, rule="same-prompt", strength=KAPPA), TRAINED)
+    sample_latents(refined, JOBS, replace(refined.plain, rule="same-prompt", strength=KAPPA), TRAINED)
     watch.remove()
     plain, _, _, _ = refined.refiner.pipe.encode_prompt(PROMPTS)
     assert torch.equal(read[0][2:], plain)

@@ -5,6 +5,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load
 
+from feedback.sample.jobs import Job
 from feedback.versions import get_version
 from store.errors import ModelError
 from store.layout import layout_of
@@ -13,11 +14,12 @@ from trainer.base.vae import decode_latents, from_model_scale, to_model_scale
 from trainer.sample.sampler import Sampler, png_of, sample_latents
 
 PROMPTS, SEEDS = ["a big red star on a blue background", "a small green hand", "a yellow flower"], [5, 6, 7]
+JOBS = [Job(prompt, seed) for prompt, seed in zip(PROMPTS, SEEDS, strict=True)]
 
 
 def test_a_seed_gives_the_same_picture_whatever_the_batch(base):
-    together = sample_latents(base, PROMPTS, SEEDS, base.plain)
-    alone = torch.cat([sample_latents(base, [p], [s], base.plain) for p, s in zip(PROMPTS, SEEDS, strict=True)])
+    together = sample_latents(base, JOBS, base.plain)
+    alone = torch.cat([sample_latents(base, [Job(p, s)], base.plain) for p, s in zip(PROMPTS, SEEDS, strict=True)])
     torch.testing.assert_close(together, alone, atol=2e-3, rtol=1e-3)
 
 
@@ -25,7 +27,7 @@ def test_pictures_have_the_models_size_and_no_metadata(rated):
     engine, layout = open_store(rated), layout_of(rated)
     from trainer.base.model import load_base
 
-    drawn = Sampler(load_base(rated), layout).draw(get_version(engine, 0), PROMPTS, SEEDS)
+    drawn = Sampler(load_base(rated), layout).draw(get_version(engine, 0), JOBS)
     engine.dispose()
     for one in drawn:
         picture = Image.open(io.BytesIO(one.png))
@@ -34,7 +36,7 @@ def test_pictures_have_the_models_size_and_no_metadata(rated):
 
 
 def test_a_kept_latent_decodes_to_the_picture_it_came_with(base):
-    latents = sample_latents(base, PROMPTS[:1], SEEDS[:1], base.plain)
+    latents = sample_latents(base, JOBS[:1], base.plain)
     again = decode_latents(base, latents.half().float())[0]
     difference = torch.frombuffer(bytearray(decode_latents(base, latents)[0].tobytes()), dtype=torch.uint8).int()
     difference = difference - torch.frombuffer(bytearray(again.tobytes()), dtype=torch.uint8).int()
@@ -50,12 +52,12 @@ def test_non_finite_latents_are_an_error_not_a_black_picture(own_base):
     with torch.no_grad():
         own_base.pipe.unet.conv_out.bias.fill_(float("nan"))
     with pytest.raises(ModelError, match="NaN or infinite"):
-        sample_latents(own_base, PROMPTS[:1], SEEDS[:1], own_base.plain)
+        sample_latents(own_base, JOBS[:1], own_base.plain)
 
 
 def test_every_step_of_a_drawing_is_told(base):
     told: list[tuple[int, int]] = []
-    sample_latents(base, PROMPTS[:1], SEEDS[:1], base.plain, on_step=lambda now: told.append((now.step, now.steps)))
+    sample_latents(base, JOBS[:1], base.plain, on_step=lambda now: told.append((now.step, now.steps)))
     assert told == [(1, 2), (2, 2)]
 
 
@@ -80,9 +82,9 @@ def test_what_does_not_fit_is_drawn_in_halves_and_the_size_that_fits_is_remember
     own_base, rated, plain_version, caplog
 ):
     sampler = Sampler(own_base, layout_of(rated))
-    alone = [sampler.draw(plain_version, [p], [s])[0].png for p, s in zip(PROMPTS, SEEDS, strict=True)]
+    alone = [sampler.draw(plain_version, [Job(p, s)])[0].png for p, s in zip(PROMPTS, SEEDS, strict=True)]
     fail_above(own_base, 2)
-    assert [drawn.png for drawn in sampler.draw(plain_version, PROMPTS, SEEDS)] == alone
+    assert [drawn.png for drawn in sampler.draw(plain_version, JOBS)] == alone
     assert sampler.most == 1
     assert "3 pictures at once do not fit into memory; from now on 1 are drawn at once" in caplog.text
 
@@ -90,7 +92,7 @@ def test_what_does_not_fit_is_drawn_in_halves_and_the_size_that_fits_is_remember
 def test_when_not_even_one_picture_fits_the_error_says_what_is_smaller(own_base, rated, plain_version):
     fail_above(own_base, 1)
     with pytest.raises(ModelError, match=r"a single picture does not fit into memory .*NAYSAYER_VAE_DECODE=tiled"):
-        Sampler(own_base, layout_of(rated)).draw(plain_version, PROMPTS, SEEDS)
+        Sampler(own_base, layout_of(rated)).draw(plain_version, JOBS)
 
 
 def test_another_error_of_the_network_is_not_taken_for_a_lack_of_memory(own_base, rated, plain_version):
@@ -99,7 +101,7 @@ def test_another_error_of_the_network_is_not_taken_for_a_lack_of_memory(own_base
 
     own_base.pipe.unet.register_forward_pre_hook(fail)
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
-        Sampler(own_base, layout_of(rated)).draw(plain_version, PROMPTS, SEEDS)
+        Sampler(own_base, layout_of(rated)).draw(plain_version, JOBS)
 
 
 def test_a_png_says_nothing_of_the_picture_it_was_made_from():
