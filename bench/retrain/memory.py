@@ -16,14 +16,15 @@ from typing import Any
 
 from store.settings import Settings
 
-FIT: dict[str, dict[str, Any]] = {
+Rows = dict[str, dict[str, Any]]
+FIT: Rows = {
     "default": {},
     "micro_batch=1": {"micro_batch": 1},
     "gradient_checkpointing": {"gradient_checkpointing": True},
     "base_quantization=fp8": {"base_quantization": "fp8"},
     "base_quantization=int8": {"base_quantization": "int8"},
 }
-DECODE: dict[str, dict[str, Any]] = {
+DECODE: Rows = {
     "default": {},
     "vae_decode=sliced": {"vae_decode": "sliced"},
     "vae_decode=tiled": {"vae_decode": "tiled"},
@@ -33,7 +34,7 @@ PICTURES, SIDE_PX = 4, 512
 FIGURES = ("mb", "weights_mb", "seconds")
 
 
-def bench_memory() -> dict[str, Any]:
+def bench_memory(fit: Rows = FIT, decode: Rows = DECODE) -> dict[str, Any]:
     """For each setting `mb`, `weights_mb` and processor `seconds`, and each relative to the default's (`mb_ratio`, …).
 
     A row is None if the package that it needs is not installed.
@@ -41,8 +42,8 @@ def bench_memory() -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="naysayer-bench-") as folder:
         settings = Settings(_env_file=None, data_dir=Path(folder), train_steps=STEPS, train_batch=BATCH, device="cpu")
         _apart(_fill, settings)
-        fits = {name: _row(_fit, settings, changes) for name, changes in FIT.items()}
-        decodes = {name: _row(_decode, settings, changes) for name, changes in DECODE.items()}
+        fits = {name: _row(_fit, settings, changes) for name, changes in fit.items()}
+        decodes = {name: _row(_decode, settings, changes) for name, changes in decode.items()}
     return {
         "fit": {"batch": BATCH, "steps": STEPS, "rows": _relative(fits)},
         "decode": {"pictures": PICTURES, "side_px": SIDE_PX, "rows": _relative(decodes)},
