@@ -41,7 +41,7 @@ def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """A store of its own for the test, whatever the environment says."""
+    """The settings of an empty store for this test, whatever the environment says."""
     return Settings(data_dir=tmp_path / "data", _env_file=None)
 
 

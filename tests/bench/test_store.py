@@ -38,7 +38,7 @@ def test_pages_picks_and_votes_search_by_index(engine, settings) -> None:
     for page in pages_of(engine, settings).values():
         page()
     [shown] = next_images(engine, "rater 1", Terms(1, 60), count=1)
-    record_votes(engine, "rater 1", [Press("a vote of its own", shown.image_id, Verdict.reject)], Terms(1, 60))
+    record_votes(engine, "rater 1", [Press("one vote", shown.image_id, Verdict.reject)], Terms(1, 60))
     event.remove(engine, "before_cursor_execute", note)
     with engine.connect() as connection:
         scans = {

@@ -7,7 +7,7 @@ from store.settings_file import field_of, forget, keep, origins, read_settings
 
 @pytest.fixture(autouse=True)
 def shell(tmp_path, monkeypatch):
-    """A folder of its own to start from, and no settings in the environment."""
+    """An empty folder to start from, and no settings in the environment."""
     monkeypatch.chdir(tmp_path)
     for name in [f"NAYSAYER_{field.upper()}" for field in Settings.model_fields]:
         monkeypatch.delenv(name, raising=False)

@@ -1,4 +1,4 @@
-"""Latents and texts are encoded once, found again by content, and made anew when damaged."""
+"""Latents and texts are encoded once and found again by content; a damaged file is made again."""
 
 from dataclasses import replace
 from io import BytesIO
