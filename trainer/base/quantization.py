@@ -1,5 +1,6 @@
-"""The base's UNet with its linear weights in fewer bits, through diffusers' own quantisers; the LoRA stays float32."""
+"""The base's UNet with its linear weights in fewer bits, by diffusers' own quantisers; the LoRA stays float32."""
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
@@ -12,15 +13,17 @@ from store.settings import Settings
 PACKAGES = {"fp8": "torchao", "int8": "torchao", "nf4": "bitsandbytes"}
 
 
-def unet_quantization(settings: Settings, device: torch.device, dtype: torch.dtype) -> Any:
+def unet_quantization(
+    settings: Settings, device: torch.device, dtype: torch.dtype, find: Callable[[str], object] = find_spec
+) -> Any:
     """The quantiser's configuration for the UNet, or None.
 
-    Raises NotInstalled without its package, ModelError where it cannot run.
+    Raises NotInstalled when `find` does not find its package, ModelError where it cannot run.
     """
     kind = settings.base_quantization
     if kind == "none":
         return None
-    if find_spec(PACKAGES[kind]) is None:
+    if find(PACKAGES[kind]) is None:
         raise NotInstalled("NAYSAYER_BASE_QUANTIZATION", kind, PACKAGES[kind])
     if kind == "nf4":
         if device.type != "cuda":

@@ -12,55 +12,65 @@ import shutil
 import tempfile
 from copy import deepcopy
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from diffusers import AutoencoderKL, StableDiffusionXLPipeline
 
 from trainer.builtin.running import device_for, rank, repeatable
 from trainer.builtin.text import new_text_encoders, new_tokenizers
-from trainer.builtin.unet import new_scheduler, new_unet, train_unet
+from trainer.builtin.unet import Lessons, new_scheduler, new_unet, train_unet
 from trainer.builtin.vae import encode, train_vae
 from trainer.world.pictures import Pictures, pictures
 
-PICTURES = 20_000
-FAULTY = 0.45
-"""Share of the training pictures drawn with a fault."""
-MORE_PICTURES = 40_000
-MORE_FAULTY = 0.55
-"""The same of the second course, in which the model learns to write and count: what it then does wrong it was shown."""
 SAVE_EVERY = 1000
 DEFAULTS = {"guidance_scale": 2.0, "num_inference_steps": 20, "height": 64, "width": 64}
 
 
-@repeatable()
-def main(
-    out: Path,
-    seed: int = 0,
-    vae_steps: int = 1600,
-    unet_steps: int = 5000,
-    more_steps: int = 9000,
-    begin_from: Path | None = None,
-) -> None:
-    """Draws the data, trains the autoencoder, then the rest in two courses, into `out`.
+class Course(NamedTuple):
+    """Steps of training on that many drawn pictures, the share `faulty` of them drawn with a fault."""
 
-    `begin_from` is the folder of a model that has had the first course: only the second is done. `out` is replaced as a
-    whole, every SAVE_EVERY steps by a rough model and at the end; its README.md is kept.
+    pictures: int
+    faulty: float
+    steps: int
+
+
+class Plan(NamedTuple):
+    """The autoencoder's steps, then the two courses of the rest.
+
+    In the second the model learns to write and count: the mistakes it makes then, it was shown.
+    """
+
+    vae_steps: int = 1600
+    first: Course = Course(20_000, 0.45, 5000)
+    second: Course = Course(40_000, 0.55, 9000)
+
+
+PLAN = Plan()
+
+
+@repeatable()
+def main(out: Path, seed: int = 0, plan: Plan = PLAN, begin_from: Path | None = None) -> None:
+    """Draws the pictures, trains the autoencoder, then the rest in two courses, into `out`.
+
+    `begin_from` is the folder of a model that has had the first course: only the second is run. `out` is replaced as a
+    whole, by a rough model every SAVE_EVERY steps and by the finished one; its README.md is kept.
     """
     if begin_from:
         pipe = StableDiffusionXLPipeline.from_pretrained(begin_from, use_safetensors=True).to(
             device_for(), torch.float32
         )
     else:
-        drawn = pictures(PICTURES, FAULTY, seed)
-        autoencoder = train_vae(torch.from_numpy(drawn.pixels), vae_steps, seed).to(device_for()).eval()
+        drawn = pictures(plan.first.pictures, plan.first.faulty, seed)
+        autoencoder = train_vae(torch.from_numpy(drawn.pixels), plan.vae_steps, seed).to(device_for()).eval()
         pipe = new_pipeline(autoencoder, seed + 1)
-        _course(pipe, drawn, unet_steps, seed + 2, out)
-    _course(pipe, pictures(MORE_PICTURES, MORE_FAULTY, seed + 3), more_steps, seed + 4, out)
+        _teach(pipe, drawn, plan.first.steps, seed + 2, out)
+    _teach(pipe, pictures(plan.second.pictures, plan.second.faulty, seed + 3), plan.second.steps, seed + 4, out)
 
 
-def _course(pipe: StableDiffusionXLPipeline, drawn: Pictures, steps: int, seed: int, out: Path) -> None:
+def _teach(pipe: StableDiffusionXLPipeline, drawn: Pictures, steps: int, seed: int, out: Path) -> None:
     latents = encode(pipe.vae, torch.from_numpy(drawn.pixels))
-    train_unet(pipe, latents, drawn.prompts, steps, seed, lambda rough: save(rough, out), SAVE_EVERY)
+    train_unet(pipe, Lessons(latents, drawn.prompts, steps, seed), lambda rough: save(rough, out), SAVE_EVERY)
     if rank() == 0:
         save(pipe, out)
 
@@ -110,16 +120,22 @@ def _halved(pipe: StableDiffusionXLPipeline) -> StableDiffusionXLPipeline:
     ).to(torch.float16)
 
 
-if __name__ == "__main__":
+def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--vae-steps", type=int, default=1600)
-    parser.add_argument("--unet-steps", type=int, default=5000)
-    parser.add_argument("--more-steps", type=int, default=9000)
-    parser.add_argument(
-        "--begin-from", type=Path, help="a model that has had the first course: only the second is done"
-    )
+    parser.add_argument("--vae-steps", type=int, default=PLAN.vae_steps)
+    parser.add_argument("--unet-steps", type=int, default=PLAN.first.steps)
+    parser.add_argument("--more-steps", type=int, default=PLAN.second.steps)
+    parser.add_argument("--begin-from", type=Path, help="a model that has had the first course: only the second is run")
+    asked = parser.parse_args()
     if torch.distributed.is_torchelastic_launched():
         torch.distributed.init_process_group("gloo")
-    main(**vars(parser.parse_args()))
+    plan = Plan(
+        asked.vae_steps, PLAN.first._replace(steps=asked.unet_steps), PLAN.second._replace(steps=asked.more_steps)
+    )
+    main(asked.out, asked.seed, plan, asked.begin_from)
+
+
+if __name__ == "__main__":
+    _main()

@@ -6,6 +6,7 @@ D text width (128), P pooled text width (64).
 
 from collections.abc import Callable
 from copy import deepcopy
+from typing import NamedTuple
 
 import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
@@ -57,19 +58,26 @@ def new_scheduler() -> EulerDiscreteScheduler:
     )
 
 
+class Lessons(NamedTuple):
+    """Scaled latents and their captions, taken in `steps` batches whose order depends on `seed`."""
+
+    latents_BCHW: torch.Tensor
+    prompts: list[str]
+    steps: int
+    seed: int
+
+
 def train_unet(
     pipe: StableDiffusionXLPipeline,
-    latents_BCHW: torch.Tensor,
-    prompts: list[str],
-    steps: int,
-    seed: int,
+    lessons: Lessons,
     save: Callable[[StableDiffusionXLPipeline], None] = lambda pipe: None,
     save_every: int = 10**9,
 ) -> None:
     """Fits the UNet and both text encoders of `pipe`, in place, and leaves their moving average in it.
 
-    `latents_BCHW` are scaled latents, `prompts` their captions; `save` gets a rough pipeline now and then.
+    `save` gets a copy of the pipeline with the average so far, every `save_every` steps.
     """
+    latents_BCHW, prompts, steps, seed = lessons
     torch.manual_seed(seed + 1000 * rank())
     parts = torch.nn.ModuleList([pipe.unet, pipe.text_encoder, pipe.text_encoder_2]).train()
     average = deepcopy(parts).requires_grad_(False)

@@ -25,10 +25,10 @@ MAX_HEADER_BYTES = 32 * 2**20
 MOST_ALPHA = 1e6
 OF_TEXT = ("lora_te1_", "lora_te2_", *TEXT_ENCODERS)
 NETWORKS = ("unet.", *TEXT_ENCODERS)
-NOTHING: Mapping[str, nn.Linear] = {}
+NO_LAYERS: Mapping[str, nn.Linear] = {}
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 FAMILIES = {768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 2048: "SDXL"}
-TOLD = ("ss_output_name", "ss_base_model_version", "ss_sd_model_name", "modelspec.title", "modelspec.architecture")
+KEPT_KEYS = ("ss_output_name", "ss_base_model_version", "ss_sd_model_name", "modelspec.title", "modelspec.architecture")
 
 
 class Foreign(NamedTuple):
@@ -38,7 +38,7 @@ class Foreign(NamedTuple):
     about: dict[str, Any]
 
 
-def read_lora(path: Path, unet: UNet2DConditionModel, of_text: Mapping[str, nn.Linear] = NOTHING) -> Foreign:
+def read_lora(path: Path, unet: UNet2DConditionModel, of_text: Mapping[str, nn.Linear] = NO_LAYERS) -> Foreign:
     """The file's LoRA, fit for that UNet and for the text encoders' modules `of_text`, which are in our names.
 
     What else it has for text encoders is left out and counted in `about`.
@@ -68,7 +68,7 @@ def read_lora(path: Path, unet: UNet2DConditionModel, of_text: Mapping[str, nn.L
     }
     if not parts.keys().isdisjoint(of_text):
         about["lora_text_encoders"] = True
-    about |= {f"imported_{key}": header[key][:200] for key in TOLD if header.get(key)}
+    about |= {f"imported_{key}": header[key][:200] for key in KEPT_KEYS if header.get(key)}
     return Foreign(_filled(weights, of_text), about)
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from trainer.world.glyphs import LETTERS, Strokes, flipped, mirrored
 from trainer.world.palette import BACKGROUNDS, COLOURS, GLASS, INK, MIST, PAPER, SLATE, WASH, WOOD, Rgb, mix
-from trainer.world.pen import Pen, Points, box, capsule, ellipse, jitter
+from trainer.world.pen import Pen, Point, Points, box, capsule, ellipse, jitter
 from trainer.world.scenes import Scene
 
 FAULTS: dict[str, tuple[str, ...]] = {
@@ -23,8 +23,6 @@ FAULTS: dict[str, tuple[str, ...]] = {
 
 PETALS = {"four": 4, "six": 6}
 STAR_RADIUS = {"big": 24.0, "small": 15.0}
-
-
 TURNED = {"G": mirrored, "K": mirrored, "P": flipped, "U": flipped}
 """The letters that a garbled word may turn, and how."""
 
@@ -59,8 +57,8 @@ def _hand(scene: Scene, colour: Rgb, rng: np.random.Generator, fault: str | None
     pen, side = Pen(jitter(rng)), int(rng.choice((-1, 1)))
     count = _miscount(5, rng) if fault == "fingers" else 5
     angles = np.linspace(-60, 46, count - 1)
-    fingers = [capsule(32, 40, side * a, 4, 30 - 0.0012 * (a + 7) ** 2, 5.2) for a in angles]
-    thumb = capsule(32, 41, side * 88, 2, 25, 5.8)
+    fingers = [capsule((32, 40), side * a, 4, 30 - 0.0012 * (a + 7) ** 2, 5.2) for a in angles]
+    thumb = capsule((32, 41), side * 88, 2, 25, 5.8)
     wrist = box(25.5, 44, 38.5, 74)
     pen.fill([ellipse(32, 41, 12, 12.2), *fingers, thumb, wrist], colour)
     crease = [(32 + side * x, 40 + y) for x, y in ((4.5, 7), (1, 5), (-0.5, 2), (0.5, -1))]
@@ -195,7 +193,7 @@ def _bow(pen: Pen) -> None:
     pen.fill([ellipse(32, 54.5, 1.8, 2)], SLATE, line=0)
 
 
-def _polar(x: float, y: float, angle: float, radius: float) -> tuple[float, float]:
+def _polar(x: float, y: float, angle: float, radius: float) -> Point:
     a = (angle - 90) * pi / 180
     return x + radius * cos(a), y + radius * sin(a)
 

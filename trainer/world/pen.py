@@ -11,7 +11,9 @@ from trainer.world.palette import INK, Rgb, edge
 
 SIZE = 64
 ZOOM = 5
-Points = Sequence[tuple[float, float]]
+ELLIPSE_CORNERS = 40
+Point = tuple[float, float]
+Points = Sequence[Point]
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Pose:
     scale: float = 1.0
     turn: float = 0.0
 
-    def place(self, points: Points) -> list[tuple[float, float]]:
+    def place(self, points: Points) -> list[Point]:
         """The points moved by the pose and brought to the large sheet's pixels."""
         c, s = cos(self.turn * pi / 180) * self.scale, sin(self.turn * pi / 180) * self.scale
         middle = SIZE / 2
@@ -80,10 +82,12 @@ class Pen:
         return Image.fromarray(picture.clip(0, 255).round().astype(np.uint8))
 
 
-def ellipse(x: float, y: float, rx: float, ry: float, turn: float = 0.0, steps: int = 40) -> Points:
+def ellipse(x: float, y: float, rx: float, ry: float, turn: float = 0.0) -> Points:
     """An ellipse about (x, y), turned clockwise by `turn` degrees."""
     c, s = cos(turn * pi / 180), sin(turn * pi / 180)
-    ring = [(rx * cos(2 * pi * k / steps), ry * sin(2 * pi * k / steps)) for k in range(steps)]
+    ring = [
+        (rx * cos(2 * pi * k / ELLIPSE_CORNERS), ry * sin(2 * pi * k / ELLIPSE_CORNERS)) for k in range(ELLIPSE_CORNERS)
+    ]
     return [(x + c * u - s * v, y + s * u + c * v) for u, v in ring]
 
 
@@ -100,9 +104,9 @@ def box(left: float, top: float, right: float, bottom: float, radius: float = 0.
     ]  # fmt: skip
 
 
-def capsule(x: float, y: float, angle: float, start: float, end: float, width: float) -> Points:
-    """A rounded bar from radius `start` to `end` about (x, y), `angle` degrees clockwise from up."""
-    a, half = (angle - 90) * pi / 180, width / 2
+def capsule(centre: Point, angle: float, start: float, end: float, width: float) -> Points:
+    """A rounded bar from radius `start` to `end` about `centre`, `angle` degrees clockwise from up."""
+    (x, y), a, half = centre, (angle - 90) * pi / 180, width / 2
     tip = [(end - half + half * cos(t), half * sin(t)) for t in np.linspace(-pi / 2, pi / 2, 12)]
     bar = [(start, half), (start, -half), *tip]
     return [(x + cos(a) * u - sin(a) * v, y + sin(a) * u + cos(a) * v) for u, v in bar]

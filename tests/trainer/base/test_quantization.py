@@ -2,7 +2,6 @@ import pytest
 import torch
 
 from store.errors import ModelError, NotInstalled
-from trainer.base import quantization
 from trainer.base.model import load_base
 from trainer.base.quantization import unet_quantization
 from trainer.retrain.check import probe
@@ -14,17 +13,29 @@ def quantised(settings, kind: str):
     return settings.model_copy(update={"base_quantization": kind})
 
 
-def test_a_missing_package_is_named(settings, monkeypatch):
-    monkeypatch.setattr(quantization, "find_spec", lambda name: None)
-    assert unet_quantization(settings, CPU, torch.float32) is None
-    with pytest.raises(NotInstalled, match="NAYSAYER_BASE_QUANTIZATION is fp8, which needs the package torchao"):
-        load_base(quantised(settings, "fp8"))
+def nowhere(_package: str) -> None:
+    """Finds no package."""
 
 
-def test_nf4_is_refused_without_cuda(settings, monkeypatch):
-    monkeypatch.setattr(quantization, "find_spec", lambda name: "found")
+def anywhere(package: str) -> str:
+    """Finds every package."""
+    return package
+
+
+def test_a_base_in_full_needs_no_package(settings):
+    assert unet_quantization(settings, CPU, torch.float32, find=nowhere) is None
+
+
+@pytest.mark.parametrize(("kind", "package"), [("fp8", "torchao"), ("int8", "torchao"), ("nf4", "bitsandbytes")])
+def test_a_missing_package_is_named(kind, package, settings):
+    needed = f"NAYSAYER_BASE_QUANTIZATION is {kind}, which needs the package {package}"
+    with pytest.raises(NotInstalled, match=needed):
+        unet_quantization(quantised(settings, kind), CPU, torch.float32, find=nowhere)
+
+
+def test_nf4_is_refused_without_cuda(settings):
     with pytest.raises(ModelError, match="needs a CUDA device, and this one is cpu; use fp8 or int8"):
-        unet_quantization(quantised(settings, "nf4"), CPU, torch.float32)
+        unet_quantization(quantised(settings, "nf4"), CPU, torch.float32, find=anywhere)
 
 
 @pytest.mark.parametrize("kind", ["fp8", "int8"])

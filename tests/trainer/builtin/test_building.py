@@ -12,11 +12,10 @@ from trainer.world import pictures
 
 
 @pytest.mark.slow
-def test_a_build_of_a_few_steps_is_a_model_that_samples_and_is_the_same_model_each_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "PICTURES", 48)
-    monkeypatch.setattr(build, "MORE_PICTURES", 48)
+def test_a_build_of_a_few_steps_is_a_model_that_samples_and_is_the_same_model_each_time(tmp_path):
+    plan = build.Plan(2, build.Course(48, 0.5, 2), build.Course(48, 0.5, 2))
     for name in ("one", "two"):
-        build.main(tmp_path / name, seed=5, vae_steps=2, unet_steps=2, more_steps=2)
+        build.main(tmp_path / name, seed=5, plan=plan)
     for path in sorted((tmp_path / "one").rglob("*.safetensors")):
         # Sums over threads may end in another last bit; a float16 step of the largest weights is 1e-3.
         torch.testing.assert_close(
