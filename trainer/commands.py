@@ -12,7 +12,7 @@ from store.process import run_command
 from store.settings_file import read_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-imports = typer.Typer(no_args_is_help=True, help="Bring in what others made.")
+imports = typer.Typer(no_args_is_help=True, help="Bring in files that others made.")
 app.add_typer(imports, name="import")
 controls = typer.Typer(no_args_is_help=True, help="Pictures whose answer is known, mixed in to measure raters.")
 app.add_typer(controls, name="controls")
@@ -37,7 +37,7 @@ def generate(
 
 @app.command()
 def retrain(
-    force: Annotated[bool, typer.Option("--force", help="Retrain even when too few new rejects have come.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Retrain even with too few new rejects.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line on standard output, for monitoring.")] = False,
 ) -> None:
     """When due, fit a negative LoRA on the pool and publish it; safe to call from cron every minute."""
@@ -75,7 +75,7 @@ def builtin_model(
 
 @app.command()
 def doctor() -> None:
-    """Say what is wrong with this installation, store and model; exit 1 when anything is."""
+    """Check this installation, its store and its model; exit 1 when anything is wrong."""
     from trainer.doctor import examine
 
     findings = examine(read_settings())
@@ -92,7 +92,7 @@ def import_lora(
         str, typer.Option(help="Trigger word that the file needs in the negative prompt, e.g. wrong.")
     ] = "",
 ) -> None:
-    """Register somebody else's negative LoRA as a version, to be compared by votes."""
+    """Register somebody else's negative LoRA as a version, to compare it by votes."""
     from trainer.retrain.importing import import_lora
 
     typer.echo(import_lora(read_settings(), file, negative_prompt=negative_prompt).sentence)
@@ -111,7 +111,7 @@ def draw_controls(
 
 @controls.command("agreed")
 def agreed_controls(
-    count: Annotated[int, typer.Option(min=1, help="How many at most, half rejects and half keeps.")] = 60,
+    count: Annotated[int, typer.Option(min=1, help="The most controls to make, half rejects and half keeps.")] = 60,
 ) -> None:
     """Make controls from pictures on which at least three raters agree, with no vote against."""
     from feedback.rate.controls import controls_from_agreed
@@ -123,7 +123,7 @@ def agreed_controls(
 
 @controls.command("add")
 def add_control(
-    image: Annotated[int, typer.Argument(help="The picture's number, as on the page Pool.")],
+    picture: Annotated[int, typer.Argument(help="The picture's number, as on the page Pool.")],
     answer: Annotated[str, typer.Argument(help="reject or keep")],
 ) -> None:
     """Make a control of one picture by hand."""
@@ -134,18 +134,18 @@ def add_control(
 
     if answer not in ("reject", "keep"):
         raise BadRequest(f"the answer of a control is reject or keep; {answer[:40]!r} was given")
-    made = make_control(open_store(read_settings()), image, Verdict(answer), by="command line")
-    typer.echo(f"control {made} shows the picture of image {image}; the right answer is {answer}")
+    made = make_control(open_store(read_settings()), picture, Verdict(answer), by="command line")
+    typer.echo(f"control {made} shows picture {picture}; the right answer is {answer}")
 
 
 @controls.command("retire")
-def retire_control(image: Annotated[int, typer.Argument(help="The control's number, as in the list.")]) -> None:
+def retire_control(control: Annotated[int, typer.Argument(help="The control's number, as in the list.")]) -> None:
     """Take a control out of use: it is not shown again, and its answers no longer count."""
     from feedback.rate.controls import retire_control
     from store.migrate import open_store
 
-    retire_control(open_store(read_settings()), image)
-    typer.echo(f"control {image} is retired")
+    retire_control(open_store(read_settings()), control)
+    typer.echo(f"control {control} is retired")
 
 
 @controls.command("list")

@@ -1,4 +1,4 @@
-"""`naysayer doctor`: what is wrong with this installation, store and model, in sentences."""
+"""`naysayer doctor`: checks of this installation, its store and its model."""
 
 import shutil
 from collections.abc import Callable, Iterable
@@ -27,7 +27,7 @@ SAMPLED_BLOBS = 200
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at."""
+    """The result of one check."""
 
     is_fine: bool
     sentence: str
@@ -35,7 +35,7 @@ class Finding(NamedTuple):
 
 def examine(settings: Settings) -> list[Finding]:
     """Every finding, installation first; a check that cannot run is itself a finding."""
-    findings = [*_guarded(lambda: _installation()), *_guarded(lambda: _disk(settings))]
+    findings = [*_guarded(_installation), *_guarded(lambda: _disk(settings))]
     try:
         engine = open_store(settings)
     except (NaysayerError, OSError) as error:
@@ -91,7 +91,7 @@ def _database(engine: Engine) -> Iterable[Finding]:
         yield Finding(False, f"the database is damaged: {problem}; restore a backup with `naysayer restore FILE`")
     if not problems:
         for difference in differences(engine):
-            yield Finding(False, f"{difference}; mend it with `naysayer recount`")
+            yield Finding(False, f"{difference}; repair it with `naysayer recount`")
         yield Finding(True, f"the database {engine.url.render_as_string(hide_password=True)} is sound")
     module = sqlite_module()
     if is_sqlite(engine) and has_wal_reset_bug(module.sqlite_version_info):
@@ -112,7 +112,7 @@ def _versions(engine: Engine, layout: Layout) -> Iterable[Finding]:
             path = folder / name
             if not path.exists() or sha256_of_file(path) != sha256:
                 yield Finding(False, f"v{row.number}: {path} is missing or altered; restore it from a backup")
-    yield Finding(True, f"{len(versions)} versions beside the plain base")
+    yield Finding(True, f"{len(versions)} versions besides the plain base")
 
 
 def _blobs(engine: Engine, layout: Layout) -> Iterable[Finding]:
@@ -121,7 +121,7 @@ def _blobs(engine: Engine, layout: Layout) -> Iterable[Finding]:
         hashes = list(newest)
     for sha256 in hashes:
         layout.blobs.get(sha256)
-    yield Finding(True, f"the newest {len(hashes)} pictures are as they were stored")
+    yield Finding(True, f"the newest {len(hashes)} pictures are unchanged since they were stored")
 
 
 def _loop(engine: Engine, settings: Settings) -> Iterable[Finding]:

@@ -147,7 +147,7 @@ def _open_clip(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def refiner_folder(base: Base, folder: Path) -> Path:
-    """A refiner in the base's image: random UNet, the second text encoder alone, and an aesthetic score."""
+    """A refiner to go with the base: random UNet, only the second text encoder, and an aesthetic score."""
     unet = base.pipe.unet.config
     pooled = base.pipe.text_encoder_2.config
     with torch.random.fork_rng():

@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 @contextmanager
 def offload_encoders(base: Base) -> Iterator[None]:
-    """While it lasts, the VAE and the text encoders leave the device to what is fitted."""
+    """Inside it, the VAE and the text encoders are on the CPU, so that the fit has the whole device."""
     pipe = base.pipe
     with move_to("cpu", pipe.vae, pipe.text_encoder, pipe.text_encoder_2):
         clear_device_cache()
@@ -26,9 +26,9 @@ def offload_encoders(base: Base) -> Iterator[None]:
 
 
 def halve_until_fits(work: Callable[[int], Result], rows: int) -> tuple[Result, int]:
-    """The result of `work(rows)`, with `rows` halved each time memory runs out, and the rows that fitted.
+    """The result of `work(rows)`, and the `rows` that fitted: halved each time memory runs out.
 
-    Raises the library's own error when one row does not fit either.
+    Raises the library's own error when not even one row fits.
     """
     while True:
         try:
@@ -42,7 +42,7 @@ def halve_until_fits(work: Callable[[int], Result], rows: int) -> tuple[Result, 
 
 @contextmanager
 def advise_on_memory(advice: Callable[[], list[str]]) -> Iterator[None]:
-    """Turns an allocation that failed into OutOfMemory with the advice."""
+    """Turns a failed allocation into OutOfMemory with the advice."""
     try:
         yield
     except MemoryError as error:
@@ -54,7 +54,7 @@ def advise_on_memory(advice: Callable[[], list[str]]) -> Iterator[None]:
 
 
 def memory_advice(unet: UNet2DConditionModel, parameters: list[nn.Parameter], settings: Settings) -> list[str]:
-    """Settings that make a fit smaller and by how much, the mildest first. The sums are of bytes, not measured."""
+    """Settings that make a fit smaller and by how much, the mildest first. The sizes are computed, not measured."""
     own = {id(parameter) for parameter in parameters}
     linear = sum(m.weight.nbytes for m in unet.modules() if isinstance(m, nn.Linear) and id(m.weight) not in own)
     trained = sum(parameter.nbytes for parameter in parameters)

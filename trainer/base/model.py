@@ -53,7 +53,7 @@ class Base:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What a version's settings say of its base beside name and hash."""
+        """What a version's settings record about its base, besides its name and hash."""
         facts = {"model_revision": self.revision} if self.revision else {}
         return facts | ({"refiner": self.refiner.name, "refiner_start": self.refiner.start} if self.refiner else {})
 
@@ -160,9 +160,9 @@ def _plain_drawing(pipe: StableDiffusionXLPipeline, path: Path, settings: Settin
 def _refuse_distilled(pipe: StableDiffusionXLPipeline, settings: Settings, plain: Drawing) -> None:
     """Raises ModelError for a model that is sampled without classifier-free guidance; a guidance set by hand decides.
 
-    Told by the guidance scale, by a UNet that takes the guidance as an input (LCM), and, unless the settings name a
-    guidance scale, by its name, by its scheduler, and by trailing timesteps: Turbo's own configuration, and otherwise
-    that of zero-terminal-SNR models, whose betas are rescaled.
+    The signs: a guidance scale of at most 1, or a UNet that takes the guidance as an input (LCM). Where the settings
+    name no guidance scale, also the model's name, its scheduler, and trailing timesteps without rescaled betas: Turbo
+    has those. Zero-terminal-SNR models have trailing timesteps too, but rescaled betas.
     """
     how = pipe.scheduler.config
     trails = how.get("timestep_spacing") == "trailing" and not how.get("rescale_betas_zero_snr")
@@ -184,7 +184,7 @@ def _hint(path: Path, settings: Settings) -> str:
     if path.is_dir() or settings.model_config_source:
         return ""
     return (
-        "; such a file holds weights alone, its configuration comes from the hub or from the folder that "
+        "; such a file holds only weights; its configuration comes from the hub or from the folder that "
         "NAYSAYER_MODEL_CONFIG_SOURCE names"
     )
 

@@ -1,4 +1,4 @@
-"""The refiner of SDXL: a second expert that takes the last steps, without a LoRA (Podell et al. 2023, section 2.5)."""
+"""SDXL's refiner: a second UNet that draws the last steps, without a LoRA (Podell et al. 2023, section 2.5)."""
 
 import warnings
 from dataclasses import dataclass
@@ -25,7 +25,10 @@ class Refiner:
 def load_refiner(
     pipe: StableDiffusionXLPipeline, settings: Settings, device: torch.device, dtype: torch.dtype
 ) -> Refiner:
-    """The refiner that the settings name, sharing text encoder and VAE with the base. Raises ModelError."""
+    """The refiner that the settings name; it shares the second text encoder and the VAE with the base.
+
+    Raises ModelError when it cannot be loaded.
+    """
     path = find(settings.refiner, "NAYSAYER_REFINER", settings.model_variant)
     shared = {"vae": pipe.vae, "text_encoder_2": pipe.text_encoder_2, "tokenizer_2": pipe.tokenizer_2}
     how: dict[str, Any] = {"torch_dtype": dtype, "add_watermarker": False} | shared
@@ -40,8 +43,8 @@ def load_refiner(
                 )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise ModelError(
-            f"{settings.refiner!r} could not be loaded as a refiner of SDXL ({first_line(error)}); check "
-            "NAYSAYER_REFINER, or leave it empty to draw with the base alone"
+            f"{settings.refiner!r} could not be loaded as an SDXL refiner ({first_line(error)}); check "
+            "NAYSAYER_REFINER, or leave it empty to draw with only the base"
         ) from error
     loaded.set_progress_bar_config(disable=True)
     loaded.to(device).unet.requires_grad_(False).eval()

@@ -17,9 +17,9 @@ from trainer.base.model import Base, move_to
 
 @torch.inference_mode()
 def encode_picture(base: Base, png: bytes) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (C, H, W) of the VAE's posterior for a picture, in the scale the UNet works in.
+    """Mean and standard deviation (C, H, W) of the VAE's posterior for a picture, in the UNet's scale, as float16.
 
-    In float32 where float16 would overflow the VAE.
+    Encodes in float32 where float16 would overflow the VAE.
     """
     with Image.open(io.BytesIO(png), formats=("PNG", "JPEG", "WEBP")) as picture:
         pixels = base.pipe.image_processor.preprocess(picture.convert("RGB"))
@@ -54,13 +54,13 @@ def upcast_where_needed(vae: AutoencoderKL) -> Iterator[None]:
 
 
 def from_model_scale(vae: AutoencoderKL, latents_BCHW: Tensor) -> Tensor:
-    """Latents as the VAE's decoder takes them."""
+    """Latents in the UNet's scale, as the VAE's decoder takes them."""
     shift, spread = _shift_and_spread(vae, latents_BCHW)
     return latents_BCHW * spread / vae.config.scaling_factor + shift
 
 
 def to_model_scale(vae: AutoencoderKL, latents_BCHW: Tensor) -> Tensor:
-    """What the VAE's encoder gives, as the UNet takes it."""
+    """Latents from the VAE's encoder, in the UNet's scale."""
     shift, spread = _shift_and_spread(vae, latents_BCHW)
     return (latents_BCHW - shift) * vae.config.scaling_factor / spread
 

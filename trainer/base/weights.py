@@ -52,7 +52,7 @@ def find(name: str, setting: str, variant: str = "", revision: str = "") -> Path
 
 
 def revision_of(path: Path) -> str:
-    """The commit that the hub's cache keeps that folder under; empty for files and folders from elsewhere.
+    """The commit of a folder in the hub's cache; empty for files and folders from elsewhere.
 
     >>> revision_of(Path("models--a--b/snapshots/0123456789abcdef0123456789abcdef01234567"))
     '0123456789abcdef0123456789abcdef01234567'
@@ -64,9 +64,9 @@ def revision_of(path: Path) -> str:
 
 
 def pin_revision(engine: Engine, settings: Settings) -> Settings:
-    """The settings with the revision that the store was begun with, unless they name another model or a revision.
+    """The settings with the revision that the store began with, unless they name another model or a revision.
 
-    So a store keeps its weights when the branch on the hub moves.
+    A store so keeps its weights when the branch on the hub moves.
     """
     with reading(engine) as session:
         plain = session.get(Version, PLAIN)
@@ -89,5 +89,5 @@ def weight_files(path: Path) -> list[Path]:
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, shortened to one line."""
+    """The first line of an error, at most 200 characters."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -38,7 +38,7 @@ def draw_controls(settings: Settings, count: int, seed: int) -> int:
     prompts = [(prompt.id, prompt.text) for prompt in list_prompts(engine) if prompt.is_active]
     known = [(number, text, scene) for number, text in prompts if number and (scene := read_prompt(text))]
     if not known:
-        raise BadRequest("the prompt list holds nothing that can be drawn; start `naysayer generate` once, it fills it")
+        raise BadRequest("no prompt of the list can be drawn; run `naysayer generate` once, which fills the list")
     rng, drawn = np.random.default_rng(seed), []
     for place in range(count):
         number, text, scene = known[rng.integers(len(known))]

@@ -22,7 +22,7 @@ from trainer.world.scenes import default_prompts, read_prompt
 
 BATCH = 36
 FIRST_SEED = 1_000_000
-"""Far from the seeds that people type, so that a measured picture is nobody's own."""
+"""Far from the seeds that people type, so that no measured picture is in a store."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What both trainings share: the device, its half precision, the order of the data, the learning rate."""
+"""Shared by both trainings: the device, its half precision, the order of the data, the learning rate."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -15,7 +15,7 @@ def device_for() -> torch.device:
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """bfloat16 where the device computes in it, else nothing."""
+    """bfloat16 where the device is fast in it, else no change."""
     fast = device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return torch.autocast(device.type, torch.bfloat16, enabled=fast)
 
@@ -48,17 +48,17 @@ def shuffled(count: int, batch: int, steps: int, seed: int) -> Iterator[torch.Te
 
 
 def rank() -> int:
-    """This process's number among those that train together; 0 when it trains alone."""
+    """This process's number among those that train together; 0 when it is the only one."""
     return group.get_rank() if group.is_initialized() else 0
 
 
 def own_share(rows: torch.Tensor) -> torch.Tensor:
-    """This process's part of a batch: all of it when it trains alone."""
+    """This process's part of a batch: all of it when it is the only one."""
     return rows[rank() :: group.get_world_size()] if group.is_initialized() else rows
 
 
 def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
-    """The mean of every process's gradients, in place. Nothing to do when it trains alone."""
+    """The mean of every process's gradients, in place; with only one process they stay as they are."""
     if not group.is_initialized():
         return
     gradients = [p.grad for p in parameters if p.grad is not None]
@@ -70,5 +70,5 @@ def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
 
 
 def cosine(steps: int, warmup: int) -> Callable[[int], float]:
-    """The learning rate's factor at a step: up a line for `warmup` steps, then down half a cosine."""
+    """The learning rate's factor at a step: a straight rise for `warmup` steps, then half a cosine down."""
     return lambda step: min((step + 1) / warmup, 0.5 + 0.5 * cos(pi * min(step / steps, 1)))

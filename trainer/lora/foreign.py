@@ -32,7 +32,7 @@ KEPT_KEYS = ("ss_output_name", "ss_base_model_version", "ss_sd_model_name", "mod
 
 
 class Foreign(NamedTuple):
-    """A LoRA in our names (see `trainer.lora.tensors`), to be used at scale 1, and what is known of its origin."""
+    """A LoRA in our names (see `trainer.lora.formats`), for use at scale 1, and what is known of its origin."""
 
     weights: dict[str, Tensor]
     about: dict[str, Any]
@@ -49,7 +49,7 @@ def read_lora(path: Path, unet: UNet2DConditionModel, of_text: Mapping[str, nn.L
     try:
         tensors = load(data)
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
-        raise BadLora(path, f"it is no sound safetensors file ({str(error).splitlines()[0][:200]})") from error
+        raise BadLora(path, f"it is not a valid safetensors file ({str(error).splitlines()[0][:200]})") from error
     parts, left_out = _by_module(path, tensors, unet, text_module_names(of_text))
     alphas = _peft_alphas(path, header)
     weights: dict[str, Tensor] = {}
@@ -73,7 +73,7 @@ def read_lora(path: Path, unet: UNet2DConditionModel, of_text: Mapping[str, nn.L
 
 
 def _filled(weights: dict[str, Tensor], of_text: Mapping[str, nn.Linear]) -> dict[str, Tensor]:
-    """The same with every text encoder at one rank, and with an `out_proj`, by zeros that change nothing.
+    """The weights, zero-padded so that each text encoder has one rank and an `out_proj`; zeros change nothing.
 
     diffusers 0.42 loses the alphas of a kohya file's text encoder when they differ, and knows its spelling by
     `out_proj`.
@@ -99,7 +99,7 @@ def _bytes_of(path: Path) -> bytes:
         raise BadLora(path, "there is no such file")
     size = path.stat().st_size
     if size > MAX_BYTES:
-        raise BadLora(path, f"it has {size:,} bytes, {MAX_BYTES:,} are the most for a LoRA")
+        raise BadLora(path, f"it has {size:,} bytes; a LoRA may have {MAX_BYTES:,} at most")
     with path.open("rb") as file:
         start = file.read(8)
     if start[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05") or path.suffix in (
@@ -115,28 +115,28 @@ def _header(path: Path, data: bytes) -> dict[str, str]:
     """The free text of the header. The library checks the rest."""
     length = struct.unpack("<Q", data[:8])[0] if len(data) >= 8 else 0
     if not 2 <= length <= len(data) - 8:
-        raise BadLora(path, "it is cut short, or no safetensors file at all")
+        raise BadLora(path, "it is cut short, or not a safetensors file")
     if length > MAX_HEADER_BYTES:
-        raise BadLora(path, f"its header has {length:,} bytes, {MAX_HEADER_BYTES:,} are the most")
+        raise BadLora(path, f"its header has {length:,} bytes; it may have {MAX_HEADER_BYTES:,} at most")
     try:
         header = json.loads(data[8 : 8 + length])
         text = header.get("__metadata__") or {}
         return {str(key): value for key, value in text.items() if isinstance(value, str)}
     except (ValueError, AttributeError, RecursionError) as error:
-        raise BadLora(path, f"its header is no safetensors header ({str(error)[:100]})") from error
+        raise BadLora(path, f"its header is not that of a safetensors file ({str(error)[:100]})") from error
 
 
 def _by_module(
     path: Path, tensors: dict[str, Tensor], unet: UNet2DConditionModel, of_text: dict[str, str]
 ) -> tuple[dict[str, dict[str, Tensor]], int]:
-    """The tensors of every module by part, and how many modules of text encoders are not among those that are known."""
+    """The tensors of every module by part, and how many text-encoder modules are unknown and left out."""
     known = module_names(unet) | of_text
     _refuse_other_family(path, tensors, unet)
     parts: dict[str, dict[str, Tensor]] = defaultdict(dict)
     text_modules = set()
     for name, tensor in tensors.items():
         if tensor.dtype not in FLOATS:
-            raise BadLora(path, f"{name!r} is stored as {tensor.dtype}, a floating-point number was needed")
+            raise BadLora(path, f"{name!r} is stored as {tensor.dtype}, not as floating-point numbers")
         if not torch.isfinite(tensor).all():
             raise BadLora(path, f"{name!r} holds NaN or infinite values")
         split = split_name(name)
@@ -155,7 +155,7 @@ def _by_module(
 
 
 def _refuse_other_family(path: Path, tensors: dict[str, Tensor], unet: UNet2DConditionModel) -> None:
-    """Tells other families by the width of their text, which is plainer than the first shape that does not fit."""
+    """Raises BadLora for another family of models, told by the width of its text: clearer than a shape that misfits."""
     needed = unet.config.cross_attention_dim
     for name, tensor in tensors.items():
         is_text = "attn2" in name and "to_k" in name and name.endswith(("down.weight", "lora_A.weight"))
@@ -170,9 +170,9 @@ def _refuse_other_family(path: Path, tensors: dict[str, Tensor], unet: UNet2DCon
 def _checked_pair(path: Path, module: str, own: dict[str, Tensor], layer: nn.Module) -> tuple[Tensor, Tensor]:
     """Down and up in float32, in the shape the module takes."""
     if "down" not in own or "up" not in own:
-        raise BadLora(path, f"{module} has {' and '.join(sorted(own))} alone, both down and up were needed")
+        raise BadLora(path, f"{module} has only {' and '.join(sorted(own))}; both down and up are needed")
     if "alpha" in own and own["alpha"].numel() != 1:
-        raise BadLora(path, f"the alpha of {module} has {own['alpha'].numel()} numbers, one was needed")
+        raise BadLora(path, f"the alpha of {module} has {own['alpha'].numel()} numbers; it must have one")
     down, up, rank = own["down"].float(), own["up"].float(), own["down"].shape[0] if own["down"].dim() else 0
     wanted: tuple[tuple[int, ...], tuple[int, ...]]
     if isinstance(layer, nn.Conv2d):
@@ -190,12 +190,12 @@ def _checked_pair(path: Path, module: str, own: dict[str, Tensor], layer: nn.Mod
 
 
 def _peft_alphas(path: Path, header: dict[str, str]) -> dict[str, Any]:
-    """peft's own settings, which diffusers writes beside its names when alpha is not the rank."""
+    """peft's own settings, which diffusers writes into the header when alpha is not the rank."""
     try:
         settings = json.loads(header.get("lora_adapter_metadata", "{}"))
         found = {key: value for key, value in settings.items() if key.startswith(NETWORKS)}
     except (ValueError, AttributeError, RecursionError) as error:
-        raise BadLora(path, "its header key lora_adapter_metadata is no JSON object") from error
+        raise BadLora(path, "its header key lora_adapter_metadata is not a JSON object") from error
     for network, trait in product(NETWORKS, ("use_dora", "use_rslora")):
         if found.get(network + trait):
             raise BadLora(path, f"it was trained with {trait}, which is not read")
@@ -207,17 +207,17 @@ def _peft_scale(path: Path, settings: dict[str, Any], module: str, rank: int) ->
     network = next((network for network in TEXT_ENCODERS if module.startswith(network)), "unet.")
     pattern = settings.get(f"{network}alpha_pattern") or {}
     if not isinstance(pattern, dict):
-        raise BadLora(path, "the alpha_pattern in its header is no JSON object")
+        raise BadLora(path, "the alpha_pattern in its header is not a JSON object")
     inner = module.removeprefix(network)
     own = pattern.get(inner, pattern.get(inner.removeprefix("text_model.")))
     alpha = settings.get(f"{network}lora_alpha", rank) if own is None else own
     if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not -MOST_ALPHA <= alpha <= MOST_ALPHA:
-        raise BadLora(path, f"the alpha of {module} in its header is no number that can be used")
+        raise BadLora(path, f"the alpha of {module} in its header is not a number that can be used")
     return float(alpha) / rank
 
 
 def _folded(path: Path, module: str, down: Tensor, up: Tensor, scale: float) -> dict[str, Tensor]:
-    """Both halves with the scale in them, half of it each: folded into one alone it can leave float16's range."""
+    """Both halves, each times the root of the scale: folded into only one of them, it could leave float16's range."""
     root = abs(scale) ** 0.5
     pair = {
         f"{module}.lora_A.weight": down * root,

@@ -41,9 +41,9 @@ def kohya_layout(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def safetensors_bytes(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
-    """A safetensors file in float16 that depends on its content alone.
+    """A safetensors file in float16; the same tensors and metadata give the same bytes.
 
-    The library orders header keys by chance, so the same weights would get another hash each time.
+    The library writes header keys in a random order, so the same weights would get another hash each time.
     Source: the format as documented in huggingface/safetensors.
     """
     header: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))}

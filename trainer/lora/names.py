@@ -42,7 +42,7 @@ HALVES = {
 
 
 def split_name(name: str) -> tuple[str, str] | None:
-    """What a tensor belongs to and which part of it this is (`down`, `up`, `alpha`); None when it is no LoRA's.
+    """The module that a tensor belongs to and its part (`down`, `up`, `alpha`); None when it is not part of a LoRA.
 
     >>> split_name("lora_unet_mid_block_attentions_0_proj_in.lora_up.weight")
     ('lora_unet_mid_block_attentions_0_proj_in', 'up')

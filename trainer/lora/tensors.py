@@ -16,7 +16,7 @@ ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
 FEED_FORWARD = ["ff.net.0.proj", "ff.net.2"]
 CONVOLUTIONS = ["conv1", "conv2", "conv_shortcut"]
 TEXT = ["attn2.to_k", "attn2.to_v"]
-"""Keys and values of the text: what a prompt does not say they cannot change (as Kumari et al. 2023 train)."""
+"""Keys and values of the text: they cannot change what a prompt does not say (as Kumari et al. 2023 train)."""
 LAYERS = {"text": TEXT, "attention": ATTENTION, "all": ATTENTION + FEED_FORWARD + CONVOLUTIONS}
 
 
@@ -37,7 +37,7 @@ def add_fresh(network: Any, rank: int, layers: str, seed: int) -> list[nn.Parame
 
 @torch.no_grad()
 def round_to_half(parameters: list[nn.Parameter]) -> None:
-    """Rounds the trained weights to the float16 that is published, so that what is checked is what is shipped."""
+    """Rounds the trained weights to the float16 that is published, so that the check sees the same weights as users."""
     for parameter in parameters:
         parameter.copy_(parameter.half())
 
@@ -48,7 +48,7 @@ def weights_of(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def trained_tensors(network: nn.Module) -> dict[str, Tensor]:
-    """The trained adapter where it is: what is written into these tensors is the adapter's."""
+    """The trained adapter's own tensors, no copies: writing into them changes the adapter."""
     return get_peft_model_state_dict(network, adapter_name=TRAINED)
 
 
@@ -62,7 +62,7 @@ def attach_file(pipe: StableDiffusionXLPipeline, path: Path, name: str) -> None:
 
 
 def detach(pipe: StableDiffusionXLPipeline, name: str) -> None:
-    """Takes an adapter off again, wherever it is."""
+    """Takes an adapter off every network that has it."""
     pipe.delete_adapters(name)
 
 

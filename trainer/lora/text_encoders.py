@@ -1,4 +1,4 @@
-"""The LoRA of the two text encoders as tensors, and what the encoders make of tokens.
+"""The LoRA of the two text encoders as tensors, and the encoders' output for tokens.
 
 Shape suffixes: B batch, E text encoders (2), L tokens (77), D text width, P pooled text width.
 """
@@ -44,7 +44,7 @@ def has_text_lora(pipe: StableDiffusionXLPipeline, name: str) -> bool:
 def tokens_of(pipe: StableDiffusionXLPipeline, text: str | None) -> Tensor:
     """Both encoders' tokens (E, L) of a text.
 
-    None stands for the zeros that a pipeline may use instead of a text: the tokens of "", each as -1 - token.
+    None means the zeros that a pipeline may use instead of a text: the tokens of "", each as -1 - token.
     """
     how = {"padding": "max_length", "truncation": True, "return_tensors": "pt"}
     both = (pipe.tokenizer, pipe.tokenizer_2)

@@ -1,6 +1,6 @@
-"""The judge: what is wrong with a picture, from its pixels and its prompt alone.
+"""The judge: what is wrong with a picture, from only its pixels and its prompt.
 
-It says nothing of how a picture was made: drawn and generated ones are read the same way.
+It does not know how a picture was made: it reads drawn and generated ones the same way.
 """
 
 from collections.abc import Callable
@@ -102,7 +102,7 @@ def look_at(pixels: np.ndarray) -> Look:
 
 
 def _ground(pixels: np.ndarray) -> np.ndarray:
-    """The colour of the rim, bottom left out: hands and posts come in there."""
+    """The colour of the rim, without the bottom: hands and posts enter there."""
     rim = [pixels[:2].reshape(-1, 3), pixels[:50, :2].reshape(-1, 3), pixels[:50, -2:].reshape(-1, 3)]
     return np.median(np.concatenate(rim), axis=0)
 
@@ -190,7 +190,7 @@ def _sign(look: Look, scene: Scene) -> list[str]:
 
 
 def _house(look: Look, scene: Scene) -> list[str]:
-    """Parts are what stands out from the wall, or above it, where they belong: their own colour may have run."""
+    """Finds parts by their place and their contrast with the wall, not by their colour, which a model may smear."""
     inside = eroded(look.figure, 2)
     wall = np.median(look.pixels[33:41, 27:38].reshape(-1, 3), axis=0)
     door = inside & _stands_out(look, wall) & _rows(44, 58) & _columns(25, 39)

@@ -1,4 +1,4 @@
-"""A pen on a 64x64 sheet: shapes in picture pixels, drawn large and brought down once, so edges are smooth."""
+"""A pen on a 64x64 sheet: shapes in picture pixels, drawn enlarged and scaled down once, so that edges are smooth."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

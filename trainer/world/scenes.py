@@ -1,4 +1,4 @@
-"""What can be asked for: scenes, the words for them, and the way back from words to scenes."""
+"""What a prompt can ask for: scenes, the words for them, and how to read a scene from words."""
 
 import re
 from collections.abc import Iterator
@@ -68,7 +68,7 @@ def all_scenes(subject: str | None = None) -> tuple[Scene, ...]:
 
 
 def phrasings(scene: Scene) -> tuple[str, ...]:
-    """Every prompt that `phrase` may give for a scene."""
+    """Every prompt that `phrase` may return for a scene."""
     return tuple(_frame(f, t, scene.background) for f in FRAMES for t in _things(scene))
 
 

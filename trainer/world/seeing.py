@@ -1,4 +1,4 @@
-"""Small measurements on colours and on masks (bool [64, 64]) that the judge is built from."""
+"""Measurements on colours and on masks (bool [64, 64]), which the judge is built from."""
 
 from collections.abc import Iterable
 
@@ -61,7 +61,7 @@ def heart(mask: np.ndarray) -> tuple[float, float]:
     """Row and column of the thickest place: the middle of what erosion leaves last."""
     rest = mask
     while rest.any():
-        # Four-neighbour erosion alone finds diamonds; every second step takes the corners too.
+        # Four-neighbour erosion by itself finds diamonds; every second step takes the corners too.
         last, rest = rest, eroded(rest)
         if rest.any():
             last, rest = rest, _square_eroded(rest)

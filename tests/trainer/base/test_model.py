@@ -154,7 +154,7 @@ def test_another_refiner_or_start_is_another_base(base, tmp_path):
 
 
 def test_what_is_no_refiner_is_refused_with_a_sentence(tmp_path):
-    with pytest.raises(ModelError, match="could not be loaded as a refiner"):
+    with pytest.raises(ModelError, match="could not be loaded as an SDXL refiner"):
         load_base(quick_settings(tmp_path, refiner=str(tmp_path)))
 
 
@@ -169,7 +169,7 @@ def test_guidance_of_one_leaves_nothing_to_steer(tmp_path):
         load_base(quick_settings(tmp_path, guidance_scale=1.0))
 
 
-def test_automatic_precision_is_bf16_on_cuda_alone():
+def test_automatic_precision_is_bf16_only_on_cuda():
     assert pick_dtype("auto", torch.device("cuda")) is torch.bfloat16
     assert pick_dtype("auto", torch.device("cpu")) is torch.float32
     assert pick_dtype("fp16", torch.device("cpu")) is torch.float16

@@ -1,6 +1,6 @@
 """What other programs' own loaders call SDXL's modules, recorded from their code in `loader_names.json`.
 
-`python -m tests.trainer.lora.loaders FORGE INVOKEAI` records anew from two checkouts:
+`python -m tests.trainer.lora.loaders FORGE INVOKEAI` records again from two checkouts:
 lllyasviel/stable-diffusion-webui-forge, which carries ComfyUI's loader (`packages_3rdparty/comfyui_lora_collection`),
 and invoke-ai/InvokeAI. Their code is run here and not part of this repository.
 """
