@@ -5,7 +5,6 @@ import pytest
 from PIL import Image, ImageFilter
 
 from trainer.world import FAULTS, SUBJECTS, Scene, draw, judge, pictures, reasons
-from trainer.world.seeing import components, filled, runs_on_arc
 
 
 def agreement(count: int, blurred: bool) -> dict[str, float]:
@@ -87,16 +86,3 @@ def test_every_fault_has_a_reason():
     assert words == {"hands", "anatomy", "text", "colour", "composition"}
     assert reasons(("part",), scenes["cat"]) == ("anatomy",)
     assert reasons(("background", "blob", "size"), scenes["star"]) == ("prompt not followed", "artefact")
-
-
-def test_pieces_holes_and_arcs_are_counted():
-    mask = np.zeros((64, 64), bool)
-    mask[10:30, 10:30] = True
-    mask[15:20, 15:20] = False
-    mask[40:42, 40:42] = True
-    assert [piece.sum() for piece in components(mask)] == [375, 4]
-    assert filled(mask).sum() == 404
-    cross = np.zeros((64, 64), bool)
-    cross[30:34, :] = cross[:, 30:34] = True
-    assert len(runs_on_arc(cross, (31.5, 31.5), 20)) == 4
-    assert len(runs_on_arc(cross, (31.5, 31.5), 20, reach=100)) == 3

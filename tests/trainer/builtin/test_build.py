@@ -6,9 +6,7 @@ from diffusers import StableDiffusionXLPipeline
 from safetensors.torch import load_file
 
 from trainer.builtin import build
-from trainer.builtin.running import cosine, shuffled
-from trainer.builtin.vae import SDXL_SCALING_FACTOR, encode, new_vae, norm_latents
-from trainer.world import pictures
+from trainer.builtin.vae import new_vae
 
 
 @pytest.mark.slow
@@ -36,30 +34,3 @@ def test_saving_replaces_the_weights_and_keeps_the_card(tmp_path):
     assert (tmp_path / "model" / "README.md").read_text() == "card"
     assert not (tmp_path / "model" / "old.txt").exists()
     assert json.loads((tmp_path / "model" / "naysayer.json").read_text()) == build.DEFAULTS
-
-
-def test_norming_latents_changes_their_scale_and_not_the_pictures():
-    torch.manual_seed(0)
-    vae, pixels = new_vae().eval(), torch.from_numpy(pictures(12, 0.5, 0).pixels)
-    before = _seen(vae, pixels)
-    norm_latents(vae, pixels)
-    latents = encode(vae, pixels)
-    assert vae.config.scaling_factor == SDXL_SCALING_FACTOR
-    assert latents.mean((0, 2, 3)).abs().max() < 1e-3
-    assert latents.std((0, 2, 3)) == pytest.approx([1] * 4, abs=1e-3)
-    assert torch.allclose(before, _seen(vae, pixels), atol=1e-3)
-
-
-def test_batches_use_every_row_once_before_any_row_twice():
-    rows = torch.cat(list(shuffled(10, 4, 5, seed=0)))
-    assert sorted(rows[:10].tolist()) == sorted(rows[10:].tolist()) == list(range(10))
-
-
-def test_the_learning_rate_rises_and_falls():
-    factor = cosine(100, warmup=10)
-    assert factor(0) == 0.1 and factor(9) > 0.9 and factor(50) == pytest.approx(0.5) and factor(100) == 0
-
-
-@torch.no_grad()
-def _seen(vae, pixels):
-    return vae.decode(encode(vae, pixels) / vae.config.scaling_factor).sample

@@ -1,0 +1,76 @@
+import pytest
+from sqlmodel import select, update
+
+from feedback.versions import publish
+from store.engine import writing
+from store.layout import layout_of
+from store.tables import Image, Version
+from trainer.doctor import Finding, examine
+
+
+def problems(settings) -> list[str]:
+    return [finding.sentence for finding in examine(settings) if not finding.is_fine]
+
+
+@pytest.fixture
+def store(engine, settings, fill, base):
+    """A sound store with six pictures of the built-in model."""
+    fill(engine, put=layout_of(settings).blobs.put)
+    with writing(engine) as session:
+        session.exec(update(Version).values(base_sha256=base.sha256))
+    return engine
+
+
+def publish_without_files(engine) -> None:
+    row = Version(number=1, parent=0, sha256="1" * 64, base_model="builtin", base_sha256="0" * 64)
+    with writing(engine) as session:
+        publish(session, row, "made by a test")
+
+
+def test_a_sound_store_has_no_problem(store, settings):
+    findings = examine(settings)
+    assert [finding.sentence for finding in findings if not finding.is_fine] == []
+    assert Finding(True, "the newest 6 pictures are unchanged since they were stored") in findings
+    assert any("the model builtin loads on" in finding.sentence for finding in findings)
+
+
+def test_an_altered_picture_is_a_problem(store, settings):
+    with writing(store) as session:
+        sha256 = session.exec(select(Image.sha256)).first()
+    file = layout_of(settings).blobs.path(sha256)
+    file.chmod(0o644)
+    file.write_bytes(b"altered")
+    (found,) = problems(settings)
+    assert found.startswith(f"the file {file} does not have the content it was stored with")
+
+
+def test_a_version_without_its_files_is_a_problem(store, settings):
+    publish_without_files(store)
+    found = problems(settings)
+    assert len(found) == 2
+    assert all(sentence.startswith("v1: ") and "is missing or altered" in sentence for sentence in found)
+
+
+def test_another_base_is_a_problem(store, settings):
+    with writing(store) as session:
+        session.exec(update(Version).values(base_sha256="1" * 64))
+    assert any("NAYSAYER_DATA_DIR" in sentence for sentence in problems(settings))
+
+
+def test_a_model_that_cannot_be_loaded_is_a_problem_beside_the_others(store, settings, tmp_path):
+    publish_without_files(store)
+    found = problems(settings.model_copy(update={"model": str(tmp_path)}))
+    assert len(found) == 3
+    assert "could not be loaded as an SDXL pipeline" in found[-1]
+
+
+def test_a_store_that_cannot_be_opened_is_a_problem(settings):
+    settings.data_dir.mkdir()
+    (settings.data_dir / "naysayer.db").write_bytes(b"no database" * 100)
+    assert "file is not a database" in problems(settings)[-1]
+
+
+def test_an_empty_prompt_list_is_a_problem_unless_the_model_is_built_in(settings, engine):
+    sentence = "the prompt list is empty, so nothing can be drawn; `naysayer prompts import FILE`"
+    assert sentence not in problems(settings)
+    assert sentence in problems(settings.model_copy(update={"model": "/no/such/folder"}))
