@@ -97,7 +97,7 @@ def postgres_engine(postgres_server: str) -> Iterator[Engine]:
 def fill() -> Callable[..., list[int]]:
     """A function that puts prompts and tiny queued pictures of a version into a store; the ids of its images.
 
-    The pictures are names alone, unless `put` (as `Blobs.put`) stores their bytes.
+    The pictures are only names, unless `put` (as `Blobs.put`) stores their bytes.
     """
 
     def fill(

@@ -62,7 +62,7 @@ def versions() -> None:
 
 @app.command()
 def status() -> None:
-    """Say where the loop stands, in a few lines."""
+    """Summarise the loop in a few lines."""
     from feedback.figures.summary import standing
     from feedback.policy import rejects_needed
     from feedback.pool.pool import how_due

@@ -60,7 +60,7 @@ def load_held_out_hashes(session: Session) -> set[str]:
 
 
 def ensure_default(engine: Engine, pairs: int) -> None:
-    """Makes the default set when there is none, or a longer one that begins with it; imported sets are left alone.
+    """Makes the default set when there is none, or a longer one that begins with it; imported sets stay as they are.
 
     Pictures drawn before there were sets give the first pairs, so that the versions stay comparable.
     """

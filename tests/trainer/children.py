@@ -1,4 +1,4 @@
-"""What the kill tests run in processes of their own, and how they start them quickly.
+"""What the kill tests run in separate processes, and how they start them quickly.
 
 A fork server that has imported torch once, and computed nothing with it, makes a child in milliseconds.
 """

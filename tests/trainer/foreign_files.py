@@ -34,7 +34,7 @@ def random_text_lora(layers: dict[str, nn.Linear], rank: int, seed: int = 1) -> 
 
 
 def kohya_names(weights: dict[str, Tensor], alpha: float) -> dict[str, Tensor]:
-    """The same in kohya's names with an alpha of their own."""
+    """The same in kohya's names, each module with its alpha."""
     named: dict[str, Tensor] = {}
     for name, tensor in weights.items():
         module, half = name.removesuffix(".weight").rsplit(".", 1)

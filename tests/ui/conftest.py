@@ -160,7 +160,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
-    """An empty tab with storage of its own; the test fails when a script on it fails."""
+    """An empty tab with empty storage; the test fails when a script on it fails."""
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(PATIENCE_MS)
     tab = context.new_page()

@@ -8,7 +8,7 @@ from ui.commands import app
 
 @pytest.fixture
 def naysayer(monkeypatch, tmp_path):
-    """Calls the command line on a store of its own; what it printed."""
+    """Calls the command line on an empty store; returns what it printed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NAYSAYER_DATA_DIR", str(tmp_path / "data"))
 

@@ -21,7 +21,7 @@ RULES = {"plain": None, "negative-half": Part(0, 2), "same-prompt": Part(2, 3), 
 class Steering:
     """A rule prepared for one UNet and adapter; `applied` puts it in force, as often as wanted.
 
-    `plain`: the base alone. `negative-half`: the LoRA at scale `strength` on the null rows (Diffusion-NPO, Wang et
+    `plain`: only the base. `negative-half`: the LoRA at scale `strength` on the null rows (Diffusion-NPO, Wang et
     al. 2025). `same-prompt`: a third row with the LoRA and the same prompt, eps + strength (cond - lora), whose
     optimum is the policy of DiffusionNFT (Zheng et al. 2025). `woolf`: the LoRA at scale `strength` on every row; it
     steers through its trigger word, given as the negative prompt (Woolf 2023).

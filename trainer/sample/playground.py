@@ -21,7 +21,7 @@ TELLS_EVERY_S = 0.5  # somebody waits for it
 def draw_asked(engine: Engine, layout: Layout, sampler: Sampler) -> None:
     """Draws what the playground asked for, one picture after the other, each told as soon as it is there.
 
-    The pictures are files alone: they are no part of the loop, nobody rates them.
+    The pictures are only files: they are no part of the loop, and nobody rates them.
     """
     asked = take(engine, TaskKind.draw)
     if asked is None or asked.id is None:

@@ -115,8 +115,8 @@ def steer_drawing(plain: Drawing, recipe: Recipe) -> Drawing:
     """The base's own drawing, steered as a version's recipe says.
 
     Under `same-prompt` the guidance scale grows with the strength: only pushing away from the rejects would leave the
-    prompt behind. Under `woolf` the trigger word is the negative prompt. An imported version may have a
-    `negative_prompt` of its own for any rule.
+    prompt behind. Under `woolf` the trigger word is the negative prompt. An imported version may have its
+    own `negative_prompt` for any rule.
     """
     own, rule, strength = recipe.negative_prompt, recipe.rule, recipe.strength
     negative_prompt = plain.negative_prompt if own is None else own

@@ -1,6 +1,6 @@
 """The worker: keeps pictures ready, fills the evaluation set, lets the gate look, starts a retrain when due.
 
-Several may draw for one store. The first of them leads: it alone measures, lets the gate look, retrains and answers
+Several may draw for one store. The first of them leads: only it measures, lets the gate look, retrains and answers
 the playground; when it ends, another takes over.
 """
 
@@ -117,7 +117,7 @@ def prepare(engine: Engine, layout: Layout, settings: Settings) -> Sampler:
     return Sampler(base, layout)
 
 
-def plan(engine: Engine, settings: Settings, batch: int, worker: str = "alone") -> list[Work]:
+def plan(engine: Engine, settings: Settings, batch: int, worker: str = "only one") -> list[Work]:
     """What is missing now, under the settings, claimed for the worker."""
     wanted = Wanted(
         target=settings.queue_target,

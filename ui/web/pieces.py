@@ -1,4 +1,4 @@
-"""Pieces of pages that stand between Streamlit's own widgets."""
+"""Pieces of HTML for the space between Streamlit's own widgets."""
 
 from collections.abc import Sequence
 from typing import Any

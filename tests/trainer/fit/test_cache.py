@@ -41,7 +41,7 @@ def sampled(rated, base) -> list[PoolItem]:
 
 @pytest.fixture
 def imported(sampled) -> list[PoolItem]:
-    """The same pictures as if they had been imported: pixels alone."""
+    """The same pictures as if they had been imported: only pixels."""
     return [replace(item, latent_sha256=None) for item in sampled]
 
 

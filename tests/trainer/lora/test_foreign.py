@@ -217,7 +217,7 @@ DAMAGED = {
     "LoHa": (lambda u: save({f"{FIRST}.hada_w1_a": torch.ones(4, 4)}), "unknown key"),
     "DoRA": (lambda u: save({f"{FIRST}.dora_scale": torch.ones(4, 4)}), "unknown key"),
     "unknown module": (lambda u: save({"lora_unet_woof.lora_up.weight": torch.ones(4, 4)}), "unknown key"),
-    "text alone": (lambda u: save(text_encoder_part(4)), "nothing for the UNet"),
+    "only text": (lambda u: save(text_encoder_part(4)), "nothing for the UNet"),
     "no tensors": (lambda u: save({}), "nothing for the UNet"),
     "SD 1.5": (
         lambda u: save({f"{FIRST.replace('attn1_to_q', 'attn2_to_k')}.lora_down.weight": torch.ones(4, 768)}),

@@ -317,5 +317,5 @@ def get_run_count(settings: Settings) -> int:
 
 @pytest.mark.slow
 def test_a_whole_retrain_works_in_bf16(rated):
-    # In a process of its own: accelerate's precision is fixed once for a process.
+    # In a separate process: accelerate's precision is fixed once for a process.
     assert run(retrain_child, rated.model_copy(update={"dtype": "bf16", "train_steps": 20})) == DONE

@@ -47,7 +47,7 @@ def rows_of(args, kwargs, part: slice):
 
 @torch.no_grad()
 def separately(base: Base, part: slice, scale: float) -> Tensor:
-    """The prediction of some rows in a call of their own, by peft's own forward at that adapter scale."""
+    """The prediction of some rows in a separate call, by peft's own forward at that adapter scale."""
     unet = base.pipe.unet
     args, kwargs = rows_of(*unet_inputs(base, 4), part)
     if scale:

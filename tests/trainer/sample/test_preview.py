@@ -24,7 +24,7 @@ def test_the_last_step_shows_the_picture_and_those_before_come_ever_closer(base)
     away = [float((glimpse - final).norm() / final.norm()) for glimpse in glimpses]
     assert away[-1] == pytest.approx(0, abs=1e-4)
     assert away[0] > away[1] > away[6] > away[10]
-    assert away[6] < 0.5  # half way the noise alone is several times the picture
+    assert away[6] < 0.5  # half way there is several times as much noise as picture
 
 
 def test_a_straight_line_is_followed_to_its_end():

@@ -20,7 +20,7 @@ W, KAPPA = 3.0, 2.0
 
 @torch.no_grad()
 def by_hand(base: Base, rule: str, strength: float, negative_prompt: str) -> Tensor:
-    """The pipeline's own steps, each prediction of a rule in a UNet call of its own and by peft's own switch."""
+    """The pipeline's own steps, each prediction of a rule in a separate UNet call, by peft's own switch."""
     pipe, plain = base.pipe, base.plain
     words = {"negative_prompt": [negative_prompt] * 2} if negative_prompt else {}
     scale = 1.0 if rule == "same-prompt" else strength

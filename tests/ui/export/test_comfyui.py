@@ -66,7 +66,7 @@ def one_of(workflow: dict[str, dict], kind: str) -> dict:
 
 @pytest.fixture
 def with_text(published, engine) -> Settings:
-    """The same with a LoRA that is on the text encoders too, and a negative prompt of its own."""
+    """The same with a LoRA that is on the text encoders too, and its own negative prompt."""
     with writing(engine) as session:
         version = session.get_one(Version, 1)
         version.settings = version.settings | {"lora_text_encoders": True, "negative_prompt": "wrong"}

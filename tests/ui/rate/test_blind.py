@@ -77,7 +77,7 @@ def test_no_answer_tells_what_an_image_is(engine, session_of_a_rater):
         for answer in answers
         for image in answer.get("images", [])
     )
-    # Neither by time nor by place: controls and repeats take no longer and stand anywhere in a hand.
+    # Neither time nor place tells: controls and repeats take no longer, and may come anywhere in the queue.
     usual = [second for image in found["version 0"] for second in seconds[image]]
     for kind in ("control", "repeat", "version 1", "evaluation"):
         theirs = [second for image in found[kind] for second in seconds[image]]
