@@ -30,7 +30,7 @@ from trainer.base.model import Base, load_base, silence_libraries
 from trainer.base.vae import decode_latents
 from trainer.fit.training import choose_layers
 from trainer.lora.tensors import TRAINED, add_fresh
-from trainer.sample.adapter_rows import Part, adapted_layers, make_forwards, merged_weight
+from trainer.sample.adapter_rows import Adapter, Part, adapted_layers, make_forwards, merged_weight
 from trainer.sample.guidance import RULES, Steering
 from trainer.sample.sampler import sample_latents, steer_drawing
 
@@ -136,7 +136,7 @@ def overheads(network: Network, batch: int, rounds: int, side: int) -> dict[str,
         part = RULES[rule]
         assert part is not None
         in_use, low_rank = (Steering(network.adapted, TRAINED, rule, strength) for _ in range(2))
-        low_rank.forwards = make_forwards(network.adapted, TRAINED, part, 1.0, low_rank.kept, is_merged=False)
+        low_rank.forwards = make_forwards(network.adapted, Adapter(TRAINED, 1.0), part, low_rank.kept, is_merged=False)
         every, shown = (_inputs(network.stock, rows, side) for rows in (part.of * batch, 2 * batch))
         times = interleaved(
             {

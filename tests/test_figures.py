@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from feedback.figures.summary import rating_state, standing, version_rows
 from feedback.figures.trend import days
-from feedback.people.decisions import decide
+from feedback.people.decisions import Decision, decide
 from feedback.people.reliability import agreement_and_figures
 from feedback.pool.curation import curate, open_image
 from feedback.pool.gallery import Filter, Which, gallery
@@ -86,9 +86,9 @@ def live_through(engine: Engine, chance: random.Random) -> None:
             if seen[rater]:
                 _press(engine, rater, chance.choice(seen[rater][-8:]), next(request), chance)
         if turn == 20:
-            decide(engine, "dan", RaterAction.exclude, by="root", reason="careless")
+            decide(engine, "dan", Decision(RaterAction.exclude, "root", "careless"))
         if turn == 30:
-            decide(engine, "cat", RaterAction.pause, by="root", reason="away")
+            decide(engine, "cat", Decision(RaterAction.pause, "root", "away"))
         if turn % 10 == 5:
             image = chance.randrange(1, 41)
             is_out = open_image(engine, image).is_taken_out

@@ -1,5 +1,7 @@
 """Decisions about a rater: pause, exclude, give a role. Each is one change and one event row, in one transaction."""
 
+from typing import NamedTuple
+
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
@@ -13,7 +15,15 @@ from store.tables import Alias, AliasName, CurrentVote, Image, Origin, PersonRol
 MAX_REASON = 200
 
 
-def decide(engine: Engine, rater: str, action: RaterAction, *, by: str, reason: str, overlap: int = 1) -> None:
+class Decision(NamedTuple):
+    """What is decided about a rater, by whom and why."""
+
+    action: RaterAction
+    by: str
+    reason: str
+
+
+def decide(engine: Engine, rater: str, decision: Decision, overlap: int = 1) -> None:
     """Pauses, resumes, excludes or includes a rater; the opposite action takes each of them back.
 
     The votes of an excluded rater count nowhere; the champion's pictures that now lack a vote are queued again.
@@ -24,13 +34,13 @@ def decide(engine: Engine, rater: str, action: RaterAction, *, by: str, reason: 
         RaterAction.resume: ("is_paused", False),
         RaterAction.exclude: ("is_excluded", True),
         RaterAction.include: ("is_excluded", False),
-    }[action]
+    }[decision.action]
     with writing(engine) as session:
         row = _require_rater(session, rater)
         if getattr(row, column) == value:
             raise BadRequest(f"{row.name} is {_describe_state(row)} already; nothing was changed")
         setattr(row, column, value)
-        _record(session, row, action, by, reason)
+        _record(session, row, decision)
         if column == "is_excluded":
             session.flush()
             rebuild(session)
@@ -42,7 +52,7 @@ def give_role(engine: Engine, rater: str, role: PersonRole, *, by: str, reason: 
     with writing(engine) as session:
         row = rater_of(session, rater)
         row.role = role
-        _record(session, row, RaterAction.role, by, reason or f"is {role.value} now")
+        _record(session, row, Decision(RaterAction.role, by, reason or f"is {role.value} now"))
 
 
 def role_of(engine: Engine, rater: str) -> PersonRole:
@@ -76,13 +86,13 @@ def _describe_state(row: Rater) -> str:
     return ", ".join([*(["excluded"] if row.is_excluded else ["included"]), *(["paused"] if row.is_paused else [])])
 
 
-def _record(session: Session, row: Rater, action: RaterAction, by: str, reason: str) -> None:
-    reason = reason.strip()
+def _record(session: Session, row: Rater, decision: Decision) -> None:
+    reason = decision.reason.strip()
     if not 0 < len(reason) <= MAX_REASON:
         raise BadRequest(f"say why, in 1 to {MAX_REASON} characters; nothing was changed")
     session.add(row)
     assert row.id is not None
-    session.add(RaterEvent(rater_id=row.id, action=action, by=by, reason=reason))
+    session.add(RaterEvent(rater_id=row.id, action=decision.action, by=decision.by, reason=reason))
 
 
 def _settle_images(session: Session, row: Rater, overlap: int) -> None:

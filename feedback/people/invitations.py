@@ -18,20 +18,12 @@ from store.tables import Invitation, PersonRole, utc_now
 LONGEST_DAYS = 366
 
 
-def invite(
-    engine: Engine,
-    name: str,
-    *,
-    days: float,
-    secret: str,
-    role: PersonRole = PersonRole.rater,
-    now: datetime | None = None,
-) -> str:
+def invite(engine: Engine, name: str, *, days: float, secret: str, role: PersonRole = PersonRole.rater) -> str:
     """The token of a new invitation, for the end of its link. An earlier one for that name stays good.
 
     Raises BadRequest without a secret, or for a time that is none.
     """
-    now = now or utc_now()
+    now = utc_now()
     if not 0 < days <= LONGEST_DAYS:
         raise BadRequest(f"an invitation is good for up to {LONGEST_DAYS} days; {days:g} were asked for")
     _check_secret(secret)

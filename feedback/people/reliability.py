@@ -34,6 +34,20 @@ ONE_SIDED_SHARE, MIN_VOTES = 0.98, 100
 MIN_PAIRS = 50
 
 
+class Care(NamedTuple):
+    """What raises flags: right controls, repeats judged alike, votes given too fast, rejects among the votes.
+
+    `ac1` is Gwet's AC1 with other raters, over `pairs` shared votes.
+    """
+
+    controls: Fraction = Fraction(0, 0)
+    repeats: Fraction = Fraction(0, 0)
+    fast: Fraction = Fraction(0, 0)
+    rejects: Fraction = Fraction(0, 0)
+    pairs: int = 0
+    ac1: float | None = None
+
+
 @dataclass(frozen=True)
 class RaterFigures:
     """One rater. `votes`, `today` and `rejects` are counted as `feedback.pool.counts` says, for an excluded rater as if
@@ -61,17 +75,16 @@ class RaterFigures:
     @property
     def flags(self) -> list[str]:
         """Why somebody should look at this rater; empty when nothing is unusual."""
-        return flags_of(self.controls, self.repeats, self.fast, self.rejects, self.pairs, self.ac1)
+        return flags_of(Care(self.controls, self.repeats, self.fast, self.rejects, self.pairs, self.ac1))
 
 
-def flags_of(
-    controls: Fraction, repeats: Fraction, fast: Fraction, rejects: Fraction, pairs: int = 0, ac1: float | None = None
-) -> list[str]:
+def flags_of(care: Care) -> list[str]:
     """The flags that figures raise, each a sentence with its figures.
 
-    >>> flags_of(Fraction(14, 30), Fraction(0, 0), Fraction(0, 0), Fraction(20, 40))
+    >>> flags_of(Care(controls=Fraction(14, 30), rejects=Fraction(20, 40)))
     ['14 of 30 controls right: below 80 % beyond chance']
     """
+    controls, repeats, fast, rejects, pairs, ac1 = care
     flags = []
     if controls.whole >= MIN_CONTROLS and controls.interval.high < CONTROL_FLOOR:
         flags.append(f"{controls.part} of {controls.whole} controls right: below 80 % beyond chance")

@@ -1,6 +1,6 @@
 """What pages and commands ask of the worker, and its answers: the page process itself never loads the model."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Engine
 from sqlmodel import col, select
@@ -12,6 +12,27 @@ from store.tables import Task, TaskKind, TaskStatus, utc_now
 MAX_WAITING = 20
 COMING = "coming"
 """In the answer to TaskKind.draw: "3" is the hash of v3's picture, "3 coming" a glimpse of it as a data URI."""
+
+
+class DrawRequest(NamedTuple):
+    """What the playground asks for: one prompt and seed, drawn by each of the versions.
+
+    `strength` replaces the versions' own; None keeps them.
+    """
+
+    prompt: str
+    seed: int
+    versions: list[int]
+    strength: float | None
+
+    @classmethod
+    def of(cls, task: Task) -> "DrawRequest":
+        return cls(**task.body)
+
+
+def ask_drawing(engine: Engine, request: DrawRequest) -> int:
+    """The number of a new drawing task. Raises BadRequest when too many tasks wait already."""
+    return ask(engine, TaskKind.draw, request._asdict())
 
 
 def ask(engine: Engine, kind: TaskKind, body: dict[str, Any]) -> int:

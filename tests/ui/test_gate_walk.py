@@ -16,14 +16,14 @@ from feedback.gate.gate import Conclusion
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
-from feedback.sample.requests import ask, task
+from feedback.sample.requests import DrawRequest, ask_drawing, task
 from feedback.versions import champion, events, get_version
 from store.engine import reading
 from store.files import sha256_of_file
 from store.layout import layout_of
 from store.migrate import check_integrity, open_store
 from store.settings import Settings
-from store.tables import Action, Image, Origin, TaskKind, TaskStatus, Verdict
+from store.tables import Action, Image, Origin, TaskStatus, Verdict
 from tests.ui.test_whole_loop import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -212,7 +212,7 @@ def play(page: Page, url: str, engine: Engine, work: Callable[[], None]) -> None
     expect(page.get_by_text("waiting for the worker")).to_be_visible(timeout=30_000)
     work()
     expect(page.locator(".ns-play img")).to_have_count(2, timeout=30_000)
-    number = ask(engine, TaskKind.draw, {"prompt": "x", "seed": 1, "versions": [999], "strength": 1.0})
+    number = ask_drawing(engine, DrawRequest("x", 1, [999], 1.0))
     work()
     failed = task(engine, number)
     assert failed is not None

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from feedback.people.decisions import decide
+from feedback.people.decisions import Decision, decide
 from feedback.pool.curation import curate
 from feedback.rate.controls import make_control
 from feedback.rate.queue import next_images
@@ -50,7 +50,7 @@ def store(settings, engine, draw, publish_version):
         images = next_images(engine, word, Terms(30, 600), count=3)
         presses = [Press(f"press-{place}-{image.image_id}", image.image_id, Verdict.reject) for image in images]
         assert not any(receipt.refused for receipt in record_votes(engine, word, presses, Terms(30, 600)))
-        decide(engine, word, RaterAction.pause, by=word, reason=word)
+        decide(engine, word, Decision(RaterAction.pause, word, word))
         curate(engine, place + 1, PoolAction.exclude, by=word, reason=word)
         promote(engine, 1, reason=word)
         roll_back(engine, reason=word)

@@ -47,21 +47,28 @@ def adapted_layers(network: nn.Module, name: str) -> dict[str, Any]:
     return {p: layer for p, layer in network.named_modules() if isinstance(layer, LoraLayer) and name in layer.lora_A}
 
 
+class Adapter(NamedTuple):
+    """A LoRA by its name, and the scale it is applied at."""
+
+    name: str
+    scale: float
+
+
 def make_forwards(
-    network: nn.Module, name: str, part: Part, scale: float, kept: LastResults, *, is_merged: bool | None = None
+    network: nn.Module, adapter: Adapter, part: Part, kept: LastResults, *, is_merged: bool | None = None
 ) -> list[tuple[nn.Module, Forward]]:
-    """For each adapted layer the forward that applies the adapter at `scale` to the part's rows.
+    """For each adapted layer the forward that applies the adapter to the part's rows.
 
     Merged where the weights are plain and their copies fit (unless `is_merged` decides), else low-rank; a gradient
-    reaches the adapter through the low-rank form on every row alone. What the text alone decides is put into `kept`.
+    reaches the adapter only through the low-rank form on every row. What depends only on the text is put into `kept`.
     peft's own switch stays off.
     """
-    layers = adapted_layers(network, name)
+    layers = adapted_layers(network, adapter.name)
     fits = copies_fit(list(layers.values())) if is_merged is None else is_merged
     changed = []
     for path, layer in layers.items():
         form = _merged if fits and _is_plain(layer) else _low_rank
-        forward = form(layer, name, part, scale)
+        forward = form(layer, adapter.name, part, adapter.scale)
         changed.append((layer, cache_last(forward, kept) if path.endswith(OF_THE_TEXT) else forward))
     return changed
 

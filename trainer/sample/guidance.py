@@ -12,7 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from trainer.lora.text_encoders import PromptEmbeds
-from trainer.sample.adapter_rows import EVERY_ROW, Forward, LastResults, Part, cache_last, make_forwards, swap_forwards
+from trainer.sample.adapter_rows import (
+    EVERY_ROW,
+    Adapter,
+    Forward,
+    LastResults,
+    Part,
+    cache_last,
+    make_forwards,
+    swap_forwards,
+)
 
 RULES = {"plain": None, "negative-half": Part(0, 2), "same-prompt": Part(2, 3), "woolf": EVERY_ROW}
 """Which rows of a call the LoRA acts on, by rule."""
@@ -35,7 +44,7 @@ class Steering:
         self.unet, self.adapter_name, self.rule, self.strength = unet, adapter_name, rule, strength
         self.has_third_row = rule == "same-prompt" and part is not None
         self.kept: LastResults = {}
-        self.forwards = make_forwards(unet, adapter_name, part, self.scale, self.kept) if part else []
+        self.forwards = make_forwards(unet, Adapter(adapter_name, self.scale), part, self.kept) if part else []
 
     @contextmanager
     def applied(self, third: PromptEmbeds | None = None) -> Iterator[None]:

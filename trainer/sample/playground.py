@@ -1,57 +1,49 @@
 """The playground's drawings: what a page asked for, drawn between two batches of the worker."""
 
-import time
+from functools import partial
 
 from sqlalchemy import Engine
 
 from feedback.rate.display import put_picture
 from feedback.sample.jobs import Job
-from feedback.sample.requests import COMING, answer, take
+from feedback.sample.requests import COMING, DrawRequest, answer, take
 from feedback.versions import PLAIN, get_version
 from store.errors import NaysayerError
 from store.layout import Layout
 from store.tables import TaskKind, TaskStatus
 from trainer.base.vae import decode_latents
-from trainer.sample.preview import DrawStep, data_uri, shrink
-from trainer.sample.sampler import OnStep, Sampler
+from trainer.sample.preview import DrawStep, data_uri, now_and_then, shrink
+from trainer.sample.sampler import Sampler
 
-TELLS_EVERY_S = 0.5  # somebody waits for it
+REPORT_EVERY_S = 0.5  # somebody is waiting for it
 
 
-def draw_asked(engine: Engine, layout: Layout, sampler: Sampler) -> None:
-    """Draws what the playground asked for, one picture after the other, each told as soon as it is there.
+def draw_asked(engine: Engine, layout: Layout, sampler: Sampler, report_every_s: float = REPORT_EVERY_S) -> None:
+    """Draws what the playground asked for, one picture at a time; the page shows each as soon as it is there.
 
     The pictures are only files: they are no part of the loop, and nobody rates them.
     """
-    asked = take(engine, TaskKind.draw)
-    if asked is None or asked.id is None:
+    task = take(engine, TaskKind.draw)
+    if task is None or task.id is None:
         return
-    body, answers = asked.body, dict[str, str]()
+    number, request, answers = task.id, DrawRequest.of(task), dict[str, str]()
+
+    def report(version: int, step: DrawStep) -> None:
+        """Shows how far a drawing is, with a glimpse of it."""
+        [glimpse] = decode_latents(sampler.base, shrink(step.glimpse()))
+        coming = {f"{version} {COMING}": data_uri(glimpse)}
+        message = f"v{version}: step {step.step} of {step.steps}"
+        answer(engine, number, TaskStatus.running, answers | coming, message)
+
     try:
-        for number in body["versions"]:
-            version = get_version(engine, number)
-            if number != PLAIN and body["strength"] is not None:
-                version = version.model_copy(update={"strength": body["strength"]})
-            told = _teller(engine, sampler, asked.id, answers, number)
-            [drawn] = sampler.draw(version, [Job(body["prompt"], body["seed"])], told)
-            answers[str(number)] = put_picture(layout, drawn.png)
-            answer(engine, asked.id, TaskStatus.running, answers)
-        answer(engine, asked.id, TaskStatus.done, answers)
+        for wanted in request.versions:
+            version = get_version(engine, wanted)
+            if wanted != PLAIN and request.strength is not None:
+                version = version.model_copy(update={"strength": request.strength})
+            on_step = now_and_then(partial(report, wanted), report_every_s)
+            [drawn] = sampler.draw(version, [Job(request.prompt, request.seed)], on_step)
+            answers[str(wanted)] = put_picture(layout, drawn.png)
+            answer(engine, number, TaskStatus.running, answers)
+        answer(engine, number, TaskStatus.done, answers)
     except NaysayerError as error:
-        answer(engine, asked.id, TaskStatus.failed, answers, str(error))
-
-
-def _teller(engine: Engine, sampler: Sampler, task: int, answers: dict[str, str], version: int) -> OnStep:
-    """Tells now and then how far the drawing is, with a glimpse of it."""
-    last = time.monotonic()
-
-    def tell(now: DrawStep) -> None:
-        nonlocal last
-        if time.monotonic() - last >= TELLS_EVERY_S:
-            [glimpse] = decode_latents(sampler.base, shrink(now.glimpse()))
-            coming = {f"{version} {COMING}": data_uri(glimpse)}
-            message = f"v{version}: step {now.step} of {now.steps}"
-            answer(engine, task, TaskStatus.running, answers | coming, message)
-            last = time.monotonic()
-
-    return tell
+        answer(engine, number, TaskStatus.failed, answers, str(error))

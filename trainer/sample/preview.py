@@ -5,6 +5,7 @@ Shape suffixes: B pictures, C latent channels (4), H W latent height and width.
 
 import base64
 import io
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 SIDE = 32
-"""Latents are shrink to this many px before they are decoded: 256 px on SDXL, a sixteenth of a picture's work."""
+"""Latents are shrunk to this many px before they are decoded: 256 px on SDXL, a sixteenth of a picture's work."""
 QUALITY = 80
 
 
@@ -25,6 +26,19 @@ class DrawStep(NamedTuple):
     step: int
     steps: int
     glimpse: Callable[[], Tensor]
+
+
+def now_and_then(report: Callable[[DrawStep], None], every_s: float) -> Callable[[DrawStep], None]:
+    """What reports the first step at once and later ones at least `every_s` seconds apart."""
+    last = -every_s
+
+    def on_step(step: DrawStep) -> None:
+        nonlocal last
+        if time.monotonic() - last >= every_s:
+            report(step)
+            last = time.monotonic()
+
+    return on_step
 
 
 def predict_clean_latents(scheduler: SchedulerMixin, before_BCHW: Tensor | None, after_BCHW: Tensor) -> Tensor:

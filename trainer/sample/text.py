@@ -14,7 +14,7 @@ from diffusers import StableDiffusionXLPipeline
 from torch import Tensor
 
 from trainer.lora.text_encoders import PromptEmbeds, encode_tokens, encoders_of, has_text_lora, tokens_of
-from trainer.sample.adapter_rows import EVERY_ROW, make_forwards, swap_forwards
+from trainer.sample.adapter_rows import EVERY_ROW, Adapter, make_forwards, swap_forwards
 from trainer.sample.guidance import Steering
 
 EMBEDDINGS = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
@@ -34,7 +34,9 @@ def apply_text_lora(pipe: StableDiffusionXLPipeline, name: str, scale: float = 1
     """While it lasts, the text encoders work with the adapter `name` at `scale`; gradients reach it."""
     with ExitStack() as held:
         for encoder in encoders_of(pipe):
-            held.enter_context(swap_forwards(make_forwards(encoder, name, EVERY_ROW, scale, {}, is_merged=False)))
+            held.enter_context(
+                swap_forwards(make_forwards(encoder, Adapter(name, scale), EVERY_ROW, {}, is_merged=False))
+            )
         yield
 
 

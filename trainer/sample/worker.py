@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib import import_module
@@ -40,14 +39,15 @@ from store.tables import TaskKind, TaskStatus
 from trainer.base.model import load_base, silence_libraries
 from trainer.base.weights import pin_revision
 from trainer.sample.playground import draw_asked
-from trainer.sample.preview import DrawStep
+from trainer.sample.preview import now_and_then
 from trainer.sample.sampler import OnStep, Sampler
 
 log = logging.getLogger("naysayer.worker")
 
 IDLE_S = 0.5
 RETRAIN_NICENESS = 10  # raters' pages come first
-TELLS_EVERY_S = 2.0  # how far a drawing is
+REPORT_EVERY_S = 2.0  # how far a drawing is
+RETRAIN = (sys.executable, "-m", "trainer.commands", "retrain")
 FIRST_BATCH = 2  # so that the first rater does not wait for a whole batch
 
 
@@ -183,23 +183,15 @@ def draw_and_record(
 
 
 def _claim_keeper(engine: Engine, worker: str) -> OnStep:
-    """Writes into the worker's claims how far its drawing is, every few seconds and no more often."""
-    last = 0.0
-
-    def keep(now: DrawStep) -> None:
-        nonlocal last
-        if time.monotonic() - last >= TELLS_EVERY_S:
-            keep_claims(engine, worker, now.step, now.steps)
-            last = time.monotonic()
-
-    return keep
+    """Writes into the worker's claims how far its drawing is."""
+    return now_and_then(lambda now: keep_claims(engine, worker, now.step, now.steps), REPORT_EVERY_S)
 
 
 class Retrainer:
     """Runs `naysayer retrain` beside the worker when it is due; after a failure waits for new rejects."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
-        self.engine, self.settings = engine, settings
+    def __init__(self, engine: Engine, settings: Settings, command: Sequence[str] = RETRAIN) -> None:
+        self.engine, self.settings, self.command = engine, settings, command
         self.process: subprocess.Popen[bytes] | None = None
         self.tried_at = -1
 
@@ -228,7 +220,7 @@ class Retrainer:
             self.process.wait()
 
     def _start(self, *options: str) -> None:
-        self.process = subprocess.Popen([sys.executable, "-m", "trainer.commands", "retrain", *options])
+        self.process = subprocess.Popen([*self.command, *options])
         os.setpriority(os.PRIO_PROCESS, self.process.pid, RETRAIN_NICENESS)
 
     def _is_running(self) -> bool:

@@ -6,10 +6,10 @@ import streamlit as st
 from markupsafe import Markup
 
 from feedback.figures.summary import newest_width, version_rows
-from feedback.sample.requests import COMING, ask, task
+from feedback.sample.requests import COMING, DrawRequest, ask_drawing, task
 from feedback.versions import get_version
 from store.errors import NaysayerError
-from store.tables import Task, TaskKind, TaskStatus
+from store.tables import Task, TaskStatus
 from ui.web.pieces import alert, data_line, head
 from ui.web.process import engine
 from ui.web.templates import render
@@ -47,8 +47,8 @@ def _page() -> None:
             strength = st.slider("Strength", 0.0, 10.0, float(own), 0.25, width=260)
             is_asked = st.form_submit_button("Draw", type="primary")
     if is_asked and prompt.strip():
-        body = {"prompt": prompt.strip(), "seed": int(seed), "versions": [left, right], "strength": strength}
-        st.session_state["asked"] = ask(engine(), TaskKind.draw, body)
+        request = DrawRequest(prompt.strip(), int(seed), [left, right], strength)
+        st.session_state["asked"] = ask_drawing(engine(), request)
     if number := st.session_state.get("asked"):
         _show(number)
 
@@ -73,13 +73,13 @@ class Side(NamedTuple):
 
 def drawn_html(found: Task, width: int) -> Markup:
     """Both pictures, `width` px wide, or how far the worker is."""
-    body, versions = found.body, found.body["versions"]
-    done, wanted = sum(str(n) in found.answer for n in set(versions)), len(set(versions))
+    asked = DrawRequest.of(found)
+    done, wanted = sum(str(n) in found.answer for n in set(asked.versions)), len(set(asked.versions))
     said = {
         TaskStatus.waiting: "waiting for the worker, which draws it after its current batch",
         TaskStatus.running: "; ".join(filter(None, [f"{done} of {wanted} drawn", found.message])),
-        TaskStatus.done: f"seed {body['seed']}, strength {body['strength']:g}",
+        TaskStatus.done: f"seed {asked.seed}" + ("" if asked.strength is None else f", strength {asked.strength:g}"),
         TaskStatus.failed: f"not drawn: {found.message}",
     }[found.status]
-    sides = [Side(n, found.answer.get(str(n)), found.answer.get(f"{n} {COMING}")) for n in versions]
-    return render("dashboard/html/drawn.html", sides=sides, prompt=body["prompt"], said=said, width=width, px=PX)
+    sides = [Side(n, found.answer.get(str(n)), found.answer.get(f"{n} {COMING}")) for n in asked.versions]
+    return render("dashboard/html/drawn.html", sides=sides, prompt=asked.prompt, said=said, width=width, px=PX)

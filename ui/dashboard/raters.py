@@ -7,7 +7,7 @@ import streamlit as st
 from markupsafe import Markup
 
 from feedback.people.agreement import ac1, alpha, percent_agreement
-from feedback.people.decisions import decide, give_role, rater_events
+from feedback.people.decisions import Decision, decide, give_role, rater_events
 from feedback.people.reliability import RECENT, RaterFigures, agreement_and_figures
 from feedback.rate.controls import AGREED, ControlRow, control_rows, controls_from_agreed, retire_control
 from store.errors import NaysayerError
@@ -139,7 +139,7 @@ def _confirm_decision(name: str, action: RaterAction) -> None:
     )
 
     def act(reason: str) -> str:
-        decide(engine(), name, action, by=viewer_name(), reason=reason, overlap=settings().overlap)
+        decide(engine(), name, Decision(action, viewer_name(), reason), settings().overlap)
         return DECIDED[action].capitalize()
 
     confirm(LABELS[action], act)

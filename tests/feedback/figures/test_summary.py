@@ -11,7 +11,7 @@ from sqlalchemy import Engine, delete, text
 from sqlmodel import col, select
 
 from feedback.figures.summary import Progress, progress, rating_state, same_seed_grid, standing, version_rows
-from feedback.people.decisions import decide
+from feedback.people.decisions import Decision, decide
 from feedback.pool.pool import pool
 from feedback.pool.tally import rebuild
 from feedback.pool.verdicts import outcome, outcome_of_counts
@@ -157,7 +157,7 @@ def test_an_excluded_rater_sees_the_same_progress(rated: Engine) -> None:
     for n, verdict in enumerate([Verdict.keep, Verdict.reject, Verdict.skip]):
         vote_at(rated, n, 1 + n, verdict, now)
     before = rating_state(rated, "ann", 10, now).progress
-    decide(rated, "ann", RaterAction.exclude, by="a test", reason="to see")
+    decide(rated, "ann", Decision(RaterAction.exclude, "a test", "to see"))
     assert rating_state(rated, "ann", 10, now).progress == before == Progress(2, 2)
     vote_at(rated, 3, 4, Verdict.keep, now)
     assert rating_state(rated, "ann", 10, now).progress == Progress(3, 3)

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -6,40 +6,40 @@ from sqlalchemy import Engine
 from feedback.people.decisions import role_of
 from feedback.people.invitations import invite, list_invitations, read_invitation, revoke_invitations
 from store.errors import BadRequest, NotSignedIn
-from store.tables import PersonRole
+from store.tables import PersonRole, utc_now
 
 SECRET = "a secret of more than thirty-two characters"
-NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+NOW = utc_now()
 
 
 def test_a_link_lets_its_person_in_until_it_expires(any_engine: Engine):
-    token = invite(any_engine, "ann", days=7, secret=SECRET, now=NOON)
-    assert read_invitation(any_engine, token, secret=SECRET, now=NOON + timedelta(days=6, hours=23)).name == "ann"
+    token = invite(any_engine, "ann", days=7, secret=SECRET)
+    assert read_invitation(any_engine, token, secret=SECRET, now=NOW + timedelta(days=6, hours=23)).name == "ann"
     with pytest.raises(NotSignedIn, match="expired"):
-        read_invitation(any_engine, token, secret=SECRET, now=NOON + timedelta(days=7))
+        read_invitation(any_engine, token, secret=SECRET, now=NOW + timedelta(days=7, minutes=5))
 
 
 def test_a_revoked_link_lets_nobody_in(any_engine: Engine):
-    tokens = [invite(any_engine, "ann", days=7, secret=SECRET, now=NOON) for _ in range(2)]
-    other = invite(any_engine, "bob", days=7, secret=SECRET, now=NOON)
-    assert revoke_invitations(any_engine, "ann", NOON) == 2
+    tokens = [invite(any_engine, "ann", days=7, secret=SECRET) for _ in range(2)]
+    other = invite(any_engine, "bob", days=7, secret=SECRET)
+    assert revoke_invitations(any_engine, "ann", NOW) == 2
     for token in tokens:
         with pytest.raises(NotSignedIn, match="revoked"):
-            read_invitation(any_engine, token, secret=SECRET, now=NOON)
-    assert read_invitation(any_engine, other, secret=SECRET, now=NOON).name == "bob"
+            read_invitation(any_engine, token, secret=SECRET, now=NOW)
+    assert read_invitation(any_engine, other, secret=SECRET, now=NOW).name == "bob"
     assert [row.revoked_at is None for row in list_invitations(any_engine)] == [True, False, False]
 
 
 def test_a_forged_link_lets_nobody_in(engine: Engine):
-    token = invite(engine, "ann", days=7, secret=SECRET, now=NOON)
-    invite(engine, "root", days=7, secret=SECRET, role=PersonRole.admin, now=NOON)
+    token = invite(engine, "ann", days=7, secret=SECRET)
+    invite(engine, "root", days=7, secret=SECRET, role=PersonRole.admin)
     number, signature = token.split(".")
     forged = [f"2.{signature}", f"{number}.", number, "", f"{number}.{'0' * 64}", f"9.{signature}", "é.é"]
     for one in forged:
         with pytest.raises(NotSignedIn):
-            read_invitation(engine, one, secret=SECRET, now=NOON)
+            read_invitation(engine, one, secret=SECRET, now=NOW)
     with pytest.raises(NotSignedIn):
-        read_invitation(engine, token, secret="another secret, just as long as the first", now=NOON)
+        read_invitation(engine, token, secret="another secret, just as long as the first", now=NOW)
 
 
 def test_a_short_secret_signs_nothing(engine: Engine):

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlmodel import select
 
 from feedback.figures.summary import standing, version_rows
-from feedback.people.reliability import flags_of, rater_figures
+from feedback.people.reliability import Care, flags_of, rater_figures
 from feedback.pool.pool import how_due, pool
 from feedback.rate.controls import control_rows, controls_from_agreed, make_control, retire_control
 from feedback.rate.queue import next_images
@@ -47,7 +47,7 @@ def test_random_votes_are_flagged_within_fifty_controls_and_honest_slips_are_not
         chance, right, raised = random.Random(seed), 0, False
         for seen in range(1, 51):
             right += chance.random() >= slips
-            raised |= bool(flags_of(Fraction(right, seen), Fraction(0, 0), Fraction(0, 0), Fraction(0, 0)))
+            raised |= bool(flags_of(Care(controls=Fraction(right, seen))))
         flagged += raised
     assert least <= flagged <= most
 
@@ -164,6 +164,6 @@ def pool_ids(engine: Engine) -> list[int]:
     return [item.image_id for item in _pool(engine)]
 
 
-def test_a_flag_stands_with_its_reason():
-    flags = flags_of(Fraction(5, 20), Fraction(0, 0), Fraction(40, 60), Fraction(0, 120), 80, -0.1)
+def test_a_flag_says_its_reason():
+    flags = flags_of(Care(Fraction(5, 20), Fraction(0, 0), Fraction(40, 60), Fraction(0, 120), 80, -0.1))
     assert [flag.split(" ")[0] for flag in flags] == ["5", "40", "nearly", "agrees"]

@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 from sqlalchemy import Engine, update
 
-from feedback.people.decisions import decide
+from feedback.people.decisions import Decision, decide
 from feedback.pool.counts import (
     IN_FIGURES,
     Outcomes,
@@ -76,7 +76,7 @@ def test_today_counts_the_votes_received_today(live: Engine) -> None:
 def test_an_excluded_raters_votes_count_only_beside_the_name(live: Engine) -> None:
     press(live, "ann", (1, REJECT), (2, KEEP), (3, SKIP))
     press(live, "bob", (1, REJECT))
-    decide(live, "ann", RaterAction.exclude, by="root", reason="random votes")
+    decide(live, "ann", Decision(RaterAction.exclude, "root", "random votes"))
     assert totals(live) == VoteTotals(1, 1, 1)
     with reading(live) as session:
         assert votes_by_rater_and_day(session) == [RaterDay(1, NOON.date(), 1, 1), RaterDay(2, NOON.date(), 1, 0)]

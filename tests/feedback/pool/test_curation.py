@@ -1,44 +1,20 @@
 """The pool by hand, and one picture opened."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from itertools import count
 
 import pytest
 from sqlalchemy import Engine
 from sqlmodel import select
 
 from feedback.figures.summary import version_rows
-from feedback.people.decisions import decide
+from feedback.people.decisions import Decision, decide
 from feedback.pool.curation import curate, open_image
-from feedback.pool.pool import PoolItem, how_due, pool
-from feedback.rate.queue import next_images
-from feedback.rate.terms import Terms
-from feedback.rate.votes import Press, record_votes
+from feedback.pool.pool import how_due
 from feedback.retrain.manifest import freeze
-from store.engine import reading, writing
+from store.engine import writing
 from store.errors import BadRequest, UnknownImage
 from store.tables import Mark, PoolAction, RaterAction, Reason, Verdict, Vote, VoteReason
-
-REQUEST = count()
-NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
-REJECT, KEEP = Verdict.reject, Verdict.keep
-
-
-def rate(engine: Engine, rater: str, verdicts: dict[int, Verdict]) -> None:
-    next_images(engine, rater, Terms(9, 600), count=500)
-    presses = [Press(f"request {next(REQUEST)}", image, verdict) for image, verdict in verdicts.items()]
-    receipts = record_votes(engine, rater, presses, Terms(9, 600), now=lambda: NOON)
-    assert not any(receipt.refused for receipt in receipts)
-
-
-def pool_of(engine: Engine) -> list[PoolItem]:
-    with reading(engine) as session:
-        return pool(session)
-
-
-def pool_ids(engine: Engine) -> list[int]:
-    return [item.image_id for item in pool_of(engine)]
+from tests.feedback.rating import KEEP, REJECT, pool_ids, rate
 
 
 def test_what_a_person_takes_out_of_the_pool_stays_out_until_restored(any_engine: Engine, fill: Callable):
@@ -76,6 +52,6 @@ def test_an_opened_image_says_which_presses_are_votes(any_engine: Engine, fill: 
     for rater, verdict in (("ann", REJECT), ("ann", KEEP), ("bob", Verdict.skip), ("cat", REJECT), ("dan", REJECT)):
         rate(any_engine, rater, {image: verdict})
     rate(any_engine, "cat", {image: Verdict.undo})
-    decide(any_engine, "dan", RaterAction.exclude, by="root", reason="random votes")
+    decide(any_engine, "dan", Decision(RaterAction.exclude, "root", "random votes"))
     votes = [(vote.rater, vote.verdict) for vote in open_image(any_engine, image).votes if vote.is_vote]
     assert votes == [("ann", KEEP)]

@@ -2,37 +2,13 @@
 
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
-from itertools import count
 
 from sqlalchemy import Engine, update
 
-from feedback.pool.pool import Due, PoolItem, how_due, pool
-from feedback.rate.queue import next_images
-from feedback.rate.terms import Terms
-from feedback.rate.votes import Press, record_votes
+from feedback.pool.pool import Due, how_due, pool
 from store.engine import reading, writing
 from store.tables import Image, Origin, Role, Verdict
-
-REQUEST = count()
-NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
-REJECT, KEEP = Verdict.reject, Verdict.keep
-
-
-def rate(engine: Engine, rater: str, verdicts: dict[int, Verdict]) -> None:
-    next_images(engine, rater, Terms(9, 600), count=500)
-    presses = [Press(f"request {next(REQUEST)}", image, verdict) for image, verdict in verdicts.items()]
-    receipts = record_votes(engine, rater, presses, Terms(9, 600), now=lambda: NOON)
-    assert not any(receipt.refused for receipt in receipts)
-
-
-def pool_of(engine: Engine) -> list[PoolItem]:
-    with reading(engine) as session:
-        return pool(session)
-
-
-def pool_ids(engine: Engine) -> list[int]:
-    return [item.image_id for item in pool_of(engine)]
+from tests.feedback.rating import KEEP, REJECT, pool_of, rate
 
 
 def test_the_pool_holds_sampled_images_with_a_verdict_in_their_order(any_engine: Engine, fill: Callable):

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine, func, update
 from sqlmodel import select
 
-from feedback.people.decisions import decide
+from feedback.people.decisions import Decision, decide
 from feedback.rate.queue import REPEAT_AFTER, Shown, next_images
 from feedback.rate.terms import Mix, Terms
 from feedback.rate.votes import Press, record_votes
@@ -209,10 +209,10 @@ def test_the_versions_are_mixed(any_engine: Engine, fill: Callable, publish_vers
 def test_a_paused_rater_gets_nothing_and_loses_no_vote(any_engine: Engine, fill: Callable) -> None:
     fill(any_engine)
     held = queue(any_engine, "ann")
-    decide(any_engine, "ann", RaterAction.pause, by="root", reason="away")
+    decide(any_engine, "ann", Decision(RaterAction.pause, "root", "away"))
     assert queue(any_engine, "ann") == []
     vote(any_engine, "ann", held[0], Verdict.reject)  # was on the screen
-    decide(any_engine, "ann", RaterAction.resume, by="root", reason="back")
+    decide(any_engine, "ann", Decision(RaterAction.resume, "root", "back"))
     assert set(queue(any_engine, "ann")) == set(held[1:])
 
 

@@ -5,7 +5,7 @@ from torch import Tensor
 from tests.trainer.sample.test_guidance import adapted, unet_inputs  # noqa: F401 - a fixture
 from trainer.base.model import Base
 from trainer.lora.tensors import TRAINED
-from trainer.sample.adapter_rows import Part, cache_last, make_forwards
+from trainer.sample.adapter_rows import Adapter, Part, cache_last, make_forwards
 from trainer.sample.guidance import Steering
 
 SCALE = 0.7
@@ -36,7 +36,9 @@ def test_both_forms_predict_the_same_and_leave_the_other_rows_alone(adapted, par
     start, end = part.bounds(rows)
     plain = predicted(adapted, rows)
     merged, low_rank = (
-        predicted(adapted, rows, make_forwards(adapted.pipe.unet, TRAINED, part, SCALE, {}, is_merged=is_merged))
+        predicted(
+            adapted, rows, make_forwards(adapted.pipe.unet, Adapter(TRAINED, SCALE), part, {}, is_merged=is_merged)
+        )
         for is_merged in (True, False)
     )
     torch.testing.assert_close(merged, low_rank, atol=1e-5, rtol=1e-4)
@@ -47,12 +49,12 @@ def test_both_forms_predict_the_same_and_leave_the_other_rows_alone(adapted, par
 
 def test_merging_leaves_the_bases_weights_as_they_are(adapted):  # noqa: F811
     before = {name: tensor.clone() for name, tensor in adapted.pipe.unet.state_dict().items()}
-    predicted(adapted, 4, make_forwards(adapted.pipe.unet, TRAINED, Part(0, 2), SCALE, {}))
+    predicted(adapted, 4, make_forwards(adapted.pipe.unet, Adapter(TRAINED, SCALE), Part(0, 2), {}))
     assert all(torch.equal(tensor, before[name]) for name, tensor in adapted.pipe.unet.state_dict().items())
 
 
 def test_a_rule_prepared_once_serves_many_calls(adapted):  # noqa: F811
-    changed = make_forwards(adapted.pipe.unet, TRAINED, Part(0, 2), SCALE, {})
+    changed = make_forwards(adapted.pipe.unet, Adapter(TRAINED, SCALE), Part(0, 2), {})
     assert torch.equal(predicted(adapted, 4, changed), predicted(adapted, 4, changed))
 
 
@@ -85,7 +87,7 @@ def test_in_half_precision_merging_costs_no_more_exactness_than_the_low_rank_for
     unet, part = adapted.pipe.unet, Part(0, 1)
 
     def change(is_merged: bool) -> Tensor:
-        changed = make_forwards(unet, TRAINED, part, SCALE, {}, is_merged=is_merged)
+        changed = make_forwards(unet, Adapter(TRAINED, SCALE), part, {}, is_merged=is_merged)
         return predicted(adapted, 2, changed).float() - predicted(adapted, 2).float()
 
     exact = change(False)

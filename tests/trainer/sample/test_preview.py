@@ -1,20 +1,12 @@
-import base64
-import io
 from dataclasses import replace
 
 import pytest
 import torch
 from diffusers import EulerDiscreteScheduler
-from PIL import Image
 
 from feedback.sample.jobs import Job
-from feedback.sample.requests import ask, task
-from store.layout import layout_of
-from store.migrate import open_store
-from store.tables import TaskKind, TaskStatus
-from trainer.sample import playground
-from trainer.sample.preview import predict_clean_latents, shrink
-from trainer.sample.sampler import Sampler, sample_latents
+from trainer.sample.preview import DrawStep, now_and_then, predict_clean_latents, shrink
+from trainer.sample.sampler import sample_latents
 
 
 def test_the_last_step_shows_the_picture_and_those_before_come_ever_closer(base):
@@ -41,21 +33,11 @@ def test_large_latents_are_shrunk_and_small_ones_kept():
     assert shrink(torch.zeros(1, 4, 16, 16)).shape == (1, 4, 16, 16)
 
 
-def test_the_playground_shows_a_picture_while_it_is_drawn(rated, base, monkeypatch):
-    engine, layout, shown = open_store(rated), layout_of(rated), []
-    number = ask(engine, TaskKind.draw, {"prompt": "a red cat", "seed": 3, "versions": [0], "strength": 4.0})
-    monkeypatch.setattr(playground, "TELLS_EVERY_S", 0.0)
-    record = playground.answer
-
-    def told(*given):
-        record(*given)
-        shown.append(task(engine, number))
-
-    monkeypatch.setattr(playground, "answer", told)
-    playground.draw_asked(engine, layout, Sampler(base, layout))
-    scheme, coming = shown[0].answer["0 coming"].split(",")
-    assert scheme == "data:image/webp;base64"
-    assert Image.open(io.BytesIO(base64.b64decode(coming))).size == (64, 64)
-    assert shown[-1].status is TaskStatus.done
-    assert shown[-1].answer.keys() == {"0"}
-    engine.dispose()
+def test_steps_are_reported_at_once_and_then_no_more_often_than_asked():
+    steps = [DrawStep(number, 3, lambda: torch.zeros(1)) for number in (1, 2, 3)]
+    for every_s, wanted in ((0.0, [1, 2, 3]), (600.0, [1])):
+        seen: list[int] = []
+        on_step = now_and_then(lambda step, seen=seen: seen.append(step.step), every_s)
+        for step in steps:
+            on_step(step)
+        assert seen == wanted

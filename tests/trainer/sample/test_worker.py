@@ -12,7 +12,7 @@ from feedback.figures.summary import InHand, standing
 from feedback.policy import rejects_needed
 from feedback.pool.pool import how_due
 from feedback.sample.plan import keep_claims, record_images
-from feedback.sample.requests import ask, take, task
+from feedback.sample.requests import DrawRequest, ask_drawing, take, task
 from feedback.versions import get_version, promote
 from store.engine import reading
 from store.files import only_one
@@ -90,7 +90,7 @@ def test_grid_pictures_are_never_queued_nor_pooled(rated, engine):
 def test_a_second_worker_draws_beside_the_first_and_leaves_the_rest_to_it(rated, engine):
     more = rated.model_copy(update={"queue_target": PICTURES + 4})
     with only_one(layout_of(rated).root / "worker.lock", "held"):
-        asked = ask(engine, TaskKind.draw, {"prompt": "a red star", "seed": 1, "versions": [0], "strength": None})
+        asked = ask_drawing(engine, DrawRequest("a red star", 1, [0], None))
         assert take(engine, TaskKind.draw) is not None  # the first worker is at it
         assert generate(more, once=True) > 0
         assert task(engine, asked).status is TaskStatus.running
@@ -143,24 +143,19 @@ def test_the_pictures_in_hand_are_shown_with_their_progress(rated, engine):
     assert standing(engine).in_hand == ()
 
 
-def test_a_failed_retrain_is_not_tried_again_until_new_rejects_come(rated, engine, monkeypatch):
-    started, popen = [], subprocess.Popen
-
-    def start_one_that_fails(command):
-        started.append(command)
-        return popen(["false"])
-
-    monkeypatch.setattr(subprocess, "Popen", start_one_that_fails)
-    retrainer = Retrainer(engine, rated.model_copy(update={"auto_retrain": True}))
+def test_a_failed_retrain_is_not_tried_again_until_new_rejects_come(rated, engine):
+    retrainer = Retrainer(engine, rated.model_copy(update={"auto_retrain": True}), command=["false"])
+    started = []
     for _ in range(2):
         retrainer.start_if_due()
         assert retrainer.process.wait() == 1
-    assert len(started) == 1
+        started.append(retrainer.process)
+    assert started[0] is started[1]
     generate(rated, once=True)
     assert rate_everything(engine, rated) > 0
     retrainer.start_if_due()
     assert retrainer.process.wait() == 1
-    assert len(started) == 2
+    assert retrainer.process is not started[0]
 
 
 def test_without_auto_retrain_the_worker_never_starts_one(rated, engine):

@@ -1,25 +1,10 @@
 import pytest
 
-from feedback.figures.summary import VersionRow
-from feedback.rate.queue import next_images
-from feedback.rate.terms import Terms
-from feedback.rate.votes import Press, record_votes
 from feedback.versions import promote
 from store.engine import writing
-from store.tables import Action, AliasEvent, AliasName, Run, RunStatus, Verdict, utc_now
+from store.tables import Action, AliasEvent, AliasName, Run, RunStatus, Verdict
+from tests.ui.dashboard.conftest import HOSTILE, row, vote_on
 from ui.dashboard.overview import effect_words, event_words, overview_html
-
-HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-def row(number: int, rejected: int, judged: int, *aliases: str) -> VersionRow:
-    return VersionRow(number, aliases, rejected, judged, judged, 2, 0, utc_now())
-
-
-def vote_on(engine, count: int, verdict: Verdict) -> None:
-    images = next_images(engine, "ada", Terms(1, 600), count=count)
-    presses = [Press(f"request-{verdict}-{image.image_id}", image.image_id, verdict) for image in images]
-    record_votes(engine, "ada", presses, Terms(1, 600))
 
 
 def test_the_overview_states_its_data_and_the_way_to_the_next_retrain(settings, engine, draw):

@@ -1,35 +1,14 @@
-from datetime import timedelta
-
 import pytest
 
-from feedback.people.decisions import decide
+from feedback.people.decisions import Decision, decide
 from feedback.pool.curation import curate, open_image
 from feedback.pool.gallery import Filter, gallery
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
-from store.engine import writing
-from store.tables import Mark, PoolAction, RaterAction, Reason, Verdict, VoteReason, utc_now
+from store.tables import PoolAction, RaterAction, Verdict
+from tests.ui.dashboard.conftest import HOSTILE
 from ui.dashboard.pool import gallery_html, opened_html, rings
-
-HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture
-def rated(engine, draw):
-    """Three pictures with a hostile prompt, rejected by a hostile name and kept by ada; one mark, one reason."""
-    draw(3, prompts=[HOSTILE])
-    now = utc_now()
-    for rater, verdict in ((HOSTILE, Verdict.reject), ("ada", Verdict.keep), ("eve", Verdict.reject)):
-        images = next_images(engine, rater, Terms(3, 600), count=3)
-        presses = [
-            Press(f"{rater[-3:-1]}-{image.image_id}", image.image_id, verdict, "one", now, now + timedelta(seconds=2))
-            for image in images
-        ]
-        assert not any(receipt.refused for receipt in record_votes(engine, rater, presses, Terms(3, 600)))
-    with writing(engine) as session:
-        session.add_all([VoteReason(vote_id=1, reason=Reason.hands), Mark(vote_id=1, x=0.25, y=1.5)])
-    return engine
 
 
 def test_an_opened_picture_shows_votes_reason_and_marks_within_the_frame(rated):
@@ -40,7 +19,7 @@ def test_an_opened_picture_shows_votes_reason_and_marks_within_the_frame(rated):
     assert [(ring.x, ring.y) for ring in rings(opened.votes)] == [(0.25, 1.0)]
     assert "left:25.00%;top:100.00%" in html
     assert "no version yet" in html
-    decide(rated, "eve", RaterAction.exclude, by="root", reason="x")
+    decide(rated, "eve", Decision(RaterAction.exclude, "root", "x"))
     assert "not counted: rater excluded" in opened_html(open_image(rated, 1), {})
 
 

@@ -1,35 +1,14 @@
-from datetime import timedelta
-
 import pytest
 
-from feedback.people.decisions import decide, rater_events
+from feedback.people.decisions import Decision, decide, rater_events
 from feedback.people.reliability import rater_figures
 from feedback.rate.controls import control_rows, make_control
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
-from store.engine import writing
-from store.tables import Mark, RaterAction, Reason, Verdict, VoteReason, utc_now
+from store.tables import RaterAction, Verdict
+from tests.ui.dashboard.conftest import HOSTILE
 from ui.dashboard.raters import agreement_html, controls_html, events_html, raters_html, states_of
-
-HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture
-def rated(engine, draw):
-    """Three pictures with a hostile prompt, rejected by a hostile name and kept by ada; one mark, one reason."""
-    draw(3, prompts=[HOSTILE])
-    now = utc_now()
-    for rater, verdict in ((HOSTILE, Verdict.reject), ("ada", Verdict.keep), ("eve", Verdict.reject)):
-        images = next_images(engine, rater, Terms(3, 600), count=3)
-        presses = [
-            Press(f"{rater[-3:-1]}-{image.image_id}", image.image_id, verdict, "one", now, now + timedelta(seconds=2))
-            for image in images
-        ]
-        assert not any(receipt.refused for receipt in record_votes(engine, rater, presses, Terms(3, 600)))
-    with writing(engine) as session:
-        session.add_all([VoteReason(vote_id=1, reason=Reason.hands), Mark(vote_id=1, x=0.25, y=1.5)])
-    return engine
 
 
 def test_the_raters_table_states_what_each_figure_is_based_on(rated):
@@ -46,7 +25,7 @@ def test_agreement_is_not_claimed_without_shared_pictures(settings, monkeypatch,
 
 
 def test_prompts_names_and_reasons_are_escaped(rated):
-    decide(rated, HOSTILE, RaterAction.exclude, by=HOSTILE, reason=HOSTILE)
+    decide(rated, HOSTILE, Decision(RaterAction.exclude, HOSTILE, HOSTILE))
     make_control(rated, 2, Verdict.reject, by=HOSTILE)
     for page in (
         raters_html(rater_figures(rated)),
@@ -58,8 +37,8 @@ def test_prompts_names_and_reasons_are_escaped(rated):
 
 
 def test_a_rater_who_is_paused_and_excluded_is_marked_so(rated):
-    decide(rated, "ada", RaterAction.pause, by="root", reason="x")
-    decide(rated, "ada", RaterAction.exclude, by="root", reason="x")
+    decide(rated, "ada", Decision(RaterAction.pause, "root", "x"))
+    decide(rated, "ada", Decision(RaterAction.exclude, "root", "x"))
     [ada] = [row for row in rater_figures(rated) if row.name == "ada"]
     assert states_of(ada) == ["paused", "excluded"]
 

@@ -1,20 +1,8 @@
-from feedback.figures.summary import VersionRow, version_rows
-from feedback.rate.queue import next_images
-from feedback.rate.terms import Terms
-from feedback.rate.votes import Press, record_votes
+from feedback.figures.summary import version_rows
 from feedback.retrain.manifest import freeze
-from store.tables import Verdict, utc_now
+from store.tables import Verdict
+from tests.ui.dashboard.conftest import row, vote_on
 from ui.dashboard.versions import table_html
-
-
-def row(number: int, rejected: int, judged: int, *aliases: str) -> VersionRow:
-    return VersionRow(number, aliases, rejected, judged, judged, 2, 0, utc_now())
-
-
-def vote_on(engine, count: int, verdict: Verdict) -> None:
-    images = next_images(engine, "ada", Terms(1, 600), count=count)
-    presses = [Press(f"request-{verdict}-{image.image_id}", image.image_id, verdict) for image in images]
-    record_votes(engine, "ada", presses, Terms(1, 600))
 
 
 def test_the_table_has_a_row_a_version_newest_first(engine, draw, publish_version):
