@@ -32,7 +32,7 @@ class _DataFolder(PydanticBaseSettingsSource):
     """The values of `naysayer.toml` in the data folder that the other sources name."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        raise NotImplementedError  # pydantic-settings asks for it; the whole file is read at once
+        return None, field_name, False  # pydantic-settings wants the method; the whole file is read at once
 
     def __call__(self) -> dict[str, Any]:
         folder = self.current_state.get("data_dir") or Settings.model_fields["data_dir"].default

@@ -108,7 +108,7 @@ def changes_of(before: Row[Any], vote: NewVote, overlap: int) -> list[Change]:
         rejects, keeps = (sum(change.add.get(name, 0) for change in counted) for name in COLUMNS)
         was, votes = votes, (votes[0] + rejects, votes[1] + keeps)
         changes += counted + (_move_tallies(before, vote.image_id, was, votes) if votes != was else [])
-    if vote.verdict is not Verdict.skip:
+    if vote.verdict is not Verdict.skip or before.verdict in COUNTERS:  # a mere skip brings nothing back into the queue
         changes += _settle_queue(before, vote.image_id, votes, overlap)
     return changes
 

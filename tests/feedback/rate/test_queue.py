@@ -141,6 +141,15 @@ def test_a_skipped_image_goes_to_others_at_once(any_engine: Engine, fill: Callab
     assert queue(any_engine, "ann") == [2]
 
 
+def test_a_vote_changed_to_a_skip_gives_the_picture_to_others(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine, images=1)
+    queue(any_engine, "ann")
+    vote(any_engine, "ann", 1, Verdict.reject)
+    assert queue(any_engine, "bob") == []
+    vote(any_engine, "ann", 1, Verdict.skip)
+    assert queue(any_engine, "bob", now=NOON + timedelta(seconds=601)) == [1]
+
+
 def test_a_skip_taken_back_shows_the_image_again(any_engine: Engine, fill: Callable) -> None:
     fill(any_engine, images=1)
     queue(any_engine, "ann")
