@@ -48,12 +48,12 @@ def next_images(engine: Engine, rater: str, terms: Terms, *, count: int, now: da
         if row.is_paused:
             return []
         assert row.id is not None
-        desk = _Desk(session, row.id, terms.overlap, now)
-        reserved = desk.find_reserved(count)
-        fresh = desk.find_fresh(count - len(reserved), reserved)
-        hand = (reserved + desk.mix_in(fresh, terms.mix))[:count]
-        desk.reserve(hand, now + timedelta(seconds=terms.lease_s))
-        return hand
+        picker = _Picker(session, row.id, terms.overlap, now)
+        reserved = picker.find_reserved(count)
+        fresh = picker.find_fresh(count - len(reserved), reserved)
+        chosen = (reserved + picker.mix_in(fresh, terms.mix))[:count]
+        picker.reserve(chosen, now + timedelta(seconds=terms.lease_s))
+        return chosen
 
 
 def settle_all(session: Session, *images: Any, overlap: int) -> None:
@@ -76,7 +76,7 @@ def settle_all(session: Session, *images: Any, overlap: int) -> None:
     )
 
 
-class _Desk:
+class _Picker:
     """The queries of one rater at one instant. A class, because all of them need the same four values."""
 
     def __init__(self, session: Session, me: int, overlap: int, now: datetime) -> None:
@@ -92,7 +92,7 @@ class _Desk:
         return self._run(candidates.reserved_images(), count=count)
 
     def find_fresh(self, count: int, reserved: Sequence[Shown]) -> list[Shown]:
-        """Pictures that are open to this rater and not in hand, in a different order for each rater."""
+        """Pictures that are open to this rater and not reserved yet, in a different order for each rater."""
         found: list[Shown] = []
         start = self.chance.randrange(PLACES)
         for window in (count + 8, NEAR, FAR):
@@ -110,20 +110,20 @@ class _Desk:
 
     def mix_in(self, images: Sequence[Shown], mix: Mix) -> list[Shown]:
         """The pictures with controls and repeats between them, by a chance that depends only on rater and picture."""
-        hand: list[Shown] = []
+        chosen: list[Shown] = []
         for image in images:
             drawn = random.Random(f"{self.me} {image.image_id}").random()
             extra = None
             if drawn < mix.controls:
-                extra = self._find_control(hand)
+                extra = self._find_control(chosen)
             elif drawn < mix.controls + mix.repeats:
-                extra = self._find_repeat(hand)
-            hand += [image] if extra is None else [extra, image]
-        return hand
+                extra = self._find_repeat(chosen)
+            chosen += [image] if extra is None else [extra, image]
+        return chosen
 
-    def reserve(self, hand: Sequence[Shown], until: datetime) -> None:
+    def reserve(self, chosen: Sequence[Shown], until: datetime) -> None:
         """Reserves the images for this rater until then, and records which of them are repeats."""
-        ids = [image.image_id for image in hand]
+        ids = [image.image_id for image in chosen]
         mine = (col(Lease.rater_id) == self.me, col(Lease.image_id).in_(ids))
         known = set(self.session.exec(select(Lease.image_id).where(*mine)))
         if known:
@@ -137,19 +137,19 @@ class _Desk:
             if image in self.repeated
         )
 
-    def _find_control(self, hand: Sequence[Shown]) -> Shown | None:
+    def _find_control(self, chosen: Sequence[Shown]) -> Shown | None:
         first, last = self.session.execute(candidates.control_ids()).one()
         if first is None:
             return None
-        without, start = [image.image_id for image in hand], self.chance.randint(first, last)
+        without, start = [image.image_id for image in chosen], self.chance.randint(first, last)
         for is_before in (False, True):
             if found := self._run(candidates.unseen_control(is_before), without=without, start=start):
                 return found[0]
         return None
 
-    def _find_repeat(self, hand: Sequence[Shown]) -> Shown | None:
+    def _find_repeat(self, chosen: Sequence[Shown]) -> Shown | None:
         values = {
-            "without": [image.image_id for image in hand],
+            "without": [image.image_id for image in chosen],
             "since": self.chance.randrange(REPEAT_AFTER, 2 * REPEAT_AFTER),
             "reach": REPEAT_REACH,
         }

@@ -14,6 +14,7 @@ import typer
 
 from store.errors import BadRequest, NaysayerError
 from store.migrate import open_store
+from store.process import catch_stop_signals
 from store.settings import Settings
 from ui.run.serve import pages_command
 
@@ -31,24 +32,22 @@ def supervise(settings: Settings) -> None:
     open_store(settings).dispose()
     here = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
     address = f"http://{here}:{settings.port}"
-    children = {
-        "worker": subprocess.Popen([sys.executable, "-m", "ui.commands", "generate"]),
-        "pages": subprocess.Popen(pages_command(settings), stdout=subprocess.DEVNULL),
-    }
-    asked: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda n, _: asked.append(n))
-    is_announced = False
-    while not asked and all(child.poll() is None for child in children.values()):
-        if not is_announced and _answers(address):
-            typer.echo(
-                f"\n  Rate pictures at {address}   (up after {time.monotonic() - started:.1f} s; Ctrl-C stops)\n"
-            )
-            is_announced = True
-        time.sleep(POLL_S)
-    ended = [name for name, child in children.items() if child.poll() is not None]
-    _stop(children)
-    if ended and not asked:
+    with catch_stop_signals() as stop:
+        children = {
+            "worker": subprocess.Popen([sys.executable, "-m", "ui.commands", "generate"]),
+            "pages": subprocess.Popen(pages_command(settings), stdout=subprocess.DEVNULL),
+        }
+        is_announced = False
+        while not stop.is_set() and all(child.poll() is None for child in children.values()):
+            if not is_announced and _answers(address):
+                typer.echo(
+                    f"\n  Rate pictures at {address}   (up after {time.monotonic() - started:.1f} s; Ctrl-C stops)\n"
+                )
+                is_announced = True
+            time.sleep(POLL_S)
+        ended = [name for name, child in children.items() if child.poll() is not None]
+        _stop(children)
+    if ended and not stop.is_set():
         raise NaysayerError(
             f"the {ended[0]} stopped by itself; its messages are above; `naysayer doctor` may know more"
         )
