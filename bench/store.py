@@ -36,7 +36,7 @@ from store.tables import Reason, Role, Verdict
 from ui.dashboard.overview import overview_html
 from ui.dashboard.pool import gallery_html, opened_html
 from ui.dashboard.raters import agreement_html, controls_html, events_html, raters_html
-from ui.dashboard.version import trained_html, uses_html
+from ui.dashboard.version_details import trained_html, uses_html
 from ui.dashboard.versions import table_html
 from ui.web.metrics import metrics_text
 from ui.words import standing_lines

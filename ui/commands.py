@@ -115,7 +115,7 @@ def promote(
     force: Annotated[bool, typer.Option("--force", help="Promote even then; needs a reason.")] = False,
 ) -> None:
     """Make a version the champion, which draws the next pictures; a check, a guardrail or the votes may forbid it."""
-    from feedback.gate.actions import promote_by_hand
+    from feedback.gate.by_hand import promote_by_hand
     from feedback.webhook import announce
     from store.layout import layout_of
     from store.migrate import open_store

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.loop.simulate import Habits, simulate
-from feedback.sample.jobs import Job
+from feedback.sample.job import Job
 from feedback.sample.plan import FIRST_EVALUATION_SEED
 from feedback.sample.prompts import add_prompts
 from feedback.versions import get_version, promote

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 
-from feedback.sample.jobs import Job
+from feedback.sample.job import Job
 from feedback.sample.list_files import Row, bad_row, read_rows
 from feedback.sample.prompts import clean_prompt
 from store.engine import reading, writing

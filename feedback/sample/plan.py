@@ -17,7 +17,7 @@ from feedback.sample.evaluation import (
     load_held_out_hashes,
     pair_hash,
 )
-from feedback.sample.jobs import Job
+from feedback.sample.job import Job
 from feedback.versions import PLAIN, alias_target
 from store.engine import reading, writing
 from store.files import sha256_of

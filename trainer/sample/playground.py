@@ -5,7 +5,7 @@ from functools import partial
 from sqlalchemy import Engine
 
 from feedback.rate.display import put_picture
-from feedback.sample.jobs import Job
+from feedback.sample.job import Job
 from feedback.sample.requests import COMING, DrawRequest, answer, take
 from feedback.versions import PLAIN, get_version
 from store.errors import NaysayerError

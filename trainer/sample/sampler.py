@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from feedback.recipe import Recipe
-from feedback.sample.jobs import Job
+from feedback.sample.job import Job
 from feedback.sample.plan import Drawing
 from store.errors import ModelError
 from store.layout import Layout

@@ -6,7 +6,7 @@ import streamlit as st
 from markupsafe import Markup
 
 from feedback.figures.summary import VersionRow, version_rows
-from feedback.gate.actions import list_objections, promote_by_hand
+from feedback.gate.by_hand import list_objections, promote_by_hand
 from feedback.gate.evidence import LORA_FILES, evidence_rows
 from feedback.gate.gate import RULE, Evidence, evidence_words, what_follows
 from feedback.runs import ask_for_retrain, latest_run, stop_retrain
@@ -15,7 +15,7 @@ from store.engine import reading
 from store.errors import NaysayerError
 from store.layout import layout_of
 from store.tables import RunStatus
-from ui.dashboard.version import show_inside
+from ui.dashboard.version_details import show_inside
 from ui.web.dialog import confirm, show_done
 from ui.web.phrases import plural
 from ui.web.pieces import alert, axis_end, head

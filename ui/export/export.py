@@ -14,7 +14,7 @@ from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Version
 from ui.export.card import model_card
-from ui.export.comfyui import (
+from ui.export.comfyui_workflow import (
     Example,
     Workflow,
     build_negative_half,

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from sqlmodel import col, select
 
 from feedback.figures.summary import version_rows
-from feedback.gate.actions import list_objections, promote_by_hand
+from feedback.gate.by_hand import list_objections, promote_by_hand
 from feedback.gate.evidence import evidence_of, evidence_rows, list_unmeasured, record_measures, run_gate
 from feedback.gate.gate import Conclusion, Step
 from feedback.gate.guardrails import Measures

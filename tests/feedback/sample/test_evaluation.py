@@ -22,7 +22,7 @@ from feedback.sample.evaluation import (
     pair_hash,
     read_pairs,
 )
-from feedback.sample.jobs import Job
+from feedback.sample.job import Job
 from feedback.sample.plan import Drawing, Wanted, next_work, record_images
 from feedback.sample.prompts import add_prompts
 from feedback.versions import begin

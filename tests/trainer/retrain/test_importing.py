@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save
 from sqlmodel import select
 
-from feedback.sample.jobs import Job
+from feedback.sample.job import Job
 from feedback.versions import get_version
 from store.engine import reading
 from store.errors import BadLora, Busy

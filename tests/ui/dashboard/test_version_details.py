@@ -9,7 +9,7 @@ from feedback.retrain.manifest import freeze
 from feedback.statistics import Interval
 from feedback.versions import get_version
 from store.tables import Role, Verdict
-from ui.dashboard.version import guardrails_html, settings_html, trained_html, uses_html
+from ui.dashboard.version_details import guardrails_html, settings_html, trained_html, uses_html
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 

@@ -6,7 +6,7 @@ import pytest
 from store.engine import writing
 from store.settings import Settings
 from store.tables import Version
-from ui.export.comfyui import Example, build_same_prompt
+from ui.export.comfyui_workflow import Example, build_same_prompt
 from ui.export.export import Format, export_lora
 
 # Outputs and inputs of ComfyUI's nodes, from `nodes.py`, `nodes_hooks.py`, `nodes_custom_sampler.py`.

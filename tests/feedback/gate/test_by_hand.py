@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine
 
-from feedback.gate.actions import list_objections, promote_by_hand
+from feedback.gate.by_hand import list_objections, promote_by_hand
 from feedback.versions import begin, champion, events, publish
 from store.engine import writing
 from store.errors import BadRequest
