@@ -22,7 +22,7 @@ from feedback.rate.terms import Mix, Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.versions import withdraw
 from store.settings import Settings
-from store.tables import Origin, PoolAction, RaterAction, Verdict
+from store.tables import Origin, PoolAction, RaterAction, Reason, Verdict
 from ui.dashboard.overview import overview_html
 from ui.dashboard.raters import based_on
 from ui.web.metrics import metrics_text
@@ -99,7 +99,8 @@ def live_through(engine: Engine, chance: random.Random) -> None:
 
 def _press(engine: Engine, rater: str, image: int, request: int, chance: random.Random) -> None:
     verdict = chance.choices(list(Verdict), (4, 4, 1, 1))[0]
-    [receipt] = record_votes(engine, rater, [Press(f"{rater} {request}", image, verdict)], TERMS)
+    reasons = frozenset(chance.sample(list(Reason), chance.randrange(3)) if verdict is Verdict.reject else ())
+    [receipt] = record_votes(engine, rater, [Press(f"{rater} {request}", image, verdict, reasons=reasons)], TERMS)
     assert not receipt.refused
 
 
@@ -116,7 +117,7 @@ def test_every_page_shows_what_an_independent_query_counts(live: Engine, seed: i
         for shown, wanted in _compare(live, rows_of, true):
             assert shown == wanted
             compared += 1
-    assert compared > 60
+    assert compared > 75
     assert differences(live) == []
 
 
@@ -145,6 +146,7 @@ def _compare(engine: Engine, rows_of: Callable, true: dict[str, int]):
                 f"SELECT sum(verdict = 'reject'), sum(verdict = 'keep') FROM counted WHERE image_id = {thumb.image_id}"
             )
             yield (thumb.rejects, thumb.keeps), counts[0]
+    yield from _compare_filters(engine, rows_of)
     opened = open_image(engine, 1)
     yield sum(vote.is_vote for vote in opened.votes), rows_of("SELECT count(*) FROM counted WHERE image_id = 1")[0][0]
 
@@ -156,6 +158,22 @@ def _compare(engine: Engine, rows_of: Callable, true: dict[str, int]):
     by_day = "SELECT count(*) FROM counted WHERE origin = 'sampled'"
     yield sum(day.rejects + day.keeps for day in days(engine)), rows_of(by_day)[0][0]
     yield from _compare_raters(engine, rows_of, true)
+
+
+def _compare_filters(engine: Engine, rows_of: Callable):
+    rejects = "SELECT image_id FROM pooled WHERE lead > 0 AND image_id IN"
+    voted = "(SELECT image_id FROM counted JOIN vote_reason ON vote_id = counted.id WHERE verdict = 'reject' AND reason"
+    for reason in Reason:
+        rows = rows_of(f"{rejects} {voted} = '{reason.value}')")
+        yield _shown(engine, Filter(reason=reason)), (reason, sorted(rows))
+    for rater in RATERS:
+        rows = rows_of(f"{rejects} (SELECT image_id FROM judging WHERE name = '{rater}')")
+        yield _shown(engine, Filter(rater=rater)), (rater, sorted(rows))
+
+
+def _shown(engine: Engine, chosen: Filter):
+    thumbs = gallery(engine, chosen, size=100).thumbs
+    return chosen.reason or chosen.rater, sorted((thumb.image_id,) for thumb in thumbs)
 
 
 def _compare_raters(engine: Engine, rows_of: Callable, true: dict[str, int]):
