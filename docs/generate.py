@@ -7,7 +7,6 @@ read on GitHub, and tests/test_docs.py fails when one no longer matches the code
 import inspect
 import tempfile
 from collections.abc import Callable, Iterator
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import typer
 from store import errors
 from store.migrate import open_store
 from store.settings import Settings
-from ui.commands import app
+from ui.commands import whole_app
 from ui.rate.plain_form import plain_routes
 from ui.rate.routes import routes
 from ui.server import redirect_to_rating
@@ -35,11 +34,7 @@ def settings_list() -> str:
 
 def commands_list() -> str:
     """Every command with its arguments and options, as `--help` gives them."""
-    group = typer.Typer()
-    for part in [app, *(point.load() for point in entry_points(group="naysayer.commands"))]:
-        group.registered_commands += part.registered_commands
-        group.registered_groups += part.registered_groups
-    return "\n\n".join(_command(name, command) for name, command in sorted(_commands(typer.main.get_command(group))))
+    return "\n\n".join(_command(name, one) for name, one in sorted(_commands(typer.main.get_command(whole_app()))))
 
 
 def _commands(group: Any, prefix: str = "naysayer") -> Iterator[tuple[str, Any]]:

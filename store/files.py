@@ -147,6 +147,6 @@ def expand_home(path: str) -> str:
 def read_toml(path: Path) -> dict[str, Any]:
     """What a TOML file holds. Raises BadRequest when it is not TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"{path} cannot be read as TOML: {error}; correct it or remove it") from error

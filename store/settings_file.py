@@ -1,20 +1,35 @@
 """Settings from outside: read once by each process, and kept in `naysayer.toml` by `naysayer set` and `unset`."""
 
+import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import tomlkit
-from dotenv import dotenv_values
 from pydantic import ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from store.errors import BadRequest
-from store.files import make_folder, write_file
-from store.settings import BUILTIN, NOT_KEPT, PATHS, PREFIX, SECRETS, SETTINGS_FILE, Settings, nearest
+from store.files import make_folder, read_toml, write_file
+from store.settings import BUILTIN, PATHS, PREFIX, Settings
+from store.settings.checks import clean_path, clean_text, only_host, without_password
+from store.settings.sources import NOT_KEPT, SECRETS, SETTINGS_FILE, is_secret, nearest, read_dotenv
 
 READ_ELSEWHERE = {"NAYSAYER_REALDATA", "NAYSAYER_CHROMIUM", "NAYSAYER_TEST_POSTGRES_URL"}
 """Names that only tests read: where real files, a browser and a PostgreSQL server are."""
+ALIKE = 0.8
+"""How like ours the beginning of a name must be to be taken for a misspelt one."""
+
+
+class WithoutFile(Settings):
+    """The settings as they are without the data folder's file, which is about to be changed."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource, **named: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return super().settings_customise_sources(settings_cls, *sources, **named)[:-1]
 
 
 class Origin(NamedTuple):
@@ -25,6 +40,16 @@ class Origin(NamedTuple):
     place: str
 
     @property
+    def is_secret(self) -> bool:
+        """Whether the value is a secret, or holds one."""
+        return bool(self.value) and is_secret(self.field, self.value)
+
+    @property
+    def text(self) -> str:
+        """The value as it is written into a shell or a file."""
+        return "" if self.value is None else str(self.value)
+
+    @property
     def words(self) -> str:
         """The value for people; never that of a secret.
 
@@ -33,7 +58,9 @@ class Origin(NamedTuple):
         """
         if self.field in SECRETS:
             return "set" if self.value else ""
-        return "" if self.value is None else str(self.value)
+        if self.field == "store_url":
+            return without_password(self.text)
+        return only_host(self.text) if self.field == "webhook_url" and self.value else self.text
 
 
 def read_settings() -> Settings:
@@ -42,41 +69,59 @@ def read_settings() -> Settings:
     Raises BadRequest naming the first value that cannot be used, or a name that is no setting.
     """
     _refuse_unknown(os.environ, "the environment")
-    _refuse_unknown(_dotenv(), ".env")
+    _refuse_unknown(read_dotenv(), ".env")
     try:
         return Settings()
     except ValidationError as error:
-        raise BadRequest(f"{reason_of(error, _place_of)}; see docs/reference/settings.md") from error
+        raise BadRequest(f"{_reason(error.errors()[0], _place_of)}; see docs/reference/settings.md") from error
 
 
-def keep(settings: Settings, name: str, value: str) -> Path:
-    """Keeps a setting in the data folder; returns the file. Comments in it stay.
+def read_data_dir() -> Path:
+    """The data folder, even while another setting cannot be used. Raises BadRequest when this one cannot."""
+    name = f"{PREFIX}DATA_DIR"
+    found = [
+        value
+        for place in (os.environ, read_dotenv())
+        for key, value in place.items()
+        if key.upper() == name and value.strip()
+    ]
+    try:
+        return Path(clean_path(clean_text(found[0]))) if found else Settings.model_fields["data_dir"].default
+    except ValueError as error:
+        raise BadRequest(f"{name} in {_place_of('data_dir')} cannot be used: {error}") from error
+
+
+def keep(folder: Path, name: str, value: str) -> Path:
+    """Keeps a setting in the file of this data folder; returns the file. Comments in it stay.
 
     Raises BadRequest, and writes nothing, when the name is no setting or the value cannot be used.
     """
     field = field_of(name)
-    if field in NOT_KEPT:
+    if field in NOT_KEPT or is_secret(field, value):
         raise BadRequest(
             f"{field} cannot be kept in the data folder; put {PREFIX}{field.upper()} into the environment or .env"
         )
     if not value.strip():
-        return forget(settings, name)
-    document = _document(settings)
+        return forget(folder, name)
+    document = _document(folder)
     document[field] = _absolute(value) if field in PATHS else value
-    value_checked = getattr(_check(settings, document), field)
-    document[field] = str(value_checked) if isinstance(value_checked, Path) else value_checked
-    return _write(settings, document)
+    checked = _check(folder, document) or _faults(folder, {field: document[field]})[0]
+    if checked is not None:
+        found = getattr(checked, field)
+        document[field] = str(found) if isinstance(found, Path) else found
+    return _write(folder, document)
 
 
-def forget(settings: Settings, name: str) -> Path:
-    """Takes a setting out of the data folder's file, so that its default holds again; returns the file.
+def forget(folder: Path, name: str) -> Path:
+    """Takes a setting out of the file of this data folder, so that its default holds again; returns the file.
 
     Raises BadRequest, and writes nothing, when the other settings in the file need this one.
     """
-    document = _document(settings)
-    if document.pop(field_of(name), None) is not None:
-        _check(settings, document)
-    return _write(settings, document)
+    document = _document(folder)
+    if document.pop(name if name in document else field_of(name), None) is None:
+        return folder / SETTINGS_FILE
+    _check(folder, document)
+    return _write(folder, document)
 
 
 def field_of(name: str) -> str:
@@ -87,18 +132,23 @@ def field_of(name: str) -> str:
     >>> field_of("NAYSAYER_RETRAIN_AFTER")
     'retrain_after'
     """
-    field = name.strip().replace("-", "_").lower().removeprefix(PREFIX.lower())
+    field = as_field(name)
     if field not in Settings.model_fields:
-        raise BadRequest(f"{name} is not a setting{nearest(field)}; see docs/reference/settings.md")
+        raise BadRequest(f"{name!r} is not a setting{_nearest(field)}; see docs/reference/settings.md")
     return field
+
+
+def as_field(name: str) -> str:
+    """A name as settings are spelt in Python and in the file."""
+    return name.strip().replace("-", "_").lower().removeprefix(PREFIX.lower())
 
 
 def origins(settings: Settings) -> list[Origin]:
     """Every setting with its value and its place: the environment, `.env`, the data folder's file, or the default."""
     places = [
         ("environment", _fields(os.environ)),
-        (".env", _fields(_dotenv())),
-        (SETTINGS_FILE, set(_document(settings))),
+        (".env", _fields(read_dotenv())),
+        (SETTINGS_FILE, set(_document(settings.data_dir))),
     ]
     return [
         Origin(field, getattr(settings, field), next((place for place, fields in places if field in fields), "default"))
@@ -110,18 +160,10 @@ def _place_of(field: str) -> str:
     """Where this process reads a setting from, in words."""
     if field in _fields(os.environ):
         return "the environment"
-    return ".env" if field in _fields(_dotenv()) else f"{SETTINGS_FILE} in the data folder"
+    return ".env" if field in _fields(read_dotenv()) else f"{SETTINGS_FILE} in the data folder"
 
 
-def _dotenv() -> Mapping[str, str | None]:
-    """The lines of `.env` in the current folder. Raises BadRequest when it is not UTF-8."""
-    try:
-        return dotenv_values(".env", interpolate=False)
-    except UnicodeDecodeError as error:
-        raise BadRequest(".env in this folder is not UTF-8 text; save it as UTF-8") from error
-
-
-def _fields(values: Mapping[str, str | None]) -> set[str]:
+def _fields(values: Mapping[str, str]) -> set[str]:
     return {
         name.upper().removeprefix(PREFIX).lower()
         for name, value in values.items()
@@ -131,46 +173,75 @@ def _fields(values: Mapping[str, str | None]) -> set[str]:
 
 def _absolute(value: str) -> str:
     """The whole path of a file or folder that exists; else the value, which may be a hub id."""
-    path = Path(value)
-    return str(path.resolve()) if value != BUILTIN and path.exists() else value
-
-
-def _check(settings: Settings, document: Mapping[str, Any]) -> Settings:
-    """The settings as they are with this document as the file. Raises BadRequest when they cannot be used."""
-    # Settings reads the old file as well: what is taken out of it must not come back from there.
-    removed = set(_document(settings)) - set(document) - _fields(os.environ) - _fields(_dotenv())
-    defaults = {field: Settings.model_fields[field].default for field in removed}
     try:
-        return Settings(**defaults | dict(document) | {"data_dir": settings.data_dir})
+        path = Path(value)
+        return str(path.resolve()) if value != BUILTIN and path.exists() else value
+    except (OSError, ValueError):
+        return value  # no path at all; the check says so
+
+
+def _check(folder: Path, document: tomlkit.TOMLDocument) -> Settings | None:
+    """The settings as they would be with this document as the file; None while an older fault of the file remains.
+
+    Raises BadRequest when the document has a fault that the file does not have.
+    """
+    after, found = _faults(folder, document.unwrap())
+    _, before = _faults(folder, _document(folder).unwrap())
+    known = {(fault["loc"], fault["msg"]) for fault in before}
+    new = [fault for fault in found if (fault["loc"], fault["msg"]) not in known]
+    if before:
+        new = [fault for fault in new if fault["loc"]]  # the others were hidden by the older fault
+    if new:
+        raise BadRequest(f"{_reason(new[0])}; nothing was changed")
+    return after
+
+
+def _faults(folder: Path, values: Mapping[str, Any]) -> tuple[Settings | None, list[Any]]:
+    given = {name: value for name, value in values.items() if name in Settings.model_fields}
+    try:
+        return WithoutFile(**given | {"data_dir": folder}), []
     except ValidationError as error:
-        raise BadRequest(f"{reason_of(error)}; nothing was changed") from error
+        return None, error.errors()
 
 
-def _document(settings: Settings) -> tomlkit.TOMLDocument:
-    path = settings.data_dir / SETTINGS_FILE
-    return tomlkit.parse(path.read_text(encoding="utf-8")) if path.is_file() else tomlkit.document()
+def _document(folder: Path) -> tomlkit.TOMLDocument:
+    path = folder / SETTINGS_FILE
+    if not path.is_file():
+        return tomlkit.document()
+    read_toml(path)  # says where it is no TOML
+    return tomlkit.parse(path.read_text(encoding="utf-8-sig"))
 
 
-def _write(settings: Settings, document: tomlkit.TOMLDocument) -> Path:
-    make_folder(settings.data_dir)
-    path = settings.data_dir / SETTINGS_FILE
+def _write(folder: Path, document: tomlkit.TOMLDocument) -> Path:
+    make_folder(folder)
+    path = folder / SETTINGS_FILE
     write_file(path, tomlkit.dumps(document).encode())
     return path
 
 
-def reason_of(error: ValidationError, place_of: Callable[[str], str] | None = None) -> str:
+def _reason(fault: Mapping[str, Any], place_of: Callable[[str], str] | None = None) -> str:
     """Which setting cannot be used, where it is read from, and why; never with the value of a secret."""
-    first = error.errors()[0]
-    why = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:
+    why = fault["msg"].removeprefix("Value error, ")
+    if not fault["loc"]:
         return why  # of several settings; it names them itself
-    field = str(first["loc"][0])
+    field = str(fault["loc"][0])
     place = f" in {place_of(field)}" if place_of else ""
     return f"{PREFIX}{field.upper()}{place} cannot be used: {why}"
 
 
-def _refuse_unknown(names: Any, place: str) -> None:
+def _refuse_unknown(names: Iterable[str], place: str) -> None:
     for name in names:
-        field = name.upper().removeprefix(PREFIX).lower()
-        if name.upper().startswith(PREFIX) and name not in READ_ELSEWHERE and field not in Settings.model_fields:
-            raise BadRequest(f"{name} in {place} is not a setting{nearest(field)}; see docs/reference/settings.md")
+        prefix, _, rest = name.upper().partition("_")
+        is_ours = name.upper().startswith(PREFIX) and name not in READ_ELSEWHERE
+        is_alike = rest.lower() in Settings.model_fields and _is_like_ours(prefix)
+        if is_alike or (is_ours and rest.lower() not in Settings.model_fields):
+            raise BadRequest(f"{name} in {place} is not a setting{_nearest(rest)}; see docs/reference/settings.md")
+
+
+def _is_like_ours(prefix: str) -> bool:
+    ours = PREFIX.rstrip("_")
+    return prefix != ours and difflib.SequenceMatcher(None, prefix, ours).ratio() >= ALIKE
+
+
+def _nearest(name: str) -> str:
+    return nearest(name, Settings.model_fields)

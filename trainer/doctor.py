@@ -14,10 +14,11 @@ from feedback.runs import latest_run
 from feedback.sample.prompts import list_prompts
 from feedback.versions import PLAIN
 from store.engine import has_wal_reset_bug, is_sqlite, reading, sqlite_module
-from store.errors import NaysayerError, OtherBase
+from store.errors import OtherBase
 from store.files import sha256_of_file
 from store.layout import Layout, layout_of
 from store.migrate import check_integrity, open_store
+from store.process import sentence_of
 from store.settings import Settings
 from store.tables import Image, RunStatus, Version
 from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE
@@ -38,8 +39,8 @@ def examine(settings: Settings) -> list[Finding]:
     findings = [*_guarded(_installation), *_guarded(lambda: _disk(settings))]
     try:
         engine = open_store(settings)
-    except (NaysayerError, OSError) as error:
-        return [*findings, Finding(False, str(error))]
+    except Exception as error:
+        return [*findings, Finding(False, sentence_of(error))]
     layout = layout_of(settings)
     for check in (
         lambda: _database(engine),
@@ -55,8 +56,8 @@ def examine(settings: Settings) -> list[Finding]:
 def _guarded(check: Callable[[], Iterable[Finding]]) -> list[Finding]:
     try:
         return list(check())
-    except (NaysayerError, OSError) as error:
-        return [Finding(False, str(error))]
+    except Exception as error:  # a check that fails is a finding, and the others go on
+        return [Finding(False, sentence_of(error))]
 
 
 def _installation() -> Iterable[Finding]:

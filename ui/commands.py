@@ -1,6 +1,5 @@
 """The `naysayer` command. The trainer and the benches add theirs through the entry points `naysayer.commands`."""
 
-import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
@@ -25,11 +24,16 @@ app.add_typer(evaluation, name="evaluation")
 
 def main() -> None:
     """Runs the command line with the commands of the trainer and the benches."""
-    for point in entry_points(group="naysayer.commands"):
-        part = point.load()
-        app.registered_commands += part.registered_commands
-        app.registered_groups += part.registered_groups
-    run_command(app)
+    run_command(lambda: whole_app()())
+
+
+def whole_app() -> typer.Typer:
+    """The commands of this file, of the trainer and of the benches."""
+    whole = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=app.info.help)
+    for part in [app, *(point.load() for point in entry_points(group="naysayer.commands"))]:
+        whole.registered_commands += part.registered_commands
+        whole.registered_groups += part.registered_groups
+    return whole
 
 
 @app.command()
@@ -43,11 +47,9 @@ def run() -> None:
 @app.command()
 def pages() -> None:
     """Start only the web pages."""
-    import subprocess
+    from ui.run.serve import become_pages
 
-    from ui.run.serve import pages_command
-
-    sys.exit(subprocess.call(pages_command(read_settings())))
+    become_pages(read_settings())
 
 
 @app.command()
@@ -89,23 +91,29 @@ def set_value(
     value: Annotated[str, typer.Argument(help="Its value; an empty one goes back to the default.")],
 ) -> None:
     """Keep a setting in the data folder, for every command on this store, cron's included."""
-    from store.settings_file import keep
-    from ui.settings_table import kept_words
+    from store.settings_file import keep, read_data_dir
 
-    settings = read_settings()
-    path = keep(settings, name, value)
-    typer.echo(kept_words(name, path, read_settings()))
+    _say_kept(name, keep(read_data_dir(), name, value))
 
 
 @app.command()
 def unset(name: Annotated[str, typer.Argument(help="The setting, e.g. retrain_after.")]) -> None:
     """Take a setting out of the data folder, so that its default holds again."""
-    from store.settings_file import forget
+    from store.settings_file import forget, read_data_dir
+
+    _say_kept(name, forget(read_data_dir(), name))
+
+
+def _say_kept(name: str, path: Path) -> None:
+    """What holds now; the file may still hold another value that cannot be used."""
+    from store.errors import BadRequest
     from ui.settings_table import kept_words
 
-    settings = read_settings()
-    path = forget(settings, name)
-    typer.echo(kept_words(name, path, read_settings()))
+    try:
+        settings = read_settings()
+    except BadRequest as error:
+        raise BadRequest(f"{name} is changed in {path}, but {error}") from error
+    typer.echo(kept_words(name, path, settings))
 
 
 @app.command()
@@ -229,7 +237,7 @@ def invite(
         raise BadRequest(f"a role is rater, curator or admin; {role[:40]!r} was given")
     else:
         token = invite(engine, name, days=days, secret=settings.secret, role=PersonRole(role))
-        base = settings.public_url.rstrip("/") or f"http://{settings.host}:{settings.port}"
+        base = settings.public_url or settings.address
         typer.echo(f"{base}/naysayer/invited/{token}")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 
 from store.settings import PREFIX, Settings
-from store.settings_file import Origin, field_of, origins
+from store.settings_file import Origin, as_field, origins
 
 GROUPS = {
     "Start here": (
@@ -49,8 +49,10 @@ def settings_list(origins: list[Origin]) -> str:
 
 def kept_words(name: str, path: Path, settings: Settings) -> str:
     """What holds after a change of the data folder's file."""
-    field = field_of(name)
-    found = next(origin for origin in origins(settings) if origin.field == field)
+    field = as_field(name)
+    found = next((origin for origin in origins(settings) if origin.field == field), None)
+    if found is None:
+        return f"{name}, which is no setting, is not in {path} any more"
     now = f"{field} is {found.words}" if found.words else f"{field} is empty"
     if found.place in ("environment", ".env"):
         return f"{path} is written, but {PREFIX}{field.upper()} in {_the(found.place)} wins here: {now}"

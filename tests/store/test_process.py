@@ -1,10 +1,13 @@
+import errno
 import os
 import signal
+import tempfile
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from store.errors import BadRequest, Busy, Interrupted
-from store.process import catch_stop_signals, run_command
+from store.process import DETAILS, catch_stop_signals, run_command
 
 
 @pytest.mark.parametrize(
@@ -22,9 +25,80 @@ def test_an_error_is_one_line_and_an_exit_code(error, code, capsys):
     assert capsys.readouterr().err == f"naysayer: {error}\n"
 
 
-def test_an_error_that_is_not_ours_keeps_its_traceback():
-    with pytest.raises(ZeroDivisionError):
-        run_command(lambda: 1 / 0)
+def message_of(error: Exception, capsys) -> str:
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        run_command(fail)
+    assert ended.value.code == 1
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    return message
+
+
+def test_an_error_that_nobody_foresaw_is_one_sentence_that_names_the_details(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("NAYSAYER_DATA_DIR", str(tmp_path))
+    message = message_of(ZeroDivisionError("division\nby zero"), capsys)
+    assert "unforeseen happened (ZeroDivisionError: division by zero)" in message
+    assert str(tmp_path / DETAILS) in message
+    assert "Traceback" in (tmp_path / DETAILS).read_text()
+
+
+def test_without_a_data_folder_the_details_are_among_the_temporary_files(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("NAYSAYER_DATA_DIR", str(tmp_path / "none"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert str(tmp_path / DETAILS) in message_of(KeyError("x"), capsys)
+    assert not (tmp_path / "none").exists()
+
+
+def test_no_secret_is_in_the_message_or_in_the_details(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NAYSAYER_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("NAYSAYER_WEBHOOK_SECRET", "hunter2" * 5)
+    (tmp_path / ".env").write_text("NAYSAYER_SECRET=swordfish-swordfish-swordfish-swordfish\n")
+    text = f"{'hunter2' * 5} swordfish-swordfish-swordfish-swordfish postgresql://ada:pw1234@db/x"
+    message = message_of(RuntimeError(text), capsys) + (tmp_path / DETAILS).read_text()
+    assert not [secret for secret in ("hunter2", "swordfish", "pw1234") if secret in message]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "x.png"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        OperationalError("INSERT", {}, Exception("database or disk is full")),
+        RuntimeError("I/O error: No space left on device (os error 28)"),
+    ],
+    ids=["disk", "quota", "database", "safetensors"],
+)
+def test_a_full_disk_is_called_one_wherever_it_shows(error, capsys):
+    assert message_of(error, capsys).startswith("naysayer: disk full")
+
+
+def test_what_the_system_says_of_a_file_is_a_sentence(capsys, tmp_path):
+    with pytest.raises(IsADirectoryError) as found:
+        tmp_path.read_bytes()
+    assert message_of(found.value, capsys) == (
+        f"naysayer: Is a directory: {tmp_path}; check the name, and that you may read and write there\n"
+    )
+
+
+def test_a_name_that_is_no_text_does_not_end_the_message(capfd):
+    assert "\\udcff" in message_of(BadRequest("\udcff"), capfd)
+
+
+def test_a_hangup_stops_a_command_unless_it_is_ignored():
+    with catch_stop_signals() as stop:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert stop.wait(5)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with catch_stop_signals() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not stop.wait(0.2)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -25,7 +25,7 @@ def test_a_public_address_without_sign_in_is_refused_in_a_sentence(host, monkeyp
         ({"secret": ""}, "32 or more"),
         ({"secret": "x" * 31}, "32 or more"),
         ({"public_url": ""}, "NAYSAYER_PUBLIC_URL"),
-        ({"public_url": "rate.example.org"}, "NAYSAYER_PUBLIC_URL"),
+        ({"public_url": "rate.example.org"}, "public_url\n.* no web address"),
         ({"sign_in": "oidc"}, "NAYSAYER_OIDC_CLIENT_ID"),
     ],
 )

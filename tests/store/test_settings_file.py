@@ -1,8 +1,9 @@
 import pytest
 
 from store.errors import BadRequest
-from store.settings import SETTINGS_FILE, Settings
-from store.settings_file import field_of, forget, keep, origins, read_settings
+from store.settings import Settings
+from store.settings.sources import SETTINGS_FILE
+from store.settings_file import field_of, forget, keep, origins, read_data_dir, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -19,13 +20,13 @@ def places() -> dict[str, str]:
 
 
 def test_what_is_kept_holds_for_every_process_on_the_store():
-    keep(read_settings(), "NAYSAYER_RETRAIN_AFTER", "7")
+    keep(read_data_dir(), "NAYSAYER_RETRAIN_AFTER", "7")
     assert read_settings().retrain_after == 7
     assert places() == {"retrain_after": SETTINGS_FILE}
 
 
 def test_env_wins_over_dotenv_over_the_file_over_the_default(shell, tmp_path):
-    keep(read_settings(), "port", "9001")
+    keep(read_data_dir(), "port", "9001")
     assert read_settings().port == 9001
     (tmp_path / ".env").write_text("NAYSAYER_PORT=9002\n")
     assert read_settings().port == 9002
@@ -37,7 +38,7 @@ def test_env_wins_over_dotenv_over_the_file_over_the_default(shell, tmp_path):
 
 def test_the_file_lies_in_the_data_folder_that_the_environment_names(shell, tmp_path):
     shell.setenv("NAYSAYER_DATA_DIR", str(tmp_path / "elsewhere"))
-    keep(read_settings(), "overlap", "3")
+    keep(read_data_dir(), "overlap", "3")
     assert (tmp_path / "elsewhere" / SETTINGS_FILE).read_text() == "overlap = 3\n"
     assert read_settings().overlap == 3
     shell.delenv("NAYSAYER_DATA_DIR")
@@ -45,12 +46,12 @@ def test_the_file_lies_in_the_data_folder_that_the_environment_names(shell, tmp_
 
 
 def test_comments_and_other_settings_of_the_file_stay(tmp_path):
-    keep(read_settings(), "overlap", "3")
+    keep(read_data_dir(), "overlap", "3")
     path = tmp_path / "data" / SETTINGS_FILE
     path.write_text("# two raters, by the book\noverlap = 2\n")
-    keep(read_settings(), "lora_rank", "8")
+    keep(read_data_dir(), "lora_rank", "8")
     assert path.read_text() == "# two raters, by the book\noverlap = 2\nlora_rank = 8\n"
-    forget(read_settings(), "overlap")
+    forget(read_data_dir(), "overlap")
     assert read_settings().overlap == 1
     assert read_settings().lora_rank == 8
 
@@ -76,7 +77,7 @@ def test_comments_and_other_settings_of_the_file_stay(tmp_path):
 )
 def test_what_cannot_be_used_is_refused_and_nothing_is_written(name, value, sentence, tmp_path):
     with pytest.raises(BadRequest, match=sentence):
-        keep(read_settings(), name, value)
+        keep(read_data_dir(), name, value)
     assert not (tmp_path / "data").exists()
 
 
@@ -123,8 +124,8 @@ def test_an_empty_value_means_the_default(shell, tmp_path):
     (tmp_path / ".env").write_text("NAYSAYER_LORA_LAYERS=\n")
     found = read_settings()
     assert (found.strength, found.lora_layers, str(found.data_dir)) == (None, None, "data")
-    keep(found, "retrain_after", "9")
-    keep(found, "retrain_after", "")
+    keep(found.data_dir, "retrain_after", "9")
+    keep(found.data_dir, "retrain_after", "")
     assert read_settings().retrain_after is None
 
 
@@ -139,9 +140,9 @@ def test_the_home_folder_is_meant_by_its_sign(shell, tmp_path):
 
 def test_a_relative_path_is_kept_as_an_absolute_one(tmp_path):
     (tmp_path / "sdxl").mkdir()
-    keep(read_settings(), "model", "sdxl")
+    keep(read_data_dir(), "model", "sdxl")
     assert read_settings().model == str(tmp_path / "sdxl")
-    keep(read_settings(), "model", "stabilityai/stable-diffusion-xl-base-1.0")
+    keep(read_data_dir(), "model", "stabilityai/stable-diffusion-xl-base-1.0")
     assert read_settings().model == "stabilityai/stable-diffusion-xl-base-1.0"
 
 
@@ -170,14 +171,14 @@ def test_a_setting_may_be_named_in_any_spelling(name):
 def test_a_setting_that_others_need_is_not_taken_out(shell, tmp_path):
     shell.setenv("NAYSAYER_SECRET", "s3cretA9" * 5)
     for name, value in [("public_url", "https://a.example"), ("sign_in", "invitations"), ("host", "0.0.0.0")]:
-        keep(read_settings(), name, value)
+        keep(read_data_dir(), name, value)
     with pytest.raises(BadRequest, match="nothing was changed"):
-        forget(read_settings(), "sign_in")
+        forget(read_data_dir(), "sign_in")
     with pytest.raises(BadRequest, match="nothing was changed"):
-        keep(read_settings(), "sign_in", "")
+        keep(read_data_dir(), "sign_in", "")
     assert read_settings().sign_in == "invitations"
-    forget(read_settings(), "host")
-    forget(read_settings(), "sign_in")
+    forget(read_data_dir(), "host")
+    forget(read_data_dir(), "sign_in")
     assert read_settings().sign_in == "name"
 
 
@@ -205,5 +206,249 @@ def test_the_home_of_nobody_is_refused_in_a_sentence(shell):
 
 def test_the_built_in_model_is_meant_even_beside_a_folder_of_that_name(tmp_path):
     (tmp_path / "builtin").mkdir()
-    keep(read_settings(), "model", "builtin")
+    keep(read_data_dir(), "model", "builtin")
     assert read_settings().is_builtin
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["100", "0", "-8", "9992", "8.5", "1e9", "99999999999999999999", "inf", "nan", "x"],
+)
+@pytest.mark.parametrize("name", ["width_px", "height_px"])
+def test_a_size_that_cannot_be_drawn_is_refused(name, value):
+    with pytest.raises(BadRequest, match=name.upper()):
+        keep(read_data_dir(), name, value)
+
+
+NUMBERS = [
+    name
+    for name, field in Settings.model_fields.items()
+    if {int, float} & {field.annotation, *getattr(field.annotation, "__args__", ())}
+]
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e400", "100000000000000000000", "-1"])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_every_number_has_bounds(name, value):
+    with pytest.raises(BadRequest, match=f"NAYSAYER_{name.upper()} cannot be used"):
+        keep(read_data_dir(), name, value)
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("zzz", "no database URL"),
+        ("postgresql://ada:hunter2@h:99x/db", "no database URL"),
+        ("mysql://ada:hunter2@h/db", "mysql is no kind of database"),
+        ("sqlite+aiosqlite:///x.db", "no kind of database"),
+        ("sqlite://", "in memory"),
+        ("sqlite:///:memory:", "in memory"),
+        ("sqlite:///$HOME/x.db", "no shell has filled in"),
+        ("http://ada:hunter2@h/db", "no kind of database"),
+    ],
+)
+def test_a_database_that_no_store_can_be_in_is_refused_without_its_password(shell, url, sentence):
+    shell.setenv("NAYSAYER_STORE_URL", url)
+    with pytest.raises(BadRequest, match=sentence) as refused:
+        read_settings()
+    assert "hunter2" not in str(refused.value)
+
+
+def test_the_home_folder_is_meant_in_a_database_url_too(shell, tmp_path):
+    shell.setenv("HOME", str(tmp_path))
+    shell.setenv("NAYSAYER_STORE_URL", "sqlite:///~/x.db")
+    assert read_settings().url == f"sqlite:///{tmp_path}/x.db"
+
+
+def test_a_password_in_a_database_url_is_never_shown_nor_kept(shell, tmp_path):
+    url = "postgresql://ada:hunter2@db/naysayer?sslpassword=hunter2"
+    with pytest.raises(BadRequest, match="cannot be kept") as refused:
+        keep(read_data_dir(), "store_url", url)
+    assert "hunter2" not in str(refused.value)
+    shell.setenv("NAYSAYER_STORE_URL", url)
+    shell.setenv("NAYSAYER_WEBHOOK_URL", "https://hooks.example.org/services/hunter2?key=hunter2")
+    assert "hunter2" not in "".join(origin.words for origin in origins(read_settings()))
+    assert "hunter2" not in repr(read_settings())
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / SETTINGS_FILE).write_text(f'store_url = "{url}"\n')
+    with pytest.raises(BadRequest, match="cannot be kept") as refused:
+        read_settings()
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["data_dir", "model", "model_config_source", "vae", "refiner"])
+def test_a_dollar_sign_is_refused_in_every_path_wherever_it_stands(shell, name, tmp_path):
+    shell.setenv(f"NAYSAYER_{name.upper()}", "$HOME/sdxl")
+    with pytest.raises(BadRequest, match="no shell has filled in"):
+        read_settings()
+    shell.delenv(f"NAYSAYER_{name.upper()}")
+    (tmp_path / ".env").write_text(f"NAYSAYER_{name.upper()}=${{NOWHERE}}/sdxl\n")
+    with pytest.raises(BadRequest, match="no shell has filled in"):
+        read_settings()
+
+
+def test_a_dollar_sign_in_a_secret_of_dotenv_stays(tmp_path):
+    (tmp_path / ".env").write_text("NAYSAYER_WEBHOOK_SECRET=" + "pa${x}" * 6 + "\n")
+    assert read_settings().webhook_secret == "pa${x}" * 6
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("https://huggingface.co/stabilityai/sdxl-vae", "write the hub id stabilityai/sdxl-vae$"),
+        ("huggingface.co/stabilityai/sdxl-vae/", "write the hub id stabilityai/sdxl-vae$"),
+        ("hf://stabilityai/sdxl-vae", "write the hub id"),
+        ("https://hf.co/stabilityai/sdxl-vae?token=hunter2", "write the hub id stabilityai/sdxl-vae$"),
+        ("git@hf.co:stabilityai/sdxl-vae.git", "write the hub id stabilityai/sdxl-vae$"),
+        ("https://huggingface.co/x/y/tree/fp16", r"write the hub id x/y \(NAYSAYER_MODEL_REVISION=fp16"),
+        ("https://huggingface.co/x/y/resolve/main/z.safetensors", "one file; write the hub id x/y, or download"),
+        ("https://civitai.com/api/download/models/1?token=hunter2", "download the file"),
+        ("x/y@main", r"write x/y \(NAYSAYER_MODEL_REVISION=main"),
+        ("x/y:fp16", r"write x/y \(NAYSAYER_MODEL_REVISION=fp16"),
+    ],
+)
+def test_a_web_address_or_a_revision_in_a_models_name_is_refused_with_the_right_form(name, sentence):
+    for setting in ("model", "vae", "refiner", "model_config_source"):
+        with pytest.raises(BadRequest, match=sentence.rstrip("$")) as refused:
+            keep(read_data_dir(), setting, name)
+        assert "hunter2" not in str(refused.value)
+
+
+def test_a_local_file_may_have_an_at_sign(tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "y@main").mkdir()
+    keep(read_data_dir(), "model", "x/y@main")
+    assert read_settings().model == str(tmp_path / "x" / "y@main")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.example/naysayer",
+        "https://a.example?x=1",
+        "https://a.example/#x",
+        "https://me:hunter2@a.example",
+        "ftp://a.example",
+        "a.example",
+        "https://",
+        "https://a.example:99999",
+        "https://a.example:port",
+        "http://0.0.0.0:8501",
+        "https://a example",
+        "https://[::1",
+    ],
+)
+def test_a_public_address_that_cannot_work_is_refused(url):
+    with pytest.raises(BadRequest, match="NAYSAYER_PUBLIC_URL cannot be used") as refused:
+        keep(read_data_dir(), "public_url", url)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_public_address_keeps_no_slash_and_answers_to_its_name_as_browsers_send_it():
+    keep(read_data_dir(), "public_url", "https://Bücher.example/")
+    assert read_settings().public_url == "https://Bücher.example"
+    assert read_settings().host_names == {"xn--bcher-kva.example"}
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8501"),
+        ("::1", "http://[::1]:8501"),
+        ("[::1]", "http://[::1]:8501"),
+        ("localhost", "http://localhost:8501"),
+    ],
+)
+def test_the_address_of_the_pages_can_be_opened(host, address):
+    keep(read_data_dir(), "host", host)
+    assert read_settings().address == address
+
+
+@pytest.mark.parametrize("names", ["https://a.example", "a.example:80", "*.example", "a/b", "a b"])
+def test_host_names_are_only_host_names(names):
+    with pytest.raises(BadRequest, match="host names only"):
+        keep(read_data_dir(), "allowed_hosts", f"b.example, {names}")
+
+
+@pytest.mark.parametrize("name", ["NAYSAYR_PORT", "NAYSAYERS_PORT", "NASAYER_PORT", "naysayer_prt", "NAYSAYER_"])
+def test_a_misspelt_name_is_refused_with_the_nearest_name(shell, name):
+    shell.setenv(name, "1")
+    with pytest.raises(BadRequest, match=f"{name} in the environment is not a setting"):
+        read_settings()
+
+
+@pytest.mark.parametrize("value", ["\x00", "a\x00b", "a\x1bb", "\udcff"])
+@pytest.mark.parametrize("name", ["negative_prompt", "data_dir", "model", "webhook_secret"])
+def test_what_is_no_text_is_refused_without_being_shown(name, value):
+    with pytest.raises(BadRequest, match="cannot be used") as refused:
+        read_with(**{name: f"hunter2{value}"})
+    assert "hunter2" not in str(refused.value)
+
+
+def read_with(**values: str) -> None:
+    from store.settings_file import WithoutFile, _reason
+
+    try:
+        WithoutFile(**values)
+    except ValueError as error:
+        raise BadRequest(_reason(error.errors()[0])) from error
+
+
+def test_a_negative_prompt_of_several_lines_becomes_one(shell):
+    shell.setenv("NAYSAYER_NEGATIVE_PROMPT", "blurry,\n\tbad hands\r\n")
+    assert read_settings().negative_prompt == "blurry, bad hands"
+
+
+def test_space_around_a_value_does_not_count(shell, tmp_path):
+    shell.setenv("NAYSAYER_MODEL", " x/y/\r")
+    shell.setenv("NAYSAYER_STRENGTH", " ")
+    assert (read_settings().model, read_settings().strength) == ("x/y", None)
+
+
+@pytest.mark.parametrize("text", ["overlap = 'many'\nport = 'none'\n", "overlap = [2]\nport = -1\n"])
+def test_values_that_were_edited_by_hand_can_be_repaired_one_by_one(tmp_path, text):
+    (tmp_path / "data").mkdir()
+    path = tmp_path / "data" / SETTINGS_FILE
+    path.write_text(text)
+    with pytest.raises(BadRequest):
+        read_settings()
+    keep(read_data_dir(), "overlap", "2")
+    with pytest.raises(BadRequest, match="PORT"):
+        read_settings()
+    forget(read_data_dir(), "port")
+    assert (read_settings().overlap, read_settings().port) == (2, 8501)
+    assert path.read_text() == "overlap = 2\n"
+
+
+@pytest.mark.parametrize("name", ["ovrlap", "secret", "data_dir", "-1"])
+def test_a_name_that_the_file_cannot_hold_can_be_taken_out(tmp_path, name):
+    (tmp_path / "data").mkdir()
+    path = tmp_path / "data" / SETTINGS_FILE
+    path.write_text(f'{name} = "x"\n')
+    with pytest.raises(BadRequest, match=f"naysayer unset {name}"):
+        read_settings()
+    forget(read_data_dir(), name)
+    assert read_settings().overlap == 1
+
+
+def test_a_fault_that_is_new_is_refused_beside_an_old_one(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / SETTINGS_FILE).write_text("port = 0\n")
+    with pytest.raises(BadRequest, match=r"OVERLAP .* nothing was changed"):
+        keep(read_data_dir(), "overlap", "0")
+
+
+def test_a_line_of_ours_in_dotenv_that_is_none_is_named(tmp_path):
+    (tmp_path / ".env").write_text("FOREIGN {\nNAYSAYER_SECRET hunter2\n")
+    with pytest.raises(BadRequest, match=r"line 2 of \.env is not NAME=value") as refused:
+        read_settings()
+    assert "hunter2" not in str(refused.value)
+
+
+def test_files_with_a_byte_order_mark_are_read(tmp_path):
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfNAYSAYER_PORT=9001\n")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / SETTINGS_FILE).write_bytes(b"\xef\xbb\xbfoverlap = 2\n")
+    assert (read_settings().port, read_settings().overlap) == (9001, 2)
+    keep(read_data_dir(), "overlap", "3")
+    assert read_settings().overlap == 3

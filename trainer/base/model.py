@@ -89,9 +89,16 @@ def load_base(settings: Settings) -> Base:
 
 
 def pick_device(wanted: str) -> torch.device:
-    """`auto` is CUDA where there is one, else MPS, else the CPU."""
+    """`auto` is CUDA where there is one, else MPS, else the CPU. Raises ModelError when the wanted one is not there."""
     if wanted != "auto":
-        return torch.device(wanted)
+        device = torch.device(wanted)
+        found = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": 1}
+        if (device.index or 0) >= found[device.type]:
+            raise ModelError(
+                f"NAYSAYER_DEVICE is {wanted}, but PyTorch {torch.__version__} finds {found[device.type]} such devices "
+                "here; use auto or cpu, or install the driver and the PyTorch that fit the device"
+            )
+        return device
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

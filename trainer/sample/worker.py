@@ -4,8 +4,10 @@ Several may draw for one store. The first of them leads: only it measures, lets 
 the playground; when it ends, another takes over.
 """
 
+import errno
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib import import_module
 from itertools import groupby
+from pathlib import Path
 from socket import gethostname
 from uuid import uuid4
 
@@ -29,11 +32,12 @@ from feedback.sample.prompts import add_prompts, list_prompts
 from feedback.sample.requests import abandon, answer, take
 from feedback.versions import begin, get_version
 from feedback.webhook import keep_announcing
+from store.child import with_this_process
 from store.errors import BadRequest, Busy
 from store.files import only_one
 from store.layout import Layout, layout_of
 from store.migrate import open_store
-from store.process import catch_stop_signals
+from store.process import catch_stop_signals, is_disk_full
 from store.settings import Settings
 from store.tables import TaskKind, TaskStatus
 from trainer.base.model import load_base, silence_libraries
@@ -45,6 +49,8 @@ from trainer.sample.sampler import OnStep, Sampler
 log = logging.getLogger("naysayer.worker")
 
 IDLE_S = 0.5
+FULL_WAIT_S = 10.0  # how often a worker looks whether a full disk has room again
+RESERVE_BYTES = 16 * 2**20  # room that drawing leaves to votes
 RETRAIN_NICENESS = 10  # raters' pages come first
 REPORT_EVERY_S = 2.0  # how far a drawing is
 RETRAIN = (sys.executable, "-m", "trainer.commands", "retrain")
@@ -65,16 +71,30 @@ def generate(settings: Settings, *, once: bool = False) -> int:
             threading.Thread(target=keep_announcing, args=(engine, settings, stop), daemon=True).start()
         drawn = 0
         while not stop.is_set():
-            work = plan(engine, settings, FIRST_BATCH if drawn == 0 else settings.sample_batch, name)
-            drawn += draw_and_record(engine, layout, sampler, work, on_step)
-            if leader.acquire():
-                leader.run_due(sampler, draws_alone=once)
+            try:
+                check_room(settings.data_dir)
+                work = plan(engine, settings, FIRST_BATCH if drawn == 0 else settings.sample_batch, name)
+                drawn += draw_and_record(engine, layout, sampler, work, on_step)
+                if leader.acquire():
+                    leader.run_due(sampler, draws_alone=once)
+            except Exception as error:
+                if once or not is_disk_full(error):
+                    raise
+                log.warning("disk full: drawing waits until there is room; rating goes on")
+                stop.wait(FULL_WAIT_S)
+                continue
             if not work:
                 if once:
                     break
                 stop.wait(IDLE_S)
         leader.retrainer.stop()
     return drawn
+
+
+def check_room(folder: Path) -> None:
+    """Raises OSError for a full disk while there is still room for votes."""
+    if shutil.disk_usage(folder).free < RESERVE_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 class Leader:
@@ -220,7 +240,7 @@ class Retrainer:
             self.process.wait()
 
     def _start(self, *options: str) -> None:
-        self.process = subprocess.Popen([*self.command, *options])
+        self.process = subprocess.Popen(with_this_process([*self.command, *options]))
         os.setpriority(os.PRIO_PROCESS, self.process.pid, RETRAIN_NICENESS)
 
     def _is_running(self) -> bool:

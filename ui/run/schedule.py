@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from store.settings import PREFIX, SECRETS, Settings
+from store.settings import PREFIX, Settings
+from store.settings.sources import SECRETS
 from store.settings_file import Origin, keep, origins
 
 
@@ -68,7 +69,7 @@ def keep_this_shells(settings: Settings) -> list[str]:
     """Writes the settings of this shell into the data folder; returns their names."""
     kept = of_this_shell(settings)
     for one in kept:
-        keep(settings, one.field, one.words)
+        keep(settings.data_dir, one.field, one.text)
     return [one.field for one in kept]
 
 

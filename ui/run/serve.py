@@ -1,5 +1,12 @@
-"""How the page process is started."""
+"""How the page process is started.
 
+`python -m ui.run.serve run …` is `streamlit run …` under the configuration beside `ui/server.py` and no other: files of
+a person (`~/.streamlit/config.toml`) or of the current folder, and STREAMLIT_ variables, are for other programs.
+"""
+
+import errno
+import os
+import socket
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,8 +21,7 @@ SIGNS_IN = ("authlib", "httpx")
 def pages_command(settings: Settings) -> list[str]:
     """The command line that serves the pages at the address of the settings.
 
-    Looks and privacy options are in `ui/.streamlit/config.toml`, which Streamlit reads because it is beside the script.
-    What safety depends on is repeated here, because flags win over every configuration file.
+    Looks and privacy options are in `ui/.streamlit/config.toml`. What safety depends on is repeated here.
     Raises BadRequest when accounts are asked for and the libraries that sign in are missing.
     """
     if missing := [name for name in SIGNS_IN if settings.sign_in == "oidc" and find_spec(name) is None]:
@@ -32,4 +38,42 @@ def pages_command(settings: Settings) -> list[str]:
         "client.toolbarMode": "minimal",
     }
     options = [part for name, value in flags.items() for part in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "streamlit", "run", str(SERVER), *options]
+    return [sys.executable, "-m", "ui.run.serve", "run", str(SERVER), *options]
+
+
+def check_port(settings: Settings) -> None:
+    """Raises BadRequest when the pages cannot listen at their address."""
+    where = f"NAYSAYER_HOST {settings.host} and NAYSAYER_PORT {settings.port}"
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise BadRequest(
+                    f"port {settings.port} is taken, perhaps by another Naysayer; stop that one or set NAYSAYER_PORT"
+                ) from error
+            raise BadRequest(f"the pages cannot listen at {where} ({error.strerror}); choose others") from error
+
+
+def become_pages(settings: Settings) -> None:
+    """Serves the pages in place of this process, so that its signals are theirs."""
+    check_port(settings)
+    command = pages_command(settings)
+    os.execv(command[0], command)
+
+
+def main() -> None:
+    """Streamlit's own command line, without the configuration of others."""
+    for name in [name for name in os.environ if name.startswith("STREAMLIT_")]:
+        del os.environ[name]
+    from streamlit import config
+    from streamlit.web import cli
+
+    config.get_config_files = lambda file_name: [str(SERVER.parent / ".streamlit" / file_name)]
+    cli.main(prog_name="naysayer pages")
+
+
+if __name__ == "__main__":
+    main()

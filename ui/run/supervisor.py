@@ -1,79 +1,117 @@
-"""`naysayer run`: the worker and the pages as two processes, started and stopped together."""
+"""`naysayer run`: the worker and the pages as two processes. Neither ends the other, and both end with this one."""
 
-import os
-import signal
-import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.error import HTTPError, URLError
+from urllib.request import ProxyHandler, build_opener
 
 import typer
 
-from store.errors import BadRequest, NaysayerError
+from store.child import with_this_process
+from store.errors import NaysayerError
 from store.migrate import open_store
 from store.process import catch_stop_signals
 from store.settings import Settings
-from ui.run.serve import pages_command
+from ui.run.serve import check_port, pages_command
 
 STOP_WAIT_S = 60
 POLL_S = 0.2
+FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 300.0
+"""How long a process that ended by itself waits before it starts again; each time twice as long."""
 
 
 def supervise(settings: Settings) -> None:
-    """Runs until Ctrl-C or SIGTERM, or until one of the two ends, then stops both.
+    """Runs the worker and the pages until Ctrl-C or SIGTERM; one that ends by itself starts again, later each time.
 
-    Raises NaysayerError when one of them ended by itself.
+    Raises NaysayerError when the pages end before they have answered once.
     """
-    started = time.monotonic()
-    _check_port(settings)
+    check_port(settings)
     open_store(settings).dispose()
-    here = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
-    address = f"http://{here}:{settings.port}"
     with catch_stop_signals() as stop:
-        children = {
-            "worker": subprocess.Popen([sys.executable, "-m", "ui.commands", "generate"]),
-            "pages": subprocess.Popen(pages_command(settings), stdout=subprocess.DEVNULL),
-        }
-        is_announced = False
-        while not stop.is_set() and all(child.poll() is None for child in children.values()):
-            if not is_announced and _answers(address):
-                typer.echo(
-                    f"\n  Rate pictures at {address}   (up after {time.monotonic() - started:.1f} s; Ctrl-C stops)\n"
-                )
-                is_announced = True
-            time.sleep(POLL_S)
-        ended = [name for name, child in children.items() if child.poll() is not None]
-        _stop(children)
-    if ended and not stop.is_set():
-        raise NaysayerError(
-            f"the {ended[0]} stopped by itself; its messages are above; `naysayer doctor` may know more"
-        )
+        pages = Child("pages", pages_command(settings), subprocess.DEVNULL)
+        worker = Child("worker", [sys.executable, "-m", "ui.commands", "generate"])
+        announce = _announcer(settings.address)
+        try:
+            while not stop.is_set():
+                if not announce() and not pages.is_running():
+                    raise NaysayerError("the pages did not start; their own message is above")
+                pages.keep_running("pictures are drawn meanwhile")
+                worker.keep_running("rating goes on")
+                stop.wait(POLL_S)
+        finally:
+            _stop([worker, pages])
     typer.echo("stopped")
 
 
-def _check_port(settings: Settings) -> None:
-    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
-        if probe.connect_ex((settings.host, settings.port)) == 0:
-            raise BadRequest(
-                f"port {settings.port} is taken, perhaps by another Naysayer; stop that one or set NAYSAYER_PORT"
+class Child:
+    """A process that runs until it is stopped, and starts again when it ends by itself."""
+
+    def __init__(self, name: str, command: Sequence[str], stdout: int | None = None) -> None:
+        self.name, self.command, self.stdout = name, command, stdout
+        self.wait_s, self.starts_at = FIRST_WAIT_S, float("inf")
+        self.start()
+
+    def start(self) -> None:
+        """Starts it; it ends with this process."""
+        self.process = subprocess.Popen(with_this_process(self.command), stdout=self.stdout)
+        self.starts_at = float("inf")
+
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.poll() is None
+
+    def keep_running(self, meanwhile: str) -> None:
+        """Says that it ended, once, and starts it again when its time has come."""
+        if self.is_running():
+            return
+        if self.starts_at == float("inf"):
+            self.starts_at = time.monotonic() + self.wait_s
+            typer.echo(
+                f"naysayer: the {self.name} ended (its own message is above); {meanwhile}; "
+                f"it starts again in {self.wait_s:.0f} s, Ctrl-C stops everything",
+                err=True,
             )
+            self.wait_s = min(2 * self.wait_s, LONGEST_WAIT_S)
+        elif time.monotonic() >= self.starts_at:
+            self.start()
+
+
+def _announcer(address: str) -> Callable[[], bool]:
+    """A function that says once where the pages are, as soon as they answer; whether it has."""
+    started = time.monotonic()
+    said: list[str] = []
+
+    def announce() -> bool:
+        if not said and _answers(address):
+            said.append(address)
+            typer.echo(
+                f"\n  Rate pictures at {address}   (up after {time.monotonic() - started:.1f} s; Ctrl-C stops)\n"
+            )
+        return bool(said)
+
+    return announce
 
 
 def _answers(address: str) -> bool:
-    with suppress(URLError, OSError), urlopen(f"{address}/_stcore/health", timeout=1) as answer:
-        return answer.status == 200
+    """Whether a server answers, whatever it says. A proxy that the environment names is for other machines."""
+    with suppress(URLError, OSError):
+        try:
+            build_opener(ProxyHandler({})).open(f"{address}/_stcore/health", timeout=1).close()
+        except HTTPError as error:
+            error.close()
+        return True
     return False
 
 
-def _stop(children: dict[str, "subprocess.Popen[bytes]"]) -> None:
-    for child in children.values():
-        with suppress(ProcessLookupError):
-            os.kill(child.pid, signal.SIGTERM)
-    for child in children.values():
+def _stop(children: Sequence[Child]) -> None:
+    for child in children:
+        child.process.terminate()
+    for child in children:
         try:
-            child.wait(STOP_WAIT_S)
+            child.process.wait(STOP_WAIT_S)
         except subprocess.TimeoutExpired:
-            child.kill()
+            child.process.kill()
+            child.process.wait()

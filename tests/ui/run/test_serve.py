@@ -8,7 +8,7 @@ from ui.run.serve import pages_command
 
 def test_the_command_serves_this_machine_alone_and_phones_nobody(settings):
     command = pages_command(settings.model_copy(update={"port": 8765}))
-    assert command[:4] == [sys.executable, "-m", "streamlit", "run"]
+    assert command[:4] == [sys.executable, "-m", "ui.run.serve", "run"]
     flags = dict(zip(command[5::2], command[6::2], strict=True))
     assert (flags["--server.address"], flags["--server.port"]) == ("127.0.0.1", "8765")
     assert flags["--browser.gatherUsageStats"] == "false"

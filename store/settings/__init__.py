@@ -4,7 +4,7 @@ The environment (`NAYSAYER_…`) wins over `.env` in the current folder, `.env` 
 and that file over the default. The file holds for every process on one store, cron's included.
 """
 
-import difflib
+from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
@@ -13,33 +13,23 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from store.errors import BadRequest
-from store.files import expand_home, read_toml
 from store.secrets import find_fault
+from store.settings import checks
+from store.settings.sources import DataFolder, Dotenv
 
 BUILTIN = "builtin"
 PREFIX = "NAYSAYER_"
-SETTINGS_FILE = "naysayer.toml"
-SECRETS = ("secret", "oidc_client_secret", "webhook_secret")
-"""Never shown."""
-NOT_KEPT = ("data_dir", *SECRETS)
-"""What the data folder's file cannot hold: its own place, and secrets."""
 PATHS = ("data_dir", "model", "model_config_source", "vae", "refiner")
+OF_THE_PAGES = (
+    *("host", "port", "sign_in", "secret", "public_url", "allowed_hosts", "admins", "metrics_open"),
+    *("oidc_client_id", "oidc_client_secret", "oidc_metadata_url"),
+)
+"""What only the pages read: neither drawing nor a retrain depends on it."""
 A_YEAR_S = 365 * 86_400
 
 
-class _DataFolder(PydanticBaseSettingsSource):
-    """The values of `naysayer.toml` in the data folder that the other sources name."""
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        return None, field_name, False  # pydantic-settings wants the method; the whole file is read at once
-
-    def __call__(self) -> dict[str, Any]:
-        folder = self.current_state.get("data_dir") or Settings.model_fields["data_dir"].default
-        try:
-            return read_file(Path(folder).expanduser() / SETTINGS_FILE)
-        except RuntimeError:
-            return {}  # `~` of nobody; the check of data_dir says so
+def _unless_empty(check: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda value: value and check(value)
 
 
 class Settings(BaseSettings):
@@ -48,7 +38,6 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_file=".env",
-        env_file_encoding="utf-8",
         env_ignore_empty=True,
         dotenv_filtering="only_existing",
         extra="forbid",
@@ -67,10 +56,11 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What is passed in, then the environment, `.env`, and the data folder's file."""
-        return init_settings, env_settings, dotenv_settings, _DataFolder(settings_cls)
+        dotenv = Dotenv(settings_cls, env_file=getattr(dotenv_settings, "env_file", None))
+        return init_settings, env_settings, dotenv, DataFolder(settings_cls)
 
     data_dir: Path = Field(Path("data"), description="folder of the store: database, pictures, versions, settings")
-    store_url: str = Field("", description="database URL; empty: SQLite in the data folder")
+    store_url: str = Field("", repr=False, description="database URL; empty: SQLite in the data folder")
 
     model: str = Field(BUILTIN, description="`builtin`, a hub id, a local folder or a single `.safetensors` file")
     model_variant: str = Field("", description="variant of the weights in the hub or folder, e.g. `fp16`")
@@ -86,12 +76,14 @@ class Settings(BaseSettings):
         0.8, gt=0, lt=1, description="part of the noise schedule after which the refiner takes over"
     )
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="auto: bf16 on CUDA, else fp32")
-    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, mps, cuda or cuda:N")
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|mps|cuda(:\d{1,3})?)$", description="auto, cpu, mps, cuda or cuda:N"
+    )
 
-    guidance_scale: float | None = Field(None, ge=1, description="guidance scale; empty: the model's")
-    num_inference_steps: int | None = Field(None, ge=1, description="sampling steps; empty: the model's")
-    width_px: int | None = Field(None, ge=8, multiple_of=8, description="picture width; empty: the model's")
-    height_px: int | None = Field(None, ge=8, multiple_of=8, description="picture height; empty: the model's")
+    guidance_scale: float | None = Field(None, ge=1, le=100, description="guidance scale; empty: the model's")
+    num_inference_steps: int | None = Field(None, ge=1, le=1000, description="sampling steps; empty: the model's")
+    width_px: int | None = Field(None, ge=8, le=8192, multiple_of=8, description="picture width; empty: the model's")
+    height_px: int | None = Field(None, ge=8, le=8192, multiple_of=8, description="picture height; empty: the model's")
     negative_prompt: str = Field("", description="negative prompt; empty: none")
     rule: Literal["negative-half", "same-prompt", "woolf"] = Field(
         "same-prompt", description="how a version steers the sampler: same-prompt, negative-half or woolf"
@@ -99,20 +91,28 @@ class Settings(BaseSettings):
     strength: float | None = Field(
         None,
         ge=0,
+        le=100,
         description="LoRA scale s (negative-half, woolf) or kappa (same-prompt); empty: chosen after each fit",
     )
     guidance_gain: float = Field(
-        0.3, ge=0, description="same-prompt: how much the guidance scale grows for each unit of kappa"
+        0.3, ge=0, le=100, description="same-prompt: how much the guidance scale grows for each unit of kappa"
     )
-    sweep_pictures: int = Field(16, ge=4, description="held-out pictures drawn at each strength that a retrain tries")
-    sample_batch: int = Field(8, ge=1, description="pictures drawn at once; halved when they do not fit into memory")
+    sweep_pictures: int = Field(
+        16, ge=4, le=1000, description="held-out pictures drawn at each strength that a retrain tries"
+    )
+    sample_batch: int = Field(
+        8, ge=1, le=1024, description="pictures drawn at once; halved when they do not fit into memory"
+    )
     vae_decode: Literal["whole", "sliced", "tiled"] = Field(
         "whole", description="sliced: one picture at a time; tiled: in overlapping tiles; both need less memory"
     )
-    queue_target: int = Field(24, ge=1, description="unrated pictures the worker keeps ready")
+    queue_target: int = Field(24, ge=1, le=100_000, description="unrated pictures the worker keeps ready")
     base_slice: float = Field(0.5, ge=0, le=1, description="share of the pictures drawn by the plain base")
     evaluation_pairs: int | None = Field(
-        None, ge=0, description="pairs in the default evaluation set; empty: 200, or 12 when promotion is auto"
+        None,
+        ge=0,
+        le=100_000,
+        description="pairs in the default evaluation set; empty: 200, or 12 when promotion is auto",
     )
     evaluation_share: float = Field(
         0.5, ge=0, le=1, description="share of the waiting pictures that compare a challenger with the champion"
@@ -123,19 +123,24 @@ class Settings(BaseSettings):
         "empty: auto for the built-in model while it retrains by itself, else gate",
     )
     prompt_scorer: str = Field(
-        "", description="`module:function` that says from 0 to 1 how well a picture follows its prompt"
+        "",
+        pattern=r"^([^\W\d][\w.]*:[^\W\d]\w*)?$",
+        description="`module:function` that says from 0 to 1 how well a picture follows its prompt",
     )
 
-    overlap: int = Field(1, ge=1, description="raters who judge each picture")
+    overlap: int = Field(1, ge=1, le=1000, description="raters who judge each picture")
     lease_s: float = Field(
-        600, gt=0, le=A_YEAR_S, description="seconds for which a picture stays reserved for the rater who was shown it"
+        600, ge=1, le=A_YEAR_S, description="seconds for which a picture stays reserved for the rater who was shown it"
     )
 
     control_share: float = Field(0.05, ge=0, le=0.5, description="chance that a control is shown before a picture")
     repeat_share: float = Field(0.02, ge=0, le=0.5, description="chance that a repeat is shown before a picture")
 
     retrain_after: int | None = Field(
-        None, ge=1, description="new rejects that make a retrain due; empty: 40 for the built-in model, else 100"
+        None,
+        ge=1,
+        le=1_000_000,
+        description="new rejects that make a retrain due; empty: 40 for the built-in model, else 100",
     )
     auto_retrain: bool | None = Field(
         None, description="the worker retrains when due; empty: only with the built-in model"
@@ -144,11 +149,15 @@ class Settings(BaseSettings):
         "nft", description="nft, sft, anchored, wrong or trigger; without keeps, nft and anchored become sft"
     )
     beta: float = Field(
-        1.0, gt=0, description="nft: how far the prediction moves from the base, towards rejects and away from keeps"
+        1.0,
+        gt=0,
+        le=1000,
+        description="nft: how far the prediction moves from the base, towards rejects and away from keeps",
     )
     anchor: float | None = Field(
         None,
         ge=0,
+        le=1000,
         description="how strongly all else stays with the base; empty: 1 for anchored, 4 for trigger",
     )
     trigger: str = Field(
@@ -161,16 +170,22 @@ class Settings(BaseSettings):
         "values of the text; empty: all, or text with the objective trigger",
     )
     train_steps: int = Field(
-        0, ge=0, description="optimiser steps of a retrain; 0: three for each rated picture, at most 1,800"
+        0,
+        ge=0,
+        le=10_000_000,
+        description="optimiser steps of a retrain; 0: three for each rated picture, at most 1,800",
     )
-    train_batch: int = Field(8, ge=1, description="pictures in each step, half rejects and half keeps")
+    train_batch: int = Field(8, ge=2, le=4096, description="pictures in each step, half rejects and half keeps")
     micro_batch: int | None = Field(
         None,
         ge=1,
+        le=4096,
         description="pictures in each forward pass; the step sums their gradients; empty: the whole batch, halved "
         "when it does not fit into memory",
     )
-    learning_rate: float = Field(5e-4, gt=0, description="AdamW's learning rate at the peak of the cosine schedule")
+    learning_rate: float = Field(
+        5e-4, gt=0, le=1, description="AdamW's learning rate at the peak of the cosine schedule"
+    )
     min_timestep: int = Field(
         100,
         ge=0,
@@ -178,7 +193,7 @@ class Settings(BaseSettings):
         description="only timesteps from this one to 999 are trained; mistakes are decided at high noise",
     )
     null_dropout: float = Field(0.1, ge=0, le=1, description="share of the training pictures shown without a prompt")
-    checkpoint_every: int = Field(100, ge=1, description="training steps between checkpoints")
+    checkpoint_every: int = Field(100, ge=1, le=10_000_000, description="training steps between checkpoints")
     gradient_checkpointing: bool = Field(
         False, description="keep fewer activations and compute the rest again: less memory, slower steps"
     )
@@ -209,24 +224,43 @@ class Settings(BaseSettings):
     oidc_metadata_url: str = Field("", description="the provider's `.well-known/openid-configuration` address")
 
     webhook_url: str = Field(
-        "", description="address that is told of new, promoted and rolled-back versions and of failed retrains"
+        "",
+        repr=False,
+        description="address that is told of new, promoted and rolled-back versions and of failed retrains",
     )
     webhook_secret: str = Field("", repr=False, description="signs what the webhook sends; 32 characters or more")
     metrics_open: bool = Field(False, description="let other machines read the metrics")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _clean(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Without space around a text; a text of nothing else means the default."""
+        values = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
+        return {name: value for name, value in values.items() if value != ""}
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_text(cls, value: Any) -> Any:
+        return checks.clean_text(value) if isinstance(value, str) else value
+
+    @field_validator("negative_prompt", mode="before")
+    @classmethod
+    def _is_one_line(cls, prompt: Any) -> Any:
+        return " ".join(prompt.split()) if isinstance(prompt, str) else prompt
+
     @field_validator(*PATHS, mode="before")
     @classmethod
     def _expand(cls, value: Any) -> Any:
-        if isinstance(value, Path):
-            return Path(expand_home(str(value)))
-        return expand_home(value) if isinstance(value, str) else value
+        return checks.clean_path(str(value)) if isinstance(value, str | Path) else value
 
-    @field_validator("host")
-    @classmethod
-    def _is_address(cls, host: str) -> str:
-        if host != "localhost":
-            ip_address(host)
-        return host
+    _names_a_model = field_validator("model", "model_config_source", "vae", "refiner")(
+        _unless_empty(checks.refuse_web_address)
+    )
+    _is_database = field_validator("store_url")(_unless_empty(checks.check_store_url))
+    _is_web_address = field_validator("webhook_url", "oidc_metadata_url")(_unless_empty(checks.check_web_address))
+    _is_public_url = field_validator("public_url")(_unless_empty(checks.check_public_url))
+    _is_host = field_validator("host")(checks.check_host)
+    _are_host_names = field_validator("allowed_hosts")(_unless_empty(checks.check_host_names))
 
     @field_validator("webhook_secret")
     @classmethod
@@ -247,7 +281,7 @@ class Settings(BaseSettings):
             return self
         if fault := find_fault("NAYSAYER_SECRET", self.secret):
             raise ValueError(f"{fault} (sign-in needs it)")
-        if not self.public_url.startswith(("http://", "https://")) or not urlsplit(self.public_url).hostname:
+        if not self.public_url:
             raise ValueError(
                 "sign-in needs NAYSAYER_PUBLIC_URL, the address people open, e.g. https://rate.example.org"
             )
@@ -260,8 +294,18 @@ class Settings(BaseSettings):
     @property
     def host_names(self) -> frozenset[str]:
         """The names under which the pages answer, besides this machine's own."""
-        more = [name.strip().lower() for name in self.allowed_hosts.split(",")]
-        return frozenset(name for name in [*more, urlsplit(self.public_url).hostname or ""] if name)
+        names = [name.strip() for name in self.allowed_hosts.split(",")] + [urlsplit(self.public_url).hostname or ""]
+        return frozenset(checks.host_name(name) for name in names if name)
+
+    @property
+    def address(self) -> str:
+        """Where a browser on this machine opens the pages.
+
+        >>> Settings(host="::1", _env_file=None).address
+        'http://[::1]:8501'
+        """
+        here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://{f'[{here}]' if ':' in here else here}:{self.port}"
 
     @property
     def is_builtin(self) -> bool:
@@ -271,25 +315,3 @@ class Settings(BaseSettings):
     def url(self) -> str:
         # Quoted, because `?` and `%` in a folder's name mean something in a URL.
         return self.store_url or f"sqlite:///{quote(str((self.data_dir / 'naysayer.db').resolve()))}"
-
-
-def read_file(path: Path) -> dict[str, Any]:
-    """The values of a `naysayer.toml`; none when there is no such file.
-
-    Raises BadRequest when it is not TOML, or holds a name that is no setting or is not kept there.
-    """
-    values = read_toml(path) if path.is_file() else {}
-    for name in values:
-        if name not in Settings.model_fields:
-            raise BadRequest(f"{name} in {path} is not a setting{nearest(name)}")
-        if name in NOT_KEPT:
-            raise BadRequest(
-                f"{name} cannot be kept in {path}; put it into the environment or .env, and remove it there"
-            )
-    return {name: value for name, value in values.items() if value != ""}
-
-
-def nearest(field: str) -> str:
-    """The end of a sentence: which setting was probably meant."""
-    found = difflib.get_close_matches(field, list(Settings.model_fields), n=1)
-    return f"; did you mean {PREFIX}{found[0].upper()}?" if found else ""

@@ -1,0 +1,165 @@
+"""What a single value must be, wherever it comes from. Each raises ValueError, never with the value of a secret."""
+
+import re
+import unicodedata
+from importlib.util import find_spec
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from store.files import expand_home
+
+ADDRESS_ON_HUB = re.compile(
+    r"(?:(?:https?://|git@)?(?:www\.)?(?:huggingface\.co|hf\.co)[/:]|hf://)(?:models/)?([\w.-]+/[\w.-]+?)(?:\.git)?"
+    r"(?:/(?:tree|resolve|blob)/([^/?#]+)(/[^?#]+)?)?/?(?:[?#].*)?"
+)
+ID_AND_REVISION = re.compile(r"([\w.-]+/[\w.-]+)[@:]([\w./-]+)")
+POSTGRES = ("postgresql", "postgresql+psycopg")
+
+
+def clean_text(text: str) -> str:
+    """The text without space around it. Raises ValueError where it holds what no setting can.
+
+    >>> clean_text(" 7\\r")
+    '7'
+    """
+    text = text.strip()
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+        raise ValueError("it holds a control character or is not UTF-8 text; write it again")
+    return text
+
+
+def clean_path(path: str) -> str:
+    """A file, a folder or a hub id, with the home folder for `~` and no `/` at its end."""
+    path = expand_home(path)
+    return path.rstrip("/") or path[:1]
+
+
+def refuse_web_address(name: str) -> str:
+    """The name of a model. Raises ValueError with the right form when it is a web address or `id@revision`.
+
+    >>> refuse_web_address("stabilityai/sdxl-vae")
+    'stabilityai/sdxl-vae'
+    """
+    if found := ADDRESS_ON_HUB.fullmatch(name):
+        hub_id, revision, file = found.groups()
+        if file:
+            raise ValueError(
+                f"it is the web address of one file; write the hub id {hub_id}, or download the file and write its path"
+            )
+        raise ValueError(f"it is a web address; write the hub id {hub_id}{_and_revision(revision)}")
+    if "://" in name:
+        raise ValueError("it is a web address; download the file and write its path, or write a hub id like owner/name")
+    if (found := ID_AND_REVISION.fullmatch(name)) and not Path(name).exists():
+        raise ValueError(f"a revision is not part of the name; write {found[1]}{_and_revision(found[2])}")
+    return name
+
+
+def _and_revision(revision: str | None) -> str:
+    return f" (NAYSAYER_MODEL_REVISION={revision} takes that revision of the model)" if revision else ""
+
+
+def check_store_url(url: str) -> str:
+    """The URL of a database that a store can be in, with `~` expanded. Says nothing of what the URL holds."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise ValueError(
+            "it is no database URL; write postgresql+psycopg://user:password@host/name or sqlite:////folder/file.db"
+        ) from error
+    if parsed.drivername in POSTGRES:
+        if find_spec("psycopg") is None:
+            raise ValueError('PostgreSQL needs the package psycopg; pip install "naysayer[postgres]"')
+        return parsed.set(drivername=POSTGRES[-1]).render_as_string(hide_password=False)
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite"):
+        raise ValueError(f"{parsed.drivername} is no kind of database for a store; use postgresql+psycopg or sqlite")
+    if not parsed.database or parsed.database == ":memory:":
+        raise ValueError("a store in memory is seen by one process only; name a file: sqlite:////folder/file.db")
+    return parsed.set(database=expand_home(parsed.database)).render_as_string(hide_password=False)
+
+
+def check_web_address(url: str) -> str:
+    """An address that begins with http:// or https:// and names a host."""
+    if _host_of(url) is None:
+        raise ValueError("it is no web address; write https:// and the host, e.g. https://example.org/path")
+    return url
+
+
+def check_public_url(url: str) -> str:
+    """The address that people open, with nothing after the host and its port."""
+    host = _host_of(url)
+    if host is None:
+        raise ValueError("it is no web address; write https:// and the host, e.g. https://rate.example.org")
+    parts = urlsplit(url)
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(
+            "it has a path, and the pages are only served at the top of a host; give them a host name or port of their "
+            "own, e.g. https://rate.example.org"
+        )
+    if "@" in parts.netloc:
+        raise ValueError("it holds a user name; write only https:// and the host, e.g. https://rate.example.org")
+    if host in ("0.0.0.0", "::"):
+        raise ValueError(f"nobody can open {host}; write the name or address of this machine, as others see it")
+    return url.rstrip("/")
+
+
+def check_host(host: str) -> str:
+    """The address of a network interface: `localhost`, or IPv4 or IPv6 in figures."""
+    host = host.lower().removeprefix("[").removesuffix("]")
+    if host != "localhost":
+        ip_address(host)
+    return host
+
+
+def check_host_names(names: str) -> str:
+    """Host names, separated by commas."""
+    for name in filter(None, map(str.strip, names.split(","))):
+        if re.search(r"[/\s*@]|:\d+$", name) and name.count(":") < 2:
+            raise ValueError("it takes host names only, without https://, port, path or *, separated by commas")
+    return names
+
+
+def host_name(name: str) -> str:
+    """A host name as browsers send it.
+
+    >>> host_name("Bücher.example")
+    'xn--bcher-kva.example'
+    """
+    try:
+        return name.encode("idna").decode().lower()
+    except UnicodeError:
+        return name.lower()
+
+
+def _host_of(url: str) -> str | None:
+    """The host of a web address; None when there is none, or its port is no port."""
+    try:
+        parts = urlsplit(url)
+        is_sound = parts.scheme in ("http", "https") and parts.port != 0 and not re.search(r"\s", url)
+    except ValueError:
+        return None
+    return parts.hostname if is_sound else None
+
+
+def without_password(url: str) -> str:
+    """A database's URL for people.
+
+    >>> without_password("postgresql+psycopg://ada:hunter2@db/naysayer?sslpassword=hunter2")
+    'postgresql+psycopg://ada:***@db/naysayer?sslpassword=***'
+    """
+    url = re.sub(r"(://[^/@:]*):[^/]*@", r"\1:***@", url)
+    return re.sub(r"([?&]\w*pass\w*)=[^&]*", r"\1=***", url)
+
+
+def only_host(url: str) -> str:
+    """A web address for people: paths and queries often hold a key.
+
+    >>> only_host("https://hooks.example.org/services/T0/B0/hunter2")
+    'https://hooks.example.org/…'
+    """
+    parts = urlsplit(url)
+    rest = "/…" if parts.path.strip("/") or parts.query else ""
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{rest}"
