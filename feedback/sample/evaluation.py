@@ -59,6 +59,12 @@ def load_held_out_hashes(session: Session) -> set[str]:
     return set(session.exec(select(EvaluationPair.pair_hash)))
 
 
+def is_held_out(session: Session, prompt: str, seed: int) -> bool:
+    """Whether the pair is of any set."""
+    pair = select(EvaluationPair.pair_hash).where(EvaluationPair.pair_hash == pair_hash(prompt, seed)).limit(1)
+    return session.exec(pair).first() is not None
+
+
 def ensure_default(engine: Engine, pairs: int) -> None:
     """Makes the default set when there is none, or a longer one that begins with it; imported sets stay as they are.
 

@@ -4,6 +4,7 @@ import random
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import count, islice, takewhile
 
 from sqlalchemy import Engine, delete, func, update
@@ -14,14 +15,14 @@ from feedback.sample.evaluation import (
     FIRST_EVALUATION_SEED,
     active_pairs,
     ensure_default,
-    load_held_out_hashes,
-    pair_hash,
+    is_held_out,
 )
 from feedback.sample.job import Job
+from feedback.sample.release import nobody_judged, room_to_compare
 from feedback.versions import PLAIN, alias_target
 from store.engine import reading, writing
 from store.files import sha256_of
-from store.tables import AliasName, Claim, EvaluationPair, Image, Lease, Origin, Prompt, Version, Vote, utc_now
+from store.tables import AliasName, Claim, EvaluationPair, Image, Lease, Origin, Prompt, Version, utc_now
 
 CLAIM_S = 300  # a worker says more often than this that it is still at it
 RECENT = 1000  # images among which a plan looks for pictures that were drawn out of turn
@@ -74,7 +75,7 @@ class Wanted:
 def next_work(engine: Engine, wanted: Wanted, now: datetime | None = None) -> list[Work]:
     """Pictures to draw: for the queue while too few are free, then for the same-seed grids.
 
-    `release` puts evaluation pictures into the queue. Empty when nothing is missing, or no prompt is active.
+    Evaluation pictures join the queue by `release`. Empty when nothing is missing, or no prompt is active.
     """
     ensure_default(engine, wanted.pairs)
     with reading(engine) as session:
@@ -82,25 +83,47 @@ def next_work(engine: Engine, wanted: Wanted, now: datetime | None = None) -> li
 
 
 def claim_work(engine: Engine, worker: str, wanted: Wanted, now: datetime | None = None) -> list[Work]:
-    """What `next_work` gives, reserved for `worker`: no other is given the same while the claim lasts."""
-    if not next_work(engine, wanted, now):
-        return []  # an idle worker asks often, and need not wait for the store's only writer
+    """What `next_work` gives, reserved for `worker`: no other is given the same while the claim lasts.
+
+    The plan is made before the writer's turn, so that no vote waits for it. What another worker claimed or drew
+    meanwhile is left out; when that is all of it, there is a new plan.
+    """
+    ensure_default(engine, wanted.pairs)
     now = now or utc_now()
-    with writing(engine) as session:
-        session.exec(delete(Claim).where(col(Claim.expires_at) <= now))
-        works = _plan(session, wanted, now)
-        until = now + timedelta(seconds=CLAIM_S)
-        session.add_all(
-            Claim(key=claim_key(work), worker=worker, version=work.version, origin=work.origin, expires_at=until)
-            for work in works
-        )
-        return works
+    while True:
+        with reading(engine) as session:
+            works, newest = _plan(session, wanted, now), _newest_image(session)
+        if not works:
+            return []
+        with writing(engine, is_durable=False) as session:
+            session.exec(delete(Claim).where(col(Claim.expires_at) <= now))
+            free = _still_free(session, works, newest)
+            until = now + timedelta(seconds=CLAIM_S)
+            session.add_all(
+                Claim(key=claim_key(work), worker=worker, version=work.version, origin=work.origin, expires_at=until)
+                for work in free
+            )
+        if free:
+            return free
+
+
+def _still_free(session: Session, works: Sequence[Work], newest: int) -> list[Work]:
+    """The works that nobody claims, and nobody drew since the image `newest`."""
+    keys = [claim_key(work) for work in works]
+    held = set(session.exec(select(Claim.key).where(col(Claim.key).in_(keys))))
+    since = select(Image.prompt_id, Image.seed, Image.version, Image.origin).where(col(Image.id) > newest)
+    drawn = set(session.exec(since))
+    return [
+        work
+        for work, key in zip(works, keys, strict=True)
+        if key not in held and (work.prompt_id, work.seed, work.version, work.origin) not in drawn
+    ]
 
 
 def keep_claims(engine: Engine, worker: str, step: int, steps: int) -> None:
     """Renews what `worker` holds, and tells how far its drawing is."""
     until = utc_now() + timedelta(seconds=CLAIM_S)
-    with writing(engine) as session:
+    with writing(engine, is_durable=False) as session:
         mine = update(Claim).where(col(Claim.worker) == worker)
         session.exec(mine.values(step=step, steps=steps, expires_at=until))
 
@@ -113,52 +136,33 @@ def drop_claims(engine: Engine, worker: str) -> None:
 
 def _plan(session: Session, wanted: Wanted, now: datetime) -> list[Work]:
     live, challenger = (alias_target(session, name) for name in (AliasName.champion, AliasName.challenger))
-    prompts = list(session.exec(select(Prompt).where(col(Prompt.is_active)).order_by(col(Prompt.id))))
-    if live is None or not prompts:
+    if live is None or session.exec(_active_prompts().limit(1)).first() is None:
         return []
     claims = list(session.exec(select(Claim).where(col(Claim.expires_at) > now)))
     taken = {claim.key for claim in claims}
     coming = sum(claim.origin is Origin.sampled for claim in claims)
     missing = wanted.target - _free(session, [live, PLAIN], now) - coming
     if missing > 0:
-        if challenger is not None and _compared(session, wanted.target, wanted.evaluation_share) > 0:
+        if challenger is not None and room_to_compare(session, wanted.target, wanted.evaluation_share) > 0:
             compared = _lacking(session, [challenger, live], challenger, taken=taken)
             if compared:
                 return list(takewhile(lambda work: work.version == compared[0].version, compared))[: wanted.batch]
-        planned = list(islice(_in_turn(session, prompts, live, wanted.base_slice, taken), min(missing, wanted.batch)))
+        planned = list(islice(_in_turn(session, live, wanted.base_slice, taken), min(missing, wanted.batch)))
         # The leading run of one version: what is left out must come next, or it would never be drawn.
         return list(takewhile(lambda work: work.version == planned[0].version, planned))
     return _grid_work(session, live, challenger, taken)[: wanted.batch]
 
 
-def _in_turn(
-    session: Session, prompts: Sequence[Prompt], live: int, base_slice: float, taken: Collection[str]
-) -> Iterator[Work]:
+def _in_turn(session: Session, live: int, base_slice: float, taken: Collection[str]) -> Iterator[Work]:
     """What the queue's next pictures are, without end, but for those that a worker draws or drew before its turn."""
-    newest, never = session.exec(select(func.max(Image.id))).one() or 0, load_held_out_hashes(session)
+    newest = _newest_image(session)
+    prompts = session.exec(select(func.count(col(Prompt.id))).where(col(Prompt.is_active))).one()
     recent = select(Image.prompt_id, Image.seed, Image.version).where(col(Image.id) > newest - RECENT)
     drawn = set(session.exec(recent.where(Image.origin == Origin.sampled)))
     for ordinal in count(newest):
-        work = _planned(ordinal, prompts, live, base_slice, never)
+        work = _planned(session, ordinal, prompts, live, base_slice)
         if claim_key(work) not in taken and (work.prompt_id, work.seed, work.version) not in drawn:
             yield work
-
-
-def release(engine: Engine, target: int, evaluation_share: float, now: datetime | None = None) -> int:
-    """How many evaluation pictures of the challenger and the champion were put into the queue, blind and shuffled.
-
-    So that pairs are split across time, a few wait at a time: `evaluation_share` of `target`.
-    """
-    with reading(engine) as session:
-        if _compared(session, target, evaluation_share) <= 0 or not _unreleased(session):
-            return 0
-    with writing(engine) as session:
-        room = _compared(session, target, evaluation_share)
-        chosen = _unreleased(session)[: max(0, room)]
-        for image in chosen:
-            image.is_queued = True
-            session.add(image)
-        return len(chosen)
 
 
 def work_key(work: Work, drawing: Drawing) -> str:
@@ -207,49 +211,36 @@ def _free(session: Session, versions: Sequence[int], now: datetime) -> int:
         select(func.count(col(Image.id))).where(
             col(Image.is_queued),
             col(Image.version).in_(versions) | (Image.origin == Origin.evaluation),
-            ~select(Vote.id).where(Vote.image_id == Image.id).exists(),
+            nobody_judged(),
             ~select(Lease.id).where(Lease.image_id == Image.id, Lease.expires_at > now).exists(),
         )
     ).one()
 
 
-def _compared(session: Session, target: int, share: float) -> int:
-    """How many evaluation pictures the queue has room for; none without a challenger."""
-    if share <= 0 or alias_target(session, AliasName.challenger) is None:
-        return 0
-    untouched = ~select(Vote.id).where(Vote.image_id == Image.id).exists()
-    waiting = select(func.count(col(Image.id))).where(
-        col(Image.is_queued), Image.origin == Origin.evaluation, untouched
-    )
-    return max(1, round(share * target)) - session.exec(waiting).one()
-
-
-def _unreleased(session: Session) -> list[Image]:
-    """Evaluation pictures of champion and challenger that never waited, in an order that tells nothing."""
-    live, challenger = (alias_target(session, name) for name in (AliasName.champion, AliasName.challenger))
-    wanted = {(pair.prompt_id, pair.seed) for pair in active_pairs(session)}
-    drawn = session.exec(
-        select(Image).where(
-            col(Image.version).in_([live, challenger]),
-            Image.origin == Origin.evaluation,
-            ~col(Image.is_queued),
-            ~select(Vote.id).where(Vote.image_id == Image.id).exists(),
-        )
-    )
-    found = [image for image in drawn if (image.prompt_id, image.seed) in wanted]
-    return sorted(found, key=lambda image: sha256_of(f"{challenger} {image.work_key}".encode()))
-
-
-def _planned(ordinal: int, prompts: Sequence[Prompt], champion: int, base_slice: float, never: set[str]) -> Work:
+def _planned(session: Session, ordinal: int, prompts: int, champion: int, base_slice: float) -> Work:
     """The ordinal-th picture: every prompt once in random order, then every prompt again; never an evaluation pair."""
-    lap, place = divmod(ordinal, len(prompts))
-    prompt = random.Random(lap).sample(list(prompts), len(prompts))[place]
+    lap, place = divmod(ordinal, prompts)
+    prompt = session.exec(_active_prompts().order_by(col(Prompt.id)).offset(_order(lap, prompts)[place]).limit(1)).one()
     chance = random.Random(f"{ordinal}")
     version = PLAIN if chance.random() < base_slice else champion
     seed = chance.randrange(FIRST_EVALUATION_SEED)
-    while pair_hash(prompt.text, seed) in never:
+    while is_held_out(session, prompt.text, seed):
         seed = chance.randrange(FIRST_EVALUATION_SEED)
     return _work(prompt, seed, version, Origin.sampled)
+
+
+@lru_cache(maxsize=4)
+def _order(lap: int, prompts: int) -> list[int]:
+    """In which order a lap goes through the prompts, by their place in the list."""
+    return random.Random(lap).sample(range(prompts), prompts)
+
+
+def _active_prompts() -> SelectOfScalar[Prompt]:
+    return select(Prompt).where(col(Prompt.is_active))
+
+
+def _newest_image(session: Session) -> int:
+    return session.exec(select(func.max(Image.id))).one() or 0
 
 
 def _grid_work(session: Session, live: int, challenger: int | None, taken: Collection[str]) -> list[Work]:
@@ -283,8 +274,9 @@ def _lacking(
 
 
 def _prompts_of(pairs: Sequence[EvaluationPair]) -> SelectOfScalar[Prompt]:
-    ids = {pair.prompt_id for pair in pairs}
-    return select(Prompt).where(col(Prompt.id).in_(ids))
+    """The prompts of the first pairs of a set; by a query in it, because a database takes only so many values."""
+    of_set = EvaluationPair.set_id == pairs[0].set_id, EvaluationPair.ordinal <= pairs[-1].ordinal
+    return select(Prompt).where(col(Prompt.id).in_(select(EvaluationPair.prompt_id).where(*of_set)))
 
 
 def _work(prompt: Prompt, seed: int, version: int, origin: Origin) -> Work:

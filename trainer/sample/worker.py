@@ -27,8 +27,9 @@ from feedback.gate.guardrails import Scorer, measure
 from feedback.policy import pairs_wanted, promotion_mode, rejects_needed, retrains_itself
 from feedback.pool.pool import how_due
 from feedback.rate.display import put_picture
-from feedback.sample.plan import Wanted, Work, claim_work, drop_claims, keep_claims, record_images, release
+from feedback.sample.plan import Wanted, Work, claim_work, drop_claims, keep_claims, record_images
 from feedback.sample.prompts import add_prompts, list_prompts
+from feedback.sample.release import release
 from feedback.sample.requests import abandon, answer, take
 from feedback.versions import begin, get_version
 from feedback.webhook import keep_announcing

@@ -17,7 +17,8 @@ from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.sample.evaluation import ensure_default
-from feedback.sample.plan import Drawing, Wanted, next_work, record_images, release
+from feedback.sample.plan import Drawing, Wanted, next_work, record_images
+from feedback.sample.release import release
 from feedback.versions import champion, events, promote, roll_back, withdraw
 from store.engine import reading
 from store.errors import BadRequest

@@ -4,11 +4,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event, text
 from sqlmodel import select
 
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
+from feedback.sample.evaluation import new_set
 from feedback.sample.plan import (
     CLAIM_S,
     FIRST_EVALUATION_SEED,
@@ -268,3 +269,75 @@ def test_the_grid_is_shared_out_as_well(ready: Engine) -> None:
     works = [work for worker in ("ann", "bob") for work in claim(ready, worker, batch=3, target=0, pairs=6)]
     assert len(set(map(claim_key, works))) == len(works) == 6
     assert {work.origin for work in works} == {Origin.evaluation}
+
+
+def after_each_read(engine: Engine, act: Callable[[], object], times: int) -> None:
+    """Lets another worker act right after each of the next reads of this one."""
+    left, is_acting = times, False
+
+    @event.listens_for(engine, "commit")
+    def act_now(_connection: object) -> None:
+        nonlocal left, is_acting
+        if left and not is_acting:
+            left, is_acting = left - 1, True
+            act()
+            is_acting = False
+
+
+@pytest.mark.parametrize("is_drawn", [False, True])
+def test_what_another_worker_takes_while_this_one_plans_is_left_to_it(is_drawn: bool, ready: Engine) -> None:
+    taken: list[Work] = []
+
+    def other() -> None:
+        works = claim(ready, "bob", batch=2)
+        taken.extend(works)
+        if is_drawn:
+            draw(ready, works)
+
+    after_each_read(ready, other, times=2)
+    mine = claim(ready, "ann")
+    assert mine
+    assert len(taken) > 2
+    assert set(mine).isdisjoint(taken)
+    assert {row.key for row in claims(ready) if row.worker == "ann"} == set(map(claim_key, mine))
+
+
+def many_prompts(engine: Engine, prompts: int) -> None:
+    with writing(engine) as session:
+        session.execute(
+            text(
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :prompts) INSERT INTO prompt "
+                "(text, source, is_active, created_at) SELECT 'prompt ' || i, '', TRUE, '2026-01-01' FROM n"
+            ),
+            {"prompts": prompts},
+        )
+
+
+def test_the_prompts_are_not_read_in_the_writers_turn(engine: Engine) -> None:
+    begin(engine, "builtin", "0" * 64)
+    many_prompts(engine, 300)
+    said: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *call: said.append(call[2]))
+    draw(engine, claim(engine, "ann"))
+    turns = "\n".join(said).split("BEGIN ")
+    assert sum("INSERT INTO claim" in turn for turn in turns) == 1
+    assert [turn for turn in turns if turn.startswith("IMMEDIATE")]
+    assert not [turn for turn in turns if turn.startswith("IMMEDIATE") and "FROM prompt" in turn]
+
+
+def test_a_list_of_a_hundred_thousand_prompts_is_drawn_in_random_order(engine: Engine) -> None:
+    begin(engine, "builtin", "0" * 64)
+    many_prompts(engine, 100_000)
+    works = claim(engine, "ann", batch=64, target=1000) + claim(engine, "bob", batch=64, target=1000)
+    places = [work.prompt_id for work in works]
+    assert len(set(places)) == len(places)
+    assert min(places) < 25_000 and max(places) > 75_000
+    assert places != sorted(places)
+
+
+@pytest.mark.slow
+def test_evaluation_sets_of_more_prompts_than_a_statement_takes_values_are_drawn(engine: Engine) -> None:
+    begin(engine, "builtin", "0" * 64)
+    many_prompts(engine, 40_000)
+    new_set(engine, "large", 40_000)
+    assert len(claim(engine, "ann", batch=8, target=0)) == 8
