@@ -38,6 +38,10 @@ class Layout:
         return self.root / "cache"
 
     @property
+    def settings_used(self) -> Path:
+        return self.root / "settings-used.json"
+
+    @property
     def retrain_lock(self) -> Path:
         return self.root / "retrain.lock"
 

@@ -41,7 +41,9 @@ def retrain(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line on standard output, for monitoring.")] = False,
 ) -> None:
     """When due, fit a negative LoRA on the pool and publish it; safe to call from cron every minute."""
+    from feedback.settings_used import warning
     from feedback.webhook import announce
+    from store.layout import layout_of
     from store.migrate import open_store
     from trainer.retrain.processes import is_leader
     from trainer.retrain.retrain import retrain
@@ -51,6 +53,8 @@ def retrain(
     if not is_leader():
         retrain(settings)
         return
+    if differing := warning(layout_of(settings), settings):
+        typer.echo(f"naysayer: {differing}", err=True)
 
     def show(report: Report) -> None:
         if text := report.line if as_json else report.sentence:

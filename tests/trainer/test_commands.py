@@ -6,7 +6,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from feedback.settings_used import remember
 from store.errors import BadLora, BadRequest, UnknownImage
+from store.layout import layout_of
 from store.migrate import open_store
 from trainer.commands import app
 
@@ -70,6 +72,12 @@ def test_a_retrain_that_is_not_due_says_so_in_one_json_line(naysayer, engine, fi
     fill(engine)
     (line,) = naysayer("retrain", "--json").splitlines()
     assert isinstance(json.loads(line), dict)
+
+
+def test_a_retrain_under_other_settings_than_those_that_last_drew_says_so(naysayer, settings, engine, fill):
+    fill(engine)
+    remember(layout_of(settings), settings.model_copy(update={"retrain_after": 7}))
+    assert "retrain_after is 7 there, is empty here" in naysayer("retrain")
 
 
 def test_a_file_that_is_no_lora_is_not_imported(naysayer, tmp_path):

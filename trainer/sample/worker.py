@@ -31,6 +31,7 @@ from feedback.sample.plan import Wanted, Work, claim_work, drop_claims, keep_cla
 from feedback.sample.prompts import add_prompts, list_prompts
 from feedback.sample.release import release
 from feedback.sample.requests import abandon, answer, take
+from feedback.settings_used import remember
 from feedback.versions import begin, get_version
 from feedback.webhook import keep_announcing
 from store.child import with_this_process
@@ -66,6 +67,7 @@ def generate(settings: Settings, *, once: bool = False) -> int:
         leader = Leader(engine, layout, settings, held)
         leader.acquire()
         sampler = prepare(engine, layout, settings)
+        remember(layout, settings)
         held.callback(drop_claims, engine, name)
         on_step = _claim_keeper(engine, name)
         if not once:

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from store.errors import BadRequest
+from store.migrate import open_store
 from store.settings import Settings
 
 SERVER = Path(__file__).parents[1] / "server.py"
@@ -60,6 +61,7 @@ def check_port(settings: Settings) -> None:
 def become_pages(settings: Settings) -> None:
     """Serves the pages in place of this process, so that its signals are theirs."""
     check_port(settings)
+    open_store(settings).dispose()  # what is wrong with it is said here, in a sentence
     command = pages_command(settings)
     os.execv(command[0], command)
 
