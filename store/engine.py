@@ -11,10 +11,13 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlmodel import Session
 
+from store.damage import Place, explain, whole_rows
+from store.errors import BadRequest, MovedStore, StoreError
 from store.files import make_folder
 
 log = logging.getLogger(__name__)
@@ -49,33 +52,23 @@ def has_wal_reset_bug(version: tuple[int, ...]) -> bool:
 def open_engine(url: str, driver: ModuleType | None = None) -> Engine:
     """An engine for the store at `url` (SQLite or PostgreSQL); creates only the folder of the SQLite file.
 
-    `driver` is the SQLite driver, `sqlite_module()` unless given.
+    `driver` is the SQLite driver, `sqlite_module()` unless given. Once the file was opened, MovedStore is raised when
+    another file is in its place, or none.
     """
-    if make_url(url).get_backend_name() == "sqlite":
-        return _open_sqlite(url, driver or sqlite_module())
-    return create_engine(url, pool_pre_ping=True)
-
-
-def _open_sqlite(url: str, module: ModuleType) -> Engine:
-    database = make_url(url).database
-    if database:
-        make_folder(Path(database).parent)
-    engine = create_engine(url, module=module, connect_args={"timeout": BUSY_S}, pool_size=20, max_overflow=50)
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    module = driver or sqlite_module()
+    file = sqlite_file(url)
+    make_folder(file.parent)
     is_unsafe = has_wal_reset_bug(module.sqlite_version_info)
     if is_unsafe:
         log.warning("SQLite %s has the WAL-reset bug: using journal_mode=DELETE", module.sqlite_version)
+    engine = _sqlite_engine(url, module, file, "rwc")
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # the driver's own BEGIN is off, ours is below
         _set_journal(connection, "DELETE" if is_unsafe else "WAL", module.OperationalError)
-        for pragma in (
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "trusted_schema=OFF",
-            "cache_size=-16384",  # 16 MiB a connection, so that the inner pages of a large index stay
-        ):
-            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("PRAGMA synchronous=FULL")
 
     @event.listens_for(engine, "begin")
     def emit_begin(connection: Any) -> None:
@@ -85,6 +78,61 @@ def _open_sqlite(url: str, module: ModuleType) -> Engine:
             is_flushed = options.get("is_durable", True) or is_unsafe
             connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if is_flushed else 'NORMAL'}")
         connection.exec_driver_sql(f"BEGIN {kind}")
+
+    return engine
+
+
+def sqlite_file(url: str) -> Path:
+    """The file of a SQLite store. Raises BadRequest when the URL names none."""
+    database = make_url(url).database
+    if not database or database == ":memory:":
+        raise BadRequest(f"NAYSAYER_STORE_URL is {url}, which names no file; write sqlite:////folder/naysayer.db")
+    return Path(database)
+
+
+def open_reader(url: str, file: Path) -> Engine:
+    """An engine for the SQLite store at `url` that can only read, from `file`: the store's own, or a copy of it."""
+    engine = _sqlite_engine(url, sqlite_module(), file, "ro")
+
+    @event.listens_for(engine, "begin")
+    def emit_begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def _sqlite_engine(url: str, module: ModuleType, file: Path, mode: str) -> Engine:
+    place = Place(file)
+
+    def connect() -> Any:
+        is_new = mode == "rwc" and place.identity is None
+        if not is_new:
+            place.check()
+        name = f"file:{quote(str(file.absolute()))}?mode={'rw' if mode == 'rwc' and not is_new else mode}"
+        connection = module.connect(name, uri=True, timeout=BUSY_S, check_same_thread=False)
+        place.check()
+        return connection
+
+    engine = create_engine(url, module=module, creator=connect, pool_size=20, max_overflow=50)
+
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver's own BEGIN is off, ours is in `emit_begin`
+        for pragma in (
+            "foreign_keys=ON",
+            "trusted_schema=OFF",
+            "cache_size=-16384",  # 16 MiB a connection, so that the inner pages of a large index stay
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def check_place(_connection: Any) -> None:
+        place.check()
+
+    @event.listens_for(engine, "handle_error")
+    def explain_error(context: Any) -> None:
+        if ours := explain(file, context.original_exception):
+            raise ours from context.original_exception
 
     return engine
 
@@ -106,7 +154,7 @@ def _set_journal(connection: Any, mode: str, failed: type[Exception]) -> None:
 def reading(engine: Engine) -> Iterator[Session]:
     """One read transaction: everything read inside it is of the same instant."""
     snapshot = engine if is_sqlite(engine) else engine.execution_options(isolation_level="REPEATABLE READ")
-    with Session(snapshot, expire_on_commit=False) as session, session.begin():
+    with whole_rows(engine.url.database), Session(snapshot, expire_on_commit=False) as session, session.begin():
         yield session
 
 
@@ -122,7 +170,12 @@ def writing(engine: Engine, *, is_durable: bool = True) -> Iterator[Session]:
     PostgreSQL: an advisory lock, so that both engines give the same guarantee.
     """
     immediate = engine.execution_options(sqlite_begin="IMMEDIATE", is_durable=is_durable)
-    with _turn(engine), Session(immediate, expire_on_commit=False) as session, session.begin():
+    with (
+        _turn(engine),
+        whole_rows(engine.url.database),
+        Session(immediate, expire_on_commit=False) as session,
+        session.begin(),
+    ):
         if not is_sqlite(engine):
             unflushed = "" if is_durable else ", set_config('synchronous_commit', 'off', true)"
             session.execute(text(f"SELECT pg_advisory_xact_lock(:key){unflushed}"), {"key": WRITE_LOCK})
@@ -137,7 +190,13 @@ def _turn(engine: Engine) -> Iterator[None]:
         with _line(engine.url):
             yield
         return
-    with Path(f"{engine.url.database}.line").open("a") as file:
+    try:
+        file = Path(f"{engine.url.database}.line").open("a")  # noqa: SIM115
+    except FileNotFoundError:
+        raise MovedStore(engine.url.database) from None
+    except OSError as error:
+        raise StoreError(f"the store {engine.url.database} cannot be written to ({error.strerror})") from error
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

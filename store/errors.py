@@ -4,6 +4,8 @@ NaysayerError
 ├── StoreError               the database or the blob folder cannot be used as it is
 │   ├── NewerStore           written by a newer Naysayer
 │   ├── DamagedStore         integrity check failed, or a blob does not match its hash
+│   ├── OtherStore           the folders of pictures or versions belong to another database
+│   ├── MovedStore           the data folder was moved, replaced or deleted while a program used it
 │   └── OtherBase            the store was started with another base model
 ├── InputError               something a person or a file gave
 │   ├── UnknownImage         a vote on an image that this rater was never shown
@@ -53,6 +55,32 @@ class DamagedStore(StoreError):
 
     Run `naysayer restore FILE` into another data folder.
     """
+
+
+class OtherStore(StoreError):
+    """The folder of pictures or of versions belongs to another store than the database.
+
+    Set `NAYSAYER_DATA_DIR` and `NAYSAYER_STORE_URL` to the folder and the database of one store.
+    """
+
+    def __init__(self, folder: object, database: object) -> None:
+        super().__init__(
+            f"{folder} belongs to another store than the database {database}, and nothing was changed; set "
+            "NAYSAYER_DATA_DIR and NAYSAYER_STORE_URL to the folder and the database of one store"
+        )
+
+
+class MovedStore(StoreError):
+    """The data folder was moved, replaced or deleted while a program used it.
+
+    Put the folder back, or set `NAYSAYER_DATA_DIR` to its new place, then start the program again.
+    """
+
+    def __init__(self, file: object) -> None:
+        super().__init__(
+            f"{file} was moved, replaced or deleted while this program used it, so nothing more is written; put the "
+            "folder back or set NAYSAYER_DATA_DIR to its new place, then start again"
+        )
 
 
 class OtherBase(StoreError):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from store.errors import BadRequest, Busy, DamagedStore
+from store.errors import BadRequest, Busy, DamagedStore, MovedStore
 
 
 def sha256_of(data: bytes) -> str:
@@ -105,18 +105,25 @@ class Blobs:
         sha256 = sha256_of(data)
         path = self.path(sha256)
         if not path.exists():
-            make_folder(path.parent)
+            self._make_folder(path.parent)
             write_file(path, data)
         return sha256
+
+    def _make_folder(self, folder: Path) -> None:
+        """Never makes the data folder again: where it was moved away, a picture would be left at its old place."""
+        if not self.root.parent.is_dir():
+            raise MovedStore(self.root.parent)
+        make_folder(folder)
 
     def get(self, sha256: str) -> bytes:
         """The bytes of a blob. Raises DamagedStore when the file is missing or no longer has that hash."""
         try:
             data = self.path(sha256).read_bytes()
-        except FileNotFoundError:
+        except OSError as error:
+            found = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
             raise DamagedStore(
-                f"the file {self.path(sha256)} is missing; restore it from a backup (`naysayer restore`)"
-            ) from None
+                f"the file {self.path(sha256)} {found}; restore it from a backup (`naysayer restore`)"
+            ) from error
         if sha256_of(data) != sha256:
             raise DamagedStore(
                 f"the file {self.path(sha256)} does not have the content it was stored with; "

@@ -30,6 +30,11 @@ class Layout:
         return self.root / "versions"
 
     @property
+    def aside(self) -> Path:
+        """Where a folder goes that is in the way and that nobody may delete."""
+        return self.root / "aside"
+
+    @property
     def checkpoints(self) -> Path:
         return self.root / "checkpoints"
 

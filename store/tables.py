@@ -126,6 +126,14 @@ class Rater(SQLModel, table=True):
     is_excluded: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
+class StoreRow(SQLModel, table=True):
+    """One row: the store's id, which its folders of pictures and versions carry too."""
+
+    __tablename__ = "store"
+    id: str = Field(primary_key=True, max_length=32)
+    created_at: datetime = Field(default_factory=utc_now)
+
+
 class Prompt(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     text: str = Field(unique=True)

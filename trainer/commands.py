@@ -156,9 +156,9 @@ def retire_control(control: Annotated[int, typer.Argument(help="The control's nu
 def list_controls() -> None:
     """Print the controls: number, answer, where it comes from, how many answers were right, prompt."""
     from feedback.rate.controls import control_rows
-    from store.migrate import open_store
+    from store.migrate import read_store
 
-    for row in control_rows(open_store(read_settings())):
+    for row in control_rows(read_store(read_settings())):
         state = "" if row.is_active else "  (retired)"
         typer.echo(
             f"{row.image_id:>7}  {row.answer:<6}  {row.source:<8}  {row.right} of {row.seen}  {row.prompt}{state}"

@@ -17,8 +17,9 @@ from store.engine import has_wal_reset_bug, is_sqlite, reading, sqlite_module
 from store.errors import OtherBase
 from store.files import sha256_of_file
 from store.layout import Layout, layout_of
-from store.migrate import check_integrity, open_store
+from store.migrate import check_integrity, read_store
 from store.process import sentence_of
+from store.safety.identity import list_unknown, refuse_strangers
 from store.settings import Settings
 from store.tables import Image, RunStatus, Version
 from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE
@@ -38,7 +39,7 @@ def examine(settings: Settings) -> list[Finding]:
     """Every finding, installation first; a check that cannot run is itself a finding."""
     findings = [*_guarded(_installation), *_guarded(lambda: _disk(settings))]
     try:
-        engine = open_store(settings)
+        engine = read_store(settings)
     except Exception as error:
         return [*findings, Finding(False, sentence_of(error))]
     layout = layout_of(settings)
@@ -104,6 +105,9 @@ def _database(engine: Engine) -> Iterable[Finding]:
 
 
 def _versions(engine: Engine, layout: Layout) -> Iterable[Finding]:
+    refuse_strangers(engine, layout)
+    for path in list_unknown(engine, layout):
+        yield Finding(True, f"{path} is no version of this store's; it is left as it is")
     with reading(engine) as session:
         versions = list(session.exec(select(Version).where(Version.number != PLAIN).order_by(col(Version.number))))
     for row in versions:

@@ -56,10 +56,10 @@ def pages() -> None:
 def versions() -> None:
     """List the versions with their thumbs-down rates."""
     from feedback.figures.summary import version_rows
-    from store.migrate import open_store
+    from store.migrate import read_store
     from ui.words import version_table
 
-    typer.echo(version_table(version_rows(open_store(read_settings()))))
+    typer.echo(version_table(version_rows(read_store(read_settings()))))
 
 
 @app.command()
@@ -68,11 +68,11 @@ def status() -> None:
     from feedback.figures.summary import standing
     from feedback.policy import rejects_needed
     from feedback.pool.pool import how_due
-    from store.migrate import open_store
+    from store.migrate import read_store
     from ui.words import standing_lines
 
     settings = read_settings()
-    engine = open_store(settings)
+    engine = read_store(settings)
     typer.echo(standing_lines(standing(engine), how_due(engine, rejects_needed(settings))))
 
 
@@ -198,7 +198,7 @@ def schedule(
 @app.command()
 def backup(file: Annotated[Path, typer.Argument(help="The archive to write, e.g. naysayer.tar.")]) -> None:
     """Write the whole store into one archive; the store may be in use."""
-    from store.backup import backup
+    from store.archive.backup import backup
     from ui.words import report_words
 
     typer.echo(f"wrote {report_words(backup(read_settings(), file))}")
@@ -207,7 +207,7 @@ def backup(file: Annotated[Path, typer.Argument(help="The archive to write, e.g.
 @app.command()
 def restore(file: Annotated[Path, typer.Argument(help="An archive made by `naysayer backup`.")]) -> None:
     """Put a backup into the (empty) data folder, after checking every file in it."""
-    from store.backup import restore
+    from store.archive.restore import restore
     from ui.words import report_words
 
     typer.echo(f"restored {report_words(restore(file, read_settings()))}")
@@ -223,20 +223,19 @@ def invite(
     """Print a signed link that lets a person in without an account; without a name, list the invitations."""
     from feedback.people.invitations import invite, list_invitations, revoke_invitations
     from store.errors import BadRequest
-    from store.migrate import open_store
+    from store.migrate import open_store, read_store
     from store.tables import PersonRole
     from ui.words import invitation_table
 
     settings = read_settings()
-    engine = open_store(settings)
     if revoke:
-        typer.echo(f"{revoke_invitations(engine, revoke)} invitations of {revoke} revoked")
+        typer.echo(f"{revoke_invitations(open_store(settings), revoke)} invitations of {revoke} revoked")
     elif not name:
-        typer.echo(invitation_table(list_invitations(engine)))
+        typer.echo(invitation_table(list_invitations(read_store(settings))))
     elif role not in list(PersonRole):
         raise BadRequest(f"a role is rater, curator or admin; {role[:40]!r} was given")
     else:
-        token = invite(engine, name, days=days, secret=settings.secret, role=PersonRole(role))
+        token = invite(open_store(settings), name, days=days, secret=settings.secret, role=PersonRole(role))
         base = settings.public_url or settings.address
         typer.echo(f"{base}/naysayer/invited/{token}")
 

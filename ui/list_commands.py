@@ -41,10 +41,10 @@ def new_evaluation(
 def list_evaluation() -> None:
     """List the evaluation sets, newest first."""
     from feedback.sample.evaluation import list_sets
-    from store.migrate import open_store
+    from store.migrate import read_store
     from ui.words import set_line
 
-    rows = list_sets(open_store(read_settings()))
+    rows = list_sets(read_store(read_settings()))
     typer.echo("\n".join(map(set_line, rows)) or "no evaluation set yet; the worker makes the default one")
 
 
@@ -72,7 +72,7 @@ def import_prompts(file: Annotated[Path, typer.Argument(help="Text (a prompt a l
 def list_prompts() -> None:
     """Print the prompts, one a line."""
     from feedback.sample.prompts import list_prompts
-    from store.migrate import open_store
+    from store.migrate import read_store
 
-    for prompt in list_prompts(open_store(read_settings())):
+    for prompt in list_prompts(read_store(read_settings())):
         typer.echo(prompt.text)

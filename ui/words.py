@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from feedback.figures.summary import InHand, Standing, VersionRow
 from feedback.pool.pool import Due
 from feedback.sample.evaluation import SetRow
-from store.backup import BackupReport
+from store.archive.contents import BackupReport
 from store.tables import Invitation, RunStatus
+
+MOST_NAMED = 20
+"""Lost files that are named one by one."""
 
 
 def version_table(rows: Sequence[VersionRow]) -> str:
@@ -53,12 +56,18 @@ def _line(row: VersionRow) -> str:
 
 
 def report_words(report: BackupReport) -> str:
-    """What a backup holds, in a line."""
-    return (
+    """What a backup holds, in a line; what the store had lost follows, a line each."""
+    line = (
         f"{report.path}: {report.presses} key presses (undone and replaced votes included), "
         f"{report.images} pictures (controls included), {report.versions} versions, "
         f"{report.bytes / 1e6:.1f} MB"
     )
+    if not report.missing:
+        return line
+    named = [f"  {name}" for name in report.missing[:MOST_NAMED]]
+    more = len(report.missing) - len(named)
+    last = [f"  and {more} more, all listed in its backup.json"] if more else []
+    return "\n".join([f"{line}; {len(report.missing)} files that the store had lost are not in it:", *named, *last])
 
 
 def invitation_table(rows: Sequence[Invitation]) -> str:

@@ -1,6 +1,7 @@
 """The frozen training set of a version."""
 
 import json
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -36,13 +37,20 @@ class FrozenManifest:
         return [item for item in self.items if (item.role, item.split) == (role, split)]
 
 
-def freeze(engine: Engine, base_sha256: str, min_rejects: int = 1) -> FrozenManifest:
-    """The pool as it is now, recorded in the store.
+def freeze(
+    engine: Engine,
+    base_sha256: str,
+    min_rejects: int = 1,
+    find_lost: Callable[[Sequence[PoolItem]], Container[int]] = lambda items: (),
+) -> FrozenManifest:
+    """The pool as it is now, recorded in the store, without the pictures whose numbers `find_lost` gives.
 
     Raises TooFewRejects when it has fewer than `min_rejects` rejects to train on.
     """
     with reading(engine) as session:
         manifest = _without_evaluated(session, FrozenManifest(base_sha256, tuple(pool(session))))
+    lost = find_lost(manifest.items)
+    manifest = FrozenManifest(base_sha256, tuple(item for item in manifest.items if item.image_id not in lost))
     rejects = len(manifest.of(Role.reject, Split.train))
     if rejects < min_rejects:
         raise TooFewRejects(rejects, min_rejects)

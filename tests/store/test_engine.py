@@ -1,4 +1,8 @@
+import json
+import shutil
 import threading
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 
@@ -6,8 +10,11 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlmodel import func, select
 
-from store.engine import has_wal_reset_bug, is_sqlite, open_engine, reading, sqlite_module, writing
-from store.tables import Prompt, Rater
+from feedback.versions import begin
+from store.engine import has_wal_reset_bug, is_sqlite, open_engine, open_reader, reading, sqlite_module, writing
+from store.errors import BadRequest, DamagedStore, MovedStore, StoreError
+from store.settings import Settings
+from store.tables import Prompt, Rater, Version
 
 AFFECTED = [(3, 7, 0), (3, 40, 1), (3, 44, 5), (3, 45, 0), (3, 50, 6), (3, 51, 0), (3, 51, 2)]
 SAFE = [(3, 6, 23), (3, 44, 6), (3, 44, 9), (3, 50, 7), (3, 51, 3), (3, 52, 0), (3, 53, 4), (4, 0, 0)]
@@ -118,3 +125,100 @@ def test_writers_that_read_first_wait_for_each_other(any_engine: Engine) -> None
 
 def test_is_sqlite_tells_the_engines_apart(any_engine: Engine, request: pytest.FixtureRequest) -> None:
     assert is_sqlite(any_engine) == ("sqlite" in request.node.name.rpartition("[")[2])
+
+
+@pytest.mark.parametrize("how", ["moved", "deleted", "replaced", "folder moved", "folder replaced", "folder deleted"])
+@pytest.mark.parametrize("kind", [reading, writing])
+def test_a_store_that_is_moved_while_it_is_open_is_used_no_more(
+    how: str, kind: Callable, settings: Settings, engine: Engine
+) -> None:
+    with writing(engine) as session:
+        session.add(Rater(name="ann"))
+    file, folder = settings.data_dir / "naysayer.db", settings.data_dir
+    sound = file.read_bytes()
+    if how.startswith("folder"):
+        folder.rename(folder.with_name("elsewhere"))
+    else:
+        file.rename(file.with_name("elsewhere.db"))
+    if how == "folder replaced":
+        shutil.copytree(folder.with_name("elsewhere"), folder)
+    elif how == "folder deleted":
+        shutil.rmtree(folder.with_name("elsewhere"))
+    elif how == "replaced":
+        file.write_bytes(sound)
+    elif how == "deleted":
+        file.with_name("elsewhere.db").unlink()
+    for _ in range(2):
+        with pytest.raises(MovedStore, match="nothing more is written"), kind(engine) as session:
+            session.add(Rater(name="bob"))
+    assert file.exists() == ("replaced" in how)
+
+
+def test_no_new_database_is_made_where_the_old_one_was(settings: Settings, engine: Engine) -> None:
+    with reading(engine) as session:
+        session.exec(select(Rater)).all()
+    engine.dispose()
+    settings.data_dir.rename(settings.data_dir.with_name("elsewhere"))
+    settings.data_dir.mkdir()
+    with pytest.raises(MovedStore), reading(engine) as session:
+        session.exec(select(Rater)).all()
+    assert list(settings.data_dir.iterdir()) == []
+
+
+def test_damage_that_comes_later_is_told_with_the_way_out(settings: Settings, engine: Engine) -> None:
+    with writing(engine) as session:
+        session.add_all([Prompt(text=f"prompt {n} {'x' * 500}") for n in range(400)])
+    engine.dispose()
+    file = settings.data_dir / "naysayer.db"
+    sound = file.read_bytes()
+    with file.open("r+b") as damaged:
+        damaged.seek(len(sound) // 2)
+        damaged.write(b"\xa5" * (len(sound) - len(sound) // 2))
+    with pytest.raises(DamagedStore, match="naysayer restore"), reading(engine) as session:
+        session.exec(select(Prompt)).all()
+    with pytest.raises(DamagedStore, match="naysayer restore"), writing(engine) as session:
+        session.add_all([Prompt(text=f"more {n} {'x' * 500}") for n in range(400)])
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("prompt", "text", "CAST(x'fffe41' AS TEXT)"),
+        ("prompt", "created_at", "'yesterday'"),
+        ("prompt", "created_at", "x'00ff'"),
+        ("rater", "role", "'king'"),
+        ("version", "settings", "'{\"cut'"),
+        ("version", "settings", "CAST(x'fffe41' AS TEXT)"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_damage(table: str, column: str, value: str, settings: Settings, engine) -> None:
+    begin(engine, "builtin", "0" * 64)
+    with writing(engine) as session:
+        session.add(Rater(name="ann"))
+        session.add(Prompt(text="a red star"))
+    with closing(sqlite_module().connect(settings.data_dir / "naysayer.db")) as careless:
+        careless.execute("PRAGMA ignore_check_constraints=ON")
+        careless.execute(f"UPDATE {table} SET {column} = {value}")
+        careless.commit()
+    kind = {"prompt": Prompt, "rater": Rater, "version": Version}[table]
+    with pytest.raises(DamagedStore, match=r"naysayer\.db is damaged .*naysayer restore"), reading(engine) as session:
+        session.exec(select(kind)).all()
+
+
+def test_an_error_of_the_code_is_no_damage(engine: Engine) -> None:
+    for error in (ValueError("mine"), KeyError("mine"), json.JSONDecodeError("mine", "", 0)):
+        with pytest.raises(type(error), match="mine"), reading(engine):
+            raise error
+
+
+def test_a_reader_cannot_write(settings: Settings, engine: Engine) -> None:
+    reader = open_reader(settings.url, settings.data_dir / "naysayer.db")
+    with pytest.raises(StoreError, match="can only be read"), reader.begin() as connection:
+        connection.execute(text("DELETE FROM prompt"))
+    reader.dispose()
+
+
+def test_a_store_url_without_a_file_is_refused() -> None:
+    for url in ("sqlite://", "sqlite:///:memory:"):
+        with pytest.raises(BadRequest, match="names no file"):
+            open_engine(url)

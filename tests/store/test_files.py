@@ -15,6 +15,7 @@ from store.errors import BadRequest, Busy, DamagedStore
 from store.files import (
     Blobs,
     expand_home,
+    make_folder,
     only_one,
     put_in_place,
     read_toml,
@@ -174,6 +175,7 @@ def test_the_new_name_is_flushed_up_to_the_root(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(os, "fsync", fsync)
     blobs = Blobs(tmp_path / "data" / "blobs")
+    make_folder(tmp_path / "data")
     path = blobs.path(blobs.put(b"a picture"))
     must = [path, path.parent, blobs.root, blobs.root.parent, tmp_path]
     assert [folder.name for folder in must if folder.stat().st_ino not in flushed] == []

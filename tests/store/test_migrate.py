@@ -16,7 +16,7 @@ from sqlmodel import SQLModel
 
 from store.engine import open_engine
 from store.errors import DamagedStore, NewerStore
-from store.migrate import _config, _damaged, check_integrity, migrate, open_store, schema_of
+from store.migrate import _config, check_integrity, migrate, open_store, schema_of
 from store.settings import Settings
 
 
@@ -179,11 +179,6 @@ def test_a_row_that_refers_to_a_missing_one_is_reported(engine: Engine, settings
     careless.commit()
     careless.close()
     assert any("of image refers to a missing row of prompt" in found for found in check_integrity(engine))
-
-
-def test_the_message_about_damage_holds_no_password() -> None:
-    settings = Settings(store_url="postgresql+psycopg://me:secret@host/db", _env_file=None)
-    assert "secret" not in str(_damaged(settings, "malformed"))
 
 
 def test_rows_of_the_first_schema_survive_with_their_references(any_settings: Settings) -> None:

@@ -4,7 +4,8 @@ from feedback.figures.summary import InHand, version_rows
 from feedback.people.invitations import invite, list_invitations
 from feedback.sample.evaluation import list_sets, new_set
 from feedback.sample.prompts import add_prompts
-from store.backup import backup
+from store.archive.backup import backup
+from store.archive.contents import BackupReport
 from tests.conftest import BASE_SHA256
 from ui.words import in_hand_words, invitation_table, report_words, set_line, version_table
 
@@ -41,6 +42,14 @@ def test_an_evaluation_set_is_a_line(engine):
     (row,) = list_sets(engine)
     assert set_line(row).startswith("set 1 (fresh): 4 pairs over 2 prompts")
     assert set_line(row).endswith(", in use")
+
+
+def test_a_backup_names_what_the_store_had_lost():
+    report = BackupReport(Path("b.tar"), "0007", 1, 2, 3, 4, 10**6, tuple(f"blobs/{n}" for n in range(23)))
+    lines = report_words(report).splitlines()
+    assert "23 files that the store had lost are not in it" in lines[0]
+    assert lines[1:21] == [f"  blobs/{n}" for n in range(20)]
+    assert lines[21:] == ["  and 3 more, all listed in its backup.json"]
 
 
 def test_a_backup_is_a_line(engine, settings, tmp_path: Path):

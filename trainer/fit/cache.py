@@ -6,6 +6,7 @@ Shape suffixes: C latent channels, H W latent height and width, L tokens (77), D
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -16,9 +17,11 @@ from torch import Tensor, nn
 from tqdm import tqdm, trange
 
 from feedback.pool.pool import PoolItem
+from store.errors import DamagedStore
 from store.files import Blobs, make_folder, sha256_of, write_file
 from trainer.base.model import Base, move_to
 from trainer.base.vae import encode_picture
+from trainer.fit.lost import has_latent
 from trainer.lora.text_encoders import PromptEmbeds
 
 IN_MEMORY = 512
@@ -50,7 +53,7 @@ class Cache:
     def prepare(self, items: Iterable[PoolItem], prompts: Iterable[str]) -> int:
         """Encodes what is not in the cache yet. How many texts and pictures that was."""
         new_prompts = [prompt for prompt in dict.fromkeys(prompts) if not self._text_path(prompt).exists()]
-        encoded = {item.sha256 for item in items if item.latent_sha256 is None}
+        encoded = {item.sha256 for item in items if not has_latent(self.blobs, item)}
         new_pictures = [sha256 for sha256 in sorted(encoded) if not self._picture_path(sha256).exists()]
         for start in trange(0, len(new_prompts), TEXTS_AT_ONCE, desc="encoding prompts", disable=not new_prompts):
             some = new_prompts[start : start + TEXTS_AT_ONCE]
@@ -67,9 +70,10 @@ class Cache:
         return PromptEmbeds(made["hidden_LD"], made["pooled_P"])
 
     def _latent(self, item: PoolItem) -> Latent:
-        """The sampler's own latent where there is one, else the VAE's posterior of the pixels."""
+        """The sampler's own latent where there is one, else (or when it is lost) the VAE's posterior of the pixels."""
         if item.latent_sha256:
-            return Latent(load(self.blobs.get(item.latent_sha256))["latent"])
+            with suppress(DamagedStore):
+                return Latent(load(self.blobs.get(item.latent_sha256))["latent"])
         made = load_or_make(self._picture_path(item.sha256), lambda: self._encoded(item.sha256))
         return Latent(made["mean"], made["std"])
 

@@ -1,17 +1,23 @@
-"""Checkpoints of a fit: a folder each, complete or absent, without pickle.
+"""Checkpoints of a fit: a folder each, complete or absent, with a hash of what it holds, without pickle.
 
 No state of a random generator is in them: batches, noise and timesteps depend only on the seed and the step number,
 and every step begins by seeding the generators of Python, numpy and torch from these two.
 """
 
 import json
+import logging
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from safetensors.torch import load, save
 from torch import Tensor
 
-from store.files import put_in_place, remove_folder
+from store.files import put_in_place, remove_folder, sha256_of
+
+log = logging.getLogger(__name__)
+
+TENSORS, NUMBERS, HASH = "state.safetensors", "state.json", "state.sha256"
 
 
 class State(NamedTuple):
@@ -23,30 +29,57 @@ class State(NamedTuple):
 
 
 def save_checkpoint(folder: Path, state: State) -> None:
-    """Writes `step-<n>` in `folder`, then removes the older ones."""
+    """Writes `step-<n>` in `folder`, then removes the others."""
     final = folder / f"step-{state.step:06d}"
-    if final.exists():
-        return
-    staging = folder / f".staging-{state.step:06d}"
+    if _read(final) is None:
+        remove_folder(final)
+        _write(folder / f".staging-{state.step:06d}", final, state)
+    for other in _checkpoints(folder):
+        if other != final:
+            remove_folder(other)
+
+
+def _write(staging: Path, final: Path, state: State) -> None:
     remove_folder(staging)
     staging.mkdir(parents=True)
     tensors: dict[str, Tensor] = {}
     content = {"step": state.step, "curve": state.curve, "learned": _without_tensors(state.learned, "", tensors)}
-    (staging / "state.safetensors").write_bytes(save(tensors))
-    (staging / "state.json").write_text(json.dumps(content))
+    parts = {TENSORS: save(tensors), NUMBERS: json.dumps(content).encode()}
+    for name, data in (parts | {HASH: _hash(parts).encode()}).items():
+        (staging / name).write_bytes(data)
     put_in_place(staging, final)
-    for older in sorted(folder.glob("step-*"))[:-1]:
-        remove_folder(older)
 
 
 def newest_checkpoint(folder: Path) -> State | None:
-    """The last complete checkpoint in `folder`, or None."""
-    found = sorted(folder.glob("step-*"))
-    if not found:
+    """The last checkpoint in `folder` that is complete and unchanged, or None."""
+    for path in reversed(_checkpoints(folder)):
+        if (state := _read(path)) is not None:
+            return state
+        log.warning("the checkpoint %s is damaged or incomplete, so the fit starts again without it", path)
+    return None
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """The folders of checkpoints, in the order of their steps."""
+    found = [path for path in folder.glob("step-*") if re.fullmatch(r"step-\d{6,}", path.name) and path.is_dir()]
+    return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+
+
+def _read(path: Path) -> State | None:
+    """The checkpoint in a folder; None when a file is missing, cannot be read or has changed."""
+    try:
+        parts = {name: (path / name).read_bytes() for name in (TENSORS, NUMBERS)}
+        is_whole = (path / HASH).read_bytes() == _hash(parts).encode()
+    except OSError:
         return None
-    content = json.loads((found[-1] / "state.json").read_text())
-    tensors = load((found[-1] / "state.safetensors").read_bytes())
-    return State(content["step"], content["curve"], _with_tensors(content["learned"], tensors))
+    if not is_whole:
+        return None
+    content = json.loads(parts[NUMBERS])
+    return State(content["step"], content["curve"], _with_tensors(content["learned"], load(parts[TENSORS])))
+
+
+def _hash(parts: dict[str, bytes]) -> str:
+    return sha256_of("\n".join(sha256_of(parts[name]) for name in (TENSORS, NUMBERS)).encode())
 
 
 def _without_tensors(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:

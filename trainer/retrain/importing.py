@@ -4,11 +4,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from sqlalchemy import Engine
+
 from feedback.recipe import Recipe
 from feedback.versions import PLAIN, begin
 from store.errors import BadLora
 from store.files import only_one, sha256_of
-from store.layout import Layout, layout_of
+from store.layout import layout_of
 from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Version
@@ -19,7 +21,7 @@ from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE, diffusers_layout, k
 from trainer.lora.text_encoders import text_layers
 from trainer.retrain.check import check_imported
 from trainer.retrain.provenance import kohya_header
-from trainer.retrain.publish import Candidate, publish_candidate, remove_leftovers
+from trainer.retrain.publish import Candidate, is_published, publish_candidate, remove_leftovers
 
 UNTRIED = 1.0
 """The strength of an imported file, unless the settings name one: files are made for this strength."""
@@ -46,15 +48,15 @@ def import_lora(settings: Settings, path: Path, *, negative_prompt: str = "") ->
         foreign = read_lora(path, base.pipe.unet, text_layers(base.pipe))
         begin(engine, base.name, base.sha256, base.facts)
         candidate = _candidate(base, settings, path, foreign, negative_prompt)
-        _require_new(layout, candidate, path)
+        _require_new(engine, candidate, path)
         check = partial(check_imported, base, path)
         version = publish_candidate(engine, layout, candidate, check)
         return Imported(version.number, _sentence(version))
 
 
-def _require_new(layout: Layout, candidate: Candidate, path: Path) -> None:
+def _require_new(engine: Engine, candidate: Candidate, path: Path) -> None:
     sha256 = sha256_of(candidate.files[DIFFUSERS_FILE])
-    if layout.version_folder(sha256).exists():
+    if is_published(engine, sha256):
         raise BadLora(path, f"the very same LoRA is a version already ({sha256[:12]}…)")
 
 

@@ -1,6 +1,7 @@
 """Where a version comes from: settings, libraries, commit, as its row and its files' headers record them."""
 
 import json
+import re
 import subprocess
 from contextlib import suppress
 from importlib.metadata import version as version_of
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from feedback.retrain.manifest import FrozenManifest
-from store.files import sha256_of
+from store.files import remove_folder, sha256_of
 from store.layout import Layout
 from store.settings import Settings
 from trainer.fit.training import choose_anchor, choose_layers
@@ -65,6 +66,16 @@ def checkpoint_folder(layout: Layout, manifest: FrozenManifest, settings: Settin
     """The folder for checkpoints of this manifest under these settings; other data or settings get another one."""
     identity = repr((manifest.id, sorted(training_settings(settings).items()), sorted(libraries().items())))
     return layout.checkpoints / sha256_of(identity.encode())[:32]
+
+
+def remove_checkpoints(layout: Layout) -> None:
+    """Removes the folders that `checkpoint_folder` names, and nothing else."""
+    found = list(layout.checkpoints.iterdir()) if layout.checkpoints.is_dir() else []
+    for folder in found:
+        if re.fullmatch(r"[0-9a-f]{32}", folder.name) and folder.is_dir() and not folder.is_symlink():
+            remove_folder(folder)
+    with suppress(OSError):
+        layout.checkpoints.rmdir()
 
 
 def kohya_header(rank: int, title: str) -> dict[str, str]:

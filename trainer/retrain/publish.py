@@ -1,9 +1,13 @@
 """From trained weights to a published version: files first, checked by loading them again, then one transaction.
 
-The version's row is the commit point; the next retrain removes folders without a row.
+The version's row is the commit point. A published folder is never deleted, with or without a row: the row may be what
+was lost.
 """
 
 import json
+import logging
+import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +19,9 @@ from feedback.retrain.manifest import FrozenManifest
 from feedback.versions import next_number, publish
 from store.engine import reading, writing
 from store.errors import RetrainError
-from store.files import make_folder, put_in_place, remove_folder, sha256_of, write_file
+from store.files import fsync_folder, make_folder, put_in_place, remove_folder, sha256_of, write_file
 from store.layout import Layout
+from store.safety.identity import list_unknown
 from store.settings import Settings
 from store.tables import Run, RunStatus, Version, utc_now
 from trainer.base.model import Base
@@ -25,6 +30,11 @@ from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE, diffusers_layout, k
 from trainer.retrain.check import check_trained
 from trainer.retrain.provenance import code_commit, kohya_header, libraries, recorded_settings, training_settings
 from trainer.retrain.strength import Choice
+
+log = logging.getLogger(__name__)
+
+MANIFEST_FILE = "manifest.json"
+FILES = (DIFFUSERS_FILE, KOHYA_FILE, MANIFEST_FILE)
 
 
 @dataclass(frozen=True)
@@ -81,17 +91,37 @@ def publish_candidate(
 
 def _put_files(layout: Layout, sha256: str, files: dict[str, bytes], check: Check) -> None:
     make_folder(layout.versions)
-    staging = layout.versions / f".staging-{sha256[:16]}"
-    remove_folder(staging)
+    staging, final = layout.versions / f".staging-{sha256[:16]}", layout.version_folder(sha256)
+    _set_aside(layout, staging)
     staging.mkdir()
     try:
         for name, data in files.items():
             write_file(staging / name, data)
         check(staging)
-        put_in_place(staging, layout.version_folder(sha256))
+        _set_aside(layout, final)
+        put_in_place(staging, final)
     except BaseException:
         remove_folder(staging)
         raise
+
+
+def _set_aside(layout: Layout, folder: Path) -> None:
+    """Makes room where something that has no row has the name, as after a publish that was cut off."""
+    if not os.path.lexists(folder):
+        return
+    make_folder(layout.aside)
+    number = 1
+    while os.path.lexists(aside := layout.aside / f"{folder.name}-{number}"):
+        number += 1
+    folder.rename(aside)
+    fsync_folder(layout.aside)
+    log.warning("%s had no row in the database and was in the way of a version; it is in %s now", folder, aside)
+
+
+def is_published(engine: Engine, sha256: str) -> bool:
+    """Whether a version has this file."""
+    with reading(engine) as session:
+        return session.exec(select(Version.number).where(Version.sha256 == sha256)).first() is not None
 
 
 def publish_version(engine: Engine, layout: Layout, made: Made) -> Version:
@@ -102,7 +132,7 @@ def publish_version(engine: Engine, layout: Layout, made: Made) -> Version:
     """
     files = render_files(made)
     sha256 = sha256_of(files[DIFFUSERS_FILE])
-    if layout.version_folder(sha256).exists():
+    if is_published(engine, sha256):
         raise RetrainError(
             f"this retrain gave the same file as an earlier version ({sha256[:12]}…); nothing to publish"
         )
@@ -140,20 +170,30 @@ def render_files(made: Made) -> dict[str, bytes]:
     return {
         DIFFUSERS_FILE: safetensors_bytes(diffusers_layout(weights), {"format": "pt"} | provenance),
         KOHYA_FILE: safetensors_bytes(kohya_layout(weights), common | provenance),
-        "manifest.json": made.manifest.body.encode(),
+        MANIFEST_FILE: made.manifest.body.encode(),
     }
 
 
 def remove_leftovers(engine: Engine, layout: Layout) -> list[str]:
-    """Removes what an interrupted publish left: staging folders and folders without a row. Needs the retrain lock."""
-    if not layout.versions.exists():
-        return []
-    with reading(engine) as session:
-        known = set(session.exec(select(Version.sha256)))
-    left = [folder for folder in layout.versions.iterdir() if folder.name not in known]
+    """Removes the staging folders that interrupted publishes left; names, and leaves, LoRAs without a row.
+
+    Needs the retrain lock.
+    """
+    left = [path for path in list_unknown(engine, layout) if _is_staging(path)]
     for folder in left:
         remove_folder(folder)
+    for path in list_unknown(engine, layout):
+        if re.fullmatch(r"[0-9a-f]{64}", path.name):
+            log.warning("%s has no row in the database; it is left as it is", path)
     return [folder.name for folder in left]
+
+
+def _is_staging(path: Path) -> bool:
+    """Whether a folder is one that `_put_files` made, with nothing in it that it did not write."""
+    if not re.fullmatch(r"\.staging-[0-9a-f]{16}", path.name) or path.is_symlink() or not path.is_dir():
+        return False
+    ours = re.compile(rf"\.?({'|'.join(map(re.escape, FILES))})(\.[\d-]+\.tmp)?")
+    return all(ours.fullmatch(inner.name) and inner.is_file() for inner in path.iterdir())
 
 
 def _row(made: Made) -> Version:

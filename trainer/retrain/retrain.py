@@ -1,27 +1,30 @@
 """`make retrain`: when due, freeze, fit and publish. One at a time; resumable; a failed one publishes nothing."""
 
+import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from sqlalchemy import Engine
 
 from feedback.policy import promotion_mode, rejects_needed
-from feedback.pool.pool import how_due
+from feedback.pool.pool import PoolItem, how_due
 from feedback.retrain.manifest import FrozenManifest, freeze, load_manifest
 from feedback.retrain.strength_votes import judged_strengths
 from feedback.runs import is_stop_asked, latest_run
 from feedback.versions import begin, promote
 from store.engine import reading, writing
 from store.errors import Interrupted, NaysayerError
-from store.files import only_one, remove_folder
+from store.files import only_one
 from store.layout import Layout, layout_of
 from store.migrate import open_store
 from store.process import catch_stop_signals
 from store.settings import Settings
 from store.tables import Run, RunStatus, utc_now
 from trainer.retrain.processes import is_leader, leading, receive_manifest_id
+
+log = logging.getLogger(__name__)
 
 SMALLER = ["NAYSAYER_SAMPLE_BATCH=1 draws one picture at once", "smaller pictures (NAYSAYER_WIDTH_PX)"]
 """What to lower when memory runs out while strengths are tried or files are checked."""
@@ -62,8 +65,9 @@ def _train_and_publish(
     from trainer.base.weights import pin_revision
     from trainer.fit.cache import Cache
     from trainer.fit.fit import Watch, fit
+    from trainer.fit.lost import name_lost
     from trainer.fit.training import Training, choose_steps
-    from trainer.retrain.provenance import checkpoint_folder
+    from trainer.retrain.provenance import checkpoint_folder, remove_checkpoints
     from trainer.retrain.publish import Made, publish_version, remove_leftovers
     from trainer.retrain.strength import choose_strength
     from trainer.retrain.trigger import trigger_change
@@ -73,7 +77,7 @@ def _train_and_publish(
     remove_leftovers(engine, layout)
     base = load_base(pin_revision(engine, settings))
     begin(engine, base.name, base.sha256, base.facts)
-    manifest = _freeze_or_load(engine, unfinished, base.sha256)
+    manifest, lost = _freeze_or_load(engine, layout, unfinished, base.sha256)
     settings = choose_steps(settings, len(manifest.items))
     run = _start(engine, unfinished, manifest, settings)
     folder = checkpoint_folder(layout, manifest, settings)
@@ -86,11 +90,12 @@ def _train_and_publish(
         choice = choose_strength(training, judged_strengths(engine, settings.rule))
         made = Made(base, fitted, choice, manifest, settings, run)
         version = publish_version(engine, layout, made)
-    remove_folder(layout.checkpoints)
+    remove_checkpoints(layout)
     if promotion_mode(settings) == "auto":
         promote(engine, version.number, "promoted at once after its retrain")
+    about_lost = f"; {name_lost(lost)}" if lost else ""
     return RetrainResult(
-        f"published v{version.number}, trained on {len(manifest.items)} rated pictures", version.number
+        f"published v{version.number}, trained on {len(manifest.items)} rated pictures{about_lost}", version.number
     )
 
 
@@ -130,16 +135,34 @@ def _find_unfinished(engine: Engine) -> Run | None:
         return run if run is not None and run.status in (RunStatus.running, RunStatus.interrupted) else None
 
 
-def _freeze_or_load(engine: Engine, unfinished: Run | None, base_sha256: str) -> FrozenManifest:
+def _freeze_or_load(
+    engine: Engine, layout: Layout, unfinished: Run | None, base_sha256: str
+) -> tuple[FrozenManifest, frozenset[int]]:
+    """The manifest to fit, and the pictures that are not in it because their files are lost."""
+    from trainer.fit.lost import find_lost, name_lost
+
     if unfinished is not None and unfinished.manifest_id is not None:
-        return load_manifest(engine, unfinished.manifest_id)
-    return freeze(engine, base_sha256)
+        manifest = load_manifest(engine, unfinished.manifest_id)
+        if not (lost := find_lost(layout.blobs, manifest.items)):
+            return manifest, lost
+        log.warning("the interrupted retrain cannot go on and starts again: %s", name_lost(lost))
+    gone: list[frozenset[int]] = []
+
+    def find(items: Sequence[PoolItem]) -> frozenset[int]:
+        gone.append(find_lost(layout.blobs, items))
+        return gone[0]
+
+    manifest = freeze(engine, base_sha256, find_lost=find)
+    if gone[0]:
+        log.warning("%s", name_lost(gone[0]))
+    return manifest, gone[0]
 
 
 def _start(engine: Engine, unfinished: Run | None, manifest: FrozenManifest, settings: Settings) -> Run:
     with writing(engine) as session:
         run = unfinished or Run(status=RunStatus.running, manifest_id=manifest.id)
         run.status, run.steps, run.updated_at = RunStatus.running, settings.train_steps, utc_now()
+        run.manifest_id = manifest.id
         run.message = "resumed" if unfinished else f"pid {os.getpid()}"
         return session.merge(run)
 

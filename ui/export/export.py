@@ -10,7 +10,7 @@ from feedback.versions import get_version
 from store.errors import BadRequest, DamagedStore
 from store.files import make_folder, write_file
 from store.layout import Layout, layout_of
-from store.migrate import open_store
+from store.migrate import read_store
 from store.settings import Settings
 from store.tables import Version
 from ui.export.card import model_card
@@ -40,7 +40,7 @@ def export_lora(settings: Settings, number: int, form: Format, folder: Path) -> 
     Raises BadRequest for the plain base and for a file that exists already, DamagedStore when the store's own file is
     not the published one.
     """
-    version, layout = get_version(open_store(settings), number), layout_of(settings)
+    version, layout = get_version(read_store(settings), number), layout_of(settings)
     if version.sha256 is None:
         raise BadRequest(f"v{number} is the plain base, which has no LoRA; export another version")
     if wrong := failed_checks(layout, version):

@@ -8,7 +8,8 @@ from PIL import ImageChops, ImageStat
 from PIL.PngImagePlugin import PngInfo
 
 from feedback.rate.display import displayed, put_picture, shown_bytes
-from store.backup import backup, restore
+from store.archive.backup import backup
+from store.archive.restore import restore
 from store.layout import Layout, layout_of
 from store.secrets import read_or_make_secret
 

@@ -51,6 +51,41 @@ def test_a_half_written_checkpoint_is_not_taken_for_one(tmp_path):
     assert [folder.name for folder in tmp_path.iterdir()] == ["step-000004"]
 
 
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("file", ["state.json", "state.safetensors", "state.sha256"])
+@pytest.mark.parametrize(
+    "harm", [Path.unlink, flip, lambda path: path.write_bytes(b""), lambda path: (path.unlink(), path.mkdir())]
+)
+def test_a_damaged_or_incomplete_checkpoint_is_told_and_not_used(tmp_path, file, harm, caplog):
+    save_checkpoint(tmp_path, State(40, [], LEARNED))
+    harm(tmp_path / "step-000040" / file)
+    assert newest_checkpoint(tmp_path) is None
+    assert "step-000040 is damaged or incomplete, so the fit starts again" in caplog.text
+    save_checkpoint(tmp_path, State(2, [], LEARNED))
+    assert [folder.name for folder in tmp_path.iterdir()] == ["step-000002"]
+    assert newest_checkpoint(tmp_path).step == 2
+
+
+def test_a_damaged_checkpoint_of_the_same_step_is_written_again(tmp_path):
+    save_checkpoint(tmp_path, State(2, [], LEARNED))
+    flip(tmp_path / "step-000002" / "state.safetensors")
+    save_checkpoint(tmp_path, State(2, [], LEARNED))
+    assert equal(newest_checkpoint(tmp_path).learned, LEARNED)
+
+
+def test_what_is_no_checkpoint_is_left_alone(tmp_path):
+    (tmp_path / "step-notes.txt").write_text("mine")
+    (tmp_path / "step-000009").write_text("a file")
+    save_checkpoint(tmp_path, State(2, [], LEARNED))
+    assert newest_checkpoint(tmp_path).step == 2
+    assert (tmp_path / "step-notes.txt").exists()
+
+
 def save_on_a_full_disk(folder: Path) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))

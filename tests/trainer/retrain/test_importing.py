@@ -12,6 +12,7 @@ from store.errors import BadLora, Busy
 from store.files import only_one
 from store.layout import layout_of
 from store.migrate import open_store
+from store.safety.identity import MARK
 from store.settings import Settings
 from store.tables import Alias, AliasName, Version
 from tests.trainer.conftest import quick_settings
@@ -46,7 +47,11 @@ def versions_of(settings: Settings) -> list[int]:
 
 
 def files_of(settings: Settings) -> list[Path]:
-    return [path for path in layout_of(settings).root.rglob("*") if "versions" in path.parts and path.is_file()]
+    return [
+        path
+        for path in layout_of(settings).root.rglob("*")
+        if "versions" in path.parts and path.is_file() and path.name != MARK
+    ]
 
 
 def test_an_imported_file_is_the_challenger_and_says_where_it_came_from(settings, theirs):

@@ -1,12 +1,17 @@
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from feedback.versions import begin, get_version
 from store.errors import BadExport
+from store.files import sha256_of
 from store.layout import layout_of
 from store.migrate import open_store
+from store.safety.identity import MARK
 from store.settings import Settings
 from store.tables import Version
 from tests.trainer.conftest import quick_settings
@@ -42,7 +47,7 @@ def test_files_are_checked_in_a_staging_folder_and_then_named_by_their_hash(engi
     version = publish_candidate(engine, layout_of(settings), candidate(), accept)
     folder = layout_of(settings).version_folder(version.sha256)
     assert (folder / DIFFUSERS_FILE).read_bytes() == b"weights"
-    assert [one.name for one in layout_of(settings).versions.iterdir()] == [version.sha256]
+    assert names(layout_of(settings).versions) == {version.sha256}
 
 
 def test_a_row_without_a_parent_comes_after_the_version_before_and_a_given_parent_stays(engine: Engine, settings):
@@ -61,12 +66,92 @@ def test_a_failed_check_leaves_neither_folder_nor_row(engine: Engine, settings):
 
     with pytest.raises(BadExport):
         publish_candidate(engine, layout_of(settings), candidate(), refuse)
-    assert list(layout_of(settings).versions.iterdir()) == []
+    assert names(layout_of(settings).versions) == set()
     assert publish_candidate(engine, layout_of(settings), candidate(), accept).number == 1
 
 
-def test_folders_without_a_row_are_removed_and_others_stay(engine: Engine, settings):
-    version = publish_candidate(engine, layout_of(settings), candidate(), accept)
-    (layout_of(settings).versions / ".staging-7").mkdir()
-    assert remove_leftovers(engine, layout_of(settings)) == [".staging-7"]
-    assert [one.name for one in layout_of(settings).versions.iterdir()] == [version.sha256]
+def test_only_staging_folders_of_our_own_are_removed_and_a_lora_without_a_row_is_named(
+    engine: Engine, settings, caplog
+):
+    layout = layout_of(settings)
+    version = publish_candidate(engine, layout, candidate(), accept)
+    left = layout.versions / ".staging-0123456789abcdef"
+    half = layout.versions / ".staging-fedcba9876543210"
+    for folder in (left, half):
+        folder.mkdir()
+        (folder / DIFFUSERS_FILE).write_bytes(b"half")
+        (folder / f".{KOHYA_FILE}.12-34.tmp").write_bytes(b"half")
+    (half / "notes.txt").write_text("mine")
+    lost = layout.versions / ("a" * 64)
+    shutil.copytree(layout.version_folder(version.sha256), lost)
+    for name in ("my loras", ".staging-7", ".staging-mine"):
+        (layout.versions / name).mkdir()
+    (layout.versions / ".DS_Store").write_bytes(b"stray")
+    (layout.versions / "b.safetensors").write_bytes(b"stray")
+    (layout.versions / "link").symlink_to(lost)
+    (layout.versions / ".staging-00000000000000ff").symlink_to(lost)
+    before = names(layout.versions)
+    assert remove_leftovers(engine, layout) == [left.name]
+    assert names(layout.versions) == before - {left.name}
+    assert (half / "notes.txt").exists()
+    assert (lost / DIFFUSERS_FILE).read_bytes() == b"weights"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{lost} has no row in the database; it is left as it is"
+    ]
+    assert publish_candidate(engine, layout, candidate(b"more"), accept).number == 2
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "link to nothing"])
+def test_what_has_a_versions_name_without_a_row_is_set_aside_and_never_deleted(kind: str, engine, settings, caplog):
+    layout = layout_of(settings)
+    final = layout.version_folder(sha256_of(b"weights"))
+    staging = layout.versions / f".staging-{final.name[:16]}"
+    for path in (final, staging):
+        if kind == "folder":
+            path.mkdir()
+            (path / "adapter.safetensors").write_bytes(b"people made it")
+        elif kind == "file":
+            path.write_bytes(b"people made it")
+        else:
+            path.symlink_to("nowhere")
+    assert publish_candidate(engine, layout, candidate(), accept).number == 1
+    assert (final / DIFFUSERS_FILE).read_bytes() == b"weights"
+    aside = {path.name for path in layout.aside.iterdir()}
+    assert aside == {f"{final.name}-1", f"{staging.name}-1"}
+    if kind == "folder":
+        assert (layout.aside / f"{final.name}-1" / "adapter.safetensors").read_bytes() == b"people made it"
+    assert str(layout.aside) in caplog.text
+
+
+def test_a_row_comes_after_the_folder_is_on_the_disk(engine: Engine, settings, monkeypatch):
+    """The order that outlives a power cut: every file, their folder, the new name, then the row."""
+    layout, done = layout_of(settings), []
+    places = {}
+
+    def record(owner: object, name: str, say: Callable) -> None:
+        real = getattr(owner, name)
+
+        def call(*arguments: object) -> object:
+            result = real(*arguments)
+            done.append(say(*arguments))
+            return result
+
+        monkeypatch.setattr(owner, name, call)
+
+    record(os, "fsync", lambda descriptor: ("flushed", os.fstat(descriptor).st_ino))
+    record(Path, "rename", lambda path, target: ("renamed", Path(target).name))
+    event.listen(engine, "commit", lambda connection: done.append(("committed", "")))
+
+    def look(folder: Path) -> None:
+        places.update({path.name: path.stat().st_ino for path in [*folder.iterdir(), folder]})
+
+    version = publish_candidate(engine, layout, candidate(), look)
+    renamed = done.index(("renamed", version.sha256))
+    committed = next(n for n, step in enumerate(done) if step[0] == "committed" and n > renamed)
+    for inode in places.values():
+        assert ("flushed", inode) in done[:renamed]
+    assert ("flushed", layout.versions.stat().st_ino) in done[renamed:committed]
+
+
+def names(versions: Path) -> set[str]:
+    return {path.name for path in versions.iterdir()} - {MARK}

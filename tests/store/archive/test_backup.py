@@ -1,7 +1,10 @@
+import errno
 import gzip
 import io
 import json
+import os
 import shutil
+import subprocess
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -14,9 +17,11 @@ from sqlmodel import select
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
-from store.backup import backup, restore
+from store.archive.backup import backup
+from store.archive.restore import restore
+from store.archive.work import work_folder
 from store.engine import reading
-from store.errors import BadRequest, DamagedStore, NewerStore
+from store.errors import BadRequest, DamagedStore, NewerStore, StoreError
 from store.files import sha256_of
 from store.layout import layout_of
 from store.migrate import _script, check_integrity, open_store
@@ -138,19 +143,194 @@ def test_a_backup_of_nothing_is_refused(elsewhere: Settings, tmp_path: Path) -> 
     assert not (tmp_path / "backup.tar").exists()
 
 
-def test_a_store_with_a_missing_or_changed_file_is_not_backed_up(settings: Settings, tmp_path: Path) -> None:
-    blob = layout_of(settings).blobs.path(sha256_of(b"picture 0"))
-    adapter = layout_of(settings).version_folder(sha256_of(LORA)) / "adapter.safetensors"
-    for path in (blob, adapter):
-        sound = path.read_bytes()
+@pytest.mark.parametrize("harm", ["changed", "gone", "a folder"])
+@pytest.mark.parametrize("what", ["picture", "latent", "LoRA", "folder of a version", "all versions", "all pictures"])
+def test_a_lost_file_is_named_and_the_rest_is_saved_and_restored(
+    harm: str, what: str, settings: Settings, elsewhere: Settings, tmp_path: Path
+) -> None:
+    layout = layout_of(settings)
+    path = {
+        "picture": layout.blobs.path(sha256_of(b"picture 0")),
+        "latent": layout.blobs.path(sha256_of(b"latent 0")),
+        "LoRA": layout.version_folder(sha256_of(LORA)) / "adapter.safetensors",
+        "folder of a version": layout.version_folder(sha256_of(LORA)),
+        "all versions": layout.versions,
+        "all pictures": layout.blobs.root,
+    }[what]
+    was_file = path.is_file()
+    remove(path)
+    if harm == "changed" and was_file:
         path.write_bytes(b"changed")
-        with pytest.raises(DamagedStore, match="changed"):
-            backup(settings, tmp_path / "second.tar")
+    elif harm == "a folder" and was_file:
+        path.mkdir()
+    report = backup(settings, tmp_path / "second.tar")
+    wanted = [f"versions/{sha256_of(LORA)}"] if what in ("LoRA", "folder of a version", "all versions") else []
+    if what in ("picture", "latent"):
+        wanted = [path.relative_to(settings.data_dir).as_posix()]
+    assert list(report.missing) == wanted or (what == "all pictures" and len(report.missing) == 12)
+    again = restore(tmp_path / "second.tar", elsewhere)
+    assert again.missing == report.missing
+    assert (again.images, again.versions) == (6, 2)
+    open_store(elsewhere).dispose()
+
+
+def remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
         path.unlink()
-        with pytest.raises(DamagedStore, match="earlier backup"):
-            backup(settings, tmp_path / "second.tar")
-        path.write_bytes(sound)
-    assert {path.name for path in tmp_path.iterdir()} == {"data"}
+
+
+def test_a_backup_lists_only_names_that_a_restore_takes(
+    settings: Settings, elsewhere: Settings, tmp_path: Path
+) -> None:
+    folder = layout_of(settings).version_folder(sha256_of(LORA))
+    for name in (".DS_Store", "._card.md", "a b", "naïve"):
+        (folder / name).write_bytes(b"stray")
+    (folder / "inner").mkdir()
+    (folder / "link").symlink_to("/etc/hostname-that-is-not-there")
+    (settings.data_dir / "versions" / ".DS_Store").write_bytes(b"stray")
+    assert backup(settings, tmp_path / "second.tar").missing == ()
+    restore(tmp_path / "second.tar", elsewhere)
+
+
+def test_a_damaged_database_is_not_backed_up(settings: Settings, tmp_path: Path) -> None:
+    database = settings.data_dir / "naysayer.db"
+    sound = database.read_bytes()
+    database.write_bytes(sound[:100] + b"\xa5" * (len(sound) - 100))
+    with pytest.raises(DamagedStore, match="restore"):
+        backup(settings, tmp_path / "second.tar")
+    database.write_bytes(b"")
+    with pytest.raises(DamagedStore, match="naysayer restore"):
+        backup(settings, tmp_path / "second.tar")
+    assert not (tmp_path / "second.tar").exists()
+
+
+def test_what_a_killed_backup_left_goes_with_the_next_one_and_nothing_else_does(
+    settings: Settings, tmp_path: Path, exit_code_of: Callable[..., int]
+) -> None:
+    assert exit_code_of(backup_and_die, settings, tmp_path / "killed.tar") == 9
+    (left,) = tmp_path.glob(".naysayer-work-*")
+    assert (left / "naysayer.db").exists()
+    mine = tmp_path / ".naysayer-work-mine"
+    mine.mkdir()
+    (mine / "notes").write_text("mine")
+    with work_folder(tmp_path) as held:  # of a program that still runs
+        assert not left.exists()
+        backup(settings, tmp_path / "second.tar")
+        assert held.exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "second.tar", mine.name}
+
+
+def backup_and_die(settings: Settings, target: Path) -> None:
+    from store.archive import backup as module
+
+    module._write_archive = lambda *arguments: os._exit(9)
+    backup(settings, target)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A mounted volume of 300 KB, where this user may mount one."""
+    disk = tmp_path / "volume"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=300k", "none", str(disk)]
+    if os.geteuid() or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("this user cannot mount a volume")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(settings: Settings, archive: Path, small_disk: Path) -> None:
+    (small_disk / "filling").write_bytes(b"x" * 250_000)
+    with pytest.raises(StoreError, match=r"was not (written|changed).*(No space left|full)"):
+        backup(settings, small_disk / "backup.tar")
+    assert [path.name for path in small_disk.iterdir()] == ["filling"]
+    (small_disk / "filling").unlink()
+    (small_disk / "data").mkdir()
+    (small_disk / "filling").write_bytes(b"x" * 250_000)
+    with pytest.raises(StoreError, match=r"was not restored.*No space left"):
+        restore(archive, Settings(data_dir=small_disk / "data", _env_file=None))
+    assert list((small_disk / "data").iterdir()) == []
+
+
+def test_a_backup_is_restored_into_a_mounted_volume_that_keeps_its_mode(archive: Path, large_disk: Path) -> None:
+    (large_disk / "lost+found").mkdir()
+    large_disk.chmod(0o751)
+    settings = Settings(data_dir=large_disk, _env_file=None)
+    assert restore(archive, settings).images == 6
+    assert large_disk.stat().st_mode & 0o777 == 0o751
+    assert {path.name for path in large_disk.iterdir()} == {"lost+found", "naysayer.db", "blobs", "versions"}
+    open_store(settings).dispose()
+
+
+@pytest.fixture
+def large_disk(tmp_path: Path) -> Iterator[Path]:
+    """A mounted volume, where this user may mount one; else a folder."""
+    disk = tmp_path / "large"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=50m", "none", str(disk)]
+    is_mounted = not os.geteuid() and not subprocess.run(command, capture_output=True).returncode
+    yield disk
+    if is_mounted:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("part", ["blobs", "versions", "naysayer.db"])
+def test_a_restore_killed_while_it_moves_can_be_done_again(
+    part: str, archive: Path, elsewhere: Settings, exit_code_of: Callable[..., int]
+) -> None:
+    assert exit_code_of(restore_and_die_at, part, archive, elsewhere) == 9
+    if part != "blobs":
+        with pytest.raises(DamagedStore, match="naysayer restore"):
+            open_store(elsewhere)
+    assert restore(archive, elsewhere).images == 6
+    assert {path.name for path in elsewhere.data_dir.iterdir()} == {"naysayer.db", "blobs", "versions"}
+    open_store(elsewhere).dispose()
+
+
+def restore_and_die_at(part: str, archive: Path, settings: Settings) -> None:
+    rename = Path.rename
+
+    def rename_or_die(path: Path, target: Path) -> Path:
+        if path.name == part and target.parent == settings.data_dir:
+            os._exit(9)
+        return rename(path, target)
+
+    Path.rename = rename_or_die  # type: ignore[method-assign]
+    restore(archive, settings)
+
+
+@pytest.mark.parametrize("part", ["blobs", "versions", "naysayer.db"])
+def test_a_restore_that_cannot_move_takes_everything_back(
+    part: str, archive: Path, elsewhere: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def rename_or_fail(path: Path, target: Path) -> Path:
+        if path.name == part and target.parent == elsewhere.data_dir:
+            raise OSError(errno.EIO, "the disk failed")
+        return rename(path, target)
+
+    elsewhere.data_dir.mkdir(parents=True)
+    monkeypatch.setattr(Path, "rename", rename_or_fail)
+    with pytest.raises(StoreError, match=r"was not restored.*the disk failed"):
+        restore(archive, elsewhere)
+    assert list(elsewhere.data_dir.iterdir()) == []
+
+
+def test_settings_kept_for_the_store_to_come_are_no_hindrance(archive: Path, elsewhere: Settings) -> None:
+    elsewhere.data_dir.mkdir(parents=True)
+    (elsewhere.data_dir / "naysayer.toml").write_text("seed = 3\n")
+    restore(archive, elsewhere)
+    assert (elsewhere.data_dir / "naysayer.toml").read_text() == "seed = 3\n"
+
+
+def test_a_folder_is_no_backup_and_a_file_no_data_folder(archive: Path, elsewhere: Settings, tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="is a folder"):
+        restore(tmp_path, elsewhere)
+    with pytest.raises(BadRequest, match="is no folder"):
+        restore(archive, Settings(data_dir=archive, _env_file=None))
 
 
 def test_a_postgres_store_is_told_to_use_pg_dump(tmp_path: Path) -> None:
@@ -248,8 +428,10 @@ def test_a_name_may_come_only_once(archive: Path, elsewhere: Settings) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"[]", b"{}", b"\xff", b"[" * 100_000, b'{"format": 2}', b'{"format": 1, "files": {}}'],
-    ids=["empty", "list", "object", "bytes", "deep", "format", "fields"],
+    [
+        *(b"", b"[]", b"{}", b"\xff", b"[" * 100_000, b'{"format": 2}', b'{"format": 1, "files": {}}'),
+        *(b"1", b"null", b'"backup"', b"true", b"1.5", b'[{"format": 1}]'),
+    ],
 )
 def test_a_malformed_list_of_contents_is_refused(body: bytes, archive: Path, elsewhere: Settings) -> None:
     (first, _), *rest = members(archive)
@@ -257,8 +439,8 @@ def test_a_malformed_list_of_contents_is_refused(body: bytes, archive: Path, els
     assert_refused_whole(archive, elsewhere)
 
 
-@pytest.mark.parametrize("field", ["schema", "votes", "files"])
-@pytest.mark.parametrize("value", [None, [1], {"naysayer.db": 1}])
+@pytest.mark.parametrize("field", ["schema", "votes", "files", "missing"])
+@pytest.mark.parametrize("value", [None, [1], {"naysayer.db": 1}, 1.5])
 def test_a_field_of_the_wrong_kind_is_refused(field: str, value: object, archive: Path, elsewhere: Settings) -> None:
     (first, _), *rest = members(archive)
     rewrite(archive, [(first, json.dumps(contents(archive) | {field: value}).encode()), *rest])

@@ -1,0 +1,173 @@
+"""What a backup holds: the database, the files that its rows name, and the list of both, which comes first."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic import TypeAdapter
+from sqlalchemy import Engine, func, make_url
+from sqlmodel import col, select
+
+from store.engine import open_engine, reading
+from store.errors import BadRequest
+from store.files import Blobs, sha256_of_file
+from store.layout import Layout
+from store.migrate import schema_of
+from store.settings import Settings
+from store.tables import Image, Version, Vote
+
+DATABASE, CONTENTS = "naysayer.db", "backup.json"
+FILE_OF_A_VERSION = r"versions/[0-9a-f]{64}/\w[\w.-]{0,99}"
+ALLOWED_NAME = re.compile(rf"naysayer\.db|blobs/[0-9a-f]{{2}}/[0-9a-f]{{64}}|{FILE_OF_A_VERSION}", re.ASCII)
+WEIGHTS = ".safetensors"
+
+
+class Contents(NamedTuple):
+    """The first member of a backup. `files` is every other one with its SHA-256, `votes` the rows of that table.
+
+    `missing` names what rows name and the store lacked: files of pictures, folders of versions.
+    """
+
+    format: Literal[1]
+    schema: str
+    votes: int
+    images: int
+    versions: int
+    files: dict[str, str]
+    missing: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> tuple[str, int, int, int]:
+        return self.schema, self.votes, self.images, self.versions
+
+
+CONTENTS_JSON = TypeAdapter(Contents)
+
+
+class BackupReport(NamedTuple):
+    """What a backup holds: every row of `vote` and `image`, whatever counts. `bytes` is the size of its file."""
+
+    path: Path
+    schema: str
+    presses: int
+    images: int
+    versions: int
+    files: int
+    bytes: int
+    missing: tuple[str, ...]
+
+
+def report_of(archive: Path, contents: Contents) -> BackupReport:
+    """What the archive with these contents holds."""
+    return BackupReport(archive, *contents.counts, len(contents.files), archive.stat().st_size, contents.missing)
+
+
+class Hashes(NamedTuple):
+    """The hashes of a published version: its diffusers file's (and folder's), its kohya file's, its manifest's."""
+
+    diffusers: str
+    kohya: str | None
+    manifest: str | None
+
+
+def sqlite_path(settings: Settings) -> Path:
+    """The file of the store's database. Raises BadRequest when it is not in SQLite."""
+    url = make_url(settings.url)
+    if url.get_backend_name() != "sqlite" or not url.database:
+        raise BadRequest(
+            f"the store {url} is not a SQLite file; save the database with pg_dump, "
+            f"then copy the folders blobs and versions of {settings.data_dir}"
+        )
+    return Path(url.database)
+
+
+@contextmanager
+def opened(database: Path) -> Iterator[Engine]:
+    """An engine for a copy of a database."""
+    engine = open_engine(Settings(data_dir=database.parent, store_url="").url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def count_rows(engine: Engine) -> tuple[str, int, int, int]:
+    """The schema, and how many votes, pictures and versions the database holds."""
+    with reading(engine) as session:
+        schema = schema_of(session.connection())
+        if schema is None:
+            raise BadRequest("the store is empty: it has no tables yet; there is nothing to back up")
+        votes, images, versions = (
+            session.exec(select(func.count()).select_from(table)).one() for table in (Vote, Image, Version)
+        )
+        return schema, votes, images, versions
+
+
+def named_blobs(engine: Engine) -> list[str]:
+    """The hashes of pictures and latents that the rows name."""
+    with reading(engine) as session:
+        pairs = session.exec(select(Image.sha256, Image.latent_sha256)).all()
+    return sorted({sha256 for pair in pairs for sha256 in pair if sha256})
+
+
+def named_versions(engine: Engine) -> list[Hashes]:
+    """The hashes of the published versions."""
+    published = select(Version.sha256, Version.kohya_sha256, Version.manifest_id)
+    with reading(engine) as session:
+        rows = session.exec(published.where(col(Version.sha256).is_not(None)).order_by(col(Version.number))).all()
+    return [Hashes(diffusers, kohya, manifest) for diffusers, kohya, manifest in rows if diffusers]
+
+
+def blob_name(sha256: str) -> str:
+    """The name of a blob in a backup.
+
+    >>> blob_name("c0ffee".ljust(64, "0"))[:16]
+    'blobs/c0/c0ffee0'
+    """
+    return Blobs(Path("blobs")).path(sha256).as_posix()
+
+
+def list_files(engine: Engine, layout: Layout) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The files that the rows name, with their hashes; and the names of those that are missing or damaged."""
+    files: dict[str, str] = {}
+    for sha256 in named_blobs(engine):
+        if _hash(layout.blobs.path(sha256)) == sha256:
+            files[blob_name(sha256)] = sha256
+    versions = named_versions(engine)
+    for version in versions:
+        files |= _version_files(layout.root, version)
+    return files, tuple(list_missing(engine, files))
+
+
+def list_missing(engine: Engine, files: dict[str, str]) -> list[str]:
+    """What the rows name and the files lack."""
+    blobs = [blob_name(sha256) for sha256 in named_blobs(engine)]
+    missing = [name for name in blobs if files.get(name) != Path(name).name]
+    return missing + [f"versions/{v.diffusers}" for v in named_versions(engine) if not _is_whole(v, files)]
+
+
+def _is_whole(version: Hashes, files: dict[str, str]) -> bool:
+    found = {sha256 for name, sha256 in files.items() if name.startswith(f"versions/{version.diffusers}/")}
+    return {version.diffusers, version.kohya or version.diffusers} <= found
+
+
+def _version_files(root: Path, version: Hashes) -> dict[str, str]:
+    """The files of a version with their hashes, without weights that have changed and what a store does not name so."""
+    folder = root / "versions" / version.diffusers
+    found: dict[str, str] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        name, sha256 = path.relative_to(root).as_posix(), _hash(path)
+        is_changed = path.suffix == WEIGHTS and sha256 not in version
+        if sha256 and ALLOWED_NAME.fullmatch(name) and not is_changed:
+            found[name] = sha256
+    return found
+
+
+def _hash(path: Path) -> str:
+    """The hash of a file; empty when it cannot be read."""
+    try:
+        return sha256_of_file(path)
+    except OSError:
+        return ""

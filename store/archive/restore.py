@@ -1,0 +1,165 @@
+"""Makes a data folder from a backup, completely or not at all."""
+
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from store.archive.contents import (
+    ALLOWED_NAME,
+    CONTENTS,
+    CONTENTS_JSON,
+    DATABASE,
+    BackupReport,
+    Contents,
+    count_rows,
+    list_missing,
+    opened,
+    report_of,
+    sqlite_path,
+)
+from store.archive.work import WORK, abandoned, disk_told, work_folder
+from store.errors import BadRequest, DamagedStore
+from store.files import fsync_folder, make_folder, sha256_of_file
+from store.layout import Layout
+from store.migrate import check_integrity, migrate
+from store.safety.identity import claim_folders
+from store.settings import SETTINGS_FILE, Settings
+
+MAX_CONTENTS_BYTES = 2**30
+NOT_THE_STORES = ("lost+found", SETTINGS_FILE)
+"""What an empty data folder may hold: a volume's own folder, and settings that were made for the store to come."""
+MOVING = "moving"
+PARTS = ("blobs", "versions", DATABASE)
+"""In the order in which they are moved into place: a folder without its database is refused by every command."""
+
+
+def restore(archive: Path, settings: Settings) -> BackupReport:
+    """Makes the data folder from a backup; returns what it holds.
+
+    The folder may be a mounted volume; it keeps its mode. Raises BadRequest when it is not empty or the store is not in
+    SQLite, DamagedStore when the archive does not hold a complete and sound store, NewerStore when a newer Naysayer
+    wrote it, StoreError when the disk is full or cannot be written.
+    """
+    final = settings.data_dir.resolve()
+    sqlite_path(settings)
+    if settings.store_url:
+        raise BadRequest("a backup is restored into the data folder; unset NAYSAYER_STORE_URL and restore again")
+    with disk_told(f"{archive} was not restored into {final}"), _made(final):
+        for left in abandoned(final):
+            _undo(left, final)
+        _refuse_full(final)
+        with work_folder(final) as folder:
+            contents = _extract(archive, folder)
+            _check(archive, folder, contents)
+            _flush_all(folder)
+            _move(folder, final)
+        fsync_folder(final)
+    return report_of(archive, contents)
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Makes the folder; takes it away again when what follows fails, if it was not there before."""
+    if folder.exists() and not folder.is_dir():
+        raise BadRequest(f"{folder} is no folder and is left as it is; restore into another NAYSAYER_DATA_DIR")
+    is_new = not folder.exists()
+    make_folder(folder)
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            folder.rmdir()
+        raise
+
+
+def _refuse_full(folder: Path) -> None:
+    if any(path.name not in NOT_THE_STORES and not path.name.startswith(WORK) for path in folder.iterdir()):
+        raise BadRequest(f"{folder} is not empty and is left as it is; restore into another NAYSAYER_DATA_DIR")
+
+
+def _move(folder: Path, final: Path) -> None:
+    """Moves the parts into place, and back when one cannot be moved."""
+    (folder / MOVING).touch()
+    fsync_folder(folder)
+    try:
+        for part in PARTS:
+            if (folder / part).exists():
+                (folder / part).rename(final / part)
+        fsync_folder(final)
+    except BaseException:
+        _undo(folder, final)
+        raise
+
+
+def _undo(folder: Path, final: Path) -> None:
+    """Takes back what a restore that did not come to its end had moved out of its work folder."""
+    if not (folder / MOVING).exists() or not (folder / DATABASE).exists():
+        return
+    for part in PARTS:
+        if not (folder / part).exists() and (final / part).exists():
+            (final / part).rename(folder / part)
+
+
+def _extract(archive: Path, folder: Path) -> Contents:
+    if archive.is_dir():
+        raise BadRequest(f"{archive} is a folder, a backup is one file; nothing was restored; name the file")
+    if not archive.exists():
+        raise BadRequest(f"there is no backup {archive}; nothing was restored")
+    try:
+        with tarfile.open(archive, "r:") as tar:
+            contents = _read_contents(tar)
+            _extract_listed(tar, contents, folder)
+    except (tarfile.TarError, ValueError, KeyError, TypeError, EOFError, OverflowError, RecursionError) as error:
+        raise _damaged(archive, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+    return contents
+
+
+def _read_contents(tar: tarfile.TarFile) -> Contents:
+    first = tar.next()
+    if first is None or first.name != CONTENTS or not first.isreg() or first.size > MAX_CONTENTS_BYTES:
+        raise ValueError(f"it does not begin with {CONTENTS}")
+    file = tar.extractfile(first)
+    contents = CONTENTS_JSON.validate_json(file.read() if file else b"", strict=True)
+    if not all(ALLOWED_NAME.fullmatch(name) for name in contents.files):
+        raise ValueError("it lists a name that no store has")
+    return contents
+
+
+def _extract_listed(tar: tarfile.TarFile, contents: Contents, folder: Path) -> None:
+    missing = set(contents.files)
+    while member := tar.next():
+        is_plain = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not member.issparse()
+        if not is_plain or member.name not in missing:
+            raise ValueError(f"{member.name[:100]!r} does not belong in it")
+        tar.extract(member, folder, filter="data")
+        missing.remove(member.name)
+    if missing:
+        raise ValueError(f"{len(missing)} of {len(contents.files)} files are missing")
+
+
+def _check(archive: Path, folder: Path, contents: Contents) -> None:
+    if DATABASE not in contents.files:
+        raise _damaged(archive, "it holds no database")
+    for name, sha256 in contents.files.items():
+        if sha256_of_file(folder / name) != sha256:
+            raise _damaged(archive, f"{name} has another hash")
+    with opened(folder / DATABASE) as engine:
+        if found := check_integrity(engine):
+            raise _damaged(archive, found[0])
+        if count_rows(engine) != contents.counts:
+            raise _damaged(archive, "its database is not the one it describes")
+        migrate(engine)
+        missing = [name for name in list_missing(engine, contents.files) if name not in contents.missing]
+        if missing:
+            raise _damaged(archive, f"{len(missing)} files are missing, {missing[0]} is the first")
+        claim_folders(engine, Layout(folder))
+
+
+def _damaged(archive: Path, found: str) -> DamagedStore:
+    return DamagedStore(f"{archive} is not a whole backup ({found}); nothing was restored; use another backup")
+
+
+def _flush_all(folder: Path) -> None:
+    for path in (*folder.rglob("*"), folder):
+        fsync_folder(path)
