@@ -23,12 +23,14 @@ from store.errors import BadRequest, DamagedStore
 from store.files import fsync_folder, make_folder, sha256_of_file
 from store.layout import Layout
 from store.migrate import check_integrity, migrate
+from store.process import DETAILS
 from store.safety.identity import claim_folders
-from store.settings import SETTINGS_FILE, Settings
+from store.settings import Settings
+from store.settings.sources import SETTINGS_FILE
 
 MAX_CONTENTS_BYTES = 2**30
-NOT_THE_STORES = ("lost+found", SETTINGS_FILE)
-"""What an empty data folder may hold: a volume's own folder, and settings that were made for the store to come."""
+NOT_THE_STORES = ("lost+found", SETTINGS_FILE, DETAILS)
+"""What an empty data folder may hold: a volume's own folder, settings for the store to come, details of an error."""
 MOVING = "moving"
 PARTS = ("blobs", "versions", DATABASE)
 """In the order in which they are moved into place: a folder without its database is refused by every command."""
