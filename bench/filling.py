@@ -13,7 +13,7 @@ from feedback.rate.controls import make_control
 from feedback.sample.prompts import add_prompts
 from feedback.versions import begin, publish
 from store.engine import writing
-from store.tables import Alias, AliasName, Manifest, Prompt, Reason, Verdict, Version, shuffle_place
+from store.tables import FIRST_NUMBER, Alias, AliasName, Manifest, Prompt, Reason, Verdict, Version, shuffle_place
 
 WAITING = 400
 """Pictures that nobody has judged yet."""
@@ -70,9 +70,10 @@ def fill(engine: Engine, size: Size, seed: int = 0) -> None:
         connection.execute(text("ANALYZE"))
 
 
-IMAGE = """INSERT INTO image (id, work_key, sha256, prompt_id, negative_prompt, seed, rule, strength, guidance_scale,
-num_inference_steps, width, height, version, origin, is_queued, shuffle, created_at) VALUES (:id, :name, :name,
-:prompt_id, '', :seed, 'plain', 0, 3, 10, 64, 64, :version, :origin, :is_queued, :shuffle, :at)"""
+IMAGE = """INSERT INTO image (id, number, work_key, sha256, prompt_id, negative_prompt, seed, rule, strength,
+guidance_scale, num_inference_steps, width, height, version, origin, is_queued, shuffle, created_at)
+VALUES (:id, :number, :name, :name, :prompt_id, '', :seed, 'plain', 0, 3, 10, 64, 64, :version, :origin, :is_queued,
+:shuffle, :at)"""
 VOTE = """INSERT INTO vote (id, request_id, rater_id, image_id, verdict, page, shown_at, decided_at, received_at)
 VALUES (:id, :request, :rater, :image, :verdict, '', :at, :at, :at)"""
 
@@ -81,6 +82,7 @@ def _image(n: int, size: Size, prompts: list[int | None], chance: random.Random)
     is_evaluation = n % 500 < 2
     return {
         "id": n,
+        "number": FIRST_NUMBER + n,
         "name": f"{n:064x}",
         "prompt_id": prompts[n % len(prompts)],
         "seed": chance.randrange(2**31),

@@ -114,7 +114,7 @@ def _pages_of_versions(engine: Engine, settings: Settings) -> dict[str, Callable
         uses_html(engine, f"{77:064x}")
 
     return {
-        "rate": lambda: (rating_state(engine, "rater 1", 100), recent_votes(engine, "rater 1", 30)),
+        "rate": lambda: (rating_state(engine, "rater 1"), recent_votes(engine, "rater 1", 30)),
         "overview": lambda: (overview_html(engine, settings), growth(days(engine))),
         "versions": versions_page,
         "version": version_page,

@@ -1,5 +1,6 @@
 """The tables. Rows that record what people did (`vote`, `alias_event`) are only ever added to."""
 
+import secrets
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -102,6 +103,22 @@ def shuffle_place(work_key: str) -> int:
     return int.from_bytes(sha256(work_key.encode()).digest()[:4]) >> 1
 
 
+FIRST_NUMBER, END_NUMBER = 2**32, 2**53
+
+
+def public_number() -> int:
+    """A random number under which raters know a picture: it tells nothing of the row, whose number tells the version.
+
+    JavaScript holds every whole number below 2**53; row numbers are below 2**32, so none is taken for the other.
+    """
+    return FIRST_NUMBER + secrets.randbelow(END_NUMBER - FIRST_NUMBER)
+
+
+def _public_number() -> Any:
+    index: dict[str, Any] = {"unique": True, "index": True}
+    return Column("number", BigInteger, nullable=False, server_default="0", default=public_number, **index)
+
+
 def _enum(kind: type[StrEnum]) -> Any:
     # Stored as text with a CHECK, so that a new word is a migration and a wrong one is refused.
     return Enum(
@@ -170,11 +187,11 @@ class Image(SQLModel, table=True):
     __table_args__ = (
         Index("ix_image_queue", "is_queued", "id"),
         Index("ix_image_shuffled", "is_queued", "shuffle"),
-        Index("ix_image_disputed", "is_queued", "is_disputed", "shuffle"),
         Index("ix_image_version", "version", "origin"),
         CheckConstraint("seed >= 0", name="seed_not_negative"),
     )
     id: int | None = Field(default=None, primary_key=True)
+    number: int = Field(default=None, sa_column=_public_number())
     work_key: str = Field(unique=True, description="sha256 of prompt, seed, version and sampling settings")
     sha256: str = Field(index=True, description="of the PNG in the blob folder")
     latent_sha256: str | None = Field(default=None, description="of the final latent (safetensors)")
@@ -190,9 +207,6 @@ class Image(SQLModel, table=True):
     version: int = Field(foreign_key="version.number")
     origin: Origin = Field(sa_column=Column(_enum(Origin), nullable=False))
     is_queued: bool = Field(default=False, description="waits for raters")
-    is_disputed: bool = Field(
-        default=False, description="as many rejects as keeps", sa_column_kwargs={"server_default": false()}
-    )
     overlap: int | None = Field(default=None, description="raters who judge it; none: NAYSAYER_OVERLAP")
     shuffle: int = Field(
         default=None,
@@ -215,6 +229,11 @@ class Lease(SQLModel, table=True):
     image_id: int = Field(foreign_key="image.id")
     rater_id: int = Field(foreign_key="rater.id")
     expires_at: datetime
+    knows_row: bool = Field(
+        default=False,
+        description="given before pictures had public numbers: its votes may name the row",
+        sa_column_kwargs={"server_default": false()},
+    )
 
 
 class Claim(SQLModel, table=True):
@@ -306,13 +325,17 @@ class Control(SQLModel, table=True):
 
 
 class Repeat(SQLModel, table=True):
-    """An image was given to a rater again, after the vote `first_vote_id`, to see whether the rater agrees."""
+    """An image was given to a rater again, after the vote `first_vote_id`, to see whether the rater agrees.
+
+    It came under another public number, so that nothing but the picture itself tells the rater.
+    """
 
     __table_args__ = (UniqueConstraint("rater_id", "image_id"),)
     id: int | None = Field(default=None, primary_key=True)
     rater_id: int = Field(foreign_key="rater.id")
     image_id: int = Field(foreign_key="image.id")
     first_vote_id: int = Field(foreign_key="vote.id")
+    number: int = Field(default=None, sa_column=_public_number())
     created_at: datetime = Field(default_factory=utc_now)
 
 
@@ -410,6 +433,13 @@ class ImageMeasure(SQLModel, table=True):
     contrast: float
     thumbnail: str = Field(description="8 by 8 RGB pixels, hexadecimal")
     prompt_score: float | None = Field(default=None, description="by the prompt scorer, where one is given")
+
+
+class Damage(SQLModel, table=True):
+    """The file of a picture that was lost or altered, as somebody found who asked for it."""
+
+    image_id: int = Field(foreign_key="image.id", primary_key=True)
+    found_at: datetime = Field(default_factory=utc_now)
 
 
 class CurrentVote(SQLModel, table=True):

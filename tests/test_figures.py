@@ -187,7 +187,7 @@ def _compare_raters(engine: Engine, rows_of: Callable, true: dict[str, int]):
         answers = f"""SELECT (SELECT count(*) FROM judging WHERE name = '{row.name}') + (SELECT count(*) FROM repeat
             JOIN rater ON rater.id = repeat.rater_id WHERE name = '{row.name}' AND EXISTS (SELECT 1 FROM vote
             WHERE vote.rater_id = repeat.rater_id AND vote.image_id = repeat.image_id AND vote.id > first_vote_id))"""
-        yield rating_state(engine, row.name, 9).progress.answers, rows_of(answers)[0][0]
+        yield rating_state(engine, row.name).progress.answers, rows_of(answers)[0][0]
         controls = f"""SELECT coalesce(sum(verdict = answer), 0), count(*) FROM judging
             JOIN control ON control.image_id = judging.image_id WHERE name = '{row.name}'"""
         yield tuple(row.controls), rows_of(controls)[0]

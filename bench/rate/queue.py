@@ -72,10 +72,11 @@ def _fill(engine: Engine, images: int, votes: int) -> None:
             {"last": RATERS})  # fmt: skip
         run(
             text(
-                count + "INSERT INTO image (id, work_key, sha256, prompt_id, negative_prompt, seed, rule, strength, "
-                "guidance_scale, num_inference_steps, width, height, version, origin, is_queued, is_disputed, overlap, "
-                "shuffle, created_at) SELECT i, hex(randomblob(16)) || i, hex(randomblob(32)), i % 198 + 1, '', i, "
-                "'plain', 0, 3, 20, 64, 64, 0, 'sampled', 1, i % 10 = 0, 4, abs(random()) % 2147483648, '2026-01-01' "
+                count + "INSERT INTO image (id, number, work_key, sha256, prompt_id, negative_prompt, seed, rule, "
+                "strength, guidance_scale, num_inference_steps, width, height, version, origin, is_queued, overlap, "
+                "shuffle, created_at) SELECT i, i + 4294967296, hex(randomblob(16)) || i, hex(randomblob(32)), "
+                "i % 198 + 1, '', i, 'plain', 0, 3, 20, 64, 64, 0, 'sampled', 1, 4, abs(random()) % 2147483648, "
+                "'2026-01-01' "
                 "FROM n"
             ),
             {"last": images},

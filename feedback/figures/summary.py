@@ -9,8 +9,6 @@ from sqlalchemy import Engine, case, func
 from sqlmodel import Session, col, select
 
 from feedback.pool.counts import IN_FIGURES, VOTES, count_drawn, count_outcomes, count_pool, count_votes, is_vote
-from feedback.pool.pool import Due
-from feedback.pool.tally import new_rejects
 from feedback.pool.verdicts import outcome_of_counts
 from feedback.rate.raters import clean_name
 from feedback.rate.repeats import answered_repeats
@@ -125,10 +123,9 @@ class Progress:
 
 
 class RatingState(NamedTuple):
-    """What a rater's page shows beside the pictures: own progress, the way to the next retrain, the newest run."""
+    """What a rater's page shows beside the pictures: own progress and the newest run."""
 
     progress: Progress
-    due: Due
     run: Run | None
 
 
@@ -208,15 +205,12 @@ def progress(engine: Engine, rater_id: int, now: datetime | None = None) -> Prog
         return _progress(session, session.get(Rater, rater_id), now or utc_now())
 
 
-def rating_state(engine: Engine, rater: str, needed: int, now: datetime | None = None) -> RatingState:
-    """What the rating page is told with every answer; no progress for a name that never voted.
-
-    `needed`: new rejects that make a retrain due.
-    """
+def rating_state(engine: Engine, rater: str, now: datetime | None = None) -> RatingState:
+    """What the rating page is told with every answer; no progress for a name that never voted."""
     with reading(engine) as session:
         row = session.exec(select(Rater).where(Rater.name == clean_name(rater))).first()
         newest = latest_run(session)
-        return RatingState(_progress(session, row, now or utc_now()), Due(new_rejects(session), needed), newest)
+        return RatingState(_progress(session, row, now or utc_now()), newest)
 
 
 def newest_width(engine: Engine) -> int:

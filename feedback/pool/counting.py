@@ -25,7 +25,7 @@ COLUMNS = (*COUNTERS.values(),)
 TABLES = SQLModel.metadata.tables
 # One row: the image, the rater's lease and current vote on it, its votes, and any vote that used this request id.
 BEFORE = text(
-    "SELECT image.version, image.origin, image.overlap, image.is_queued, image.is_disputed, lease.id AS lease_id, "
+    "SELECT image.version, image.origin, image.overlap, image.is_queued, lease.id AS lease_id, "
     "rater.is_excluded, word.verdict, word.day, image_tally.rejects, image_tally.keeps, "
     "known.rater_id AS known_rater, known.image_id AS known_image, known.verdict AS known_verdict, "
     "EXISTS (SELECT 1 FROM manifest_item WHERE image_id = :image_id "
@@ -41,7 +41,6 @@ BEFORE = text(
 ).columns(
     origin=TABLES["image"].c.origin.type,
     is_queued=Boolean,
-    is_disputed=Boolean,
     is_excluded=Boolean,
     verdict=TABLES["vote"].c.verdict.type,
     day=Date,
@@ -161,13 +160,10 @@ def _move_tallies(before: Row[Any], image_id: int, was: Votes, now: Votes) -> li
 def _settle_queue(before: Row[Any], image_id: int, votes: Votes, overlap: int) -> list[Change]:
     """The image enters or leaves the queue, depending on its votes."""
     rejects, keeps = votes
-    now = {
-        "is_queued": before.origin is not Origin.control and rejects + keeps < (before.overlap or overlap),
-        "is_disputed": rejects == keeps > 0,
-    }
-    if now == {name: getattr(before, name) for name in now}:
+    is_queued = before.origin is not Origin.control and rejects + keeps < (before.overlap or overlap)
+    if is_queued == before.is_queued:
         return []
-    return [Change(Image, {"id": image_id}, put=now, is_known=True)]
+    return [Change(Image, {"id": image_id}, put={"is_queued": is_queued}, is_known=True)]
 
 
 @cache

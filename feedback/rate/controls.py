@@ -154,7 +154,7 @@ def _find_agreed(session: Session, answer: Verdict, count: int) -> list[Image]:
 def _copy(session: Session, image: Image, answer: Verdict, by: str, source: str) -> int:
     image.is_queued = False
     session.add(image)
-    own = {"id", "work_key", "shuffle", "origin", "is_queued", "is_disputed", "overlap", "created_at"}
+    own = {"id", "number", "work_key", "shuffle", "origin", "is_queued", "overlap", "created_at"}
     return _add(session, Image(**image.model_dump(exclude=own)), answer, by, source)
 
 

@@ -1,9 +1,11 @@
 """Display copies: what people see of a picture. The original stays as it was drawn, and training reads the original.
 
 A small picture is shown as it is, a large one as a much smaller WebP of good quality. Both hold only pixels, no
-metadata. Copies can be made again at any time, so no backup holds them.
+metadata. Copies can be made again at any time, so no backup holds them. Each begins with a seal, which ties its bytes
+to its picture: a copy that was altered, or belongs to another picture, is made again.
 """
 
+import hashlib
 import io
 import logging
 import struct
@@ -18,6 +20,7 @@ log = logging.getLogger(__name__)
 
 SMALL_PX = 256
 QUALITY = 90
+SEAL_BYTES = 32
 PNG = b"\x89PNG\r\n\x1a\n"
 ONLY_PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"sRGB", b"gAMA", b"IDAT", b"IEND"}
 UNREADABLE = (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError)
@@ -33,20 +36,31 @@ def put_picture(layout: Layout, png: bytes) -> str:
 def shown_bytes(layout: Layout, sha256: str) -> bytes:
     """What people see of a picture: its display copy, made now if there is none yet.
 
-    It is the original where no copy is needed or none can be made. Raises OSError where there is no such picture.
+    It is the original where no copy is needed or none can be made. Raises DamagedStore when the original is missing
+    or not what was stored.
     """
     copy = layout.display_copy(sha256)
-    if copy.exists():
-        return copy.read_bytes()
-    original = layout.blobs.path(sha256).read_bytes()
+    if copy.exists() and (kept := unsealed(copy.read_bytes(), sha256)):
+        return kept
+    original = layout.blobs.get(sha256)
     try:
         shown = displayed(original)
         if shown is not original:
-            _keep(copy, shown)
+            _keep(copy, _seal(shown, sha256) + shown)
     except UNREADABLE as error:
         log.warning("picture %s is shown as it was drawn, no display copy was made: %s", sha256, error)
         return original
     return shown
+
+
+def unsealed(copy: bytes, sha256: str) -> bytes:
+    """The picture inside a display copy; empty when it is not the copy of that picture."""
+    seal, shown = copy[:SEAL_BYTES], copy[SEAL_BYTES:]
+    return shown if seal == _seal(shown, sha256) else b""
+
+
+def _seal(shown: bytes, sha256: str) -> bytes:
+    return hashlib.sha256(sha256.encode() + shown).digest()
 
 
 def displayed(original: bytes) -> bytes:

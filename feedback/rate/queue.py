@@ -1,7 +1,8 @@
 """Which pictures a rater sees next: open to that rater, blind to the version, reserved for a while.
 
 The order is shuffled differently for each rater. Controls (answer known) and repeats (judged by the same rater before)
-are mixed in, and nothing on the page tells them apart.
+are mixed in, and nothing that a rater receives tells them apart, but for the pixels: who remembers a picture knows a
+repeat. So a repeat comes under another public number and another address, and in a place that tells nothing.
 """
 
 import random
@@ -9,27 +10,34 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, func, insert, update
+from sqlalchemy import Engine, delete, func, insert, update
 from sqlmodel import Session, col, select
 
+from feedback.pool.damage import set_aside
 from feedback.rate import queue_sql as candidates
+from feedback.rate.display import shown_bytes
 from feedback.rate.raters import rater_of
 from feedback.rate.terms import Mix, Terms
 from store.engine import writing
-from store.tables import Image, ImageTally, Lease, Repeat, Vote, utc_now
+from store.errors import DamagedStore
+from store.layout import Layout
+from store.tables import Image, ImageTally, Lease, Repeat, Vote, public_number, utc_now
 
 PLACES = 2**31
 """Pictures have the places 0 to PLACES - 1 in the shuffled queue."""
 NEAR, FAR = 256, 5000
 """How many queued pictures are read at the second try and at the last, so that a long queue is never read whole."""
 REPEAT_AFTER, REPEAT_REACH = 30, 40
-"""A repeat was judged at least REPEAT_AFTER of the rater's votes ago, at most 2 REPEAT_AFTER + REPEAT_REACH."""
+"""A repeat was judged at least REPEAT_AFTER of the rater's pictures ago, at most 2 REPEAT_AFTER + REPEAT_REACH."""
+CROWD, TAKEN_OVER = 16, 4
+"""Where more than CROWD raters hold all that is queued, who would get nothing gets TAKEN_OVER of their pictures."""
 
 
 class Shown(NamedTuple):
-    """All that a rater may know about a picture."""
+    """A picture for a rater, who may know all of it but `image_id`, the row: the rater knows the public number."""
 
     image_id: int
+    number: int
     sha256: str
     prompt: str
     width: int
@@ -52,8 +60,20 @@ def next_images(engine: Engine, rater: str, terms: Terms, *, count: int, now: da
         reserved = picker.find_reserved(count)
         fresh = picker.find_fresh(count - len(reserved), reserved)
         chosen = (reserved + picker.mix_in(fresh, terms.mix))[:count]
-        picker.reserve(chosen, now + timedelta(seconds=terms.lease_s))
+        picker.reserve(chosen, now + timedelta(seconds=terms.lease_s), len(reserved))
         return chosen
+
+
+def next_sound(engine: Engine, layout: Layout, rater: str, terms: Terms) -> Shown | None:
+    """The next picture for this rater whose file is as it was stored; the others are set aside."""
+    while shown := next_images(engine, rater, terms, count=1):
+        try:
+            shown_bytes(layout, shown[0].sha256)
+        except DamagedStore:
+            set_aside(engine, shown[0].sha256)
+        else:
+            return shown[0]
+    return None
 
 
 def settle_all(session: Session, *images: Any, overlap: int) -> None:
@@ -68,10 +88,7 @@ def settle_all(session: Session, *images: Any, overlap: int) -> None:
     session.exec(
         update(Image)
         .where(*images)
-        .values(
-            is_queued=rejects + keeps < func.coalesce(Image.overlap, overlap),
-            is_disputed=(rejects == keeps) & (keeps > 0),
-        )
+        .values(is_queued=rejects + keeps < func.coalesce(Image.overlap, overlap))
         .execution_options(synchronize_session=False)
     )
 
@@ -92,7 +109,17 @@ class _Picker:
         return self._run(candidates.reserved_images(), count=count)
 
     def find_fresh(self, count: int, reserved: Sequence[Shown]) -> list[Shown]:
-        """Pictures that are open to this rater and not reserved yet, in a different order for each rater."""
+        """Pictures that are open to this rater and not reserved yet, in a different order for each rater.
+
+        In a crowd that reserved everything, a few of the others' pictures: invented names leave everybody work.
+        """
+        held = [image.image_id for image in reserved]
+        found = self._find_open(count, held)
+        if found or held or self._count_holders() <= CROWD:
+            return found
+        return self._find_open(min(count, TAKEN_OVER), held, is_taken_over=True)
+
+    def _find_open(self, count: int, held: Sequence[int], *, is_taken_over: bool = False) -> list[Shown]:
         found: list[Shown] = []
         start = self.chance.randrange(PLACES)
         for window in (count + 8, NEAR, FAR):
@@ -100,13 +127,16 @@ class _Picker:
                 if len(found) >= count:
                     return found
                 found += self._run(
-                    candidates.open_images(is_before),
+                    candidates.open_images(is_before, is_taken_over),
                     count=count - len(found),
-                    without=[image.image_id for image in (*reserved, *found)],
+                    without=[*held, *(image.image_id for image in found)],
                     start=start,
                     window=window,
                 )
         return found
+
+    def _count_holders(self) -> int:
+        return int(self.session.execute(candidates.count_holders(), self.values | {"window": FAR}).scalar_one())
 
     def mix_in(self, images: Sequence[Shown], mix: Mix) -> list[Shown]:
         """The pictures with controls and repeats between them, by a chance that depends only on rater and picture."""
@@ -121,21 +151,34 @@ class _Picker:
             chosen += [image] if extra is None else [extra, image]
         return chosen
 
-    def reserve(self, chosen: Sequence[Shown], until: datetime) -> None:
-        """Reserves the images for this rater until then, and records which of them are repeats."""
+    def reserve(self, chosen: Sequence[Shown], until: datetime, held: int) -> None:
+        """Reserves the images for this rater until then; the first `held` of them are reserved already.
+
+        The others' reservations are made new, so that they come next time in the order of this time: a repeat and a
+        picture whose reservation ran out have an old one. Records which are repeats.
+        """
         ids = [image.image_id for image in chosen]
-        mine = (col(Lease.rater_id) == self.me, col(Lease.image_id).in_(ids))
-        known = set(self.session.exec(select(Lease.image_id).where(*mine)))
-        if known:
-            self.session.exec(update(Lease).where(*mine).values(expires_at=until))
-        new = [{"image_id": image, "rater_id": self.me, "expires_at": until} for image in ids if image not in known]
-        if new:
-            self.session.execute(insert(Lease), new)
-        self.session.add_all(
-            Repeat(rater_id=self.me, image_id=image, first_vote_id=self.repeated[image])
-            for image in ids
-            if image in self.repeated
+        kept, new = ids[:held], ids[held:]
+        if kept:
+            self.session.exec(update(Lease).where(*self._leases(kept)).values(expires_at=until))
+        if not new:
+            return
+        knows_row = set(self.session.exec(select(Lease.image_id).where(*self._leases(new), col(Lease.knows_row))))
+        self.session.exec(delete(Lease).where(*self._leases(new)))
+        self.session.execute(
+            insert(Lease),
+            [
+                {"image_id": image, "rater_id": self.me, "expires_at": until, "knows_row": image in knows_row}
+                for image in new
+            ],
         )
+        for image in chosen[held:]:
+            if first := self.repeated.get(image.image_id):
+                again = Repeat(rater_id=self.me, image_id=image.image_id, first_vote_id=first, number=image.number)
+                self.session.add(again)
+
+    def _leases(self, images: Sequence[int]) -> tuple[Any, ...]:
+        return (col(Lease.rater_id) == self.me, col(Lease.image_id).in_(images))
 
     def _find_control(self, chosen: Sequence[Shown]) -> Shown | None:
         first, last = self.session.execute(candidates.control_ids()).one()
@@ -157,7 +200,7 @@ class _Picker:
         if row is None:
             return None
         *shown, vote_id = row
-        image = Shown(*shown)
+        image = Shown(*shown)._replace(number=public_number())
         self.repeated[image.image_id] = vote_id
         return image
 

@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     DateTime,
-    Exists,
     Integer,
     Select,
     bindparam,
@@ -21,6 +20,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 from sqlmodel import select as select_one
 
+from feedback.pool.damage import is_sound
 from store.tables import Control, CurrentVote, Image, ImageTally, Lease, Origin, Prompt, Repeat, Verdict, Vote
 
 LaterVote = aliased(Vote)  # made once: making it is a quarter of the cost of recording a vote
@@ -30,33 +30,30 @@ TwinImage = aliased(Image)
 ME, COUNT = bindparam("me", type_=Integer), bindparam("count", type_=Integer)
 NOW = bindparam("now", type_=DateTime(timezone=True))
 OVERLAP, WITHOUT = bindparam("overlap", type_=Integer), bindparam("without", expanding=True, type_=Integer)
-SHOWN = (col(Image.id), col(Image.sha256), col(Prompt.text), col(Image.width), col(Image.height))
+PICTURE = (col(Image.sha256), col(Prompt.text), col(Image.width), col(Image.height))
+SHOWN = (col(Image.id), col(Image.number), *PICTURE)
+"""The columns of `Shown` for a picture that comes for the first time."""
 
 
 @cache
 def reserved_images() -> Select:
     """The pictures that are reserved for this rater, oldest reservation first, as `Shown`."""
-    again = (
-        select_one(Repeat.id)
-        .where(Repeat.image_id == Image.id, Repeat.rater_id == ME)
-        .where(~_voted_after(Repeat.first_vote_id, Repeat.image_id))
-        .exists()
-    )
     is_open = or_(col(Image.is_queued) & _has_room(), col(Image.origin) == Origin.control) & _has_no_current_vote()
     return (
-        _shown()
+        shown_to(ME)
         .join(Lease, col(Lease.image_id) == Image.id)
-        .where(col(Lease.rater_id) == ME, col(Lease.expires_at) > NOW, or_(is_open, again))
+        .where(col(Lease.rater_id) == ME, col(Lease.expires_at) > NOW, is_sound())
+        .where(or_(is_open, is_unanswered_repeat(ME)))
         .order_by(col(Lease.id))
         .limit(COUNT)
     )
 
 
 @cache
-def open_images(is_before: bool) -> Select:
+def open_images(is_before: bool, is_taken_over: bool = False) -> Select:
     """Pictures open to this rater, in the order of the shuffled queue, among the nearest `window` queued ones.
 
-    From the place `start` on, or before it.
+    From the place `start` on, or before it; those reserved for others only if they may be taken over.
     """
     place, start = col(Image.shuffle), bindparam("start", type_=Integer)
     near = (
@@ -68,7 +65,8 @@ def open_images(is_before: bool) -> Select:
     )
     return (
         _shown()
-        .where(col(Image.id).in_(near), col(Image.id).not_in(WITHOUT), _has_no_current_vote(), _has_room())
+        .where(col(Image.id).in_(near), col(Image.id).not_in(WITHOUT), is_sound())
+        .where(_has_no_current_vote(), _has_room(is_taken_over))
         .order_by(place)
         .limit(COUNT)
     )
@@ -76,11 +74,17 @@ def open_images(is_before: bool) -> Select:
 
 @cache
 def unseen_control(is_before: bool) -> Select:
-    """A control in use of which this rater saw neither itself nor the original; ids from `start` on, or before."""
+    """A control in use that this rater has not answered and whose original this rater never saw.
+
+    Ids from `start` on, or before. As other pictures, it comes again when its reservation ran out.
+    """
+    is_other = col(TwinImage.id) != Image.id
+    answered = select_one(CurrentVote.vote_id).where(CurrentVote.image_id == Image.id, CurrentVote.rater_id == ME)
     seen = (
         select_one(OtherLease.id)
         .join(TwinImage, col(TwinImage.id) == OtherLease.image_id)
         .where(TwinImage.sha256 == Image.sha256, OtherLease.rater_id == ME)
+        .where(or_(is_other, col(OtherLease.expires_at) > NOW, answered.exists()))
         .exists()
     )
     number, start = col(Control.image_id), bindparam("start", type_=Integer)
@@ -88,7 +92,7 @@ def unseen_control(is_before: bool) -> Select:
         _shown()
         .join(Control, number == Image.id)
         .where(number < start if is_before else number >= start)
-        .where(col(Control.is_active), ~seen, number.not_in(WITHOUT))
+        .where(col(Control.is_active), ~seen, is_sound(), number.not_in(WITHOUT))
         .order_by(number)
         .limit(1)
     )
@@ -102,11 +106,14 @@ def control_ids() -> Select:
 
 @cache
 def repeatable_image() -> Select:
-    """A picture that this rater judged once, `since` to `since` + `reach` votes ago, and the id of that vote."""
+    """A picture that this rater judged once, `since` to `since` + `reach` pictures ago, and the id of that vote.
+
+    Pictures, not presses: the last of them are in the rater's history, where a repeat would be seen.
+    """
     a_while_ago = (
-        select(col(Vote.id))
-        .where(col(Vote.rater_id) == ME)
-        .order_by(col(Vote.id).desc())
+        select(col(CurrentVote.vote_id))
+        .where(col(CurrentVote.rater_id) == ME, col(CurrentVote.verdict) != Verdict.undo)
+        .order_by(col(CurrentVote.vote_id).desc())
         .offset(bindparam("since", type_=Integer))
         .limit(bindparam("reach", type_=Integer))
         .correlate(None)
@@ -116,21 +123,29 @@ def repeatable_image() -> Select:
         _shown()
         .add_columns(col(Vote.id))
         .join(Vote, col(Vote.image_id) == Image.id)
-        .where(col(Vote.id).in_(a_while_ago), col(Vote.image_id).not_in(WITHOUT))
+        .where(col(Vote.id).in_(a_while_ago), col(Vote.image_id).not_in(WITHOUT), is_sound())
         .where(col(Vote.verdict).in_([Verdict.reject, Verdict.keep]), col(Image.origin) != Origin.control, ~again)
-        .where(~_voted_after(Vote.id, Vote.image_id))
         .order_by(col(Vote.id).desc())
         .limit(1)
     )
+
+
+def shown_to(rater_id: Any) -> Select:
+    """The columns of `Shown`; a repeat has another public number than at its first time."""
+    number = func.coalesce(Repeat.number, Image.number).label("number")
+    again = (col(Repeat.image_id) == Image.id) & (col(Repeat.rater_id) == rater_id)
+    rows = select(col(Image.id), number, *PICTURE).join(Prompt, col(Prompt.id) == Image.prompt_id)
+    return rows.outerjoin(Repeat, again)
 
 
 def _shown() -> Select:
     return select(*SHOWN).join(Prompt, col(Prompt.id) == Image.prompt_id)
 
 
-def _voted_after(vote_id: Any, image_id: Any) -> Exists:
-    later = select_one(LaterVote.id).where(LaterVote.image_id == image_id, LaterVote.rater_id == ME)
-    return later.where(col(LaterVote.id) > vote_id).exists()
+def is_unanswered_repeat(rater_id: Any) -> ColumnElement[bool]:
+    """Condition on a row of `shown_to`: the rater was given the picture again and has not voted on it since."""
+    later = select_one(LaterVote.id).where(LaterVote.image_id == Repeat.image_id, LaterVote.rater_id == rater_id)
+    return col(Repeat.id).is_not(None) & ~later.where(col(LaterVote.id) > Repeat.first_vote_id).exists()
 
 
 def _has_no_current_vote() -> ColumnElement[bool]:
@@ -138,12 +153,24 @@ def _has_no_current_vote() -> ColumnElement[bool]:
     return ~standing.where(CurrentVote.verdict != Verdict.undo).exists()
 
 
-def _has_room() -> ColumnElement[bool]:
+@cache
+def count_holders() -> Select:
+    """How many raters hold reservations of queued pictures, among `window` of them."""
+    queued = select(col(Image.id)).where(col(Image.is_queued)).limit(bindparam("window", type_=Integer))
+    return select(func.count(col(Lease.rater_id).distinct())).where(
+        col(Lease.image_id).in_(queued), col(Lease.expires_at) > NOW
+    )
+
+
+def _has_room(is_taken_over: bool = False) -> ColumnElement[bool]:
     """For a rater without a vote on the image, so that every vote on it is another rater's."""
+    votes = select_one(ImageTally.rejects + ImageTally.keeps).where(ImageTally.image_id == Image.id).scalar_subquery()
+    wanted = func.coalesce(Image.overlap, OVERLAP)
+    if is_taken_over:
+        return func.coalesce(votes, 0) < wanted
     taken = (
         select_one(func.count(col(OtherLease.id)))
         .where(OtherLease.image_id == Image.id, OtherLease.rater_id != ME, OtherLease.expires_at > NOW)
         .scalar_subquery()
     )
-    votes = select_one(ImageTally.rejects + ImageTally.keeps).where(ImageTally.image_id == Image.id).scalar_subquery()
-    return func.coalesce(votes, 0) + taken < func.coalesce(Image.overlap, OVERLAP)
+    return func.coalesce(votes, 0) + taken < wanted

@@ -1,27 +1,43 @@
 """Votes: one row for each key press, never changed; undo is another row."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints
 from pydantic.dataclasses import dataclass
-from sqlalchemy import Engine, Row, insert
+from sqlalchemy import Engine, Row, insert, union_all
 from sqlalchemy import select as select_rows
 from sqlmodel import Session, col
 
 from feedback.pool.counting import Change, NewVote, before_vote, changes_of, write_changes
 from feedback.rate.queue import Shown
-from feedback.rate.queue_sql import SHOWN
+from feedback.rate.queue_sql import is_unanswered_repeat, shown_to
 from feedback.rate.raters import clean_name, rater_id
 from feedback.rate.terms import Terms
 from store.engine import reading, writing
 from store.errors import InputError, RequestConflict, UnknownImage
-from store.tables import CurrentVote, Image, Lease, Mark, Prompt, Rater, Reason, Verdict, Vote, VoteReason, utc_now
+from store.tables import (
+    FIRST_NUMBER,
+    CurrentVote,
+    Image,
+    Lease,
+    Mark,
+    Rater,
+    Reason,
+    Repeat,
+    Verdict,
+    Vote,
+    VoteReason,
+    utc_now,
+)
 
 MAX_MARKS = 50
 PRESSED = ("request_id", "image_id", "verdict", "page", "shown_at", "decided_at")
 NEW_VOTE = insert(Vote)
+NO_ROW = 2**31
+"""Every row is below; the database takes no larger number."""
 
 
 SHAPE = ConfigDict(extra="forbid")
@@ -40,7 +56,8 @@ class Point:
 
 @dataclass(frozen=True, config=SHAPE)
 class Press:
-    """One key press, from the page to the store; `image_id` is the picture that was on screen.
+    """One key press; `image_id` is the picture that was on screen: its public number when the press comes from a page
+    (`take_votes`), its row in the store (`record_votes`).
 
     A request id has 1 to 64 printable ASCII characters. `reasons` and `marks` belong to this vote: a later vote of the
     same rater, undo included, does not have them. Raises pydantic's ValidationError for a malformed value.
@@ -79,24 +96,65 @@ def record_votes(
         return [_record(session, me, press, terms, now()) for press in presses]
 
 
+def take_votes(engine: Engine, rater: str, presses: Sequence[Press], terms: Terms) -> list[Receipt]:
+    """`record_votes` for presses from a page, which knows the pictures' public numbers only.
+
+    A page that was open before pictures had such numbers may name the row of a picture that it was given then.
+    """
+    with reading(engine) as session:
+        rows = _rows_of(session, clean_name(rater), {press.image_id for press in presses})
+    known = [replace(press, image_id=rows.get(press.image_id, NO_ROW)) for press in presses]
+    return record_votes(engine, rater, known, terms)
+
+
+def sha256_of_number(engine: Engine, number: int) -> str:
+    """The hash of the picture that raters know by this number; empty for none."""
+    again = select_rows(col(Image.sha256)).join(Repeat, col(Repeat.image_id) == Image.id)
+    found = union_all(
+        select_rows(col(Image.sha256)).where(col(Image.number) == number), again.where(col(Repeat.number) == number)
+    )
+    with reading(engine) as session:
+        return session.execute(found).scalar() or ""
+
+
 def recent_votes(engine: Engine, rater: str, limit: int = 20) -> list[tuple[Shown, Verdict]]:
-    """The pictures on which this rater has a current vote, latest first, with that vote."""
+    """The pictures on which this rater has a current vote, latest first, with that vote.
+
+    But for those that the rater has been given again and not judged since: beside its answer a repeat would be known.
+    """
     # Not a join with the raters: PostgreSQL would read every current vote.
     me = select_rows(col(Rater.id)).where(col(Rater.name) == clean_name(rater)).scalar_subquery()
     with reading(engine) as session:
         rows = session.execute(
-            select_rows(*SHOWN, col(CurrentVote.verdict))
-            .join(Prompt, col(Prompt.id) == Image.prompt_id)
+            shown_to(me)
+            .add_columns(col(CurrentVote.verdict))
             .join(CurrentVote, col(CurrentVote.image_id) == Image.id)
             .where(col(CurrentVote.rater_id) == me, col(CurrentVote.verdict) != Verdict.undo)
+            .where(~is_unanswered_repeat(me))
             .order_by(col(CurrentVote.vote_id).desc())
             .limit(limit)
         )
         return [(Shown(*shown), verdict) for *shown, verdict in rows]
 
 
+def _rows_of(session: Session, rater: str, numbers: set[int]) -> dict[int, int]:
+    """The row of each picture that this rater may know by its number; public numbers and rows never meet."""
+    me = select_rows(col(Rater.id)).where(col(Rater.name) == rater).scalar_subquery()
+    public, rows = [n for n in numbers if n >= FIRST_NUMBER], [n for n in numbers if n < FIRST_NUMBER]
+    found = [
+        select_rows(col(Image.number), col(Image.id)).where(col(Image.number).in_(public)),
+        select_rows(col(Repeat.number), col(Repeat.image_id)).where(
+            col(Repeat.number).in_(public), col(Repeat.rater_id) == me
+        ),
+    ]
+    if rows:
+        held = select_rows(col(Lease.image_id), col(Lease.image_id)).where(col(Lease.image_id).in_(rows))
+        found.append(held.where(col(Lease.rater_id) == me, col(Lease.knows_row)))
+    return {number: row for number, row in session.execute(union_all(*found))}
+
+
 def _record(session: Session, me: int, press: Press, terms: Terms, now: datetime) -> Receipt:
-    image_id = press.image_id if press.image_id < 2**31 else 0  # no row has 0; the database takes no larger number
+    image_id = press.image_id if press.image_id < NO_ROW else 0
     try:
         before = before_vote(session, me, image_id, press.request_id)
         if _is_repeated(before, me, press):

@@ -18,6 +18,7 @@ from store.engine import open_engine
 from store.errors import DamagedStore, NewerStore
 from store.migrate import _config, check_integrity, migrate, open_store, schema_of
 from store.settings import Settings
+from store.tables import END_NUMBER, FIRST_NUMBER
 
 
 def database(settings: Settings) -> Path:
@@ -203,10 +204,11 @@ def test_rows_of_the_first_schema_survive_with_their_references(any_settings: Se
     migrate(engine)
     with engine.connect() as connection:
         counts = {table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() for table in rows}
-        added = connection.execute(text("SELECT overlap, is_disputed, shuffle FROM image")).one()
+        added = connection.execute(text("SELECT overlap, number, shuffle FROM image")).one()
         rater = connection.execute(text("SELECT role, is_paused, is_excluded FROM rater")).one()
     assert counts == dict.fromkeys(rows, 1)
-    assert (added.overlap, bool(added.is_disputed)) == (None, False)
+    assert added.overlap is None
+    assert FIRST_NUMBER <= added.number < END_NUMBER
     assert 0 <= added.shuffle < 2**31
     assert (rater.role, bool(rater.is_paused), bool(rater.is_excluded)) == ("rater", False, False)
     assert check_integrity(engine) == []

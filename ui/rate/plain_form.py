@@ -6,6 +6,7 @@ everything in the form; without it no vote is taken, so no other site can send o
 
 import base64
 import hashlib
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -21,17 +22,17 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from feedback.figures.summary import rating_state
-from feedback.policy import rejects_needed
-from feedback.rate.queue import Shown, next_images
+from feedback.rate.queue import Shown, next_sound
 from feedback.rate.terms import Terms
-from feedback.rate.votes import Press, recent_votes, record_votes
+from feedback.rate.votes import Press, recent_votes, take_votes
 from store.errors import BadRequest, InputError, NaysayerError, NotSignedIn
+from store.layout import layout_of
 from store.settings import Settings
 from store.tables import Verdict, utc_now
 from ui.rate.page_data import DONE, KEYS, LIMITS, REASONS, enlargement
-from ui.rate.routes import body_of, malformed
+from ui.rate.routes import body_of, malformed, wait_for_tick
 from ui.signin.invitation_link import identify_sender
-from ui.web.pictures import image_path
+from ui.web.pictures import rater_path
 from ui.web.signing import is_signed, signature
 from ui.web.templates import render
 
@@ -67,13 +68,14 @@ def plain_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route
 
     async def take(request: Request) -> Response:
         """Records the vote of the form, then shows the next picture."""
-        fields = {}
+        fields, began = {}, time.monotonic()
         try:
             fields = parse_qs((await body_of(request)).decode(), max_num_fields=MAX_FIELDS)
             rater = await run_in_threadpool(_rater, request, _one(fields, "rater"))
             verdict = await run_in_threadpool(record, engine(), settings, rater, fields)
         except (NaysayerError, ValueError) as error:
             return await _answer(request, _one(fields, "rater"), str(error), 400)
+        await wait_for_tick(began)
         return RedirectResponse(_address(settings, rater, verdict), status_code=303)
 
     def _rater(request: Request, claimed: str) -> str:
@@ -117,7 +119,7 @@ def record(engine: Engine, settings: Settings, rater: str, fields: dict[str, lis
             | {"verdict": _one(fields, "verdict"), "decided_at": utc_now(), "page": "plain", "reasons": reasons}
             | {"image_id": int(given["image_id"])}
         )
-    [receipt] = record_votes(engine, rater, [press], Terms.of(settings))
+    [receipt] = take_votes(engine, rater, [press], Terms.of(settings))
     if receipt.refused:
         raise BadRequest(receipt.refused)
     return press.verdict
@@ -130,14 +132,14 @@ def form_html(engine: Engine, settings: Settings, rater: str, note: str = "") ->
     """
     if not rater:
         return name_html()
-    pictures = next_images(engine, rater, Terms.of(settings), count=1)
+    picture = next_sound(engine, layout_of(settings), rater, Terms.of(settings))
     last = recent_votes(engine, rater, 1)
     return _html(
         "form",
         rater=rater,
         note=note,
-        today=rating_state(engine, rater, rejects_needed(settings)).progress.today,
-        picture=_on_form(settings, rater, pictures[0]) if pictures else None,
+        today=rating_state(engine, rater).progress.today,
+        picture=_on_form(settings, rater, picture) if picture else None,
         last=_on_form(settings, rater, last[0][0]) if last else None,
         again=_address(settings, rater),
     )
@@ -159,11 +161,11 @@ def _html(template: str, **values: object) -> str:
 
 
 def _on_form(settings: Settings, rater: str, image: Shown) -> OnForm:
-    given = {"image_id": str(image.image_id), "request_id": str(uuid4()), "shown_at": utc_now().isoformat()}
+    given = {"image_id": str(image.number), "request_id": str(uuid4()), "shown_at": utc_now().isoformat()}
     scale = enlargement(image, SIDE_PX)
     return OnForm(
         prompt=image.prompt,
-        path=image_path(settings, image.sha256),
+        path=rater_path(settings, image.number),
         scale=scale,
         width=image.width * scale,
         height=image.height * scale,

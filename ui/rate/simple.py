@@ -7,15 +7,16 @@ from uuid import uuid4
 import streamlit as st
 
 from feedback.figures.summary import rating_state
-from feedback.policy import rejects_needed
-from feedback.rate.queue import Shown, next_images
+from feedback.rate.queue import Shown, next_sound
 from feedback.rate.terms import Terms
-from feedback.rate.votes import Press, recent_votes, record_votes
+from feedback.rate.votes import Press, recent_votes, take_votes
 from store.errors import NaysayerError
+from store.layout import layout_of
 from store.tables import Verdict, utc_now
 from ui.rate.page_data import enlargement
 from ui.signin.people import identify_viewer
 from ui.web.phrases import plural
+from ui.web.pictures import rater_path
 from ui.web.pieces import alert, data_line
 from ui.web.process import engine, settings
 from ui.web.templates import render
@@ -44,7 +45,7 @@ def simple_page() -> None:
 
 
 def _rate_as(rater: str) -> None:
-    today = rating_state(engine(), rater, rejects_needed(settings())).progress.today
+    today = rating_state(engine(), rater).progress.today
     st.html(data_line(f"{plural(today, 'answer')} today"))
     if note := st.session_state.pop(NOTE, ""):
         st.html(alert(note))
@@ -61,29 +62,29 @@ def _rate_as(rater: str) -> None:
                 st.button(verdict.value.capitalize(), key=key, on_click=_vote, args=(on_screen, verdict))
     for image, _ in recent_votes(engine(), rater, 1):
         last = OnScreen(rater, image, str(uuid4()), utc_now())
-        st.button("Undo", key=f"undo {image.image_id}", on_click=_vote, args=(last, Verdict.undo))
+        st.button("Undo", key=f"undo {image.number}", on_click=_vote, args=(last, Verdict.undo))
 
 
 def picture_html(image: Shown) -> str:
     """The prompt and the picture, in whole multiples of its size."""
     scale = enlargement(image, SIDE_PX)
-    return render("rate/picture.html", image=image, scale=scale)
+    return render("rate/picture.html", image=image, scale=scale, url=rater_path(settings(), image.number))
 
 
 def _on_screen(rater: str) -> OnScreen | None:
     known: OnScreen | None = st.session_state.get(ON_SCREEN)
     if known is not None and known.rater == rater:
         return known
-    images = next_images(engine(), rater, Terms.of(settings()), count=1)
-    on_screen = OnScreen(rater, images[0], str(uuid4()), utc_now()) if images else None
+    image = next_sound(engine(), layout_of(settings()), rater, Terms.of(settings()))
+    on_screen = OnScreen(rater, image, str(uuid4()), utc_now()) if image else None
     st.session_state[ON_SCREEN] = on_screen
     return on_screen
 
 
 def _vote(on_screen: OnScreen, verdict: Verdict) -> None:
-    press = Press(on_screen.request_id, on_screen.image.image_id, verdict, "simple", on_screen.shown_at, utc_now())
+    press = Press(on_screen.request_id, on_screen.image.number, verdict, "simple", on_screen.shown_at, utc_now())
     try:
-        [receipt] = record_votes(engine(), on_screen.rater, [press], Terms.of(settings()))
+        [receipt] = take_votes(engine(), on_screen.rater, [press], Terms.of(settings()))
         st.session_state[NOTE] = receipt.refused
     except NaysayerError as error:
         st.session_state[NOTE] = f"Nothing was recorded: {error}"

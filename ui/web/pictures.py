@@ -1,13 +1,22 @@
 """Pictures at signed addresses: nobody can ask for a picture that no page has shown, and no address says what it is."""
 
+import logging
+
+from sqlalchemy import Engine
 from starlette.responses import JSONResponse, Response
 
+from feedback.pool.damage import set_aside
 from feedback.rate.display import PNG, shown_bytes
+from feedback.rate.votes import sha256_of_number
+from store.errors import DamagedStore
 from store.layout import layout_of
 from store.settings import Settings
 from ui.web import process
 from ui.web.signing import is_signed, signature
 
+log = logging.getLogger(__name__)
+
+SHA256_DIGITS = 64
 IMAGES = "/naysayer/image/"
 KINDS = ((PNG, "image/png"), (b"RIFF", "image/webp"))
 
@@ -22,15 +31,29 @@ def image_path(settings: Settings, sha256: str) -> str:
     return f"{IMAGES}{sha256}-{signature(settings, f'image {sha256}')}"
 
 
-def send_image(settings: Settings, name: str) -> Response:
-    """The picture at an address, given its last part; 404 for anything else, latents in the same folder included."""
-    sha256, _, claimed = name.partition("-")
-    data = b""
-    if is_signed(settings, f"image {sha256}", claimed):
+def rater_path(settings: Settings, number: int) -> str:
+    """The address of a picture for raters. A repeat has another number, so it is not in the browser's cache."""
+    return f"{IMAGES}{number}-{signature(settings, f'image {number}')}"
+
+
+def send_image(engine: Engine, settings: Settings, name: str) -> Response:
+    """The picture at an address, given its last part; 404 for anything else, latents in the same folder included.
+
+    A picture whose file is lost or altered is set aside, so that nobody gets it again.
+    """
+    known, _, claimed = name.partition("-")
+    layout, data = layout_of(settings), b""
+    if is_signed(settings, f"image {known}", claimed):
+        sha256 = known if len(known) == SHA256_DIGITS else sha256_of_number(engine, int(known))
         try:
-            data = shown_bytes(layout_of(settings), sha256)
+            data = shown_bytes(layout, sha256)
         except (ValueError, OSError):
             data = b""
+        except DamagedStore as error:
+            if not layout.blobs.root.is_dir():  # a disk that is not there now is not a store without pictures
+                return JSONResponse({"error": f"the folder {layout.blobs.root} is missing"}, status_code=503)
+            log.warning("%s; its pictures are shown to nobody", error)
+            set_aside(engine, sha256)
     kind = next((kind for start, kind in KINDS if data.startswith(start)), None)
     if kind is None:
         return JSONResponse({"error": "no such picture"}, status_code=404)

@@ -156,12 +156,12 @@ def test_an_excluded_rater_sees_the_same_progress(rated: Engine) -> None:
     now = datetime(2026, 3, 1, 12, tzinfo=UTC)
     for n, verdict in enumerate([Verdict.keep, Verdict.reject, Verdict.skip]):
         vote_at(rated, n, 1 + n, verdict, now)
-    before = rating_state(rated, "ann", 10, now).progress
+    before = rating_state(rated, "ann", now).progress
     decide(rated, "ann", Decision(RaterAction.exclude, "a test", "to see"))
-    assert rating_state(rated, "ann", 10, now).progress == before == Progress(2, 2)
+    assert rating_state(rated, "ann", now).progress == before == Progress(2, 2)
     vote_at(rated, 3, 4, Verdict.keep, now)
-    assert rating_state(rated, "ann", 10, now).progress == Progress(3, 3)
-    assert rating_state(rated, "nobody", 10, now).progress == Progress(0, 0)
+    assert rating_state(rated, "ann", now).progress == Progress(3, 3)
+    assert rating_state(rated, "nobody", now).progress == Progress(0, 0)
 
 
 def vote_at(engine: Engine, n: int, image: int, verdict: Verdict, at: datetime, rater: str = "ann") -> None:

@@ -16,7 +16,7 @@ REJECT, KEEP, SKIP, UNDO = Verdict.reject, Verdict.keep, Verdict.skip, Verdict.u
 def state(**known: object) -> Any:
     """The state before a first vote on a queued picture of v1, except for what is given."""
     nothing = {"verdict": None, "day": None, "rejects": None, "keeps": None, "overlap": None}
-    image = {"version": 1, "origin": Origin.sampled, "is_queued": True, "is_disputed": False}
+    image = {"version": 1, "origin": Origin.sampled, "is_queued": True}
     return SimpleNamespace(**nothing | image | {"is_excluded": False, "is_trained": False} | known)
 
 
@@ -33,7 +33,7 @@ def test_a_first_reject_enters_every_counter() -> None:
     assert found[ImageTally] == ({"rejects": 1, "keeps": 0}, {})
     assert found[VersionTally] == ({"rejected": 1}, {})
     assert found[NewRejects] == ({"count": 1}, {})
-    assert found[Image] == ({}, {"is_queued": False, "is_disputed": False})
+    assert found[Image] == ({}, {"is_queued": False})
 
 
 def test_a_change_of_mind_leaves_the_day_of_the_first_vote() -> None:
@@ -50,12 +50,12 @@ def test_a_change_of_mind_leaves_the_day_of_the_first_vote() -> None:
 def test_an_undone_vote_leaves_every_counter_and_queues_the_picture() -> None:
     found = changed(state(verdict=REJECT, day=TODAY, rejects=1, keeps=0, is_queued=False), UNDO)
     assert found[ImageTally] == ({"rejects": -1, "keeps": 0}, {})
-    assert found[Image] == ({}, {"is_queued": True, "is_disputed": False})
+    assert found[Image] == ({}, {"is_queued": True})
 
 
 def test_a_tie_is_disputed() -> None:
     found = changed(state(rejects=1, keeps=0), KEEP, overlap=2)
-    assert found[Image] == ({}, {"is_queued": False, "is_disputed": True})
+    assert found[Image] == ({}, {"is_queued": False})
     assert found[VersionTally] == ({"rejected": -1, "disputed": 1, "vote_pairs": 1}, {})
 
 

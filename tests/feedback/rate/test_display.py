@@ -7,7 +7,7 @@ from PIL import Image as Picture
 from PIL import ImageChops, ImageStat
 from PIL.PngImagePlugin import PngInfo
 
-from feedback.rate.display import displayed, put_picture, shown_bytes
+from feedback.rate.display import displayed, put_picture, shown_bytes, unsealed
 from store.archive.backup import backup
 from store.archive.restore import restore
 from store.layout import Layout, layout_of
@@ -71,7 +71,7 @@ def test_a_large_picture_gets_a_copy_when_it_is_put_and_keeps_its_original(layou
     copy = layout.display_copy(sha256)
     assert copy.is_file()
     shown = shown_bytes(layout, sha256)
-    assert shown == copy.read_bytes()
+    assert shown == unsealed(copy.read_bytes(), sha256)
     assert (shown[:4], shown[8:12]) == (b"RIFF", b"WEBP")
     assert LETTER.encode() not in shown
     assert len(shown) < len(original) / 2
@@ -88,7 +88,7 @@ def test_an_older_picture_gets_its_copy_when_it_is_first_asked_for(layout):
         thread.start()
     for thread in threads:
         thread.join()
-    assert set(found) == {layout.display_copy(sha256).read_bytes()}
+    assert set(found) == {unsealed(layout.display_copy(sha256).read_bytes(), sha256)}
     assert len(list(layout.display_copy(sha256).parent.iterdir())) == 1, "no temporary file is left"
 
 

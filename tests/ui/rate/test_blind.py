@@ -1,85 +1,253 @@
-"""Nothing that the rating page is told gives away what an image is: its version, its origin, a control, a repeat."""
+"""Nothing that the rating page is told gives away what an image is: its version, its origin, a control, a repeat.
+
+One rater rejects everything, looks at every answer, takes the vote back, looks again, and votes again. All that the
+wire carried about each showing becomes features; a classifier learns them and must do no better than chance. Left out
+is the picture itself: who compares pixels, or remembers them, knows a picture that comes twice.
+"""
 
 import json
 import re
-import statistics
 import time
-from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from uuid import uuid4
 
+import numpy as np
 import pytest
 from sqlmodel import select
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from feedback.rate.controls import make_control
+from feedback.rate.queue import REPEAT_AFTER
 from store.engine import reading, writing
+from store.migrate import open_store
+from store.settings import Settings
 from store.tables import Image, Origin, Repeat, Verdict
+from tests.feedback.rating import image_of
+from tests.ui.conftest import put_pictures
 from ui.rate.routes import routes
 
 FORBIDDEN = re.compile(r"version|origin|control|repeat|sampled|evaluation|overlap|champion|weight|answer|agreed", re.I)
+pytestmark = pytest.mark.slow
+KINDS = ("control", "repeat", "evaluation", "version 1")
+LEAST = 25  # showings of each kind
+LEADING = 4.0  # standard errors: chance goes beyond it once in 30,000 times
 
 
-@pytest.fixture
-def session_of_a_rater(engine, settings, draw, publish_version):
-    """All answers of the routes while a rater judges two versions, evaluation pictures, controls and repeats."""
+@dataclass
+class Showing:
+    """What one rater could know of one picture on screen, and what the picture was."""
+
+    number: int
+    row: int
+    kinds: set[str]
+    features: dict[str, float] = field(default_factory=dict)
+
+
+class Rater:
+    """A rater with a script in place of hands, who keeps everything the server says."""
+
+    def __init__(self, client: TestClient, engine) -> None:
+        self.client, self.engine = client, engine
+        self.answers: list[dict] = []
+        self.seen_numbers, self.seen_addresses = set[int](), set[str]()
+        self.showings: list[Showing] = []
+
+    def ask(self, count: int = 12) -> dict:
+        answer = self.client.post("/naysayer/next", json={"rater": "ada", "count": count}).json()
+        self.answers.append(answer)
+        return answer
+
+    def vote(self, number: int, verdict: str) -> tuple[dict, float]:
+        press = {"request_id": str(uuid4()), "image_id": number, "verdict": verdict}
+        began = time.perf_counter()
+        answer = self.client.post("/naysayer/votes", json={"rater": "ada", "votes": [press]}).json()
+        took = time.perf_counter() - began
+        assert answer["receipts"][0]["refused"] == ""
+        self.answers.append(answer)
+        return answer, took
+
+    def rate(self) -> None:
+        """Rejects everything there is, one hand after the other."""
+        while (answer := self.ask())["images"]:
+            places = {image["id"]: place for place, image in enumerate(self.ask()["images"])}
+            for place, image in enumerate(answer["images"]):
+                self.judge(image, place, places.get(image["id"], -1), answer)
+
+    def judge(self, image: dict, place: int, place_again: int, answer: dict) -> None:
+        began = time.perf_counter()
+        picture = self.client.get(image["url"])
+        fetched = time.perf_counter() - began
+        number, recent = image["id"], [item["image"]["id"] for item in answer["recent"]]
+        first, voting = self.vote(number, "reject")
+        undone, undoing = self.vote(number, "undo")
+        back = [one["id"] for one in self.ask(64)["images"]]
+        again, _ = self.vote(number, "reject")
+        after = [item["image"]["id"] for item in self.ask(1)["recent"]]
+        row = image_of(self.engine, number)
+        features = {
+            "number": number,
+            "number after another": number - (self.showings[-1].number if self.showings else number),
+            "known number": number in self.seen_numbers,
+            "known address": image["url"] in self.seen_addresses,
+            "length of the address": len(image["url"]),
+            "fields": len(image),
+            "place": place,
+            "moved": place_again - place,
+            "in the history": number in recent,
+            "place in the history": after.index(number) if number in after else -1,
+            "length of the history": len(after),
+            "place after undo": back.index(number) if number in back else -1,
+            "pictures in hand": len(back),
+            "width": image["width"],
+            "height": image["height"],
+            "length of the prompt": len(image["prompt"]),
+            "bytes": len(picture.content),
+            "headers": len(picture.headers),
+            "sort": len(picture.headers["content-type"]),
+            "chunks": picture.content.count(b"IDAT"),
+            "cookies": len(picture.cookies) + len(self.client.cookies),
+            "seconds to fetch": np.log(fetched),
+            "seconds to vote": np.log(voting),
+            "seconds to undo": np.log(undoing),
+            "due after the vote": first["due"]["new_rejects"] - answer["due"]["new_rejects"],
+            "due after undo": undone["due"]["new_rejects"] - first["due"]["new_rejects"],
+            "due after another vote": again["due"]["new_rejects"] - undone["due"]["new_rejects"],
+            "own count after the vote": first["progress"]["today"] - undone["progress"]["today"],
+            "own count in all": again["progress"]["votes"] - undone["progress"]["votes"],
+            "running": float(bool(first["run"])),
+        }
+        self.seen_numbers.add(number)
+        self.seen_addresses.add(image["url"])
+        self.showings.append(Showing(number, row.id or 0, kinds_of(self.engine, row, number), features))
+
+
+def kinds_of(engine, image: Image, number: int) -> set[str]:
+    with reading(engine) as session:
+        is_repeat = session.exec(select(Repeat.id).where(Repeat.number == number)).first() is not None
+    found = {image.origin.value} | ({"repeat"} if is_repeat else set())
+    if image.origin is Origin.sampled:
+        found |= {f"version {image.version}"} | (set() if is_repeat else {"ordinary"})
+    return found
+
+
+@pytest.fixture(scope="module")
+def rater(tmp_path_factory: pytest.TempPathFactory, publish_version: Callable) -> Iterator[Rater]:
+    """A rater who judged two versions, evaluation pictures, controls and repeats."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("blind"), _env_file=None)
+    engine = open_store(settings)
+    draw = partial(put_pictures, settings, engine)
     publish_version(engine, 1)
-    draw(150)
-    draw(100, version=1, first_seed=150)
-    draw(20, first_seed=2**31, origin=Origin.evaluation)
+    draw(140)
+    draw(140, version=1, first_seed=140)
+    draw(32, first_seed=2**31, origin=Origin.evaluation)
     with writing(engine) as session:
         for image in session.exec(select(Image).where(Image.origin == Origin.evaluation)):
             image.is_queued, image.overlap = True, 3
             session.add(image)
-    for image in range(1, 31):
-        make_control(engine, image, Verdict.reject if image % 2 else Verdict.keep, by="root")
-    wanted = settings.model_copy(update={"control_share": 0.1, "repeat_share": 0.1})
+    for row in range(1, 61):
+        make_control(engine, row, Verdict.reject if row % 2 else Verdict.keep, by="root")
+    wanted = settings.model_copy(update={"control_share": 0.2, "repeat_share": 0.25})
     client = TestClient(Starlette(routes=routes(lambda: engine, wanted)), base_url="http://127.0.0.1:8501")
-    answers, seconds, places = [], defaultdict(list), defaultdict(list)
-    today = 0
-    while images := (answer := client.post("/naysayer/next", json={"rater": "ada", "count": 12}).json())["images"]:
-        answers.append(answer)
-        for place, image in enumerate(images):
-            places[image["id"]].append(place)
-            began = time.perf_counter()
-            picture = client.get(image["url"])
-            seconds[image["id"]].append(time.perf_counter() - began)
-            press = {"request_id": str(uuid4()), "image_id": image["id"], "verdict": "reject"}
-            answer = client.post("/naysayer/votes", json={"rater": "ada", "votes": [press]}).json()
-            today += 1
-            assert answer["progress"]["today"] == today, "the rater's own count must go up with every vote"
-            answers.append(answer | {"headers": sorted(set(picture.headers) - {"content-length"})})
-    return answers, seconds, places
+    rater = Rater(client, engine)
+    rater.rate()
+    without_drift(rater.showings)
+    rater.showings = rater.showings[2 * REPEAT_AFTER :]  # before that no picture can be a repeat
+    yield rater
+    engine.dispose()
 
 
-def kinds(engine) -> dict[str, set[int]]:
-    with reading(engine) as session:
-        return {
-            "version 0": set(session.exec(select(Image.id).where(Image.version == 0, Image.origin == Origin.sampled))),
-            "version 1": set(session.exec(select(Image.id).where(Image.version == 1))),
-            "evaluation": set(session.exec(select(Image.id).where(Image.origin == Origin.evaluation))),
-            "control": set(session.exec(select(Image.id).where(Image.origin == Origin.control))),
-            "repeat": set(session.exec(select(Repeat.image_id))),
-        }
+def without_drift(showings: list[Showing], around: int = 5) -> None:
+    """Makes each time relative to those just before and after it: the machine is not equally busy all the time."""
+    for name in [name for name in showings[0].features if name.startswith("seconds")]:
+        took = [one.features[name] for one in showings]
+        for place, one in enumerate(showings):
+            one.features[name] -= float(np.median(took[max(0, place - around) : place + around + 1]))
 
 
-def test_no_answer_tells_what_an_image_is(engine, session_of_a_rater):
-    answers, seconds, places = session_of_a_rater
-    found = kinds(engine)
-    assert all(len(set(seconds) & ids) >= 5 for ids in found.values()), "each kind must have been shown"
-    text = json.dumps([{name: value for name, value in answer.items() if name != "headers"} for answer in answers])
+def table_of(showings: list[Showing], kind: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Features of the ordinary showings and of those of a kind, which are which, and the features' names."""
+    is_version = kind.startswith("version")
+    rows = [one for one in showings if "ordinary" in one.kinds or (not is_version and kind in one.kinds)]
+    names = list(rows[0].features)
+    values = np.array([[float(one.features[name]) for name in names] for one in rows])
+    return values, np.array([kind in one.kinds for one in rows]), names
+
+
+def lead(scores: np.ndarray, is_kind: np.ndarray) -> float:
+    """By how many standard errors the scores rank the kind above the others (Mann and Whitney's U, ties shared)."""
+    ranks = np.array([(np.sum(scores < score) + np.sum(scores <= score) + 1) / 2 for score in scores])
+    ones, others = int(is_kind.sum()), int((~is_kind).sum())
+    u = ranks[is_kind].sum() - ones * (ones + 1) / 2
+    return float((u - ones * others / 2) / np.sqrt(ones * others * (ones + others + 1) / 12))
+
+
+def predicted(values: np.ndarray, is_kind: np.ndarray, folds: int = 5) -> np.ndarray:
+    """Scores of a logistic regression on standardised features, each from a fit on the other folds."""
+    spread = values.std(axis=0)
+    scaled = np.clip((values - values.mean(axis=0)) / np.where(spread > 0, spread, 1), -5, 5)
+    scaled = np.hstack([scaled, np.ones((len(scaled), 1))])
+    fold = np.random.default_rng(0).permutation(len(scaled)) % folds
+    scores = np.zeros(len(scaled))
+    for held_out in range(folds):
+        x, y = scaled[fold != held_out], is_kind[fold != held_out].astype(float)
+        share, weights = y.mean(), np.zeros(x.shape[1])
+        balance = np.where(y > 0, 0.5 / share, 0.5 / (1 - share))
+        for _ in range(300):
+            error = balance * (1 / (1 + np.exp(-x @ weights)) - y)
+            weights -= 0.5 * (x.T @ error / len(y) + 0.01 * weights)
+        scores[fold == held_out] = scaled[fold == held_out] @ weights
+    return scores
+
+
+def what_tells(showings: list[Showing], kind: str) -> dict[str, float]:
+    """The features, and the classifier of all of them, that tell a kind better than chance, each with its lead."""
+    values, is_kind, names = table_of(showings, kind)
+    assert is_kind.sum() >= LEAST, f"{kind} was shown {is_kind.sum()} times"
+    leads = {name: abs(lead(values[:, place], is_kind)) for place, name in enumerate(names) if np.ptp(values[:, place])}
+    leads["all together"] = lead(predicted(values, is_kind), is_kind)
+    return {name: round(found, 1) for name, found in leads.items() if found > LEADING}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_classifier_of_all_that_the_wire_carries_does_no_better_than_chance(rater: Rater, kind: str) -> None:
+    assert what_tells(rater.showings, kind) == {}
+
+
+def true_due(one: Showing) -> dict[str, float]:
+    is_counted = float("ordinary" in one.kinds)
+    return {"due after the vote": is_counted, "due after undo": -is_counted, "due after another vote": is_counted}
+
+
+LEAKS = {
+    "row numbers": (lambda one: {"number": one.row}, "evaluation"),
+    "row numbers of a version": (lambda one: {"number": one.row}, "version 1"),
+    "the true count of new rejects": (true_due, "control"),
+    "the number of a repeat": (lambda one: {"known number": "repeat" in one.kinds}, "repeat"),
+    "the address of a repeat": (lambda one: {"known address": "repeat" in one.kinds}, "repeat"),
+    "a repeat that comes first": (lambda one: {"moved": -one.features["place"] * ("repeat" in one.kinds)}, "repeat"),
+}
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_the_classifier_notices_what_once_told(rater: Rater, leak: str) -> None:
+    told, kind = LEAKS[leak]
+    leaking = [Showing(one.number, one.row, one.kinds, one.features | told(one)) for one in rater.showings]
+    assert "all together" in what_tells(leaking, kind)
+
+
+def test_no_answer_names_what_an_image_is(rater: Rater) -> None:
+    prompts = {image["prompt"] for answer in rater.answers for image in answer.get("images", [])}
+    text = json.dumps(rater.answers)
+    for prompt in prompts:
+        text = text.replace(prompt, "")
     assert FORBIDDEN.findall(text) == []
-    shapes = {tuple(image) for answer in answers for image in answer.get("images", [])}
+    shapes = {tuple(image) for answer in rater.answers for image in answer.get("images", [])}
     assert shapes == {("id", "url", "prompt", "width", "height")}
-    assert len({tuple(answer["headers"]) for answer in answers if "headers" in answer}) == 1
-    assert all(
-        re.fullmatch(r"/naysayer/image/[0-9a-f]{64}-[0-9a-f]{32}", image["url"])
-        for answer in answers
-        for image in answer.get("images", [])
-    )
-    # Neither time nor place tells: controls and repeats take no longer, and may come anywhere in the queue.
-    usual = [second for image in found["version 0"] for second in seconds[image]]
-    for kind in ("control", "repeat", "version 1", "evaluation"):
-        theirs = [second for image in found[kind] for second in seconds[image]]
-        assert statistics.median(theirs) < 3 * statistics.median(usual) + 0.002, kind
-        assert len({place for image in found[kind] for place in places[image]}) >= 5, kind
+
+
+def test_no_row_number_reaches_a_rater(rater: Rater) -> None:
+    assert all(2**32 <= one.number < 2**53 for one in rater.showings)
+    assert len({one.number for one in rater.showings}) == len(rater.showings), "a repeat has a number of its own"

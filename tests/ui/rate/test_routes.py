@@ -13,14 +13,16 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
+from feedback.rate.display import unsealed
 from feedback.rate.votes import recent_votes
 from store.engine import reading
 from store.layout import layout_of
 from store.settings import Settings
 from store.tables import Image, Verdict, Vote
+from tests.feedback.rating import image_of
 from ui.rate.routes import MAX_BODY, routes
 from ui.web.guard import SameMachine
-from ui.web.pictures import image_path
+from ui.web.pictures import IMAGES, image_path, rater_path
 
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "'; DROP TABLE vote; --", "{{7*7}} ${7*7}"]
 
@@ -35,8 +37,8 @@ def next_of(client: TestClient, rater: str = "ada", count: int = 8) -> dict:
     return client.post("/naysayer/next", json={"rater": rater, "count": count}).json()
 
 
-def sha256_in(url: str) -> str:
-    return url.removeprefix("/naysayer/image/")[:64]
+def sha256_of_image(engine: Engine, image: dict) -> str:
+    return image_of(engine, image["id"]).sha256
 
 
 def press(image_id: int, verdict: str = "reject", request_id: str = "") -> dict:
@@ -58,9 +60,9 @@ def test_a_vote_is_in_the_store_when_its_receipt_arrives(client, engine, draw):
     stamps = {"shown_at": "2026-01-02T03:04:05.678Z", "decided_at": "2026-01-02T03:04:06+02:00"}
     answer = send(client, press(image["id"]) | stamps)
     assert [receipt["refused"] for receipt in answer["receipts"]] == [""]
-    assert [(vote.image_id, vote.verdict) for vote in votes_in(engine)] == [(image["id"], Verdict.reject)]
+    [vote] = votes_in(engine)
+    assert (vote.image_id, vote.verdict) == (image_of(engine, image["id"]).id, Verdict.reject)
     assert answer["progress"] == {"votes": 1, "today": 1}
-    assert answer["due"]["new_rejects"] == 1
 
 
 def test_a_repeated_request_id_is_one_vote(client, engine, draw):
@@ -107,9 +109,7 @@ def test_answers_do_not_tell_the_versions_apart(client, engine, draw, publish_ve
     publish_version(engine, 1)
     draw(2, version=1, first_seed=2)
     images = next_of(client)["images"]
-    with reading(engine) as session:
-        versions = {session.get_one(Image, image["id"]).version for image in images}
-    assert versions == {0, 1}
+    assert {image_of(engine, image["id"]).version for image in images} == {0, 1}
     assert {tuple(image) for image in images} == {("id", "url", "prompt", "width", "height")}
     answer = send(client, *(press(image["id"]) for image in images))
     assert "version" not in json.dumps([images, answer, next_of(client)])
@@ -196,18 +196,19 @@ def test_a_picture_is_sent_as_it_was_stored(client, engine, settings, draw):
     draw(1)
     image = next_of(client)["images"][0]
     response = client.get(image["url"])
-    assert response.content == layout_of(settings).blobs.get(sha256_in(image["url"]))
+    assert response.content == layout_of(settings).blobs.get(sha256_of_image(engine, image))
     assert response.headers["content-type"] == "image/png"
     assert "immutable" in response.headers["cache-control"]
     assert response.headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_large_picture_is_sent_as_webp_without_metadata_and_from_then_on_the_same(client, settings, draw):
+def test_a_large_picture_is_sent_as_webp_without_metadata_and_from_then_on_the_same(client, engine, settings, draw):
     draw(1, side_px=320)
-    url = next_of(client)["images"][0]["url"]
+    image = next_of(client)["images"][0]
+    url, sha256 = image["url"], sha256_of_image(engine, image)
     first, second = client.get(url), client.get(url)
     assert first.headers["content-type"] == "image/webp"
-    assert first.content == second.content == layout_of(settings).display_copy(sha256_in(url)).read_bytes()
+    assert first.content == second.content == unsealed(layout_of(settings).display_copy(sha256).read_bytes(), sha256)
     with Picture.open(io.BytesIO(first.content)) as shown:
         assert (shown.size, shown.info.get("exif"), shown.info.get("icc_profile")) == ((320, 320), None, None)
 
@@ -219,23 +220,27 @@ def test_latents_are_not_served_even_with_a_signature(client, engine, settings, 
     assert client.get(image_path(settings, latent)).status_code == 404
 
 
-def test_a_picture_is_given_to_nobody_who_only_knows_its_hash(client, settings, draw, tmp_path):
+def test_a_picture_is_given_to_nobody_who_only_knows_its_number_or_hash(client, engine, settings, draw, tmp_path):
     draw(2)
-    urls = [image["url"] for image in next_of(client)["images"]]
-    sha256, signature = urls[0].removeprefix("/naysayer/image/").split("-")
+    images = next_of(client)["images"]
+    number, signature = images[0]["url"].removeprefix(IMAGES).split("-")
+    sha256 = sha256_of_image(engine, images[0])
     elsewhere = Settings(data_dir=tmp_path / "another", _env_file=None)
     for name in (
+        number,
         sha256,
         f"{sha256}.png",
-        f"{sha256}-",
-        f"{sha256}-{signature[:-1]}",
-        f"{sha256}-{signature[:-1]}{'0' if signature[-1] != '0' else '1'}",
-        f"{sha256_in(urls[1])}-{signature}",
-        f"{sha256.upper()}-{signature}",
+        f"{number}-",
+        f"{number}-{signature[:-1]}",
+        f"{number}-{signature[:-1]}{'0' if signature[-1] != '0' else '1'}",
+        f"{images[1]['id']}-{signature}",
+        f"{sha256}-{signature}",
+        f"0{number}-{signature}",
     ):
-        assert client.get(f"/naysayer/image/{name}").status_code == 404
-    assert client.get(image_path(elsewhere, sha256)).status_code == 404
-    assert client.get(urls[0]).status_code == 200
+        assert client.get(f"{IMAGES}{name}").status_code == 404
+    assert client.get(rater_path(elsewhere, int(number))).status_code == 404
+    assert client.get(images[0]["url"]).status_code == 200
+    assert client.get(image_path(settings, sha256)).status_code == 200
 
 
 def test_an_address_stays_the_same_and_hangs_on_the_secret_where_there_is_one(settings):

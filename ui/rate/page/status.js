@@ -67,8 +67,8 @@ export class Status {
     this.page.$(".towards").textContent = run
       ? `A retrain is running, ${percent} %`
       : rejects < needed
-        ? `${rejects} of ${needed} new rejects until the next retrain`
-        : `${rejects} new rejects: a retrain is due`;
+        ? `About ${rejects} of ${needed} new rejects until the next retrain`
+        : "The next retrain is due";
   }
 
   setOffline(isOffline) {

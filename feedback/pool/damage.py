@@ -1,0 +1,58 @@
+"""Pictures whose file was lost or altered: they are shown to nobody until the file is as it was stored."""
+
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Engine, delete
+from sqlmodel import col, select
+
+from store.engine import reading, writing
+from store.errors import DamagedStore
+from store.files import Blobs
+from store.tables import Damage, Image
+
+
+class Damaged(NamedTuple):
+    """A picture with a bad file."""
+
+    image_id: int
+    sha256: str
+
+
+def is_sound() -> ColumnElement[bool]:
+    """Condition: nobody found the image's file lost or altered."""
+    return ~select(Damage.image_id).where(Damage.image_id == Image.id).exists()
+
+
+def set_aside(engine: Engine, sha256: str) -> None:
+    """Remembers that a file is bad: its pictures leave every queue, and their reservations are given back."""
+    images = select(Image.id).where(Image.sha256 == sha256)
+    with reading(engine) as session:
+        if not session.exec(images.where(is_sound())).first():
+            return
+    with writing(engine) as session:
+        session.add_all(Damage(image_id=image) for image in session.exec(images.where(is_sound())) if image is not None)
+
+
+def damaged_pictures(engine: Engine) -> list[Damaged]:
+    """The pictures that were set aside, oldest first."""
+    with reading(engine) as session:
+        rows = select(Image.id, Image.sha256).join(Damage, col(Damage.image_id) == Image.id).order_by(col(Image.id))
+        return [Damaged(image_id or 0, sha256) for image_id, sha256 in session.exec(rows)]
+
+
+def look_again(engine: Engine, blobs: Blobs) -> list[Damaged]:
+    """The pictures whose file is still bad; the others are shown again."""
+    found = damaged_pictures(engine)
+    bad = [picture for picture in found if not _is_whole(blobs, picture.sha256)]
+    if mended := {picture.image_id for picture in found} - {picture.image_id for picture in bad}:
+        with writing(engine) as session:
+            session.exec(delete(Damage).where(col(Damage.image_id).in_(mended)))
+    return bad
+
+
+def _is_whole(blobs: Blobs, sha256: str) -> bool:
+    try:
+        blobs.get(sha256)
+    except (DamagedStore, OSError):
+        return False
+    return True
