@@ -15,10 +15,13 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    String,
     UniqueConstraint,
     false,
 )
 from sqlmodel import Field, SQLModel
+
+from store.texts import name_key
 
 
 class Verdict(StrEnum):
@@ -134,6 +137,18 @@ def _enum(kind: type[StrEnum]) -> Any:
 class Rater(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(unique=True, max_length=80)
+    name_key: str = Field(
+        default=None,
+        description="what two names of one person have in common",
+        sa_column=Column(
+            String,
+            nullable=False,
+            unique=True,
+            index=True,
+            server_default="",
+            default=lambda context: name_key(context.get_current_parameters()["name"]),
+        ),
+    )
     created_at: datetime = Field(default_factory=utc_now)
     # What the newest `rater_event` rows say, kept here because every query asks for it.
     role: PersonRole = Field(
@@ -151,11 +166,27 @@ class StoreRow(SQLModel, table=True):
     created_at: datetime = Field(default_factory=utc_now)
 
 
+class PromptImport(SQLModel, table=True):
+    """Prompts that came together, from a file or a command, so that they can be paused or removed together."""
+
+    __tablename__ = "prompt_import"
+    id: int | None = Field(default=None, primary_key=True)
+    source: str = ""
+    created_at: datetime = Field(default_factory=utc_now)
+
+
 class Prompt(SQLModel, table=True):
+    """What pictures are drawn from while `is_active`; one that only an evaluation set holds has no import."""
+
     id: int | None = Field(default=None, primary_key=True)
     text: str = Field(unique=True)
     source: str = ""
+    import_id: int | None = Field(default=None, foreign_key="prompt_import.id", index=True)
     is_active: bool = True
+    is_removed: bool = Field(
+        default=False, description="never drawn from again", sa_column_kwargs={"server_default": false()}
+    )
+    read_characters: int | None = Field(default=None, description="so many the model reads; none: not counted yet")
     created_at: datetime = Field(default_factory=utc_now)
 
 

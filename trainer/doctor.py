@@ -11,7 +11,7 @@ from sqlmodel import col, select
 
 from feedback.pool.tally import differences
 from feedback.runs import latest_run
-from feedback.sample.prompts import list_prompts
+from feedback.sample.prompts import count_active, has_list
 from feedback.versions import PLAIN
 from store.engine import has_wal_reset_bug, is_sqlite, reading, sqlite_module
 from store.errors import OtherBase
@@ -130,9 +130,8 @@ def _blobs(engine: Engine, layout: Layout) -> Iterable[Finding]:
 
 
 def _loop(engine: Engine, settings: Settings) -> Iterable[Finding]:
-    prompts = list_prompts(engine)
-    if not any(prompt.is_active for prompt in prompts) and not settings.is_builtin:
-        yield Finding(False, "the prompt list is empty, so nothing can be drawn; `naysayer prompts import FILE`")
+    if count_active(engine) == 0 and (has_list(engine) or not settings.is_builtin):
+        yield Finding(False, "no prompt is in use, so nothing can be drawn; `naysayer prompts import FILE` adds some")
     with reading(engine) as session:
         run = latest_run(session)
     if run is not None and run.status is RunStatus.failed:

@@ -7,21 +7,25 @@ import typer
 
 from store.settings_file import read_settings
 
+KINDS = ".txt, .csv, .tsv, .json, .jsonl, .jsonlines or .ndjson"
 prompts = typer.Typer(no_args_is_help=True, help="The prompt list that pictures are drawn from.")
 evaluation = typer.Typer(no_args_is_help=True, help="Frozen prompts and seeds that compare versions and never train.")
 
 
 @evaluation.command("import")
 def import_evaluation(
-    file: Annotated[Path, typer.Argument(help="TSV, CSV or JSON lines with the columns prompt and seed.")],
+    file: Annotated[Path, typer.Argument(help=f"{KINDS[6:]}, with the columns prompt and seed.")],
     name: Annotated[str, typer.Option(help="What the set is called; empty: the file's name.")] = "",
 ) -> None:
     """Freeze the prompts and seeds of a file as the evaluation set in use; pairs that were trained on are refused."""
-    from feedback.sample.evaluation import import_set, read_pairs
+    from feedback.sample.evaluation import import_set
+    from feedback.sample.list_files import file_name
+    from feedback.sample.pair_files import read_pairs
     from store.migrate import open_store
     from ui.words import set_line
 
-    typer.echo(set_line(import_set(open_store(read_settings()), name or file.stem, read_pairs(file))))
+    pairs = read_pairs(file)
+    typer.echo(set_line(import_set(open_store(read_settings()), name or file_name(Path(file.stem)), pairs)))
 
 
 @evaluation.command("new")
@@ -51,28 +55,83 @@ def list_evaluation() -> None:
 @prompts.command("add")
 def add_prompt(texts: Annotated[list[str], typer.Argument(help="One or more prompts, each in quotes.")]) -> None:
     """Add prompts to the list."""
-    from feedback.sample.prompts import add_prompts
+    from feedback.sample.prompts import import_prompts
     from store.migrate import open_store
+    from ui.words import imported_words
 
-    typer.echo(f"{add_prompts(open_store(read_settings()), texts, source='command line')} new prompts")
+    imported = import_prompts(open_store(read_settings()), texts, source="command line")
+    typer.echo(imported_words(imported, len(texts)))
 
 
 @prompts.command("import")
-def import_prompts(file: Annotated[Path, typer.Argument(help="Text (a prompt a line), TSV, or JSON lines.")]) -> None:
-    """Add every prompt of a file: one a line, or the `prompt` column of a TSV or JSON-lines file."""
-    from feedback.sample.prompts import add_prompts, read_prompt_file
+def import_prompts(file: Annotated[Path, typer.Argument(help=f"{KINDS}; text has a prompt a line.")]) -> None:
+    """Add every prompt of a file: one a line, or what stands under `prompt` in a table or a JSON file."""
+    from feedback.sample.list_files import file_name
+    from feedback.sample.prompts import import_prompts, read_prompt_file
     from store.migrate import open_store
+    from ui.words import foreign_words, imported_words
 
-    texts = read_prompt_file(file)
-    added = add_prompts(open_store(read_settings()), texts, source=file.name)
-    typer.echo(f"{added} new prompts out of {len(texts)} in {file.name}")
+    listed = read_prompt_file(file)
+    imported = import_prompts(open_store(read_settings()), [one.text for one in listed], source=file_name(file))
+    typer.echo(imported_words(imported, len(listed), file_name(file)))
+    if foreign := foreign_words(listed):
+        typer.echo(foreign)
 
 
 @prompts.command("list")
-def list_prompts() -> None:
-    """Print the prompts, one a line."""
+def list_prompts(
+    everything: Annotated[
+        bool, typer.Option("--all", help="With their import and state, paused and removed ones too.")
+    ] = False,
+) -> None:
+    """Print the prompts that pictures are drawn from, one a line."""
     from feedback.sample.prompts import list_prompts
     from store.migrate import read_store
+    from ui.words import prompt_line
 
     for prompt in list_prompts(read_store(read_settings())):
-        typer.echo(prompt.text)
+        if everything or prompt.is_active:
+            typer.echo(prompt_line(prompt) if everything else prompt.text)
+
+
+@prompts.command("imports")
+def list_imports() -> None:
+    """List what was imported: number, day, prompts in use, paused and removed, source."""
+    from feedback.sample.prompts import list_imports
+    from store.migrate import read_store
+    from ui.words import import_line
+
+    rows = list_imports(read_store(read_settings()))
+    typer.echo("\n".join(map(import_line, rows)) or "nothing was imported yet; `naysayer prompts import FILE`")
+
+
+Texts = Annotated[list[str] | None, typer.Argument(help="Prompts, each in quotes.")]
+Source = Annotated[str, typer.Option(help="All prompts of this source instead, e.g. a file's name.")]
+Import = Annotated[int | None, typer.Option("--import", help="All prompts that this import brought instead.")]
+
+
+@prompts.command("remove")
+def remove(texts: Texts = None, source: Source = "", number: Import = None) -> None:
+    """Never draw from these prompts again; their pictures and votes stay, their evaluation pairs are left out."""
+    _change("remove", texts, source, number)
+
+
+@prompts.command("pause")
+def pause(texts: Texts = None, source: Source = "", number: Import = None) -> None:
+    """Draw no new pictures from these prompts until they are restored; their evaluation pairs stay in use."""
+    _change("pause", texts, source, number)
+
+
+@prompts.command("restore")
+def restore(texts: Texts = None, source: Source = "", number: Import = None) -> None:
+    """Draw from these prompts again."""
+    _change("restore", texts, source, number)
+
+
+def _change(name: str, texts: list[str] | None, source: str, number: int | None) -> None:
+    from feedback.sample.setting_aside import Change, Which, change_prompts
+    from store.migrate import open_store
+    from ui.words import changed_words
+
+    which, change = Which(texts or [], source, number), Change(name)
+    typer.echo(changed_words(change, change_prompts(open_store(read_settings()), which, change)))

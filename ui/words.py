@@ -5,8 +5,13 @@ from collections.abc import Sequence
 from feedback.figures.summary import InHand, Standing, VersionRow
 from feedback.pool.pool import Due
 from feedback.sample.evaluation import SetRow
+from feedback.sample.look_alikes import foreign_syntax
+from feedback.sample.prompts import Imported, ImportRow, Listed
+from feedback.sample.setting_aside import Change, Changed
 from store.archive.contents import BackupReport
-from store.tables import Invitation, RunStatus
+from store.tables import Invitation, Prompt, RunStatus
+
+SHOWN = 5  # pieces of foreign syntax that are named
 
 MOST_NAMED = 20
 """Lost files that are named one by one."""
@@ -83,6 +88,66 @@ def invitation_table(rows: Sequence[Invitation]) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def imported_words(imported: Imported, given: int, name: str = "") -> str:
+    """What an import did, and how it is undone.
+
+    >>> imported_words(Imported(3, 5, 0), 6, "list.txt")
+    '5 new prompts out of 6 in list.txt; `naysayer prompts remove --import 3` takes them back'
+    """
+    what = f"{_count(imported.new, 'new prompt')} out of {given}" + (f" in {name}" if name else "")
+    if imported.number is not None:
+        what += f"; `naysayer prompts remove --import {imported.number}` takes them back"
+    if imported.set_aside:
+        aside = _count(imported.set_aside, "other")
+        what += f"; {aside}, paused or removed before, stay so until `naysayer prompts restore`"
+    return what
+
+
+def foreign_words(listed: Sequence[Listed]) -> str:
+    """Which prompts hold the syntax of another program; empty without any.
+
+    >>> foreign_words([Listed(1, "a cup"), Listed(4, "a (red:1.3) cup")])
+    '1 prompt holds syntax of another program, which the model reads as plain words: (red:1.3) in line 4'
+    """
+    found = [f"{piece[:40]} in line {one.line}" for one in listed if (piece := foreign_syntax(one.text))]
+    if not found:
+        return ""
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    hold = f"{_count(len(found), 'prompt')} hold{'s' if len(found) == 1 else ''}"
+    named = ", ".join(found[:SHOWN]) + more
+    return f"{hold} syntax of another program, which the model reads as plain words: {named}"
+
+
+def prompt_line(prompt: Prompt) -> str:
+    """A prompt with its import and its state."""
+    if prompt.is_removed:
+        state = "removed"
+    elif prompt.import_id is None:
+        state = "only evaluated"
+    else:
+        state = "" if prompt.is_active else "paused"
+    return f"{prompt.import_id or '–':>6}  {state:<14}  {prompt.text}"
+
+
+def import_line(row: ImportRow) -> str:
+    """An import in a line."""
+    counts = f"{row.active} in use, {row.paused} paused, {row.removed} removed"
+    return f"import {row.number}  {row.day}  {counts}  {row.source}"
+
+
+def changed_words(change: Change, changed: Changed) -> str:
+    """What became of prompts.
+
+    >>> changed_words(Change.remove, Changed(2, 1))
+    '2 prompts removed; the evaluation set in use has 1 pair less'
+    """
+    what = f"{_count(changed.prompts, 'prompt')} {change.value.removesuffix('e')}ed"
+    if changed.pairs:
+        more = "more" if change is Change.restore else "less"
+        what += f"; the evaluation set in use has {_count(changed.pairs, 'pair')} {more}"
+    return what
 
 
 def set_line(row: SetRow) -> str:

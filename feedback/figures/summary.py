@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from feedback.pool.counts import IN_FIGURES, VOTES, count_drawn, count_outcomes, count_pool, count_votes, is_vote
 from feedback.pool.verdicts import outcome_of_counts
-from feedback.rate.raters import clean_name
+from feedback.rate.raters import find_rater
 from feedback.rate.repeats import answered_repeats
 from feedback.retrain.lineage import lineage_counts
 from feedback.runs import latest_run
@@ -208,7 +208,7 @@ def progress(engine: Engine, rater_id: int, now: datetime | None = None) -> Prog
 def rating_state(engine: Engine, rater: str, now: datetime | None = None) -> RatingState:
     """What the rating page is told with every answer; no progress for a name that never voted."""
     with reading(engine) as session:
-        row = session.exec(select(Rater).where(Rater.name == clean_name(rater))).first()
+        row = find_rater(session, rater)
         newest = latest_run(session)
         return RatingState(_progress(session, row, now or utc_now()), newest)
 

@@ -7,7 +7,7 @@ from sqlmodel import Session, col, select
 
 from feedback.pool.tally import rebuild
 from feedback.rate.queue import settle_all
-from feedback.rate.raters import clean_name, rater_of
+from feedback.rate.raters import find_rater, rater_of
 from store.engine import reading, writing
 from store.errors import BadRequest
 from store.tables import Alias, AliasName, CurrentVote, Image, Origin, PersonRole, Rater, RaterAction, RaterEvent
@@ -58,7 +58,7 @@ def give_role(engine: Engine, rater: str, role: PersonRole, *, by: str, reason: 
 def role_of(engine: Engine, rater: str) -> PersonRole:
     """The role of that name; `rater` for an unknown name."""
     with reading(engine) as session:
-        row = session.exec(select(Rater).where(Rater.name == clean_name(rater))).first()
+        row = find_rater(session, rater)
         return row.role if row is not None else PersonRole.rater
 
 
@@ -76,7 +76,7 @@ def rater_events(engine: Engine, limit: int = 50) -> list[tuple[str, RaterEvent]
 
 
 def _require_rater(session: Session, name: str) -> Rater:
-    row = session.exec(select(Rater).where(Rater.name == clean_name(name))).first()
+    row = find_rater(session, name)
     if row is None:
         raise BadRequest(f"there is no rater {name[:80]!r}; the page Raters lists the names")
     return row

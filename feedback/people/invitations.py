@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from feedback.rate.raters import clean_name, rater_of
+from feedback.rate.raters import find_rater, rater_of
 from store.engine import reading, writing
 from store.errors import BadRequest, NotSignedIn
 from store.secrets import find_fault, is_signed, sign
@@ -28,8 +28,8 @@ def invite(engine: Engine, name: str, *, days: float, secret: str, role: PersonR
         raise BadRequest(f"an invitation is good for up to {LONGEST_DAYS} days; {days:g} were asked for")
     _check_secret(secret)
     with writing(engine) as session:
-        row = Invitation(name=clean_name(name), role=role, created_at=now, expires_at=now + timedelta(days=days))
         person = rater_of(session, name)
+        row = Invitation(name=person.name, role=role, created_at=now, expires_at=now + timedelta(days=days))
         person.role = role
         session.add_all([row, person])
         session.flush()
@@ -59,8 +59,11 @@ def read_invitation(engine: Engine, token: str, *, secret: str, now: datetime | 
 def revoke_invitations(engine: Engine, name: str, now: datetime | None = None) -> int:
     """How many invitations of that name are good no more, from the next request on."""
     with writing(engine) as session:
+        person = find_rater(session, name)
+        if person is None:
+            return 0
         rows = session.exec(
-            select(Invitation).where(Invitation.name == clean_name(name), col(Invitation.revoked_at).is_(None))
+            select(Invitation).where(Invitation.name == person.name, col(Invitation.revoked_at).is_(None))
         ).all()
         for row in rows:
             row.revoked_at = now or utc_now()

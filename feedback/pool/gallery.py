@@ -12,6 +12,7 @@ from feedback.pool.counts import count_pool, is_vote
 from feedback.pool.verdicts import is_counted, select_taken_out
 from store.engine import reading
 from store.tables import CurrentVote, Image, ImageTally, Origin, Prompt, Rater, Reason, VoteCount, VoteReason
+from store.texts import name_key
 
 MOST_COUNTED = 1000
 """A filter that no counter answers is counted up to here; beyond it the page says "more than"."""
@@ -122,7 +123,9 @@ def _of_votes(session: Session, rows: Select, wanted: Filter) -> Select:
         return rows
     votes = sa_select(col(CurrentVote.image_id)).where(is_vote(), *days)
     if rater:
-        votes = votes.where(col(CurrentVote.rater_id) == select(Rater.id).where(Rater.name == rater).scalar_subquery())
+        votes = votes.where(
+            col(CurrentVote.rater_id) == select(Rater.id).where(Rater.name_key == name_key(rater)).scalar_subquery()
+        )
     else:
         votes = votes.where(is_counted(CurrentVote.rater_id))
     if wanted.reason is not None:

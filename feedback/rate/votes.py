@@ -14,7 +14,7 @@ from sqlmodel import Session, col
 from feedback.pool.counting import Change, NewVote, before_vote, changes_of, write_changes
 from feedback.rate.queue import Shown
 from feedback.rate.queue_sql import is_unanswered_repeat, shown_to
-from feedback.rate.raters import clean_name, rater_id
+from feedback.rate.raters import is_named, rater_id
 from feedback.rate.terms import Terms
 from store.engine import reading, writing
 from store.errors import InputError, RequestConflict, UnknownImage
@@ -102,7 +102,7 @@ def take_votes(engine: Engine, rater: str, presses: Sequence[Press], terms: Term
     A page that was open before pictures had such numbers may name the row of a picture that it was given then.
     """
     with reading(engine) as session:
-        rows = _rows_of(session, clean_name(rater), {press.image_id for press in presses})
+        rows = _rows_of(session, rater, {press.image_id for press in presses})
     known = [replace(press, image_id=rows.get(press.image_id, NO_ROW)) for press in presses]
     return record_votes(engine, rater, known, terms)
 
@@ -123,7 +123,7 @@ def recent_votes(engine: Engine, rater: str, limit: int = 20) -> list[tuple[Show
     But for those that the rater has been given again and not judged since: beside its answer a repeat would be known.
     """
     # Not a join with the raters: PostgreSQL would read every current vote.
-    me = select_rows(col(Rater.id)).where(col(Rater.name) == clean_name(rater)).scalar_subquery()
+    me = select_rows(col(Rater.id)).where(is_named(rater)).scalar_subquery()
     with reading(engine) as session:
         rows = session.execute(
             shown_to(me)
@@ -139,7 +139,7 @@ def recent_votes(engine: Engine, rater: str, limit: int = 20) -> list[tuple[Show
 
 def _rows_of(session: Session, rater: str, numbers: set[int]) -> dict[int, int]:
     """The row of each picture that this rater may know by its number; public numbers and rows never meet."""
-    me = select_rows(col(Rater.id)).where(col(Rater.name) == rater).scalar_subquery()
+    me = select_rows(col(Rater.id)).where(is_named(rater)).scalar_subquery()
     public, rows = [n for n in numbers if n >= FIRST_NUMBER], [n for n in numbers if n < FIRST_NUMBER]
     found = [
         select_rows(col(Image.number), col(Image.id)).where(col(Image.number).in_(public)),

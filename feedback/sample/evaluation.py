@@ -2,25 +2,25 @@
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
+from itertools import count
 from typing import NamedTuple
 
 from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 
 from feedback.sample.job import Job
-from feedback.sample.list_files import Row, bad_row, read_rows
-from feedback.sample.prompts import clean_prompt
+from feedback.sample.prompts import clean_prompt, prompts_by_words
 from store.engine import reading, writing
 from store.errors import BadRequest
 from store.files import sha256_of
 from store.tables import EvaluationPair, EvaluationSet, Image, ManifestItem, Origin, Prompt
+from store.texts import with_single_spaces
 
 # Seeds of the default set lie from here on, those of sampling below; an imported pair may have any seed.
 FIRST_EVALUATION_SEED = 2**31
 MAX_PAIRS = 100_000
+SEEDS = 2**53  # seeds lie below it: the numbers of a browser are exact so far
 DEFAULT = "default"
-NEEDED = "`prompt` and whole-number `seed`"
 
 
 class SetRow(NamedTuple):
@@ -45,11 +45,14 @@ def active_set(session: Session) -> EvaluationSet | None:
 
 
 def active_pairs(session: Session) -> list[EvaluationPair]:
-    """The pairs of the newest set, in its order."""
+    """The pairs of the newest set, in its order, without those whose prompt was removed."""
     newest = select(func.max(col(EvaluationSet.id))).scalar_subquery()
     return list(
         session.exec(
-            select(EvaluationPair).where(EvaluationPair.set_id == newest).order_by(col(EvaluationPair.ordinal))
+            select(EvaluationPair)
+            .join(Prompt, col(Prompt.id) == EvaluationPair.prompt_id)
+            .where(EvaluationPair.set_id == newest, ~col(Prompt.is_removed))
+            .order_by(col(EvaluationPair.ordinal))
         )
     )
 
@@ -68,7 +71,8 @@ def is_held_out(session: Session, prompt: str, seed: int) -> bool:
 def ensure_default(engine: Engine, pairs: int) -> None:
     """Makes the default set when there is none, or a longer one that begins with it; imported sets stay as they are.
 
-    Pictures drawn before there were sets give the first pairs, so that the versions stay comparable.
+    Pictures drawn before there were sets give the first pairs, so that the versions stay comparable. Pairs of removed
+    prompts are replaced.
     """
     with reading(engine) as session:
         if not _wants_default(session, pairs):
@@ -84,12 +88,9 @@ def new_set(engine: Engine, name: str, pairs: int) -> SetRow:
     Raises BadRequest without a prompt.
     """
     with writing(engine) as session:
-        highest = session.exec(select(func.max(EvaluationPair.seed))).one() or 0
-        drawn = session.exec(select(func.max(Image.seed)).where(Image.origin == Origin.evaluation)).one() or 0
-        first = max(FIRST_EVALUATION_SEED, highest + 1, drawn + 1)
         if not 0 < pairs <= MAX_PAIRS:
             raise BadRequest(f"a set has 1 to {MAX_PAIRS:,} pairs; {pairs} were asked for")
-        chosen = _spread(session, pairs, first)
+        chosen = _spread(session, range(pairs), _used_seeds(session))
         if not chosen:
             raise BadRequest("the prompt list is empty; `naysayer prompts import FILE` first")
         _save(session, name, chosen)
@@ -104,17 +105,24 @@ def import_set(engine: Engine, name: str, pairs: Sequence[Job]) -> SetRow:
     if not 0 < len(pairs) <= MAX_PAIRS:
         raise BadRequest(f"a set has 1 to {MAX_PAIRS:,} pairs; {len(pairs)} were given; nothing was imported")
     pairs = [Job(clean_prompt(prompt), seed) for prompt, seed in pairs]
-    if len(set(pairs)) < len(pairs):
+    if len({(with_single_spaces(prompt), seed) for prompt, seed in pairs}) < len(pairs):
         raise BadRequest("a pair of prompt and seed is given twice; nothing was imported")
-    if wrong := next((pair for pair in pairs if not 0 <= pair.seed < 2**63), None):
-        raise BadRequest(f"the seed {wrong.seed} is not from 0 to 2^63 - 1; nothing was imported")
+    if wrong := next((pair for pair in pairs if not 0 <= pair.seed < SEEDS), None):
+        raise BadRequest(f"the seed {wrong.seed} is not from 0 to 2^53 - 1; nothing was imported")
     with writing(engine) as session:
-        known = {prompt.text: prompt for prompt in session.exec(select(Prompt))}
-        for text in dict.fromkeys(pair.prompt for pair in pairs if pair.prompt not in known):
-            known[text] = Prompt(text=text, source=f"evaluation set {name}", is_active=False)
-            session.add(known[text])
+        known = prompts_by_words(session)
+        for text in dict.fromkeys(pair.prompt for pair in pairs):
+            key = with_single_spaces(text)
+            if key not in known:
+                known[key] = Prompt(text=text, source=f"evaluation set {name}", is_active=False)
+                session.add(known[key])
+            elif known[key].is_removed:
+                raise BadRequest(
+                    f"the prompt {text[:60]!r} was removed; take it out, or `naysayer prompts restore` it; "
+                    "nothing was imported"
+                )
         session.flush()
-        chosen = [(known[pair.prompt], pair.seed) for pair in pairs]
+        chosen = [(known[with_single_spaces(pair.prompt)], pair.seed) for pair in pairs]
         if trained := _trained(session, chosen):
             raise BadRequest(
                 f"{len(trained)} of the pairs were trained on before ({trained[0].prompt[:60]!r}, seed "
@@ -139,24 +147,11 @@ def list_sets(engine: Engine) -> list[SetRow]:
     ]
 
 
-def read_pairs(path: Path) -> list[Job]:
-    """The columns `prompt` and `seed` of a TSV, CSV or JSON-lines file. Raises BadRequest."""
-    return [_pair_of(path, row) for row in read_rows(path, NEEDED)]
-
-
-def _pair_of(path: Path, row: Row) -> Job:
-    try:
-        return Job(str(row.fields["prompt"]), int(row.fields["seed"]))  # type: ignore[call-overload]
-    except (KeyError, TypeError, ValueError) as error:
-        raise bad_row(path, row.line, NEEDED, error) from error
-
-
 def _wants_default(session: Session, pairs: int) -> bool:
     newest = active_set(session)
-    if newest is None:
-        return pairs > 0 and session.exec(select(Prompt.id).where(col(Prompt.is_active)).limit(1)).first() is not None
-    count = session.exec(select(func.count()).select_from(EvaluationPair).where(EvaluationPair.set_id == newest.id))
-    return newest.name == DEFAULT and count.one() < pairs
+    if newest is not None and (newest.name != DEFAULT or len(active_pairs(session)) >= pairs):
+        return False
+    return pairs > 0 and session.exec(select(Prompt.id).where(col(Prompt.is_active)).limit(1)).first() is not None
 
 
 def _default_pairs(session: Session, pairs: int) -> list[tuple[Prompt, int]]:
@@ -164,14 +159,22 @@ def _default_pairs(session: Session, pairs: int) -> list[tuple[Prompt, int]]:
     if not known:
         drawn = select(Image.prompt_id, Image.seed).where(Image.origin == Origin.evaluation).distinct()
         known = sorted(session.exec(drawn), key=lambda pair: pair[1])[:pairs]
-    fresh = _spread(session, pairs, FIRST_EVALUATION_SEED)[len(known) :]
+    fresh = _spread(session, range(len(known), pairs), {seed for _, seed in known})
     return [(session.get_one(Prompt, prompt_id), seed) for prompt_id, seed in known] + fresh
 
 
-def _spread(session: Session, pairs: int, first_seed: int) -> list[tuple[Prompt, int]]:
+def _used_seeds(session: Session) -> set[int]:
+    """The seeds of every pair of every set, and of every evaluation picture."""
+    drawn = select(Image.seed).where(Image.origin == Origin.evaluation).distinct()
+    return {*session.exec(select(EvaluationPair.seed).distinct()), *session.exec(drawn)}
+
+
+def _spread(session: Session, places: range, used: set[int]) -> list[tuple[Prompt, int]]:
+    """For each place the next active prompt in turn, with a seed from FIRST_EVALUATION_SEED on that was not used."""
     prompts = list(session.exec(select(Prompt).where(col(Prompt.is_active))))
     by_hash = sorted(prompts, key=lambda prompt: hashlib.sha256(prompt.text.encode()).digest())
-    return [(by_hash[i % len(by_hash)], first_seed + i) for i in range(pairs)] if by_hash else []
+    fresh = (seed for seed in count(FIRST_EVALUATION_SEED) if seed not in used)
+    return [(by_hash[place % len(by_hash)], next(fresh)) for place in places] if by_hash else []
 
 
 def _save(session: Session, name: str, pairs: Sequence[tuple[Prompt, int]]) -> None:

@@ -1,69 +1,251 @@
-"""Lists that people import: the rows of a TSV, CSV or JSON-lines file, each with its line number."""
+"""Lists that people import: the rows of a text, CSV, TSV, JSON or JSON-lines file, each with its line number.
 
+What lines and quotes mean is left to each format: CSV has quotes and lines inside cells, TSV has neither, JSON lines
+and text end at a line feed and nowhere else.
+"""
+
+import codecs
 import csv
+import io
 import json
-from collections.abc import Iterator
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from feedback.sample.look_alikes import looks_like
 from store.errors import BadRequest
+from store.texts import EDGES, find_control
 
-DELIMITERS = {".tsv": "\t", ".csv": ","}
-
-
-class Line(NamedTuple):
-    """A line of a file and its number, from 1."""
-
-    number: int
-    text: str
+MAX_BYTES = 100 * 10**6
+MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+OTHER_KINDS = {
+    b"PK\x03\x04": "a ZIP archive or an Excel workbook",
+    b"\x1f\x8b": "a gzip archive",
+    b"%PDF": "a PDF",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"\xd0\xcf\x11\xe0": "an Office document",
+    b"SQLite format 3": "a database",
+}
+DELIMITERS = (",", ";", "\t")
+NAMED_DELIMITER = re.compile(r"sep=(.)\r?\n")
+QUOTED = re.compile(r'"((?:[^"]|"")*)"')
+BETWEEN = re.compile(r"[\s,]*")
 
 
 class Row(NamedTuple):
-    """A row by column, and the number of the line it ends on."""
+    """A row by column, in lower case, and the number of the line it begins on; `is_typed`: numbers are numbers."""
 
     line: int
     fields: dict[str, object]
+    is_typed: bool = False
 
 
-def read_lines(path: Path) -> list[Line]:
-    """The lines of a UTF-8 text file that are not blank. Raises BadRequest when it cannot be read."""
+class Fault(Exception):
+    """What is wrong with a line of a list."""
+
+    def __init__(self, line: int, why: str) -> None:
+        super().__init__(why)
+        self.line, self.why = line, why
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a list; its ending says which kind it is. Raises BadRequest, which names the line."""
+    ending = path.suffix.lower()
+    if ending not in READERS:
+        found = f"the ending {ending!r}" if ending else "no ending"
+        raise BadRequest(
+            f"{file_name(path)} has {found}; a list is {', '.join(READERS)}, so save or unpack it as one of these; "
+            "nothing was imported"
+        )
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadRequest(f"{path} cannot be read as UTF-8 text ({error}); nothing was imported") from error
-    return [Line(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-
-
-def read_rows(path: Path, needed: str) -> list[Row]:
-    """The rows of a `.jsonl`, `.csv` or, with any other ending, TSV file.
-
-    Raises BadRequest with the line and with `needed`, which says what every row must have.
-    """
-    lines = read_lines(path)
-    parse = _json_rows if path.suffix.lower() == ".jsonl" else _table_rows
-    rows: list[Row] = []
-    try:
-        for row in parse(lines, DELIMITERS.get(path.suffix.lower(), "\t")):
-            if not isinstance(row.fields, dict):
-                raise TypeError(f"{row.fields!r} is not an object")
-            rows.append(row)
-    except (TypeError, ValueError, RecursionError, csv.Error) as error:
-        raise bad_row(path, lines[min(len(rows), len(lines) - 1)].number, needed, error) from error
+        rows = list(READERS[ending](_text_of(path)))
+    except OSError as error:
+        raise BadRequest(f"{file_name(path)} cannot be read ({error.strerror}); nothing was imported") from error
+    except Fault as fault:
+        raise bad_line(path, fault) from fault
+    if not rows:
+        raise BadRequest(f"{file_name(path)} holds no prompt; nothing was imported")
     return rows
 
 
-def bad_row(path: Path, line: int, needed: str, error: Exception) -> BadRequest:
-    """The error for a row that lacks what is needed."""
-    return BadRequest(
-        f"{path.name} has no {needed} in line {line} ({type(error).__name__}: {error}); give TSV, CSV or JSON lines "
-        f"with {needed} in every row; nothing was imported"
-    )
+def bad_line(path: Path, fault: Fault) -> BadRequest:
+    """The error for a faulty line."""
+    return BadRequest(f"{file_name(path)}, line {fault.line}: {fault.why}; nothing was imported")
 
 
-def _json_rows(lines: list[Line], _delimiter: str) -> Iterator[Row]:
-    return (Row(line.number, json.loads(line.text)) for line in lines)
+def file_name(path: Path) -> str:
+    """The file's name as text: at most 80 characters, without those that no text may hold."""
+    name = os.fsencode(path.name).decode("utf-8", "replace")
+    return "".join("\ufffd" if find_control(one) else one for one in name)[:80]
 
 
-def _table_rows(lines: list[Line], delimiter: str) -> Iterator[Row]:
-    reader = csv.DictReader([line.text for line in lines], delimiter=delimiter)
-    return (Row(lines[reader.line_num - 1].number, fields) for fields in reader)
+def _text_of(path: Path) -> str:
+    if (size := path.stat().st_size) > MAX_BYTES:
+        raise Fault(1, f"the file has {size / 1e6:.0f} MB, {MAX_BYTES // 10**6} are allowed; split it")
+    content = path.read_bytes()
+    if kind := next((kind for start, kind in OTHER_KINDS.items() if content.startswith(start)), ""):
+        raise Fault(1, f"this is {kind}; save the list as UTF-8 text")
+    encoding = next((encoding for mark, encoding in MARKS.items() if content.startswith(mark)), "utf-8")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise Fault(
+            line, f"the byte 0x{content[error.start]:02x} is no {encoding.upper()}; save the file as UTF-8"
+        ) from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise Fault(line, "there is a zero byte, as in UTF-16 without a byte-order mark; save the file as UTF-8")
+    return text
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """The lines that are not blank, with their numbers; they end at LF or CRLF."""
+    for number, line in enumerate(text.split("\n"), 1):
+        line = line.removesuffix("\r")
+        if "\r" in line:
+            raise Fault(number, "a carriage return stands without a line feed; save it with the line ends of Unix")
+        if line.strip(EDGES + " "):
+            yield number, line
+
+
+def _text_rows(text: str) -> Iterator[Row]:
+    lines = list(_lines(text))
+    if found := looks_like(lines):
+        raise Fault(found.line, f"this looks like {found.kind}, not like text with a prompt a line; {found.advice}")
+    return (Row(number, {"prompt": line}) for number, line in lines)
+
+
+def _tsv_rows(text: str) -> Iterator[Row]:
+    return _by_column((number, [_tsv_cell(number, cell) for cell in line.split("\t")]) for number, line in _lines(text))
+
+
+def _tsv_cell(line: int, cell: str) -> str:
+    if whole := QUOTED.fullmatch(cell):
+        return whole[1].replace('""', '"')
+    if cell.startswith('"') and cell.count('"') % 2:
+        raise Fault(
+            line, f"the quotation mark before {cell[1:40]!r} is not closed in its cell; close it or take it out"
+        )
+    return cell
+
+
+def _csv_rows(text: str) -> Iterator[Row]:
+    named = NAMED_DELIMITER.match(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=named[1] if named else _delimiter(text), strict=True)
+    rows = _numbered(reader)
+    if named:
+        next(rows)
+    return _by_column(rows)
+
+
+def _delimiter(text: str) -> str:
+    for delimiter in DELIMITERS:
+        try:
+            header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+        except csv.Error:
+            continue
+        if "prompt" in map(_column, header):
+            return delimiter
+    return DELIMITERS[0]
+
+
+def _numbered(reader: Any) -> Iterator[tuple[int, list[str]]]:
+    start = 1
+    while True:
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise Fault(
+                start, f'this is no CSV row ({error}); a cell with quotes is written "a ""red"" cup"'
+            ) from error
+        if cells is None:
+            return
+        yield start, cells
+        start = reader.line_num + 1
+
+
+def _by_column(rows: Iterable[tuple[int, list[str]]]) -> Iterator[Row]:
+    columns: list[str] = []
+    for line, cells in rows:
+        if not any(cell.strip(EDGES + " ") for cell in cells):
+            continue
+        names = [_column(cell) for cell in cells]
+        if not columns:
+            columns = names
+            if names.count("prompt") != 1 or names.count("seed") > 1:
+                raise Fault(line, f"the columns are {', '.join(names)[:120]}; exactly one must be `prompt`")
+            continue
+        if names == columns:
+            raise Fault(line, "the header comes again, as where two files were joined; take it out")
+        if any(cells[len(columns) :]):
+            raise Fault(line, f"there are {len(cells)} cells under {len(columns)} columns; put the text in quotes")
+        yield Row(line, dict(zip(columns, cells, strict=False)))
+
+
+def _column(cell: str) -> str:
+    return cell.strip(EDGES + " ").casefold()
+
+
+def _json_line_rows(text: str) -> Iterator[Row]:
+    for number, line in _lines(text):
+        try:
+            value = json.loads(line.strip(EDGES), object_pairs_hook=_object)
+        except (ValueError, RecursionError) as error:
+            raise Fault(number, f"this is no JSON value ({error}); a list over many lines is `.json`") from error
+        yield _json_row(number, value)
+
+
+def _json_rows(text: str) -> Iterator[Row]:
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        line = getattr(error, "lineno", 1)
+        raise Fault(line, f"this is no JSON ({error}); one value a line is `.jsonl`") from error
+    if not isinstance(values, list):
+        raise Fault(1, "the file holds no list; give a list of texts, or of objects with `prompt`")
+    decoder, line, place = json.JSONDecoder(object_pairs_hook=_object), 1, text.index("[") + 1
+    for _ in values:
+        begin = BETWEEN.match(text, place).end()  # type: ignore[union-attr]
+        line += text.count("\n", place, begin)
+        try:
+            value, place = decoder.raw_decode(text, begin)
+        except ValueError as error:
+            raise Fault(line, str(error)) from error
+        yield _json_row(line, value)
+        line += text.count("\n", begin, place)
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    fields = {_column(name): value for name, value in pairs}
+    if len(fields) < len(pairs):
+        raise ValueError("two names of one object are the same")
+    return fields
+
+
+def _json_row(line: int, value: object) -> Row:
+    if isinstance(value, str):
+        return Row(line, {"prompt": value}, is_typed=True)
+    if not isinstance(value, dict):
+        raise Fault(line, f"{json.dumps(value)[:40]} is neither a text nor an object with `prompt`")
+    return Row(line, value, is_typed=True)
+
+
+READERS: dict[str, Callable[[str], Iterator[Row]]] = {
+    ".txt": _text_rows,
+    ".csv": _csv_rows,
+    ".tsv": _tsv_rows,
+    ".json": _json_rows,
+    ".jsonl": _json_line_rows,
+    ".jsonlines": _json_line_rows,
+    ".ndjson": _json_line_rows,
+}

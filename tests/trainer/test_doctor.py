@@ -71,6 +71,6 @@ def test_a_store_that_cannot_be_opened_is_a_problem(settings):
 
 
 def test_an_empty_prompt_list_is_a_problem_unless_the_model_is_built_in(settings, engine):
-    sentence = "the prompt list is empty, so nothing can be drawn; `naysayer prompts import FILE`"
+    sentence = "no prompt is in use, so nothing can be drawn; `naysayer prompts import FILE` adds some"
     assert sentence not in problems(settings)
     assert sentence in problems(settings.model_copy(update={"model": "/no/such/folder"}))

@@ -21,9 +21,11 @@ def naysayer(monkeypatch, tmp_path):
 
 
 def test_prompts_are_added_imported_and_listed_once_each(naysayer, tmp_path):
-    assert naysayer("prompts", "add", "a red star", "a blue hand") == "2 new prompts\n"
+    assert naysayer("prompts", "add", "a red star", "a blue hand").startswith("2 new prompts out of 2; ")
     (tmp_path / "more.txt").write_text("a red star\na green cat\n")
-    assert naysayer("prompts", "import", "more.txt") == "1 new prompts out of 2 in more.txt\n"
+    assert naysayer("prompts", "import", "more.txt") == (
+        "1 new prompt out of 2 in more.txt; `naysayer prompts remove --import 2` takes them back\n"
+    )
     assert naysayer("prompts", "list").splitlines() == ["a red star", "a blue hand", "a green cat"]
 
 

@@ -28,7 +28,7 @@ from feedback.policy import pairs_wanted, promotion_mode, rejects_needed, retrai
 from feedback.pool.pool import how_due
 from feedback.rate.display import put_picture
 from feedback.sample.plan import Wanted, Work, claim_work, drop_claims, keep_claims, record_images
-from feedback.sample.prompts import add_prompts, list_prompts
+from feedback.sample.prompts import add_prompts, count_active, has_list
 from feedback.sample.release import release
 from feedback.sample.requests import abandon, answer, take
 from feedback.settings_used import remember
@@ -131,12 +131,12 @@ def prepare(engine: Engine, layout: Layout, settings: Settings) -> Sampler:
     silence_libraries()
     base = load_base(pin_revision(engine, settings))
     begin(engine, base.name, base.sha256, base.facts)
-    if settings.is_builtin and not list_prompts(engine):
+    if settings.is_builtin and not has_list(engine):
         from trainer.world.scenes import default_prompts
 
         add_prompts(engine, default_prompts(), source="built-in")
-    if not list_prompts(engine):
-        log.warning("the prompt list is empty, nothing can be drawn; `naysayer prompts import FILE` fills it")
+    if count_active(engine) == 0:
+        log.warning("no prompt is in use, so nothing can be drawn; `naysayer prompts import FILE` adds some")
     return Sampler(base, layout)
 
 

@@ -13,6 +13,7 @@ from feedback.rate.raters import clean_name
 from store.errors import NotSignedIn
 from store.settings import Settings
 from store.tables import PersonRole
+from store.texts import name_key
 from ui.web.process import engine, settings
 from ui.web.templates import render
 
@@ -44,6 +45,8 @@ def identify(engine: Engine, settings: Settings, cookies: Mapping[str, str], ema
         return LOCAL
     if email:
         name = clean_name(email)
+        if name_key(name) != name.lower():  # it would be taken for another address, and get that one's role
+            raise NotSignedIn("your account's address has letters that another address may share; use a plain one")
         is_admin = name.lower() in {one.strip().lower() for one in settings.admins.split(",") if one.strip()}
         return Person(name, PersonRole.admin if is_admin else role_of(engine, name))
     if token := cookies.get(COOKIE):

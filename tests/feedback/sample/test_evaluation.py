@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -20,7 +19,6 @@ from feedback.sample.evaluation import (
     load_held_out_hashes,
     new_set,
     pair_hash,
-    read_pairs,
 )
 from feedback.sample.job import Job
 from feedback.sample.plan import Drawing, Wanted, next_work, record_images
@@ -157,8 +155,8 @@ def test_fresh_sets_share_no_pair(any_engine: Engine) -> None:
         ([], "1 to 100,000"),
         ([Job("a", 1), Job(" a ", 1)], "given twice"),
         ([Job("a", -1)], "the seed -1"),
-        ([Job("a", 2**63)], "the seed"),
-        ([Job("a\x00b", 1)], "control characters"),
+        ([Job("a", 2**53)], "the seed"),
+        ([Job("a\x00b", 1)], "control character U.0000"),
     ],
 )
 def test_a_set_that_will_not_do_is_refused_whole(pairs: list[Job], why: str, engine: Engine) -> None:
@@ -175,21 +173,16 @@ def test_the_same_pairs_are_no_second_set(engine: Engine, fill: Callable) -> Non
         import_set(engine, "again", [Job("a", 1)])
 
 
-@pytest.mark.parametrize(
-    ("name", "body"),
-    [
-        ("pairs.tsv", "prompt\tseed\na red star\t3\n"),
-        ("pairs.csv", 'seed,prompt\n3,"a red star"\n'),
-        ("pairs.jsonl", '{"prompt": "a red star", "seed": 3}\n'),
-    ],
-)
-def test_pairs_are_read_from_tables_and_json_lines(name: str, body: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_text(body)
-    assert read_pairs(tmp_path / name) == [Job("a red star", 3)]
+def test_fresh_pairs_are_found_beside_the_largest_seed(any_engine: Engine) -> None:
+    add_prompts(any_engine, TEXTS)
+    import_set(any_engine, "mine", [Job("a red star", 2**53 - 1), Job("a red star", 2**31)])
+    assert new_set(any_engine, "fresh", 4).pairs == 4
+    assert len(hashes(any_engine)) == 6
 
 
-@pytest.mark.parametrize("body", ["prompt\na red star\n", "prompt\tseed\na\tseven\n"])
-def test_a_file_without_seeds_is_refused(body: str, tmp_path: Path) -> None:
-    (tmp_path / "pairs.tsv").write_bytes(body.encode("latin-1"))
-    with pytest.raises(BadRequest, match="whole-number `seed` in line 2"):
-        read_pairs(tmp_path / "pairs.tsv")
+def test_a_prompt_written_another_way_is_the_same_prompt(any_engine: Engine) -> None:
+    add_prompts(any_engine, ["a café"])
+    import_set(any_engine, "mine", [Job(" a  cafe\u0301", 1)])
+    assert list_sets(any_engine)[0].prompts == 1
+    with reading(any_engine) as session:
+        assert session.exec(select(Prompt.text)).all() == ["a café"]

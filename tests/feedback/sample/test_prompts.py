@@ -1,9 +1,10 @@
+import os
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
-from feedback.sample.prompts import MAX_CHARACTERS, add_prompts, list_prompts, read_prompt_file
+from feedback.sample.prompts import MAX_CHARACTERS, add_prompts, import_prompts, list_prompts, read_prompt_file
 from store.errors import BadRequest
 
 
@@ -18,12 +19,18 @@ def test_prompts_are_kept_in_order_and_once(any_engine: Engine) -> None:
     assert [prompt.source for prompt in list_prompts(any_engine)] == ["list", "list", ""]
 
 
-def test_blank_lines_are_passed_over_and_spaces_are_single(any_engine: Engine) -> None:
-    assert add_prompts(any_engine, ["", " \t", "a  red\tstar\n"]) == 1
-    assert texts(any_engine) == ["a red star"]
+def test_blank_lines_are_passed_over_and_a_prompt_has_one_line(any_engine: Engine) -> None:
+    assert add_prompts(any_engine, ["", " \t", "\ufeff", "a  red\tstar\n"]) == 1
+    assert texts(any_engine) == ["a  red star"]
 
 
-@pytest.mark.parametrize("bad", ["x" * (MAX_CHARACTERS + 1), "a\0b", "a\x1b[31mb", "\u202eevil", "\ud800"])
+def test_prompts_that_differ_in_spaces_or_accents_form_are_one(any_engine: Engine) -> None:
+    assert add_prompts(any_engine, ["a café ", "a  cafe\u0301", "\u200ba café"]) == 1
+    assert add_prompts(any_engine, ["a cafe\u0301", "A café"]) == 1
+    assert texts(any_engine) == ["a café ", "A café"]
+
+
+@pytest.mark.parametrize("bad", ["x" * (MAX_CHARACTERS + 1), "a\0b", "a\x1b[31mb", "a\x1fb", "\x9b", "\ud800"])
 def test_one_bad_prompt_means_that_none_is_added(bad: str, engine: Engine) -> None:
     with pytest.raises(BadRequest):
         add_prompts(engine, ["a good one", bad])
@@ -31,7 +38,15 @@ def test_one_bad_prompt_means_that_none_is_added(bad: str, engine: Engine) -> No
 
 
 @pytest.mark.parametrize(
-    "text", ["x" * MAX_CHARACTERS, "'; DROP TABLE prompt; --", "<script>alert(1)</script>", "%s {0} 星 🌟", "../../etc"]
+    "text",
+    [
+        "x" * MAX_CHARACTERS,
+        "'; DROP TABLE prompt; --",
+        "<script>alert(1)</script>",
+        "%s {0} 星 🌟 ",
+        "../../etc",
+        "\u202eabc",
+    ],
 )
 def test_a_prompt_is_kept_as_it_was_written(text: str, engine: Engine) -> None:
     assert add_prompts(engine, [text]) == 1
@@ -39,41 +54,34 @@ def test_a_prompt_is_kept_as_it_was_written(text: str, engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content"),
+    ("content", "why"),
     [
-        ("p.txt", "a red star\n\n  \na blue hand\n"),
-        ("p.tsv", "Prompt\tseed\na red star\t1\na blue hand\t2\n"),
-        ("p.csv", 'seed,PROMPT\n1,"a red star"\n2,a blue hand\n'),
-        ("p.jsonl", '{"prompt": "a red star"}\n\n{"seed": 1, "prompt": "a blue hand"}\n'),
-        ("p.TXT", "\ufeffa red star\r\na blue hand\r\n"),
+        ('"a"\n\n"b\\u0000c"\n', r"a\.jsonl, line 3: the prompt 'b\\x00c' holds the control character U\+0000"),
+        ('"\\ud83d"\n', r"line 1: .* U\+D83D"),
+        ('"a"\n""\n', "line 2: the prompt '' is empty"),
+        (f'"a"\n"{"x" * (MAX_CHARACTERS + 1)}"\n', "line 2: .* has 2,001 characters, 2,000 are allowed"),
+        ('"a"\n{"text": "b"}\n', "line 2: there is no `prompt`"),
+        ('"a"\n{"prompt": null}\n', "line 2: there is no `prompt`"),
+        ('"a"\n{"prompt": 3}\n', "line 2: the prompt 3 is no text"),
+        ('"a"\n{"prompt": true}\n', "line 2: the prompt True is no text"),
     ],
 )
-def test_a_file_of_each_kind_is_read(name: str, content: str, tmp_path: Path) -> None:
-    path = tmp_path / name
-    path.write_bytes(content.encode())
-    assert read_prompt_file(path) == ["a red star", "a blue hand"]
+def test_a_bad_prompt_is_named_with_its_line(content: str, why: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(content)
+    with pytest.raises(BadRequest, match=why):
+        read_prompt_file(path)
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("p.txt", b"\xff\xfe\x00"),
-        ("p.tsv", b"text\na red star\n"),
-        ("p.csv", b"seed,prompt\n1\n"),
-        ("p.csv", b"prompt\n" + b"x" * 200_000 + b"\n"),
-        ("p.jsonl", b'{"prompt": 1}\n'),
-        ("p.jsonl", b'["prompt"]\n'),
-        ("p.jsonl", b"3\n"),
-        ("p.jsonl", b"{\n"),
-        ("p.jsonl", b"[" * 100_000),
-    ],
-)
-def test_a_file_without_prompts_is_refused(name: str, content: bytes, tmp_path: Path) -> None:
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(BadRequest, match="nothing was imported"):
-        read_prompt_file(tmp_path / name)
+def test_a_short_row_lacks_its_prompt(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("seed,prompt\n1\n")
+    with pytest.raises(BadRequest, match="line 2: there is no `prompt`"):
+        read_prompt_file(tmp_path / "a.csv")
 
 
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadRequest, match="nothing was imported"):
-        read_prompt_file(tmp_path / "absent.txt")
+@pytest.mark.skipif("NAYSAYER_REALDATA" not in os.environ, reason="NAYSAYER_REALDATA is not set")
+def test_the_parti_prompts_are_kept_byte_for_byte(engine: Engine) -> None:
+    path = Path(os.environ["NAYSAYER_REALDATA"]) / "prompts" / "PartiPrompts.tsv"
+    wanted = [line.split("\t")[0] for line in path.read_text(encoding="utf-8").split("\n")[1:] if line]
+    assert import_prompts(engine, [one.text for one in read_prompt_file(path)], "parti").new == 1632
+    assert texts(engine) == wanted

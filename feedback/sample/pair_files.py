@@ -1,0 +1,37 @@
+"""Evaluation pairs from a file: a prompt and a seed in every row, of the right types, each pair once."""
+
+import re
+from pathlib import Path
+
+from feedback.sample.evaluation import SEEDS
+from feedback.sample.job import Job
+from feedback.sample.list_files import Fault, Row, bad_line, read_rows
+from feedback.sample.prompts import prompt_of
+from store.texts import with_single_spaces
+
+DIGITS = re.compile(r" *([0-9]{1,16}) *")
+
+
+def read_pairs(path: Path) -> list[Job]:
+    """The pairs of prompt and seed in a table or a JSON file. Raises BadRequest, which names the line."""
+    lines: dict[tuple[str, int], int] = {}
+    pairs = []
+    for row in read_rows(path):
+        pair = Job(prompt_of(path, row), _seed_of(path, row))
+        key = (with_single_spaces(pair.prompt), pair.seed)
+        if key in lines:
+            raise bad_line(path, Fault(row.line, f"the pair of line {lines[key]} comes again; take it out"))
+        lines[key] = row.line
+        pairs.append(pair)
+    return pairs
+
+
+def _seed_of(path: Path, row: Row) -> int:
+    value = row.fields.get("seed")
+    if value is None:
+        raise bad_line(path, Fault(row.line, "there is no `seed`; an evaluation pair has a prompt and a seed"))
+    if not row.is_typed and isinstance(value, str) and (digits := DIGITS.fullmatch(value)):
+        value = int(digits[1])
+    if type(value) is not int or not 0 <= value < SEEDS:
+        raise bad_line(path, Fault(row.line, f"the seed {str(value)[:40]!r} is no whole number from 0 to 2^53 - 1"))
+    return value
