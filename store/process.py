@@ -52,6 +52,8 @@ def sentence_of(error: Exception) -> str:
         return what
     if type(error).__name__ in DATABASE_FAILED:
         return f"the database cannot be used ({what[:300]}); `naysayer doctor` may know more"
+    if isinstance(error, OverflowError) or type(error).__name__ == "DataError":
+        return f"a number is too large ({what[:300]}); give a smaller one"
     return f"something unforeseen happened ({type(error).__name__}: {what[:300]}); {_write_details(error)}"
 
 

@@ -4,7 +4,7 @@ import signal
 import tempfile
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 
 from store.errors import BadRequest, Busy, Interrupted
 from store.process import DETAILS, catch_stop_signals, run_command
@@ -74,6 +74,16 @@ def test_no_secret_is_in_the_message_or_in_the_details(capsys, monkeypatch, tmp_
 )
 def test_a_full_disk_is_called_one_wherever_it_shows(error, capsys):
     assert message_of(error, capsys).startswith("naysayer: disk full")
+
+
+def test_a_number_that_no_store_can_hold_is_called_one(capsys):
+    assert "a number is too large" in message_of(OverflowError("Python int too large"), capsys)
+    assert "a number is too large" in message_of(DataError("INSERT", {}, Exception("integer out of range")), capsys)
+
+
+def test_a_database_that_fails_is_one_sentence(capsys):
+    error = OperationalError("SELECT", {}, Exception("server closed\nthe connection"))
+    assert message_of(error, capsys).startswith("naysayer: the database cannot be used (server closed the connection)")
 
 
 def test_what_the_system_says_of_a_file_is_a_sentence(capsys, tmp_path):
