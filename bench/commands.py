@@ -85,6 +85,21 @@ def bench_queue(
     typer.echo(json.dumps(found) if as_json else table(found))
 
 
+@benches.command("plan")
+def bench_plan(
+    prompts: Annotated[
+        list[int] | None, typer.Option("--prompts", min=1, help="Length of the list; may be given several times.")
+    ] = None,
+    votes: Annotated[int, typer.Option(min=10, help="Timed votes for each length.")] = 1000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """How long a plan takes, and a vote beside a worker that plans, as the list of prompts grows."""
+    from bench.rate.planning import measure_planning, table
+
+    rows = measure_planning(prompts or [200, 10_000, 100_000], votes)
+    typer.echo(json.dumps({"rows": [row._asdict() for row in rows]}) if as_json else table(rows))
+
+
 @benches.command("ratings")
 def bench_ratings(
     folder: Annotated[Path, typer.Argument(help="Folder with the published ratings of ImagenHub, GenEval and Intel.")],

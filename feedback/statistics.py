@@ -24,7 +24,7 @@ def wilson(successes: int, n: int, z: float = 1.959964) -> Interval:
     Source: Wilson 1927; Brown, Cai and DasGupta 2001.
 
     >>> tuple(round(x, 4) for x in wilson(10, 40))
-    (0.1419, 0.402)
+    (0.1419, 0.4019)
     """
     if n == 0:
         return Interval(0.0, 1.0)
@@ -58,7 +58,7 @@ def paired_difference(mended: int, broke: int, n: int, z: float = 1.959964) -> I
     Source: Agresti and Min 2005, "Simple improved confidence intervals for comparing matched proportions".
 
     >>> tuple(round(x, 3) for x in paired_difference(30, 5, 100))
-    (-0.355, -0.135)
+    (-0.35, -0.14)
     """
     if n == 0:
         return Interval(-1.0, 1.0)

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from bench.commands import app
 
-COMMANDS = {"loop", "queue", "ratings", "gate", "store", "sample", "ui", "train", "pool-size", "memory"}
+COMMANDS = {"loop", "queue", "plan", "ratings", "gate", "store", "sample", "ui", "train", "pool-size", "memory"}
 
 
 def test_every_bench_and_every_option_has_a_help_text() -> None:
@@ -20,7 +20,12 @@ def test_every_bench_and_every_option_has_a_help_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["gate", "--runs", "20"], ["queue", "--images", "100", "--votes", "200", "--picks", "10"]]
+    "words",
+    [
+        ["gate", "--runs", "20"],
+        ["queue", "--images", "100", "--votes", "200", "--picks", "10"],
+        ["plan", "--prompts", "50", "--votes", "10"],
+    ],
 )
 def test_json_prints_one_object_on_one_line(words: list[str]) -> None:
     printed = CliRunner().invoke(app, ["bench", *words, "--json"]).stdout
