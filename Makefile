@@ -13,7 +13,7 @@ define javascript
 else echo "SKIPPED: npm run $(1) of the rating page's JavaScript, because Node 20 or newer is not installed"; fi
 endef
 
-.PHONY: help setup run test quick lint format retrain generate simulate doctor builtin-model docs bench-loop bench-sample bench-ui bench-train backup restore clean
+.PHONY: help setup run test quick lint format retrain generate simulate doctor builtin-model docs bench-loop bench-sample bench-ui bench-train mutants backup restore clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,10 @@ bench-ui: $(STAMP)  ## measure the time from key press to next picture, in Chrom
 
 bench-train: $(STAMP)  ## measure a retrain beside diffusers' script: SCRIPT=path/to/train_text_to_image_lora_sdxl.py
 	@exec $(NAYSAYER) bench train $(if $(SCRIPT),--diffusers-script $(SCRIPT)) $(if $(SCRIPT_PYTHON),--python $(SCRIPT_PYTHON))
+
+mutants: $(STAMP)  ## break the code on purpose and count what the tests notice (SAMPLE=600 changes; two hours)
+	.venv/bin/pip install --quiet --constraint constraints.txt --editable '.[mutants]'
+	.venv/bin/python -m tests.mutants --sample $(or $(SAMPLE),600)
 
 backup: $(STAMP)  ## write the store into FILE (default naysayer-backup.tar)
 	@exec $(NAYSAYER) backup $(or $(FILE),naysayer-backup.tar)

@@ -1,4 +1,4 @@
-"""Breaks the code on purpose, in one small way at a time, and counts how often the tests notice: make mutants (an hour).
+"""Breaks the code on purpose, in one small way at a time, and counts what the tests notice: make mutants (an hour).
 
 mutmut makes the mutants; [tool.mutmut] in pyproject.toml says of which modules, and which tests run against them.
 """
