@@ -1,12 +1,16 @@
 """What one vote changes, decided from the state before it."""
 
+from collections.abc import Callable
 from datetime import date
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 
-from feedback.pool.counting import NewVote, changes_of, image_counts
+from feedback.pool.counting import NewVote, before_vote, changes_of, image_counts
+from feedback.rate.raters import rater_id
+from store.engine import writing
 from store.tables import CurrentVote, Image, ImageTally, NewRejects, Origin, Verdict, VersionTally, VoteCount
 
 YESTERDAY, TODAY = date(2026, 5, 31), date(2026, 6, 1)
@@ -63,6 +67,66 @@ def test_a_skip_changes_no_counter() -> None:
     assert set(changed(state(), SKIP)) == {CurrentVote}
 
 
+@pytest.mark.parametrize("is_queued", [False, True])
+@pytest.mark.parametrize("before", [{}, {"verdict": SKIP, "day": YESTERDAY}, {"rejects": 1, "keeps": 1}])
+def test_a_mere_skip_neither_queues_a_picture_nor_takes_it_out(is_queued: bool, before: dict[str, object]) -> None:
+    assert Image not in changed(state(is_queued=is_queued, **before), SKIP, overlap=1)
+    assert Image not in changed(state(is_queued=is_queued, **before), SKIP, overlap=3)
+
+
+def test_a_vote_changed_to_a_skip_gives_the_picture_to_others() -> None:
+    before = state(verdict=KEEP, day=YESTERDAY, rejects=0, keeps=1, is_queued=False)
+    assert changed(before, SKIP)[Image] == ({}, {"is_queued": True})
+
+
+@pytest.mark.parametrize(("overlap", "asked", "is_queued"), [(None, 2, False), (3, 1, True), (2, 9, False)])
+def test_a_picture_waits_for_as_many_raters_as_it_asks_for_or_the_setting_where_it_asks_for_none(
+    overlap: int | None, asked: int, is_queued: bool
+) -> None:
+    before = state(overlap=overlap, rejects=0, keeps=1, is_queued=not is_queued)
+    assert changed(before, KEEP, overlap=asked)[Image] == ({}, {"is_queued": is_queued})
+
+
+def test_a_control_never_waits_in_the_queue() -> None:
+    assert changed(state(origin=Origin.control), KEEP, overlap=9)[Image] == ({}, {"is_queued": False})
+
+
+def test_a_vote_said_again_the_same_day_changes_no_counter() -> None:
+    before = state(verdict=KEEP, day=TODAY, rejects=0, keeps=1, is_queued=False)
+    assert set(changed(before, KEEP)) == {CurrentVote}
+
+
+def test_a_vote_said_again_another_day_moves_to_it() -> None:
+    before = state(verdict=KEEP, day=YESTERDAY, rejects=0, keeps=1, is_queued=False)
+    counts = [change for change in changes_of(before, NewVote(5, 2, KEEP, 77, TODAY), 1) if change.table is VoteCount]
+    assert [(change.key["day"], change.add) for change in counts] == [(YESTERDAY, {"keeps": -1}), (TODAY, {"keeps": 1})]
+
+
+def test_each_change_names_the_row_it_changes() -> None:
+    owner = {"version": 1, "origin": Origin.sampled}
+    keys = {change.table: change.key for change in changes_of(state(), NewVote(5, 2, REJECT, 77, TODAY), 1)}
+    assert keys == {
+        CurrentVote: {"image_id": 5, "rater_id": 2},
+        VoteCount: owner | {"rater_id": 2, "day": TODAY},
+        ImageTally: {"image_id": 5},
+        VersionTally: owner,
+        NewRejects: {"id": 1},
+        Image: {"id": 5},
+    }
+
+
+@pytest.mark.parametrize(("floor", "is_trained"), [(4, False), (5, False), (6, True)])
+def test_pictures_below_the_floor_are_no_new_rejects(
+    floor: int, is_trained: bool, any_engine: Engine, fill: Callable
+) -> None:
+    fill(any_engine, images=6)
+    with writing(any_engine) as session:
+        rater = rater_id(session, "ann")
+        session.merge(NewRejects(id=1, floor=floor))
+        session.flush()
+        assert before_vote(session, rater, 5, "none").is_trained is is_trained
+
+
 def test_a_vote_of_an_excluded_rater_changes_no_counter() -> None:
     assert set(changed(state(is_excluded=True), REJECT)) == {CurrentVote}
 
@@ -73,5 +137,7 @@ def test_only_a_sampled_picture_that_trained_nothing_is_a_new_reject(before: dic
 
 
 def test_pairs_of_votes_are_counted_for_the_agreement() -> None:
+    assert image_counts(2, 3) == {"rejected": 0, "kept": 1, "disputed": 0, "vote_pairs": 10, "agreeing": 4}
+    assert image_counts(2, 2) == {"rejected": 0, "kept": 0, "disputed": 1, "vote_pairs": 6, "agreeing": 2}
     assert image_counts(2, 1) == {"rejected": 1, "kept": 0, "disputed": 0, "vote_pairs": 3, "agreeing": 1}
     assert image_counts(0, 0) == {"rejected": 0, "kept": 0, "disputed": 0, "vote_pairs": 0, "agreeing": 0}

@@ -1,6 +1,6 @@
 import torch
 
-from trainer.fit.objectives import anchored_errors, nft_errors, sft_errors
+from trainer.fit.objectives import LEAST_BASE_ERROR, anchored_errors, nft_errors, sft_errors
 
 RANDOM = torch.Generator().manual_seed(0)
 PRED, BASE, TARGET = (torch.randn((6, 4, 8, 8), generator=RANDOM) for _ in range(3))
@@ -52,3 +52,28 @@ def test_anchored_is_sft_on_rejects_and_holds_keeps_to_the_base():
     torch.testing.assert_close(anchored_errors(PRED, BASE, TARGET, REJECT), sft_errors(PRED, TARGET))
     assert anchored_errors(BASE, BASE, TARGET, KEEP).max() == 0
     torch.testing.assert_close(anchored_errors(PRED, BASE, TARGET, KEEP, anchor=0.5), 0.5 * sft_errors(PRED, BASE))
+
+
+def test_the_rows_of_a_mixed_batch_each_follow_their_own_label():
+    labels = torch.tensor([True, False, True, False, False, True])
+    for errors in (nft_errors, anchored_errors):
+        mixed = errors(PRED, BASE, TARGET, labels)
+        torch.testing.assert_close(mixed[labels], errors(PRED, BASE, TARGET, REJECT)[labels])
+        torch.testing.assert_close(mixed[~labels], errors(PRED, BASE, TARGET, KEEP)[~labels])
+
+
+def test_a_base_that_is_right_already_does_not_make_the_error_under_nft_infinite():
+    errors = nft_errors(TARGET + 0.1, TARGET, TARGET, REJECT)
+    torch.testing.assert_close(errors, torch.full((6,), 0.1**2 / LEAST_BASE_ERROR), rtol=1e-3, atol=0)
+
+
+def test_a_base_that_is_hardly_right_is_not_floored():
+    off = (2 * LEAST_BASE_ERROR) ** 0.5
+    torch.testing.assert_close(
+        nft_errors(TARGET + 2 * off, TARGET + off, TARGET, REJECT), torch.full((6,), 4.0), rtol=1e-3, atol=0
+    )
+
+
+def test_keeps_weigh_as_much_as_rejects_under_anchored_unless_told_otherwise():
+    far = BASE + 3
+    torch.testing.assert_close(anchored_errors(far, BASE, BASE, KEEP), anchored_errors(far, BASE, BASE, REJECT))
