@@ -16,12 +16,15 @@ from store.settings import Settings
 from store.tables import Version
 
 BUILTIN_FOLDER = Path(__file__).parents[1] / "builtin" / "model"
+EARLIER_BUILTINS = BUILTIN_FOLDER.with_name("earlier")
+"""Built-in models of earlier programs, a folder each: a store goes on with the one it began with."""
 
 
 def locate(settings: Settings) -> Path:
     """The folder or file of the base's weights on this machine, fetched from the hub first when `model` is a hub id."""
     if settings.is_builtin:
-        return BUILTIN_FOLDER
+        earlier = EARLIER_BUILTINS / settings.model_revision
+        return earlier if settings.model_revision and earlier.is_dir() else BUILTIN_FOLDER
     return find(settings.model, "NAYSAYER_MODEL", settings.model_variant, settings.model_revision)
 
 
@@ -72,7 +75,15 @@ def pin_revision(engine: Engine, settings: Settings) -> Settings:
         plain = session.get(Version, PLAIN)
     if plain is None or settings.model_revision or plain.base_model != settings.model:
         return settings
+    if settings.is_builtin:
+        return settings.model_copy(update={"model_revision": builtin_release(plain, settings)})
     return settings.model_copy(update={"model_revision": Recipe.of(plain).model_revision})
+
+
+def builtin_release(plain: Version, settings: Settings) -> str:
+    """The folder in EARLIER_BUILTINS of the built-in model that a store began with; empty for this program's own."""
+    earlier = sorted(EARLIER_BUILTINS.iterdir())
+    return next((folder.name for folder in earlier if hash_of(folder, settings) == plain.base_sha256), "")
 
 
 def hash_of(path: Path, settings: Settings) -> str:
