@@ -12,6 +12,7 @@ from feedback.pool.counts import IN_FIGURES, VOTES, count_drawn, count_outcomes,
 from feedback.pool.verdicts import outcome_of_counts
 from feedback.rate.raters import find_rater
 from feedback.rate.repeats import answered_repeats
+from feedback.reservations import CLAIM_S, latest_end, still_lasts
 from feedback.retrain.lineage import lineage_counts
 from feedback.runs import latest_run
 from feedback.sample.evaluation import active_pairs
@@ -195,8 +196,9 @@ def standing(engine: Engine, now: datetime | None = None) -> Standing:
 
 def _in_hand(session: Session, now: datetime) -> tuple[InHand, ...]:
     figures = (func.count(), Claim.version, func.max(Claim.step), func.max(Claim.steps))
-    held = select(*figures).where(col(Claim.expires_at) > now).group_by(col(Claim.worker), col(Claim.version))
-    return tuple(InHand(*row) for row in session.exec(held.order_by(col(Claim.worker))))
+    held = select(*figures).where(still_lasts(Claim.expires_at, now, latest_end(now, CLAIM_S)))
+    rows = session.exec(held.group_by(col(Claim.worker), col(Claim.version)).order_by(col(Claim.worker)))
+    return tuple(InHand(*row) for row in rows)
 
 
 def progress(engine: Engine, rater_id: int, now: datetime | None = None) -> Progress:

@@ -18,6 +18,7 @@ from feedback.rate import queue_sql as candidates
 from feedback.rate.display import shown_bytes
 from feedback.rate.raters import rater_of
 from feedback.rate.terms import Mix, Terms
+from feedback.reservations import latest_end
 from store.engine import writing
 from store.errors import DamagedStore
 from store.layout import Layout
@@ -56,7 +57,7 @@ def next_images(engine: Engine, rater: str, terms: Terms, *, count: int, now: da
         if row.is_paused:
             return []
         assert row.id is not None
-        picker = _Picker(session, row.id, terms.overlap, now)
+        picker = _Picker(session, row.id, terms, now)
         reserved = picker.find_reserved(count)
         fresh = picker.find_fresh(count - len(reserved), reserved)
         chosen = (reserved + picker.mix_in(fresh, terms.mix))[:count]
@@ -94,11 +95,16 @@ def settle_all(session: Session, *images: Any, overlap: int) -> None:
 
 
 class _Picker:
-    """The queries of one rater at one instant. A class, because all of them need the same four values."""
+    """The queries of one rater at one instant. A class, because all of them need the same values."""
 
-    def __init__(self, session: Session, me: int, overlap: int, now: datetime) -> None:
+    def __init__(self, session: Session, me: int, terms: Terms, now: datetime) -> None:
         self.session, self.me = session, me
-        self.values: dict[str, Any] = {"me": me, "overlap": overlap, "now": now}
+        self.values: dict[str, Any] = {
+            "me": me,
+            "overlap": terms.overlap,
+            "now": now,
+            "latest": latest_end(now, terms.lease_s),
+        }
         newest = session.exec(select(func.max(Vote.id)).where(Vote.rater_id == me)).one()
         # The same state gives the same answer; the next vote, or another rater, gives another.
         self.chance = random.Random(f"{me} {newest}")

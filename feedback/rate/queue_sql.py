@@ -1,6 +1,6 @@
 """The queue's statements. Each is made once and run with its values, because making one costs more than running it.
 
-Values: `me`, the rater's id; `now`; `overlap`; `count`, the most rows; `without`, the pictures in hand already.
+Values: `me`, the rater's id; `now`; `latest`, the latest end of a reservation that is believed; `overlap`; `count`, the most rows; `without`, the pictures in hand already.
 """
 
 from functools import cache
@@ -21,6 +21,7 @@ from sqlmodel import col
 from sqlmodel import select as select_one
 
 from feedback.pool.damage import is_sound
+from feedback.reservations import still_lasts
 from store.tables import Control, CurrentVote, Image, ImageTally, Lease, Origin, Prompt, Repeat, Verdict, Vote
 
 LaterVote = aliased(Vote)  # made once: making it is a quarter of the cost of recording a vote
@@ -28,7 +29,7 @@ OtherLease = aliased(Lease)
 TwinImage = aliased(Image)
 
 ME, COUNT = bindparam("me", type_=Integer), bindparam("count", type_=Integer)
-NOW = bindparam("now", type_=DateTime(timezone=True))
+NOW, LATEST = (bindparam(name, type_=DateTime(timezone=True)) for name in ("now", "latest"))
 OVERLAP, WITHOUT = bindparam("overlap", type_=Integer), bindparam("without", expanding=True, type_=Integer)
 PICTURE = (col(Image.sha256), col(Prompt.text), col(Image.width), col(Image.height))
 SHOWN = (col(Image.id), col(Image.number), *PICTURE)
@@ -42,7 +43,7 @@ def reserved_images() -> Select:
     return (
         shown_to(ME)
         .join(Lease, col(Lease.image_id) == Image.id)
-        .where(col(Lease.rater_id) == ME, col(Lease.expires_at) > NOW, is_sound())
+        .where(col(Lease.rater_id) == ME, still_lasts(Lease.expires_at, NOW, LATEST), is_sound())
         .where(or_(is_open, is_unanswered_repeat(ME)))
         .order_by(col(Lease.id))
         .limit(COUNT)
@@ -84,7 +85,7 @@ def unseen_control(is_before: bool) -> Select:
         select_one(OtherLease.id)
         .join(TwinImage, col(TwinImage.id) == OtherLease.image_id)
         .where(TwinImage.sha256 == Image.sha256, OtherLease.rater_id == ME)
-        .where(or_(is_other, col(OtherLease.expires_at) > NOW, answered.exists()))
+        .where(or_(is_other, still_lasts(OtherLease.expires_at, NOW, LATEST), answered.exists()))
         .exists()
     )
     number, start = col(Control.image_id), bindparam("start", type_=Integer)
@@ -158,7 +159,7 @@ def count_holders() -> Select:
     """How many raters hold reservations of queued pictures, among `window` of them."""
     queued = select(col(Image.id)).where(col(Image.is_queued)).limit(bindparam("window", type_=Integer))
     return select(func.count(col(Lease.rater_id).distinct())).where(
-        col(Lease.image_id).in_(queued), col(Lease.expires_at) > NOW
+        col(Lease.image_id).in_(queued), still_lasts(Lease.expires_at, NOW, LATEST)
     )
 
 
@@ -170,7 +171,8 @@ def _has_room(is_taken_over: bool = False) -> ColumnElement[bool]:
         return func.coalesce(votes, 0) < wanted
     taken = (
         select_one(func.count(col(OtherLease.id)))
-        .where(OtherLease.image_id == Image.id, OtherLease.rater_id != ME, OtherLease.expires_at > NOW)
+        .where(OtherLease.image_id == Image.id, OtherLease.rater_id != ME)
+        .where(still_lasts(OtherLease.expires_at, NOW, LATEST))
         .scalar_subquery()
     )
     return func.coalesce(votes, 0) + taken < wanted

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, delete, func, update
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
+from feedback.reservations import CLAIM_S, latest_end, still_lasts
 from feedback.sample.evaluation import (
     FIRST_EVALUATION_SEED,
     active_pairs,
@@ -24,7 +25,6 @@ from store.engine import reading, writing
 from store.files import sha256_of
 from store.tables import AliasName, Claim, EvaluationPair, Image, Lease, Origin, Prompt, Version, utc_now
 
-CLAIM_S = 300  # a worker says more often than this that it is still at it
 RECENT = 1000  # images among which a plan looks for pictures that were drawn out of turn
 GRID = 12  # pairs that every version draws, for the eye; those that are compared by votes draw the whole set
 
@@ -63,6 +63,7 @@ class Wanted:
 
     `base_slice` of them come from the plain base. The default evaluation set has `pairs` pairs. While there is a
     challenger, `evaluation_share` of the queue are its pictures and the champion's, of the evaluation set.
+    A picture is reserved for a rater for `lease_s`.
     """
 
     target: int
@@ -70,6 +71,7 @@ class Wanted:
     base_slice: float
     pairs: int
     evaluation_share: float = 0.0
+    lease_s: float = 366 * 86_400
 
 
 def next_work(engine: Engine, wanted: Wanted, now: datetime | None = None) -> list[Work]:
@@ -96,7 +98,7 @@ def claim_work(engine: Engine, worker: str, wanted: Wanted, now: datetime | None
         if not works:
             return []
         with writing(engine, is_durable=False) as session:
-            session.exec(delete(Claim).where(col(Claim.expires_at) <= now))
+            session.exec(delete(Claim).where(~still_lasts(Claim.expires_at, now, latest_end(now, CLAIM_S))))
             free = _still_free(session, works, newest)
             until = now + timedelta(seconds=CLAIM_S)
             session.add_all(
@@ -138,10 +140,10 @@ def _plan(session: Session, wanted: Wanted, now: datetime) -> list[Work]:
     live, challenger = (alias_target(session, name) for name in (AliasName.champion, AliasName.challenger))
     if live is None or session.exec(_active_prompts().limit(1)).first() is None:
         return []
-    claims = list(session.exec(select(Claim).where(col(Claim.expires_at) > now)))
+    claims = list(session.exec(select(Claim).where(still_lasts(Claim.expires_at, now, latest_end(now, CLAIM_S)))))
     taken = {claim.key for claim in claims}
     coming = sum(claim.origin is Origin.sampled for claim in claims)
-    missing = wanted.target - _free(session, [live, PLAIN], now) - coming
+    missing = wanted.target - _free(session, [live, PLAIN], wanted, now) - coming
     if missing > 0:
         if challenger is not None and room_to_compare(session, wanted.target, wanted.evaluation_share) > 0:
             compared = _lacking(session, [challenger, live], challenger, taken=taken)
@@ -205,14 +207,15 @@ def _row(work: Work, drawing: Drawing, sha256: str, latent_sha256: str) -> Image
     )
 
 
-def _free(session: Session, versions: Sequence[int], now: datetime) -> int:
+def _free(session: Session, versions: Sequence[int], wanted: Wanted, now: datetime) -> int:
     """Queued images that nobody has judged or holds: sampled ones of these versions, and all evaluation images."""
+    lasts = still_lasts(Lease.expires_at, now, latest_end(now, wanted.lease_s))
     return session.exec(
         select(func.count(col(Image.id))).where(
             col(Image.is_queued),
             col(Image.version).in_(versions) | (Image.origin == Origin.evaluation),
             nobody_judged(),
-            ~select(Lease.id).where(Lease.image_id == Image.id, Lease.expires_at > now).exists(),
+            ~select(Lease.id).where(Lease.image_id == Image.id, lasts).exists(),
         )
     ).one()
 

@@ -148,6 +148,7 @@ def plan(engine: Engine, settings: Settings, batch: int, worker: str = "only one
         base_slice=settings.base_slice,
         pairs=pairs_wanted(settings),
         evaluation_share=evaluation_share(settings),
+        lease_s=settings.lease_s,
     )
     return claim_work(engine, worker, wanted)
 
