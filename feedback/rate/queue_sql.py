@@ -1,6 +1,7 @@
 """The queue's statements. Each is made once and run with its values, because making one costs more than running it.
 
-Values: `me`, the rater's id; `now`; `latest`, the latest end of a reservation that is believed; `overlap`; `count`, the most rows; `without`, the pictures in hand already.
+Values: `me`, the rater's id; `now`; `latest`, the latest end of a reservation that is believed; `overlap`; `count`, the
+most rows; `without`, the pictures in hand already.
 """
 
 from functools import cache
