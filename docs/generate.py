@@ -21,6 +21,7 @@ from ui.rate.routes import routes
 from ui.server import redirect_to_rating
 from ui.settings_table import settings_markdown
 from ui.signin.invitation_link import invitation_routes
+from ui.signin.oidc import oidc_routes
 from ui.web.metrics import metrics_routes, metrics_text
 
 FOLDER = Path(__file__).with_name("reference")
@@ -96,10 +97,11 @@ def routes_list() -> str:
         raise AssertionError("a list of routes opens no store")
 
     rows = [("GET", "/rate", _plain(redirect_to_rating.__doc__))]
-    for made in (routes, plain_routes, invitation_routes, metrics_routes):
-        for route in made(no_engine, settings):
-            methods = ", ".join(sorted(set(route.methods or ()) - {"HEAD"}))
-            rows.append((methods, route.path, _plain(route.endpoint.__doc__)))
+    makers = (routes, plain_routes, invitation_routes, metrics_routes)
+    found = [route for make in makers for route in make(no_engine, settings)]
+    for route in [*found, *oidc_routes(settings.model_copy(update={"sign_in": "oidc"}))]:
+        methods = ", ".join(sorted(set(route.methods or ()) - {"HEAD"}))
+        rows.append((methods, route.path, _plain(route.endpoint.__doc__)))
     lines = [f"| {method} | `{path}` | {_cell(text)} |" for method, path, text in rows]
     return "\n".join(["| method | path | gives |", "| --- | --- | --- |", *lines])
 

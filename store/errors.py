@@ -22,6 +22,7 @@ NaysayerError
 │   ├── BadExport            the written file does not reload to the same network
 │   └── Interrupted          stopped by a signal after saving a checkpoint
 ├── NotSignedIn              somebody beyond this machine without a good invitation or account
+├── NotAllowed               somebody whose role does not include this, or a paused rater
 └── Busy                     somebody else holds the lock; try again later (exit code 75)
 
 Each docstring says when the error is raised and, in its second paragraph, what to do; docs/reference/errors.md is made
@@ -234,6 +235,13 @@ class NotSignedIn(NaysayerError):
     """A request from another machine has no valid invitation or account.
 
     Open the invitation link again, or sign in.
+    """
+
+
+class NotAllowed(NaysayerError):
+    """A person asked for what the role does not include, or a paused rater for pictures.
+
+    Ask an admin for the role, or to be resumed, on the page Raters.
     """
 
 

@@ -11,7 +11,9 @@ from ui.dashboard.pool import pool_page
 from ui.dashboard.raters import raters_page
 from ui.dashboard.versions import versions_page
 from ui.rate.rate import rate_page
-from ui.signin.people import MAY_OPEN, identify_viewer, sign_in_page
+from ui.signin.people import MAY_OPEN, identify_viewer
+from ui.signin.powers import refused_page
+from ui.web.pieces import alert
 
 st.set_page_config(page_title="Naysayer", page_icon="👎", layout="wide")
 st.logo(str(Path(__file__).with_name("wordmark.svg")), size="large")
@@ -25,9 +27,25 @@ PAGES = {
     "Playground": playground_page,
 }
 
+
+def refuse_stranger() -> None:
+    """Draws the sentence for somebody whose invitation ended while this page was open."""
+    st.html(alert(sentence))
+
+
 try:
-    titles = MAY_OPEN[identify_viewer().role]
-    pages = [st.Page(PAGES[title], title=title, url_path=title.lower(), default=title == "Rate") for title in titles]
-except NotSignedIn:
-    pages = [st.Page(sign_in_page, title="Sign in", url_path="sign-in", default=True)]
+    mine = MAY_OPEN[identify_viewer().role]
+    pages = [
+        st.Page(
+            draw if title in mine else refused_page(title),
+            title=title,
+            url_path=title.lower(),
+            default=title == "Rate",
+            visibility="visible" if title in mine else "hidden",
+        )
+        for title, draw in PAGES.items()
+    ]
+except NotSignedIn as error:
+    sentence = str(error)
+    pages = [st.Page(refuse_stranger, title="Sign in", url_path="sign-in", default=True)]
 st.navigation(pages, position="top").run()

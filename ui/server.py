@@ -15,8 +15,9 @@ from streamlit import config
 
 from ui.rate.plain_form import plain_routes
 from ui.rate.routes import routes
+from ui.signin.door import Door
 from ui.signin.invitation_link import invitation_routes
-from ui.signin.oidc import write_oidc_secrets
+from ui.signin.oidc import oidc_routes, write_oidc_secrets
 from ui.web.guard import LOOPBACK, SameMachine
 from ui.web.metrics import metrics_routes
 from ui.web.process import engine, settings
@@ -40,6 +41,8 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     config.set_option("runner.postScriptGC", False)
     if settings().host_names:
         config.set_option("server.allowedHosts", [*sorted(LOOPBACK | settings().host_names)])
+    if settings().public_url:
+        config.set_option("server.corsAllowedOrigins", [settings().public_url.rstrip("/")])
     if settings().sign_in == "oidc":
         write_oidc_secrets(settings())
     gc.collect()
@@ -58,9 +61,13 @@ app = st.App(
         *routes(engine, settings()),
         *plain_routes(engine, settings()),
         *invitation_routes(engine, settings()),
+        *oidc_routes(settings()),
         *metrics_routes(engine, settings()),
         Route("/rate", redirect_to_rating),
     ],
-    middleware=[Middleware(SameMachine, hosts=settings().host_names)],
+    middleware=[
+        Middleware(SameMachine, hosts=settings().host_names, address=settings().public_url),
+        Middleware(Door, engine=engine, settings=settings()),
+    ],
     lifespan=lifespan,
 )

@@ -20,7 +20,7 @@ from feedback.rate.raters import rater_of
 from feedback.rate.terms import Mix, Terms
 from feedback.reservations import latest_end
 from store.engine import writing
-from store.errors import DamagedStore
+from store.errors import DamagedStore, NotAllowed
 from store.layout import Layout
 from store.tables import Image, ImageTally, Lease, Repeat, Vote, public_number, utc_now
 
@@ -49,13 +49,13 @@ def next_images(engine: Engine, rater: str, terms: Terms, *, count: int, now: da
     """Up to `count` pictures for this rater, reserved from now on; those reserved before come first.
 
     A picture goes to at most as many raters as the terms say (or to its own number), and never again to one who has
-    judged or skipped it, except as a repeat. A paused rater gets none.
+    judged or skipped it, except as a repeat. Raises NotAllowed for a paused rater.
     """
     now = now or utc_now()
     with writing(engine, is_durable=False) as session:
         row = rater_of(session, rater)
         if row.is_paused:
-            return []
+            raise NotAllowed(f"{row.name} is paused and gets no pictures; ask an admin to resume, votes given are kept")
         assert row.id is not None
         picker = _Picker(session, row.id, terms, now)
         reserved = picker.find_reserved(count)

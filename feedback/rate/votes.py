@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringConstraints
 from pydantic.dataclasses import dataclass
 from sqlalchemy import Engine, Row, insert, union_all
 from sqlalchemy import select as select_rows
@@ -43,6 +43,17 @@ NO_ROW = 2**31
 SHAPE = ConfigDict(extra="forbid")
 # SQLite's integers end there; a larger number is malformed, not unknown.
 ImageId = Annotated[int, Field(ge=1, lt=2**63)]
+FIRST_MOMENT, LAST_MOMENT = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+
+
+def _moment_or_none(moment: datetime | None) -> datetime | None:
+    """The moment in UTC; None where a browser's clock says what cannot be, because no vote depends on that clock."""
+    if moment is None or not FIRST_MOMENT < moment < LAST_MOMENT:
+        return None
+    return moment.astimezone(UTC)
+
+
+Moment = Annotated[AwareDatetime | None, AfterValidator(_moment_or_none)]
 RequestId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[ -~]+$")]
 
 
@@ -67,8 +78,8 @@ class Press:
     image_id: ImageId
     verdict: Verdict
     page: Annotated[str, StringConstraints(max_length=40)] = ""
-    shown_at: AwareDatetime | None = None
-    decided_at: AwareDatetime | None = None
+    shown_at: Moment = None
+    decided_at: Moment = None
     reasons: frozenset[Reason] = frozenset()
     marks: Annotated[tuple[Point, ...], Field(max_length=MAX_MARKS)] = ()
 

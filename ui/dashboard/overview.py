@@ -1,6 +1,7 @@
 """The overview: the state of the loop, drawn again every two seconds."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import streamlit as st
@@ -12,38 +13,34 @@ from feedback.figures.trend import days, growth
 from feedback.policy import rejects_needed
 from feedback.pool.pool import Due, how_due
 from feedback.versions import PLAIN, events
-from store.errors import NaysayerError
 from store.settings import Settings
 from store.tables import Action, AliasEvent, Run, RunStatus
 from ui.dashboard.curves import show_history
 from ui.dashboard.disk import disk_words
+from ui.signin.powers import fragment, guard, store_of
 from ui.web.phrases import percent, plural
-from ui.web.pieces import alert, axis_end, data_line
-from ui.web.process import engine, settings
+from ui.web.pieces import axis_end, data_line
+from ui.web.process import settings
 from ui.web.templates import render
 from ui.words import in_hand_words
 
+PAGE = "Overview"
 EVENTS = 8
+engine = partial(store_of, PAGE)
 
 
+@guard(PAGE)
 def overview_page() -> None:
     """The loop in five steps, whether it helps, what happened last; then the loop over time and its disk use."""
     _live()
-    try:
-        found = days(engine())
-        show_history(found, growth(found), events(engine()))
-        st.html(data_line(disk_words(engine(), settings(), standing(engine()).drawn)))
-    except NaysayerError as error:
-        st.html(alert(str(error)))
+    found = days(engine())
+    show_history(found, growth(found), events(engine()))
+    st.html(data_line(disk_words(engine(), settings(), standing(engine()).drawn)))
 
 
-@st.fragment(run_every=2)
+@fragment(PAGE, run_every=2)
 def _live() -> None:
-    try:
-        page = overview_html(engine(), settings())
-    except NaysayerError as error:
-        page = alert(str(error))
-    st.html(page)
+    st.html(overview_html(engine(), settings()))
 
 
 class Bar(NamedTuple):

@@ -1,5 +1,6 @@
 """The playground: one prompt and seed, two versions and a strength, side by side. The worker draws."""
 
+from functools import partial
 from typing import NamedTuple
 
 import streamlit as st
@@ -8,24 +9,19 @@ from markupsafe import Markup
 from feedback.figures.summary import newest_width, version_rows
 from feedback.sample.requests import COMING, DrawRequest, ask_drawing, task
 from feedback.versions import get_version
-from store.errors import NaysayerError
 from store.tables import Task, TaskStatus
-from ui.web.pieces import alert, data_line, head
-from ui.web.process import engine
+from ui.signin.powers import fragment, guard, store_of
+from ui.web.pieces import data_line, head
 from ui.web.templates import render
 
+PAGE = "Playground"
 PX = 320
+engine = partial(store_of, PAGE)
 
 
+@guard(PAGE)
 def playground_page() -> None:
     """The form, and what came of it."""
-    try:
-        _page()
-    except NaysayerError as error:
-        st.html(alert(str(error)))
-
-
-def _page() -> None:
     rows = version_rows(engine())
     st.html(head("Playground", "nobody rates these pictures, and they train nothing"))
     if not rows:
@@ -53,7 +49,7 @@ def _page() -> None:
         _show(number)
 
 
-@st.fragment(run_every=0.5)
+@fragment(PAGE, run_every=0.5)
 def _show(number: int) -> None:
     found = task(engine(), number)
     st.html(

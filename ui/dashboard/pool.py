@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import streamlit as st
@@ -14,32 +15,31 @@ from feedback.pool.gallery import Accord, Filter, Gallery, Thumb, Which, gallery
 from feedback.rate.controls import make_control
 from feedback.rate.display import SMALL_PX
 from feedback.rate.raters import rater_names
-from store.errors import NaysayerError
 from store.tables import PoolAction, Reason, Verdict
 from ui.signin.people import viewer_name
+from ui.signin.powers import dialog, guard, store_of
 from ui.web.dialog import confirm, run_action, show_done
 from ui.web.phrases import plural
-from ui.web.pieces import alert, data_line, head
-from ui.web.process import engine
+from ui.web.pieces import data_line, head
 from ui.web.templates import render
 
+PAGE = "Pool"
 SIZE = 60
 THUMB_PX = 112
 VERDICTS = {Verdict.reject: "rejected", Verdict.keep: "kept", Verdict.skip: "skipped", Verdict.undo: "undone"}
 Word = TypeVar("Word", bound=StrEnum)
+engine = partial(store_of, PAGE)
 
 
+@guard(PAGE)
 def pool_page() -> None:
     """The gallery, or one picture of it."""
-    try:
-        show_done()
-        number = st.query_params.get("image", "")
-        if number.isascii() and number.isdigit():
-            _show_image(int(number))
-        else:
-            _show_gallery()
-    except NaysayerError as error:
-        st.html(alert(str(error)))
+    show_done()
+    number = st.query_params.get("image", "")
+    if number.isascii() and number.isdigit():
+        _show_image(int(number))
+    else:
+        _show_gallery()
 
 
 # ---- the gallery --------------------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ def notes_of(vote: SeenVote) -> list[str]:
     return notes + ([] if vote.is_counted else ["not counted: rater excluded"])
 
 
-@st.dialog("Pool")
+@dialog(PAGE, "Pool")
 def _curate(number: int, action: PoolAction) -> None:
     is_out = action is PoolAction.exclude
     st.text("No later version trains on it." if is_out else "Later versions train on it again, as its votes say.")
@@ -205,7 +205,7 @@ def _curate(number: int, action: PoolAction) -> None:
     confirm("Take it out" if is_out else "Put it back", act)
 
 
-@st.dialog("Control")
+@dialog(PAGE, "Control")
 def _control(number: int) -> None:
     st.text("The picture is mixed into the queue, and raters' votes are compared with this answer:")
     answer = st.segmented_control("Right answer", [Verdict.reject, Verdict.keep], default=Verdict.reject)

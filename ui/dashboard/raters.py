@@ -1,6 +1,7 @@
 """The raters page: pace, care and agreement of each rater, flags with their reason; pause, exclude; the controls."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import streamlit as st
@@ -10,15 +11,16 @@ from feedback.people.agreement import ac1, alpha, percent_agreement
 from feedback.people.decisions import Decision, decide, give_role, rater_events
 from feedback.people.reliability import RECENT, RaterFigures, agreement_and_figures
 from feedback.rate.controls import AGREED, ControlRow, control_rows, controls_from_agreed, retire_control
-from store.errors import NaysayerError
 from store.tables import PersonRole, RaterAction, RaterEvent
 from ui.signin.people import viewer_name
+from ui.signin.powers import dialog, guard, store_of
 from ui.web.dialog import confirm, run_action, show_done
 from ui.web.phrases import percent, plural
-from ui.web.pieces import alert, data_line, head
-from ui.web.process import engine, settings
+from ui.web.pieces import data_line, head
+from ui.web.process import settings
 from ui.web.templates import render
 
+PAGE = "Raters"
 EVENTS = 20
 DECIDED = {
     RaterAction.pause: "paused",
@@ -35,23 +37,22 @@ LABELS = {
     RaterAction.exclude: "Exclude votes",
     RaterAction.include: "Include votes",
 }
+engine = partial(store_of, PAGE)
 
 
+@guard(PAGE)
 def raters_page() -> None:
     """Every rater, and what was decided about them."""
-    try:
-        show_done()
-        counts, rows = agreement_and_figures(engine())
-        st.html(head("Raters", *based_on(rows)) + agreement_html(counts) + raters_html(rows))
-        if rows:
-            _show_buttons(rows)
-        decided, controls = st.tabs(["What was decided", "Controls"])
-        with decided:
-            st.html(events_html(rater_events(engine(), EVENTS)))
-        with controls:
-            _show_controls()
-    except NaysayerError as error:
-        st.html(alert(str(error)))
+    show_done()
+    counts, rows = agreement_and_figures(engine())
+    st.html(head("Raters", *based_on(rows)) + agreement_html(counts) + raters_html(rows))
+    if rows:
+        _show_buttons(rows)
+    decided, controls = st.tabs(["What was decided", "Controls"])
+    with decided:
+        st.html(events_html(rater_events(engine(), EVENTS)))
+    with controls:
+        _show_controls()
 
 
 def based_on(rows: Sequence[RaterFigures]) -> list[str]:
@@ -127,7 +128,7 @@ def _show_buttons(rows: Sequence[RaterFigures]) -> None:
             _choose_role(row.name, row.role)
 
 
-@st.dialog("Rater")
+@dialog(PAGE, "Rater")
 def _confirm_decision(name: str, action: RaterAction) -> None:
     st.text(
         {
@@ -145,7 +146,7 @@ def _confirm_decision(name: str, action: RaterAction) -> None:
     confirm(LABELS[action], act)
 
 
-@st.dialog("Role")
+@dialog(PAGE, "Role")
 def _choose_role(name: str, role: PersonRole) -> None:
     roles = list(PersonRole)
     captions = ["rates", "rates, curates the pool", "everything"]

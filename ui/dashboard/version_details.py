@@ -1,6 +1,6 @@
 """Inside one version: same-seed pictures, what trained it, curves, strength, guardrails, settings, files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -18,11 +18,13 @@ from store.tables import Role, Version
 from ui.dashboard.compare import show_grid
 from ui.dashboard.curves import show_curves, show_strengths
 from ui.export.card import changes, facts, model_card
+from ui.signin.powers import download
 from ui.web.phrases import plural, size
 from ui.web.pieces import data_line
 from ui.web.process import settings
 from ui.web.templates import render
 
+PAGE = "Versions"
 FEW = 96
 FILES = {
     "LoRA for diffusers": ("pytorch_lora_weights.safetensors", "naysayer-v{}.safetensors"),
@@ -149,11 +151,13 @@ def _show_files(version: Version) -> None:
     for (label, (name, saved_as)), sha256 in zip(FILES.items(), (version.sha256, version.kohya_sha256), strict=True):
         _offer(label, layout.version_folder(version.sha256) / name, saved_as.format(version.number), sha256 or "")
     card = model_card(version)
-    st.download_button(
-        "Model card (Markdown)", card, f"naysayer-v{version.number}.md", "text/markdown", on_click="ignore"
-    )
+    _offer_file("Model card (Markdown)", card.encode, f"naysayer-v{version.number}.md", "text/markdown")
     with st.expander("Read the model card"):
         st.code(card, language=None, wrap_lines=True)
+
+
+def _offer_file(label: str, make: Callable[[], bytes], saved_as: str, kind: str) -> None:
+    st.download_button(label, download(PAGE, make), saved_as, kind, on_click="ignore")
 
 
 def _offer(label: str, path: Path, saved_as: str, sha256: str) -> None:
@@ -161,6 +165,5 @@ def _offer(label: str, path: Path, saved_as: str, sha256: str) -> None:
         st.html(data_line(f"{label}: not on this machine"))
         return
     offered = f"{label} ({size(path.stat().st_size)})"
-    # Streamlit calls the function when somebody presses the button, not when the page is drawn.
-    st.download_button(offered, path.read_bytes, saved_as, "application/octet-stream", on_click="ignore")
+    _offer_file(offered, path.read_bytes, saved_as, "application/octet-stream")
     st.html(render("dashboard/html/file.html", sha256=sha256))

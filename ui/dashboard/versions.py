@@ -1,6 +1,7 @@
 """The versions page: a table on a shared axis, what the pairs say, the actions, and the tabs of one version."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import streamlit as st
 from markupsafe import Markup
@@ -12,31 +13,31 @@ from feedback.gate.gate import RULE, Evidence, evidence_words, what_follows
 from feedback.runs import ask_for_retrain, latest_run, stop_retrain
 from feedback.versions import PLAIN, get_version, roll_back, withdraw
 from store.engine import reading
-from store.errors import NaysayerError
 from store.layout import layout_of
 from store.tables import RunStatus
 from ui.dashboard.version_details import show_inside
+from ui.signin.powers import dialog, guard, store_of
 from ui.web.dialog import confirm, show_done
 from ui.web.phrases import plural
 from ui.web.pieces import alert, axis_end, head
-from ui.web.process import engine, settings
+from ui.web.process import settings
 from ui.web.templates import render
 
+PAGE = "Versions"
 CHAMPION = "champion"
+engine = partial(store_of, PAGE)
 
 
+@guard(PAGE)
 def versions_page() -> None:
     """Every version, and the chosen one in detail."""
-    try:
-        rows = version_rows(engine())
-        if not rows:
-            st.html(head("Versions", "no versions yet: the plain base is recorded when the first pictures are drawn"))
-            return
-        number = _choose(rows)
-        version = get_version(engine(), number)
-        show_inside(engine(), version, next(row.number for row in rows if CHAMPION in row.aliases))
-    except NaysayerError as error:
-        st.html(alert(str(error)))
+    rows = version_rows(engine())
+    if not rows:
+        st.html(head("Versions", "no versions yet: the plain base is recorded when the first pictures are drawn"))
+        return
+    number = _choose(rows)
+    version = get_version(engine(), number)
+    show_inside(engine(), version, next(row.number for row in rows if CHAMPION in row.aliases))
 
 
 def _choose(rows: Sequence[VersionRow]) -> int:
@@ -79,7 +80,7 @@ def _name(rows: Sequence[VersionRow], number: int) -> str:
     return " · ".join([f"v{number}", *row.aliases, *(["withdrawn"] if row.is_withdrawn else [])])
 
 
-@st.dialog("Promote")
+@dialog(PAGE, "Promote")
 def _confirm_promotion(number: int) -> None:
     st.text(f"v{number} becomes the champion and draws the new pictures that do not come from the plain base.")
     against, layout = list_objections(engine(), layout_of(settings()), number), layout_of(settings())
@@ -95,13 +96,13 @@ def _confirm_promotion(number: int) -> None:
     confirm(f"Promote v{number}", act)
 
 
-@st.dialog("Roll back")
+@dialog(PAGE, "Roll back")
 def _confirm_rollback() -> None:
     st.text("The previous champion goes live again and draws the new pictures that do not come from the plain base.")
     confirm("Roll back", lambda reason: f"v{roll_back(engine(), reason)} is champion again")
 
 
-@st.dialog("Withdraw")
+@dialog(PAGE, "Withdraw")
 def _confirm_withdrawal(number: int) -> None:
     st.text(f"v{number} goes out of use for good: its unrated pictures are dropped, and it cannot be promoted again.")
 
@@ -111,7 +112,7 @@ def _confirm_withdrawal(number: int) -> None:
     confirm(f"Withdraw v{number}", act)
 
 
-@st.dialog("Retrain now")
+@dialog(PAGE, "Retrain now")
 def _confirm_retrain() -> None:
     st.text("The worker fits a new version on today's pool, whether a retrain is due or not.")
 
@@ -122,7 +123,7 @@ def _confirm_retrain() -> None:
     confirm("Retrain now", act)
 
 
-@st.dialog("Stop the retrain")
+@dialog(PAGE, "Stop the retrain")
 def _confirm_stop() -> None:
     st.text("The running retrain stops after its current step and makes no version; the next one starts from scratch.")
 

@@ -1,11 +1,10 @@
 """The plain form: rating in a browser without JavaScript. One picture, three buttons, one vote for each press.
 
-Each picture comes with its own request id, so that a form sent twice is one vote. It also comes with a signature of
-everything in the form; without it no vote is taken, so no other site can send one.
+Opening it changes nothing until a name is sent. Each picture comes with its own request id, so that a form sent twice
+is one vote. It also comes with a signature of everything in the form; without it no vote is taken, so no other site can
+send one.
 """
 
-import base64
-import hashlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,26 +22,23 @@ from starlette.routing import Route
 
 from feedback.figures.summary import rating_state
 from feedback.rate.queue import Shown, next_sound
+from feedback.rate.raters import clean_name
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, recent_votes, take_votes
-from store.errors import BadRequest, InputError, NaysayerError, NotSignedIn
+from store.errors import BadRequest, InputError, NaysayerError, NotAllowed, NotSignedIn
 from store.layout import layout_of
 from store.settings import Settings
 from store.tables import Verdict, utc_now
 from ui.rate.page_data import DONE, KEYS, LIMITS, REASONS, enlargement
 from ui.rate.routes import body_of, malformed, wait_for_tick
 from ui.signin.invitation_link import identify_sender
+from ui.web.guard import is_from_elsewhere
 from ui.web.pictures import rater_path
+from ui.web.plain_page import plain_html, plain_response
 from ui.web.signing import is_signed, signature
-from ui.web.templates import render
 
 PLAIN = "/naysayer/plain"
-STYLE = render("rate/plain/plain.css")
 INDEX = Path(streamlit.__file__).parent / "static" / "index.html"
-POLICY = (
-    f"default-src 'none'; img-src 'self'; style-src 'sha256-"
-    f"{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'; form-action 'self'; base-uri 'none'"
-)
 SIDE_PX = 448
 MAX_FIELDS = 40
 
@@ -63,8 +59,12 @@ def plain_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route
 
     async def give(request: Request) -> Response:
         """The rating page as a form without JavaScript."""
-        said = request.query_params.get("said", "")
-        return await _answer(request, request.query_params.get("rater", ""), DONE.get(said, ""))
+        asked = request.query_params
+        if not _is_own_address(settings, asked.get("rater", ""), asked.get("key", "")):
+            return plain_response(name_html(asked.get("rater", "")))
+        if is_from_elsewhere(request.headers):
+            return plain_response(sorry_html("another page led here", again=PLAIN))
+        return await _answer(request, asked.get("rater", ""), DONE.get(asked.get("said", ""), ""))
 
     async def take(request: Request) -> Response:
         """Records the vote of the form, then shows the next picture."""
@@ -85,23 +85,38 @@ def plain_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route
         try:
             rater = await run_in_threadpool(_rater, request, claimed)
             html = await run_in_threadpool(form_html, engine(), settings, rater, note)
-        except NotSignedIn as error:
-            return _page(sorry_html(str(error)), 401)
+        except (NotAllowed, NotSignedIn) as error:
+            return plain_response(sorry_html(str(error)), 401 if isinstance(error, NotSignedIn) else 403)
         except InputError as error:
-            return _page(name_html(claimed, str(error)), 400)
-        return _page(html, status)
-
-    async def index(_request: Request) -> Response:
-        """The first page; without JavaScript it links to the form."""
-        link = f'<noscript><p><a href=".{PLAIN}">Rate without JavaScript</a></p>'
-        html = INDEX.read_text(encoding="utf-8").replace("<noscript>", link, 1)
-        return HTMLResponse(html, headers={"cache-control": "no-cache"})
+            return plain_response(name_html(claimed, str(error)), 400)
+        return plain_response(html, status)
 
     return [
         Route("/", index, methods=["GET"]),
         Route(PLAIN, give, methods=["GET"]),
         Route(PLAIN, take, methods=["POST"]),
+        _entry_route(settings),
     ]
+
+
+async def index(_request: Request) -> Response:
+    """The first page; without JavaScript it links to the form."""
+    link = f'<noscript><p><a href=".{PLAIN}">Rate without JavaScript</a></p>'
+    html = INDEX.read_text(encoding="utf-8").replace("<noscript>", link, 1)
+    return HTMLResponse(html, headers={"cache-control": "no-cache"})
+
+
+def _entry_route(settings: Settings) -> Route:
+    async def enter(request: Request) -> Response:
+        """The address of a rater's form, once a name is sent."""
+        given = ""
+        try:
+            given = _one(parse_qs((await body_of(request)).decode(), max_num_fields=MAX_FIELDS), "rater")
+            return RedirectResponse(_address(settings, clean_name(given)), status_code=303)
+        except (NaysayerError, ValueError) as error:
+            return plain_response(name_html(given, str(error)), 400)
+
+    return Route(f"{PLAIN}/enter", enter, methods=["POST"])
 
 
 def record(engine: Engine, settings: Settings, rater: str, fields: dict[str, list[str]]) -> Verdict:
@@ -150,14 +165,14 @@ def name_html(name: str = "", sorry: str = "") -> str:
     return _html("name", given=name, sorry=sorry)
 
 
-def sorry_html(sentence: str) -> str:
-    """Only a sentence, for someone who may not rate."""
-    return _html("sorry", sentence=sentence)
+def sorry_html(sentence: str, again: str = "") -> str:
+    """Only a sentence, for someone who may not rate, or not yet: `again` is where to go on."""
+    return _html("sorry", sentence=sentence, again=again)
 
 
 def _html(template: str, **values: object) -> str:
-    shared = {"path": PLAIN, "style": STYLE, "limits": LIMITS, "keys": KEYS["one"], "reasons": REASONS}
-    return render(f"rate/plain/{template}.html", **shared, **values)
+    shared = {"path": PLAIN, "limits": LIMITS, "keys": KEYS["one"], "reasons": REASONS}
+    return plain_html(f"rate/plain/{template}.html", **shared, **values)
 
 
 def _on_form(settings: Settings, rater: str, image: Shown) -> OnForm:
@@ -173,23 +188,24 @@ def _on_form(settings: Settings, rater: str, image: Shown) -> OnForm:
     )
 
 
+def _is_own_address(settings: Settings, rater: str, key: str) -> bool:
+    return settings.sign_in != "name" or is_signed(settings, _entry(rater), key)
+
+
+def _entry(rater: str) -> str:
+    return f"form of {rater}"
+
+
 def _ticket(rater: str, image_id: str, request_id: str, shown_at: str) -> str:
     return f"form {image_id} {request_id} {shown_at} {rater}"
 
 
-def _page(html: str, status: int) -> Response:
-    headers = {
-        "cache-control": "no-store",
-        "content-security-policy": POLICY,
-        "x-content-type-options": "nosniff",
-        "referrer-policy": "same-origin",
-    }
-    return HTMLResponse(html, status_code=status, headers=headers)
-
-
 def _address(settings: Settings, rater: str, verdict: Verdict | None = None) -> str:
-    """Where the form is; its address names the rater only where no sign-in does."""
-    named = {"rater": rater} if settings.sign_in == "name" else {}
+    """Where the form is; its address names the rater only where no sign-in does.
+
+    It is then signed: opening an address that another site made up reserves no picture and makes no rater.
+    """
+    named = {"rater": rater, "key": signature(settings, _entry(rater))} if settings.sign_in == "name" else {}
     said = {"said": verdict.value} if verdict else {}
     return f"{PLAIN}?{urlencode(named | said)}" if named or said else PLAIN
 

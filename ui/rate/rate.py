@@ -7,9 +7,10 @@ import streamlit as st
 
 from ui.rate.page_data import KEYS, LIMITS, keycap, page_data, shortcut
 from ui.rate.simple import simple_page
-from ui.signin.people import identify_viewer
+from ui.signin.powers import guard, require
 from ui.web.templates import render
 
+PAGE = "Rate"
 PARTS = Path(__file__).with_name("page")
 MODULES = (
     "storage",
@@ -49,9 +50,10 @@ rating_component = st.components.v2.component(
 )
 
 
+@guard(PAGE)
 def rate_page() -> None:
     """Shows pictures, one at a time or in a grid, and takes the votes; with `?simple` without the component."""
     if "simple" in st.query_params:
         simple_page()
         return
-    rating_component(key="rating", data=page_data(identify_viewer().name))
+    rating_component(key="rating", data=page_data(require(PAGE).name))

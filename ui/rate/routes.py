@@ -6,9 +6,9 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -20,8 +20,8 @@ from feedback.policy import rejects_needed
 from feedback.pool.pool import how_due
 from feedback.rate.queue import Shown, next_images
 from feedback.rate.terms import Terms
-from feedback.rate.votes import Press, recent_votes, take_votes
-from store.errors import BadRequest, InputError, NaysayerError, NotSignedIn
+from feedback.rate.votes import Press, Receipt, recent_votes, take_votes
+from store.errors import BadRequest, InputError, NaysayerError, NotAllowed, NotSignedIn
 from store.settings import Settings
 from store.tables import RunStatus
 from ui.rate.gauge import gauge_of
@@ -46,12 +46,21 @@ class NextBody(BaseModel):
     count: int = Field(LIMITS.queue, ge=1, le=LIMITS.maxQueue)
 
 
+def _press_or_refusal(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    """The press; for a malformed one its receipt, so that it does not hold up the votes beside it."""
+    try:
+        return read(value)
+    except ValidationError as error:
+        request_id = value.get("request_id") if isinstance(value, dict) else None
+        return Receipt(request_id[:64] if isinstance(request_id, str) else "", _first_fault(error))
+
+
 class VotesBody(BaseModel):
     """The body of `POST /naysayer/votes`."""
 
     model_config = ConfigDict(extra="forbid")
     rater: str
-    votes: list[Press] = Field(max_length=LIMITS.maxBatch)
+    votes: list[Annotated[Press | Receipt, WrapValidator(_press_or_refusal)]] = Field(max_length=LIMITS.maxBatch)
 
 
 def routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
@@ -111,8 +120,12 @@ def next_answer(engine: Engine, settings: Settings, body: NextBody) -> Answer:
 
 
 def votes_answer(engine: Engine, settings: Settings, body: VotesBody) -> Answer:
-    """A receipt for every press, given once all of them are committed."""
-    receipts = take_votes(engine, body.rater, body.votes, Terms.of(settings))
+    """A receipt for every press, given once all of them are committed. Raises BadRequest when none can be read."""
+    refused = [vote for vote in body.votes if isinstance(vote, Receipt)]
+    presses = [vote for vote in body.votes if isinstance(vote, Press)]
+    if refused and not presses:
+        raise BadRequest(refused[0].refused)
+    receipts = take_votes(engine, body.rater, presses, Terms.of(settings)) + refused
     return {
         "receipts": [receipt._asdict() for receipt in receipts],
         **_state(engine, settings, body.rater),
@@ -166,9 +179,13 @@ def malformed() -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the body"
-        raise BadRequest(f"{place[:80]}: {first['msg']}") from error
+        raise BadRequest(_first_fault(error)) from error
+
+
+def _first_fault(error: ValidationError) -> str:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"]) or "the body"
+    return f"{place[:80]}: {first['msg']}"
 
 
 def _in_json(answer: Callable[[Request], Awaitable[Answer]]) -> Callable[[Request], Awaitable[Response]]:
@@ -183,6 +200,8 @@ def _in_json(answer: Callable[[Request], Awaitable[Answer]]) -> Callable[[Reques
             return JSONResponse(await answer(request), headers={"cache-control": "no-store"})
         except NotSignedIn as error:
             return refuse(str(error))
+        except NotAllowed as error:
+            return JSONResponse({"error": str(error)}, status_code=403)
         except NaysayerError as error:
             status = 400 if isinstance(error, InputError) else 503
             return JSONResponse({"error": str(error)}, status_code=status)

@@ -1,6 +1,7 @@
 """The simple page: rating with Streamlit's own widgets, where the rating page cannot run. Slower, and just as blind."""
 
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -14,13 +15,15 @@ from store.errors import NaysayerError
 from store.layout import layout_of
 from store.tables import Verdict, utc_now
 from ui.rate.page_data import enlargement
-from ui.signin.people import identify_viewer
+from ui.signin.powers import callback, guard, require, store_of
 from ui.web.phrases import plural
 from ui.web.pictures import rater_path
 from ui.web.pieces import alert, data_line
-from ui.web.process import engine, settings
+from ui.web.process import settings
 from ui.web.templates import render
 
+PAGE = "Rate"
+engine = partial(store_of, PAGE)
 ON_SCREEN, NOTE = "simple-on-screen", "simple-note"
 SIDE_PX = 384
 
@@ -34,14 +37,12 @@ class OnScreen(NamedTuple):
     shown_at: datetime
 
 
+@guard(PAGE)
 def simple_page() -> None:
     """One picture at a time with a button for each verdict."""
-    rater = identify_viewer().name or st.text_input("Who is rating?", placeholder="Your name", width=320)
-    try:
-        if rater.strip():
-            _rate_as(rater)
-    except NaysayerError as error:
-        st.html(alert(str(error)))
+    rater = require(PAGE).name or st.text_input("Who is rating?", placeholder="Your name", width=320)
+    if rater.strip():
+        _rate_as(rater)
 
 
 def _rate_as(rater: str) -> None:
@@ -81,6 +82,7 @@ def _on_screen(rater: str) -> OnScreen | None:
     return on_screen
 
 
+@callback(PAGE)
 def _vote(on_screen: OnScreen, verdict: Verdict) -> None:
     press = Press(on_screen.request_id, on_screen.image.number, verdict, "simple", on_screen.shown_at, utc_now())
     try:

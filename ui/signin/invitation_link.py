@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
@@ -39,7 +39,7 @@ def invitation_routes(engine: Callable[[], Engine], settings: Settings) -> list[
     return [Route("/naysayer/invited/{token}", open_invitation, methods=["GET"])]
 
 
-def identify_sender(engine: Engine, settings: Settings, request: Request) -> Person:
+def identify_sender(engine: Engine, settings: Settings, request: HTTPConnection) -> Person:
     """The person who sent a request. Raises NotSignedIn."""
     return identify(engine, settings, request.cookies, read_email(request.cookies, settings))
 

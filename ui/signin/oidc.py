@@ -2,9 +2,25 @@
 
 import json
 
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
 from streamlit import config
 
 from store.settings import Settings
+from ui.signin.door import SIGN_IN
+
+
+def oidc_routes(settings: Settings) -> list[Route]:
+    """The way from the sign-in page to the identity provider, where accounts are in use."""
+
+    async def go_to_provider(_request: Request) -> RedirectResponse:
+        """The sign-in of your identity provider; only with accounts."""
+        from streamlit.user_info import generate_login_redirect_url
+
+        return RedirectResponse(generate_login_redirect_url("default"), headers={"cache-control": "no-store"})
+
+    return [Route(SIGN_IN, go_to_provider, methods=["GET"])] if settings.sign_in == "oidc" else []
 
 
 def write_oidc_secrets(settings: Settings) -> None:

@@ -15,7 +15,6 @@ from store.settings import Settings
 from store.tables import PersonRole
 from store.texts import name_key
 from ui.web.process import engine, settings
-from ui.web.templates import render
 
 COOKIE = "naysayer_invitation"
 
@@ -73,25 +72,26 @@ def verified_email(claims: Mapping[str, object]) -> str:
     return email if isinstance(email, str) and claims.get("email_verified", True) in (True, "true") else ""
 
 
-def identify_viewer() -> Person:
-    """The person who views this page. Raises NotSignedIn."""
+class Viewer(NamedTuple):
+    """What the browser of a page's viewer said when it connected."""
+
+    cookies: Mapping[str, str]
+    email: str
+
+
+def this_viewer() -> Viewer:
+    """The viewer of the page that is being drawn."""
     email = ""
     if settings().sign_in == "oidc" and st.user.is_logged_in:
         email = verified_email(st.user.to_dict())
-    return identify(engine(), settings(), st.context.cookies, email)
+    return Viewer(st.context.cookies.to_dict(), email)
+
+
+def identify_viewer(viewer: Viewer | None = None) -> Person:
+    """The person who views this page, or viewed it. Raises NotSignedIn."""
+    return identify(engine(), settings(), *(viewer or this_viewer()))
 
 
 def viewer_name() -> str:
     """The name that the history gives for what is decided on a page."""
     return identify_viewer().name or "this machine"
-
-
-def sign_in_page() -> None:
-    """What people see before they sign in."""
-    try:
-        sentence = f"You are signed in as {identify_viewer().name}"
-    except NotSignedIn as error:
-        sentence = str(error)
-    st.html(render("signin/sign_in.html", sentence=sentence))
-    if settings().sign_in == "oidc" and st.button("Sign in", type="primary"):
-        st.login()

@@ -16,32 +16,57 @@ class SameMachine:
     site sends its own origin. `hosts` are our names beyond this machine.
     """
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str] = frozenset()) -> None:
-        self.app, self.hosts = app, LOOPBACK | hosts
+    def __init__(self, app: ASGIApp, hosts: frozenset[str] = frozenset(), address: str = "") -> None:
+        self.app, self.hosts, self.address = app, LOOPBACK | hosts, _netloc(address)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        objection = object_to(Headers(scope=scope), scope.get("method", "GET"), self.hosts)
+        headers, is_socket = Headers(scope=scope), scope["type"] == "websocket"
+        objection = object_to_host(headers, self.hosts) or object_to_origin(
+            headers, self.address, acts=is_socket or scope["method"] not in ("GET", "HEAD")
+        )
         if objection:
             await JSONResponse({"error": objection}, status_code=403)(scope, receive, send)
             return
         await self.app(scope, receive, _forbid_framing(send))
 
 
-def object_to(headers: Headers, method: str, hosts: frozenset[str] = LOOPBACK) -> str:
-    """Why a request is refused, in a sentence; empty when it is answered.
+def object_to_host(headers: Headers, hosts: frozenset[str] = LOOPBACK) -> str:
+    """Why a request under this host name is refused, in a sentence; empty when it is answered.
 
-    >>> object_to(Headers({"host": "evil.example:8501"}), "GET")
-    'evil.example:8501 is not a name of this machine; open the pages at http://127.0.0.1'
+    >>> object_to_host(Headers({"host": "evil.example:8501"}))
+    'evil.example:8501 is not a name of this machine; open the pages at http://127.0.0.1, or add the name to \
+NAYSAYER_ALLOWED_HOSTS'
     """
+    host = headers.get("host", "")
+    if _host_name(f"//{host}") in hosts:
+        return ""
+    return (
+        f"{host[:80]} is not a name of this machine; open the pages at http://127.0.0.1, "
+        "or add the name to NAYSAYER_ALLOWED_HOSTS"
+    )
+
+
+def object_to_origin(headers: Headers, address: str = "", *, acts: bool) -> str:
+    """Why what another page sends is refused: all that acts, which includes opening a websocket.
+
+    A browser names the sending page in Origin, and in Sec-Fetch-Site how near it is; another port of this machine is
+    another page. `address` is ours as people know it, which a proxy may replace in the Host header.
+    """
+    if not acts:
+        return ""
     host, origin = headers.get("host", ""), headers.get("origin")
-    if _host_name(f"//{host}") not in hosts:
-        return f"{host[:80]} is not a name of this machine; open the pages at http://127.0.0.1"
-    if method != "GET" and origin is not None and _netloc(origin) != host:
+    is_foreign = origin is not None and _netloc(origin) not in {host, address or host}
+    if is_foreign or is_from_elsewhere(headers):
         return "this request came from another site's page; only pages served here may send it"
     return ""
+
+
+def is_from_elsewhere(headers: Headers) -> bool:
+    """Whether the browser says that another site's page, or another port's, made it send this request."""
+    return headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
 
 
 def _host_name(url: str) -> str | None:

@@ -1,4 +1,4 @@
-"""`/naysayer/metrics`: the loop for Prometheus, for this machine only unless set otherwise."""
+"""`/naysayer/metrics`: the loop for Prometheus, for whoever asks on this machine itself unless set otherwise."""
 
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
@@ -18,16 +18,20 @@ from feedback.policy import rejects_needed
 from feedback.pool.pool import how_due
 from store.settings import Settings
 from store.tables import Run, RunStatus
+from ui.web.guard import is_from_elsewhere
+
+FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+"""A proxy's headers. One that sends none stands behind sign-in, where the metrics are closed anyway."""
 
 
 def metrics_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
     """The route; `engine` is called for each request."""
 
     async def give_metrics(request: Request) -> Response:
-        """The loop in Prometheus' text format, only for this machine unless `NAYSAYER_METRICS_OPEN` is set."""
-        """Every metric; 403 beyond this machine unless the setting allows it."""
-        if not settings.metrics_open and not _is_near(request):
-            return PlainTextResponse("the metrics are for this machine only (NAYSAYER_METRICS_OPEN)\n", 403)
+        """The loop in Prometheus' text format; beyond this machine only when `NAYSAYER_METRICS_OPEN` is set."""
+        if not settings.metrics_open and not (settings.sign_in == "name" and _is_direct(request)):
+            sentence = "the metrics are closed; NAYSAYER_METRICS_OPEN opens them to everybody who reaches this server"
+            return PlainTextResponse(f"{sentence}\n", 403)
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         body = await run_in_threadpool(encode, registry_of(engine(), settings))
         return Response(body, headers={"content-type": content_type})
@@ -103,7 +107,10 @@ def _by_version(name: str, meaning: str, rows: list[VersionRow], value: Callable
     return family
 
 
-def _is_near(request: Request) -> bool:
+def _is_direct(request: Request) -> bool:
+    """Whether a program of this machine asks, and no proxy for somebody else."""
+    if any(name in request.headers for name in FORWARDED) or is_from_elsewhere(request.headers):
+        return False
     try:
         return request.client is not None and ip_address(request.client.host).is_loopback
     except ValueError:

@@ -13,7 +13,7 @@ from feedback.rate.terms import Mix, Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.versions import promote
 from store.engine import reading, writing
-from store.errors import BadRequest
+from store.errors import BadRequest, NotAllowed
 from store.tables import Control, Image, Lease, Origin, RaterAction, Verdict
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -219,7 +219,8 @@ def test_a_paused_rater_gets_nothing_and_loses_no_vote(any_engine: Engine, fill:
     fill(any_engine)
     held = queue(any_engine, "ann")
     decide(any_engine, "ann", Decision(RaterAction.pause, "root", "away"))
-    assert queue(any_engine, "ann") == []
+    with pytest.raises(NotAllowed, match="ann is paused"):
+        queue(any_engine, "ann")
     vote(any_engine, "ann", held[0], Verdict.reject)  # was on the screen
     decide(any_engine, "ann", Decision(RaterAction.resume, "root", "back"))
     assert set(queue(any_engine, "ann")) == set(held[1:])

@@ -138,10 +138,14 @@ def test_nothing_is_wider_than_a_phone(begin, served):
     page.get_by_role("button", name="Sweep").click()
     page.locator(".cell img").first.wait_for()
     assert page.evaluate(WIDEST) == 0
-    for path in ("pool", "raters", "naysayer/plain?rater=cleo"):
+    for path in ("pool", "raters", "naysayer/plain"):
         page.goto(f"{served.url}/{path}")
         page.locator("h1, h2").first.wait_for()
         assert page.evaluate(WIDEST) == 0, path
+    page.get_by_label("Your name").fill("cleo")
+    page.get_by_role("button", name="Start rating").click()
+    page.get_by_text("Rating as").wait_for()
+    assert page.evaluate(WIDEST) == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

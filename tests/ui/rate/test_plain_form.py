@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from feedback.people.invitations import invite
 from store.engine import reading
-from store.tables import Image, Rater, Vote, VoteReason
+from store.tables import Image, Lease, Rater, Vote, VoteReason
 from tests.feedback.rating import image_of
 from tests.ui.conftest import PATIENCE_MS
 from ui.rate.plain_form import PLAIN, plain_routes
@@ -35,9 +35,16 @@ def client_of(engine, settings) -> TestClient:
     return TestClient(app, base_url="http://127.0.0.1:8501", follow_redirects=False)
 
 
+def enter(client: TestClient, rater: str) -> str:
+    """The address that the question for a name leads to."""
+    answer = client.post(f"{PLAIN}/enter", data={"rater": rater})
+    assert answer.status_code == 303
+    return answer.headers["location"]
+
+
 def forms_of(client: TestClient, rater: str = "ada") -> list[dict[str, str]]:
     """The hidden fields of each form on the page: the picture's first, then the undo's."""
-    html = client.get(PLAIN, params={"rater": rater}).text
+    html = client.get(enter(client, rater)).text
     return [dict(FIELD.findall(form)) for form in html.split("<form")[1:]]
 
 
@@ -53,7 +60,9 @@ def test_a_press_is_a_vote_and_leads_to_the_next_picture(client, engine, draw):
     answer = client.post(PLAIN, data=form | {"verdict": "reject", "reasons": ["hands", "text"]})
     assert answer.status_code == 303
     where = urlsplit(answer.headers["location"])
-    assert (where.path, parse_qs(where.query)) == (PLAIN, {"rater": ["ada"], "said": ["reject"]})
+    asked = parse_qs(where.query)
+    assert (where.path, asked["rater"], asked["said"]) == (PLAIN, ["ada"], ["reject"])
+    assert "Rejected" in client.get(answer.headers["location"]).text
     assert votes_in(engine) == [("ada", "reject", image_of(engine, int(form["image_id"])).id)]
     with reading(engine) as session:
         assert {row.reason.value for row in session.exec(select(VoteReason))} == {"hands", "text"}
@@ -103,13 +112,33 @@ def test_another_sites_page_can_send_no_form(client, engine, draw):
     assert votes_in(engine) == []
 
 
+@pytest.mark.parametrize("key", [None, "", "0" * 32, "another rater's"])
+def test_opening_an_address_that_was_not_given_out_changes_nothing(client, engine, draw, key):
+    draw(1)
+    given = {} if key is None else {"key": enter(client, "bob").split("key=")[1] if "another" in key else key}
+    answer = client.get(PLAIN, params={"rater": "eve"} | given)
+    assert (answer.status_code, "Who is rating?" in answer.text) == (200, True)
+    with reading(engine) as session:
+        assert (session.exec(select(Rater)).all(), session.exec(select(Lease)).all()) == ([], [])
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_link_on_another_sites_page_reserves_no_picture(client, engine, draw, site):
+    draw(1)
+    answer = client.get(enter(client, "ada"), headers={"sec-fetch-site": site})
+    assert "Start rating" in answer.text
+    assert client.post(f"{PLAIN}/enter", data={"rater": "eve"}, headers={"sec-fetch-site": site}).status_code == 403
+    with reading(engine) as session:
+        assert (session.exec(select(Rater)).all(), session.exec(select(Lease)).all()) == ([], [])
+
+
 def test_the_form_names_no_version_and_its_policy_allows_no_script(client, engine, draw, publish_version):
     publish_version(engine, 1)
     draw(1)
     draw(1, version=1, first_seed=1)
     pages = []
     for _ in range(2):
-        answer = client.get(PLAIN, params={"rater": "ada"})
+        answer = client.get(enter(client, "ada"))
         assert "script" not in answer.text
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         pages.append(
@@ -124,8 +153,8 @@ def test_the_form_names_no_version_and_its_policy_allows_no_script(client, engin
 def test_a_name_that_cannot_be_one_is_asked_for_again(client, draw):
     draw(1)
     assert "Who is rating?" in client.get(PLAIN).text
-    answer = client.get(PLAIN, params={"rater": "x" * 200})
-    assert (answer.status_code, "1 to 80 printable characters" in answer.text) == (400, True)
+    answer = client.post(f"{PLAIN}/enter", data={"rater": "x" * 200})
+    assert (answer.status_code, "1 to 80" in answer.text) == (400, True)
 
 
 def test_beyond_this_machine_the_form_belongs_to_who_signed_in(engine, settings, draw):
@@ -136,7 +165,9 @@ def test_beyond_this_machine_the_form_belongs_to_who_signed_in(engine, settings,
     client = client_of(engine, public)
     assert client.get(PLAIN, params={"rater": "ann"}).status_code == 401
     client.cookies.set(COOKIE, invite(engine, "ann", days=1, secret=SECRET))
-    form, *_ = forms_of(client, "somebody else")
+    form, *_ = [
+        dict(FIELD.findall(part)) for part in client.get(PLAIN, params={"rater": "bob"}).text.split("<form")[1:]
+    ]
     assert form["rater"] == "ann"
     answer = client.post(PLAIN, data=form | {"verdict": "keep"})
     assert answer.headers["location"] == f"{PLAIN}?said=keep"

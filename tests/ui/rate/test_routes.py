@@ -13,12 +13,14 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
+from feedback.figures.summary import standing
+from feedback.people.decisions import Decision, decide
 from feedback.rate.display import unsealed
 from feedback.rate.votes import recent_votes
 from store.engine import reading
 from store.layout import layout_of
 from store.settings import Settings
-from store.tables import Image, Verdict, Vote
+from store.tables import Image, RaterAction, Verdict, Vote
 from tests.feedback.rating import image_of
 from ui.rate.routes import MAX_BODY, routes
 from ui.web.guard import SameMachine
@@ -190,6 +192,73 @@ def test_a_malformed_press_leaves_no_row(client, engine, draw, wrong):
     body = {"rater": "ada", "votes": [press(next_of(client)["images"][0]["id"]) | wrong]}
     assert client.post("/naysayer/votes", json=body).status_code == 400
     assert votes_in(engine) == []
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "0001-01-01T00:00:00+01:00",
+        "9999-12-31T23:59:59-12:00",
+        "1969-12-31T23:59:59Z",
+        "0001-01-01T00:00:00Z",
+        -62135596800,
+        253402300799,
+    ],
+)
+def test_an_impossible_moment_is_left_out_and_the_vote_counts(client, engine, draw, moment):
+    draw(2)
+    first, second = next_of(client)["images"]
+    odd = press(first["id"]) | {"shown_at": moment, "decided_at": moment}
+    answer = client.post("/naysayer/votes", json={"rater": "ada", "votes": [odd, press(second["id"])]})
+    assert answer.status_code == 200, answer.text
+    assert [receipt["refused"] for receipt in answer.json()["receipts"]] == ["", ""]
+    assert [vote.shown_at for vote in votes_in(engine)] == [None, None]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"verdict": "burn"}, {"image_id": 2**70}, {"shown_at": "soon"}, {"marks": [{"x": 1e400, "y": 0}]}, {"more": 1}],
+)
+def test_a_malformed_press_costs_no_other_its_place(client, engine, draw, wrong):
+    draw(2)
+    first, second = next_of(client)["images"]
+    body = {"rater": "ada", "votes": [press(first["id"], request_id="bad") | wrong, press(second["id"])]}
+    answer = client.post(
+        "/naysayer/votes", content=json.dumps(body), headers={"content-type": "application/json"}
+    ).json()
+    refused = {receipt["request_id"]: receipt["refused"] for receipt in answer["receipts"]}
+    assert refused.pop("bad") != ""
+    assert list(refused.values()) == [""]
+    assert len(votes_in(engine)) == 1
+
+
+@pytest.mark.parametrize("odd", [None, 7, "x", [], {}, {"request_id": 5}, {"request_id": None}])
+def test_what_is_no_press_at_all_costs_no_other_its_place(client, engine, draw, odd):
+    draw(1)
+    [image] = next_of(client)["images"]
+    answer = client.post("/naysayer/votes", json={"rater": "ada", "votes": [odd, press(image["id"])]})
+    assert answer.status_code == 200
+    assert len(votes_in(engine)) == 1
+
+
+def test_a_paused_rater_reads_why_there_are_no_pictures(client, engine, draw):
+    draw(3)
+    held = next_of(client, count=1)["images"]
+    decide(engine, "ada", Decision(RaterAction.pause, "root", "away"))
+    answer = client.post("/naysayer/next", json={"rater": "ada"})
+    assert (answer.status_code, "ada is paused" in answer.json()["error"]) == (403, True)
+    assert send(client, press(held[0]["id"]))["receipts"][0]["refused"] == ""
+    decide(engine, "ada", Decision(RaterAction.resume, "root", "back"))
+    assert len(next_of(client)["images"]) == 2
+
+
+def test_an_excluded_rater_is_told_nothing_and_counts_nowhere(client, engine, draw):
+    draw(3)
+    next_of(client)
+    decide(engine, "ada", Decision(RaterAction.exclude, "root", "careless"))
+    images = next_of(client)["images"]
+    assert send(client, press(images[0]["id"]))["progress"]["today"] == 1
+    assert standing(engine).votes == 0
 
 
 def test_a_picture_is_sent_as_it_was_stored(client, engine, settings, draw):

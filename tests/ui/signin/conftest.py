@@ -1,12 +1,17 @@
 """A server beyond this machine, and people who enter it."""
 
+import os
+from collections.abc import Iterator
+
 import pytest
+from sqlalchemy import Engine
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from feedback.people.invitations import invite
 from store.settings import Settings
+from tests.ui.conftest import Served, free_port
 from ui.rate.routes import routes
 from ui.signin.invitation_link import invitation_routes
 from ui.web.guard import SameMachine
@@ -53,3 +58,15 @@ def enter(client: TestClient, engine, name: str = "ann") -> str:
 def vote_on(client: TestClient, image: int, rater: str = "ann", request: str = "request-1"):
     press = {"request_id": request, "image_id": image, "verdict": "reject"}
     return client.post("/naysayer/votes", json={"rater": rater, "votes": [press]})
+
+
+@pytest.fixture
+def beyond(settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """The real page server with invitations, started."""
+    served = Served(settings.model_copy(update={"port": free_port()}))
+    asked = {"SIGN_IN": "invitations", "SECRET": SECRET, "PUBLIC_URL": served.url}
+    for name, value in asked.items():
+        monkeypatch.setitem(os.environ, f"NAYSAYER_{name}", value)
+    served.start()
+    yield served
+    served.kill()

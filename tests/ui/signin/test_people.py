@@ -83,7 +83,7 @@ def test_a_rater_sees_the_rating_page_alone_and_a_stranger_nothing(settings, eng
         for hidden in ("Pool", "Raters", "Versions", "Overview"):
             assert page.get_by_role("link", name=hidden).count() == 0
         page.goto(f"{url}/raters")
-        page.locator(".frame img, .stNotFound").first.wait_for()
+        page.get_by_text("yours is rater now").wait_for()
         assert page.locator(".ns-raters").count() == 0
         invite(engine, "ann", days=1, secret=SECRET, role=PersonRole.admin)
         page.goto(f"{url}/raters")

@@ -24,7 +24,7 @@ export class RatingPage {
       limits,
       onAnswer: (answer, rater) => this.update(answer, rater),
       onRefused: (sentence) => this.status.notify(`One vote was not recorded: ${sentence}`),
-      onTrouble: () => this.status.setOffline(true),
+      onTrouble: (error) => this.status.setOffline(true, error),
     });
     this.queue = new Queue(this);
     this.status = new Status(this);
@@ -115,7 +115,7 @@ export class RatingPage {
 
   onNoAnswer(error) {
     if (error.status === 400 && !this.hasHistory) this.leave(error.message);
-    else this.status.setOffline(true);
+    else this.status.setOffline(true, error);
   }
 
   restoreHistory(recent, unsent) {

@@ -3,6 +3,10 @@ import { unsentCount, unsentVotes } from "./outbox.js";
 
 const TOAST_MS = 800;
 const NOTE_MS = 9000;
+/** Answers of a server that is there and refuses: not signed in, not allowed, too long, too often. */
+const REFUSED = new Set([401, 403, 413, 429]);
+
+const inFull = (words) => `${words[0].toUpperCase()}${words.slice(1).replace(/\.?$/, ".")}`;
 
 export class Status {
   constructor(page) {
@@ -11,7 +15,7 @@ export class Status {
   }
 
   reset() {
-    Object.assign(this, { today: 0, isOffline: false, note: "" });
+    Object.assign(this, { today: 0, isOffline: false, note: "", trouble: "" });
   }
 
   /** Shows the server's answer: how many answers were given today, and when the next retrain is due. */
@@ -71,8 +75,10 @@ export class Status {
         : "The next retrain is due";
   }
 
-  setOffline(isOffline) {
+  /** `error`: what the server said when it refused the person; without one it did not answer. */
+  setOffline(isOffline, error) {
     this.isOffline = isOffline;
+    this.trouble = REFUSED.has(error?.status) ? inFull(error.message) : "The server does not answer.";
     this.showNote();
   }
 
@@ -88,6 +94,6 @@ export class Status {
     const unsent = count
       ? `${count} ${count === 1 ? "vote" : "votes"} waiting to be sent, kept in this browser.`
       : "Your place is kept.";
-    this.page.$(".note").textContent = this.note || (this.isOffline ? `The server does not answer. ${unsent}` : "");
+    this.page.$(".note").textContent = this.note || (this.isOffline ? `${this.trouble} ${unsent}` : "");
   }
 }

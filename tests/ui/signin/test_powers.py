@@ -1,0 +1,251 @@
+"""Whoever loses a role loses it now, on every page that is open."""
+
+import ast
+import re
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+from sqlalchemy import Engine
+from sqlmodel import select
+
+import ui
+from feedback.people.decisions import give_role
+from feedback.people.invitations import invite, revoke_invitations
+from feedback.rate.controls import make_control
+from feedback.rate.queue import next_images
+from feedback.rate.terms import Terms
+from feedback.rate.votes import Press, record_votes
+from store.engine import reading
+from store.errors import NotAllowed, NotSignedIn
+from store.tables import Alias, AliasEvent, Control, PersonRole, PoolEvent, Rater, RaterEvent, Task, Verdict
+from tests.ui.conftest import Served
+from tests.ui.signin.conftest import SECRET
+from ui.signin.people import COOKIE, MAY_OPEN, Viewer
+from ui.signin.powers import require
+from ui.web import process
+
+SOURCES = [path for path in sorted(Path(ui.__file__).parent.rglob("*.py")) if path.name != "powers.py"]
+PAGES = [path for path in SOURCES if path.parent.name in ("dashboard", "rate")]
+HANDLERS = ("on_click", "on_change", "on_submit", "on_select", "on_dismiss")
+
+
+def calls(path: Path, name: str) -> list[ast.Call]:
+    tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return [node for node in tree if isinstance(node, ast.Call) and name in ast.unparse(node.func).split(".")]
+
+
+def decorators(path: Path) -> dict[str, list[str]]:
+    """The decorators of each function of a module."""
+    tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    functions = [node for node in tree if isinstance(node, ast.FunctionDef)]
+    return {node.name: [ast.unparse(one) for one in node.decorator_list] for node in functions}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_whatever_runs_by_itself_asks_who_is_there(path):
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"st\.(experimental_)?(fragment|dialog)\b|import .*\b(fragment|dialog)\b.*#", text)
+    assert not re.search(r"st\.(file_uploader|camera_input|audio_input|chat_input|data_editor)\b", text)
+    known = decorators(path)
+    tree = ast.walk(ast.parse(text))
+    words = [word for node in tree if isinstance(node, ast.Call) for word in node.keywords]
+    given = [word.value for word in words if word.arg in HANDLERS]
+    for handler in [node for node in given if not isinstance(node, ast.Constant)]:
+        assert "callback(PAGE)" in known[ast.unparse(handler)], ast.unparse(handler)
+    for call in calls(path, "download_button"):
+        assert ast.unparse(call.args[1]).startswith("download(PAGE, "), ast.unparse(call)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_a_page_reaches_the_store_only_for_who_may_open_it(path):
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"ui\.web import process|ui\.web\.process import [^\n]*\bengine\b|open_store", text)
+    for name, found in decorators(path).items():
+        if name.endswith("_page"):
+            assert "guard(PAGE)" in found, f"{path.name}: {name}"
+
+
+def test_every_page_is_drawn_only_for_its_roles():
+    drawn = import_module("ui.app").PAGES
+    assert set(drawn) == set(MAY_OPEN[PersonRole.admin])
+    assert [title for title, draw in drawn.items() if not hasattr(draw, "__wrapped__")] == []
+
+
+@pytest.fixture
+def invited(engine, settings, monkeypatch) -> Callable[..., Viewer]:
+    """A function that invites a person; the viewer who holds that invitation."""
+    for name, value in {"SIGN_IN": "invitations", "SECRET": SECRET, "PUBLIC_URL": "http://127.0.0.1:8501"}.items():
+        monkeypatch.setenv(f"NAYSAYER_{name}", value)
+    process.settings.cache_clear()
+
+    def invited(role: PersonRole, name: str = "ann") -> Viewer:
+        return Viewer({COOKIE: invite(engine, name, days=1, secret=SECRET, role=role)}, "")
+
+    return invited
+
+
+@pytest.mark.parametrize("page", MAY_OPEN[PersonRole.admin])
+@pytest.mark.parametrize("role", list(PersonRole))
+def test_each_role_may_what_its_pages_are_and_no_more(invited, role, page):
+    viewer = invited(role)
+    if page in MAY_OPEN[role]:
+        assert require(page, viewer).role is role
+    else:
+        with pytest.raises(NotAllowed, match=f"yours is {role.value} now"):
+            require(page, viewer)
+
+
+def test_a_power_ends_with_the_role_the_invitation_or_the_secret(invited, engine):
+    viewer = invited(PersonRole.admin)
+    assert require("Versions", viewer).name == "ann"
+    give_role(engine, "ann", PersonRole.curator, by="root")
+    with pytest.raises(NotAllowed):
+        require("Versions", viewer)
+    assert require("Pool", viewer).role is PersonRole.curator
+    revoke_invitations(engine, "ann")
+    for page in MAY_OPEN[PersonRole.admin]:
+        with pytest.raises(NotSignedIn):
+            require(page, viewer)
+
+
+# ---- every action of every page, through the real server ----------------------------------------------------------
+
+
+def reason(page: Page, button: str) -> None:
+    page.get_by_label("Reason").fill("because")
+    expect(page.get_by_role("dialog").get_by_role("button", name=button)).to_be_enabled()
+
+
+def opened(button: str, confirm: str) -> Callable[[Page], None]:
+    """Opens the dialog behind a button, and fills it in up to its last button."""
+
+    def prepare(page: Page) -> None:
+        page.get_by_role("button", name=button).click()
+        reason(page, confirm)
+
+    return prepare
+
+
+def choose_role(page: Page) -> None:
+    page.get_by_role("button", name="Role…").click()
+    page.get_by_role("dialog").get_by_text("admin", exact=True).click()
+    expect(page.get_by_role("dialog").get_by_role("button", name="Give the role")).to_be_enabled()
+
+
+def open_control(page: Page) -> None:
+    page.get_by_role("button", name="Use it as a control…").click()
+    expect(page.get_by_role("dialog").get_by_role("button", name="Make the control")).to_be_enabled()
+
+
+def ask_drawing(page: Page) -> None:
+    page.get_by_label("Prompt").fill("a red star")
+
+
+def show_controls(page: Page) -> None:
+    page.get_by_role("tab", name="Controls").click()
+
+
+def show_files(page: Page) -> None:
+    page.get_by_role("tab", name="Files").click()
+
+
+ACTIONS = {
+    "promote": ("versions", opened("Promote v1…", "Promote v1"), "Promote v1"),
+    "roll back": ("versions", opened("Roll back…", "Roll back"), "Roll back"),
+    "withdraw": ("versions", opened("Withdraw v1…", "Withdraw v1"), "Withdraw v1"),
+    "retrain": ("versions", opened("Retrain now…", "Retrain now"), "Retrain now"),
+    "pause": ("raters", opened("Pause…", "Pause"), "Pause"),
+    "exclude": ("raters", opened("Exclude votes…", "Exclude votes"), "Exclude votes"),
+    "role": ("raters", choose_role, "Give the role"),
+    "make controls": ("raters", show_controls, "Make 20 from pictures"),
+    "retire a control": ("raters", show_controls, "Retire it"),
+    "take out": ("pool?image=1", opened("Take it out of the pool…", "Take it out"), "Take it out"),
+    "make a control": ("pool?image=1", open_control, "Make the control"),
+    "draw": ("playground", ask_drawing, "Draw"),
+}
+LOSSES = {
+    "demoted": lambda engine: give_role(engine, "ann", PersonRole.rater, by="root"),
+    "revoked": lambda engine: revoke_invitations(engine, "ann"),
+}
+SAID = {"demoted": "yours is rater now", "revoked": "this invitation was revoked"}
+
+
+def decided(engine: Engine) -> dict[str, object]:
+    """All that an action may change."""
+    with reading(engine) as session:
+        tables = (Alias, AliasEvent, Control, PoolEvent, RaterEvent, Task, Rater)
+        return {table.__name__: [row.model_dump() for row in session.exec(select(table))] for table in tables}
+
+
+@pytest.fixture
+def rated(engine, draw, publish_version) -> Engine:
+    """A store with a version, votes of two raters, and a control."""
+    draw(6)
+    publish_version(engine, 1)
+    for rater in ("bob", "eve"):
+        shown = next_images(engine, rater, Terms(2, 60), count=6)
+        presses = [Press(f"{rater} {one.image_id}", one.image_id, Verdict.reject) for one in shown]
+        record_votes(engine, rater, presses, Terms(2, 60))
+    draw(1, first_seed=50)
+
+    make_control(engine, 7, Verdict.reject, by="root")
+    return engine
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_an_open_page_does_nothing_for_a_person_who_lost_the_role(rated, beyond: Served, page, loss):
+    for action, (path, prepare, button) in ACTIONS.items():
+        token = invite(rated, "ann", days=1, secret=SECRET, role=PersonRole.admin)
+        page.goto(f"{beyond.url}/naysayer/invited/{token}")
+        page.goto(f"{beyond.url}/{path}")
+        prepare(page)
+        LOSSES[loss](rated)
+        before = decided(rated)
+        last = page.get_by_role("dialog") if page.get_by_role("dialog").count() else page
+        last.get_by_role("button", name=button).last.click()
+        page.get_by_text(SAID[loss]).first.wait_for()
+        assert decided(rated) == before, action
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("path", ["overview", "playground"])
+def test_a_page_that_draws_itself_again_shows_nothing_new(rated, beyond: Served, page, loss, path):
+    token = invite(rated, "ann", days=1, secret=SECRET, role=PersonRole.admin)
+    page.goto(f"{beyond.url}/naysayer/invited/{token}")
+    page.goto(f"{beyond.url}/{path}")
+    if path == "playground":
+        page.get_by_label("Prompt").fill("a red star")
+        page.get_by_role("button", name="Draw").click()
+        page.get_by_text("waiting for the worker").wait_for()
+    else:
+        page.get_by_text("waiting to be rated").wait_for()
+    LOSSES[loss](rated)
+    page.get_by_text(SAID[loss]).first.wait_for()
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_the_same_actions_work_for_a_person_who_kept_the_role(rated, beyond: Served, page):
+    """Without this the test above could not fail."""
+    page.goto(f"{beyond.url}/naysayer/invited/{invite(rated, 'ann', days=1, secret=SECRET, role=PersonRole.admin)}")
+    for action in ("retrain", "pause", "make a control", "take out", "draw"):
+        path, prepare, button = ACTIONS[action]
+        page.goto(f"{beyond.url}/{path}")
+        prepare(page)
+        before = decided(rated)
+        last = page.get_by_role("dialog") if page.get_by_role("dialog").count() else page
+        last.get_by_role("button", name=button).last.click()
+        page.wait_for_timeout(100)
+        for _ in range(50):
+            if decided(rated) != before:
+                break
+            page.wait_for_timeout(100)
+        assert decided(rated) != before, action
