@@ -25,6 +25,7 @@ from torch import Tensor
 
 from feedback.recipe import Recipe
 from feedback.sample.job import Job
+from store.child import end_with
 from store.settings import Settings
 from trainer.base.model import Base, load_base, silence_libraries
 from trainer.base.vae import decode_latents
@@ -71,7 +72,9 @@ def bench_sample(settings: Settings, batch: int, rounds: int, processes: int, *,
     `by_process` has each process's overheads for the form in use.
     """
     measured = partial(measure, settings, batch, rounds, is_wide=is_wide)
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(
+        1, mp_context=get_context("spawn"), initializer=end_with, initargs=(os.getpid(),), max_tasks_per_child=1
+    ) as pool:
         found = [pool.submit(measured).result() for _ in range(processes)]
     names = [f"{rule.replace('-', '_')}_overhead" for rule in STRENGTHS]
     return medians(found) | {"processes": processes, "by_process": {n: [one[n] for one in found] for n in names}}

@@ -14,14 +14,14 @@ def with_this_process(command: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "store.child", str(os.getpid()), *command]
 
 
-def become(parent: int, command: Sequence[str]) -> None:
-    """Runs the command in place of this process. Where the system cannot watch the parent, nothing does."""
+def end_with(parent: int) -> None:
+    """Asks the system to stop this process when its parent ends. Where the system cannot, nothing does."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # it ended before it was watched
             sys.exit(1)
-    os.execv(command[0], list(command))
 
 
 if __name__ == "__main__":
-    become(int(sys.argv[1]), sys.argv[2:])
+    end_with(int(sys.argv[1]))
+    os.execvp(sys.argv[2], sys.argv[2:])

@@ -221,10 +221,15 @@ def _write(folder: Path, document: tomlkit.TOMLDocument) -> Path:
 
 def _reason(fault: Mapping[str, Any], place_of: Callable[[str], str] | None = None) -> str:
     """Which setting cannot be used, where it is read from, and why; never with the value of a secret."""
-    why = fault["msg"].removeprefix("Value error, ")
+    why = fault["msg"].removeprefix("Value error, ").replace("Input should", "it should")
     if not fault["loc"]:
         return why  # of several settings; it names them itself
     field = str(fault["loc"][0])
+    about = Settings.model_fields.get(field)
+    if about is not None and fault["type"] == "string_pattern_mismatch":
+        why = f"it should be {about.description}"
+    if about is not None and about.annotation not in (str, Path):  # a text may hold a secret
+        why += f" (found {str(fault['input'])[:40]!r})"
     place = f" in {place_of(field)}" if place_of else ""
     return f"{PREFIX}{field.upper()}{place} cannot be used: {why}"
 

@@ -6,6 +6,7 @@ rows are kept in a file; a second call continues where the first stopped.
 """
 
 import json
+import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -15,6 +16,7 @@ from typing import NamedTuple
 from bench.loop.meter import Meter
 from bench.loop.rows import Plan, label_of, planned_rows
 from bench.loop.stores import Stores
+from store.child import end_with
 from store.settings import Settings
 
 
@@ -40,7 +42,9 @@ class Finished(NamedTuple):
 def run(settings: Settings, folder: Path, plan: Plan, replicates: Sequence[int], processes: int) -> list[Finished]:
     """The finished rows of all replicates. `folder` keeps stores and rows."""
     folder.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=end_with, initargs=(os.getpid(),)
+    ) as pool:
         is_only_one = min(processes, len(replicates)) == 1
         running = [pool.submit(replicate, settings, folder, plan, seed, is_only_one) for seed in replicates]
         for done in as_completed(running):

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from store.child import with_this_process
 from store.errors import NaysayerError
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -61,7 +62,9 @@ def serving(
     ends by itself or does not answer in time.
     """
     url = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen(command, env=os.environ | dict(environment), stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        with_this_process(command), env=os.environ | dict(environment), stdout=subprocess.DEVNULL
+    )
     try:
         deadline = time.monotonic() + patience_s
         while not answers(url, health):

@@ -41,6 +41,7 @@ from feedback.runs import latest_run
 from feedback.sample.plan import Drawing, Work, record_images
 from feedback.sample.prompts import add_prompts
 from feedback.versions import begin
+from store.child import with_this_process
 from store.engine import reading
 from store.errors import NaysayerError
 from store.layout import layout_of
@@ -148,7 +149,12 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 
 def _run(settings: Settings, *command: str) -> None:
-    subprocess.run(_command(*command), env=os.environ | _environment(settings), check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        with_this_process(_command(*command)),
+        env=os.environ | _environment(settings),
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 def _command(*command: str) -> list[str]:
@@ -229,7 +235,9 @@ def _retraining(settings: Settings) -> Iterator[None]:
     """A retrain that has begun to fit. Raises NaysayerError when it ends too early."""
     engine = open_store(settings)
     environment = os.environ | _environment(settings) | {"NAYSAYER_TRAIN_STEPS": "100000"}
-    process = subprocess.Popen(_command("retrain", "--force"), env=environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        with_this_process(_command("retrain", "--force")), env=environment, stdout=subprocess.DEVNULL
+    )
     try:
         while not _has_begun(engine) and process.poll() is None:
             time.sleep(0.5)

@@ -5,6 +5,7 @@ default and then with one setting changed. A peak is what the kernel counted (`r
 the model.
 """
 
+import os
 import resource
 import tempfile
 import time
@@ -14,6 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from store.child import end_with
 from store.settings import Settings
 
 Rows = dict[str, dict[str, Any]]
@@ -69,7 +71,7 @@ def _row(measure: Any, settings: Settings, changes: dict[str, Any]) -> dict[str,
 
 def _apart(work: Any, settings: Settings) -> Any:
     """What `work(settings)` returns, in a fresh process."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=end_with, initargs=(os.getpid(),)) as pool:
         return pool.submit(work, settings).result()
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from store.child import with_this_process
 from store.errors import BadRequest
 
 SCRIPT = Path("examples/text_to_image/train_text_to_image_lora_sdxl.py")
@@ -173,7 +174,9 @@ def run_child(command: Sequence[str]) -> Ended:
     home = {"PYTHONPATH": str(Path(__file__).parents[2]), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     with tempfile.TemporaryFile("w+") as output:
         began = time.monotonic()
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=os.environ | home)
+        process = subprocess.Popen(
+            with_this_process(command), stdout=output, stderr=subprocess.STDOUT, env=os.environ | home
+        )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         wall_s = time.monotonic() - began

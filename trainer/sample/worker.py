@@ -72,7 +72,7 @@ def generate(settings: Settings, *, once: bool = False) -> int:
         on_step = _claim_keeper(engine, name)
         if not once:
             threading.Thread(target=keep_announcing, args=(engine, settings, stop), daemon=True).start()
-        drawn = 0
+        drawn, is_full = 0, False
         while not stop.is_set():
             try:
                 check_room(settings.data_dir)
@@ -83,9 +83,12 @@ def generate(settings: Settings, *, once: bool = False) -> int:
             except Exception as error:
                 if once or not is_disk_full(error):
                     raise
-                log.warning("disk full: drawing waits until there is room; rating goes on")
+                if not is_full:
+                    log.warning("disk full: drawing waits until there is room; rating goes on")
+                is_full = True
                 stop.wait(FULL_WAIT_S)
                 continue
+            is_full = False
             if not work:
                 if once:
                     break
