@@ -78,6 +78,21 @@ def builtin_model(
 
 
 @app.command()
+def count_tokens() -> None:
+    """Count how much of each prompt the model reads; `prompts import` does it for long ones, and so does the worker."""
+    from functools import partial
+
+    from feedback.sample.cut_prompts import count_read, cut_prompts, cut_sentence
+    from store.migrate import open_store
+    from trainer.base.tokenizers import characters_read, load_tokenizers
+
+    settings = read_settings()
+    engine = open_store(settings)
+    count_read(engine, partial(characters_read, load_tokenizers(settings)))
+    typer.echo(cut_sentence(cut_prompts(engine)) or "the model reads every prompt to its end")
+
+
+@app.command()
 def doctor() -> None:
     """Check this installation, its store and its model; exit 1 when anything is wrong."""
     from trainer.doctor import examine

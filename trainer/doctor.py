@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterable
 from importlib.metadata import distribution, requires, version
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from packaging.requirements import Requirement
 from sqlalchemy import Engine
@@ -11,7 +11,8 @@ from sqlmodel import col, select
 
 from feedback.pool.tally import differences
 from feedback.runs import latest_run
-from feedback.sample.prompts import count_active, has_list
+from feedback.sample.cut_prompts import cut_sentence, first_missed
+from feedback.sample.prompts import count_active, has_list, list_prompts
 from feedback.versions import PLAIN
 from store.engine import has_wal_reset_bug, is_sqlite, reading, sqlite_module
 from store.errors import OtherBase
@@ -154,3 +155,15 @@ def _model(settings: Settings, engine: Engine) -> Iterable[Finding]:
         f"the model {base.name} loads on {base.device} ({base.dtype}): {plain.width}x{plain.height} px, "
         f"{plain.num_inference_steps} steps, guidance {plain.guidance_scale:g}",
     )
+    if cut := _cut(engine, base.pipe):
+        yield Finding(True, cut)
+
+
+def _cut(engine: Engine, pipe: Any) -> str:
+    """Which prompts in use the model does not read to their end; counted only for now, for doctor writes nothing."""
+    from trainer.base.tokenizers import characters_read, tokenizers_of
+
+    used = [prompt for prompt in list_prompts(engine) if prompt.is_active]
+    for prompt in used:
+        prompt.read_characters = characters_read(tokenizers_of(pipe), prompt.text)
+    return cut_sentence([prompt for prompt in used if first_missed(prompt)])

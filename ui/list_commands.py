@@ -1,11 +1,18 @@
 """`naysayer prompts` and `naysayer evaluation`: the lists that pictures are drawn from."""
 
+import subprocess
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from store.settings_file import read_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from feedback.sample.prompts import Imported
 
 KINDS = ".txt, .csv, .tsv, .json, .jsonl, .jsonlines or .ndjson"
 prompts = typer.Typer(no_args_is_help=True, help="The prompt list that pictures are drawn from.")
@@ -59,8 +66,10 @@ def add_prompt(texts: Annotated[list[str], typer.Argument(help="One or more prom
     from store.migrate import open_store
     from ui.words import imported_words
 
-    imported = import_prompts(open_store(read_settings()), texts, source="command line")
+    engine = open_store(read_settings())
+    imported = import_prompts(engine, texts, source="command line")
     typer.echo(imported_words(imported, len(texts)))
+    _say_what_is_cut(engine, imported)
 
 
 @prompts.command("import")
@@ -72,10 +81,26 @@ def import_prompts(file: Annotated[Path, typer.Argument(help=f"{KINDS}; text has
     from ui.words import foreign_words, imported_words
 
     listed = read_prompt_file(file)
-    imported = import_prompts(open_store(read_settings()), [one.text for one in listed], source=file_name(file))
+    engine = open_store(read_settings())
+    imported = import_prompts(engine, [one.text for one in listed], source=file_name(file))
     typer.echo(imported_words(imported, len(listed), file_name(file)))
     if foreign := foreign_words(listed):
         typer.echo(foreign)
+    _say_what_is_cut(engine, imported)
+
+
+def _say_what_is_cut(engine: "Engine", imported: "Imported") -> None:
+    """Has the model's tokenizers count, in a process of their own, because pages and commands load no model."""
+    from feedback.sample.cut_prompts import cut_prompts, cut_sentence, has_uncounted
+
+    if imported.number is None:
+        return
+    if has_uncounted(engine, imported.number):
+        subprocess.run(
+            [sys.executable, "-m", "trainer.commands", "count-tokens"], stdout=subprocess.DEVNULL, check=False
+        )
+    if cut := cut_sentence(cut_prompts(engine, imported.number)):
+        typer.echo(cut)
 
 
 @prompts.command("list")

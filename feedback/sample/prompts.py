@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 
+from feedback.sample.cut_prompts import is_surely_read
 from feedback.sample.list_files import Fault, Row, bad_line, read_rows
 from store.engine import reading, writing
 from store.errors import BadRequest
@@ -63,7 +64,7 @@ def import_prompts(engine: Engine, texts: Iterable[str], source: str) -> Importe
     with writing(engine) as session:
         known = prompts_by_words(session)
         old = [known[key] for key in wanted if key in known]
-        fresh = [Prompt(text=text, is_active=False) for key, text in wanted.items() if key not in known]
+        fresh = [_fresh(text) for key, text in wanted.items() if key not in known]
         new = [*fresh, *(prompt for prompt in old if prompt.import_id is None and not prompt.is_removed)]
         set_aside = sum(not prompt.is_active for prompt in old if prompt not in new)
         if not new:
@@ -142,6 +143,10 @@ def has_list(engine: Engine) -> bool:
     """Whether any prompt was ever put on the list; those of an evaluation set are not on it."""
     with reading(engine) as session:
         return session.exec(select(PromptImport.id).limit(1)).first() is not None
+
+
+def _fresh(text: str) -> Prompt:
+    return Prompt(text=text, is_active=False, read_characters=len(text) if is_surely_read(text) else None)
 
 
 def _fault_of(text: str) -> str:

@@ -36,3 +36,23 @@ def test_evaluation_sets_are_imported_made_and_listed(naysayer, tmp_path):
     naysayer("prompts", "add", "a blue hand")
     assert naysayer("evaluation", "new", "--pairs", "3", "--name", "second").startswith("set 2 (second): 3 pairs")
     assert len(naysayer("evaluation", "list").splitlines()) == 2
+
+
+def test_an_import_says_which_prompts_the_model_does_not_read_to_their_end(naysayer, tmp_path):
+    (tmp_path / "long.txt").write_text("a cup\n" + "a red star above a blue hand, " * 14 + "with a green dog\n")
+    said = naysayer("prompts", "import", "long.txt")
+    assert "the model does not read 1 prompt to its end (it stops before 'above' in 'a red star" in said
+    assert "does not read" not in naysayer("prompts", "add", "a jug")
+
+
+def test_an_import_is_listed_undone_and_restored(naysayer, tmp_path):
+    (tmp_path / "bad.txt").write_text("a (red:1.3) cup\na jug\n")
+    assert "(red:1.3) in line 1" in naysayer("prompts", "import", "bad.txt")
+    assert "2 in use, 0 paused, 0 removed  bad.txt" in naysayer("prompts", "imports")
+    assert naysayer("prompts", "remove", "--import", "1") == "2 prompts removed\n"
+    assert naysayer("prompts", "list") == ""
+    assert "removed" in naysayer("prompts", "list", "--all")
+    assert "2 others, paused or removed before, stay so" in naysayer("prompts", "import", "bad.txt")
+    assert naysayer("prompts", "restore", "--source", "bad.txt") == "2 prompts restored\n"
+    assert naysayer("prompts", "pause", "a  jug") == "1 prompt paused\n"
+    assert naysayer("prompts", "list") == "a (red:1.3) cup\n"

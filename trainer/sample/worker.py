@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from importlib import import_module
 from itertools import groupby
 from pathlib import Path
@@ -27,6 +28,7 @@ from feedback.gate.guardrails import Scorer, measure
 from feedback.policy import pairs_wanted, promotion_mode, rejects_needed, retrains_itself
 from feedback.pool.pool import how_due
 from feedback.rate.display import put_picture
+from feedback.sample.cut_prompts import count_read, cut_prompts, cut_sentence
 from feedback.sample.plan import Wanted, Work, claim_work, drop_claims, keep_claims, record_images
 from feedback.sample.prompts import add_prompts, count_active, has_list
 from feedback.sample.release import release
@@ -43,6 +45,7 @@ from store.process import catch_stop_signals, is_disk_full
 from store.settings import Settings
 from store.tables import TaskKind, TaskStatus
 from trainer.base.model import load_base, silence_libraries
+from trainer.base.tokenizers import characters_read, tokenizers_of
 from trainer.base.weights import pin_revision
 from trainer.sample.playground import draw_asked
 from trainer.sample.preview import now_and_then
@@ -138,6 +141,9 @@ def prepare(engine: Engine, layout: Layout, settings: Settings) -> Sampler:
         from trainer.world.scenes import default_prompts
 
         add_prompts(engine, default_prompts(), source="built-in")
+    count_read(engine, partial(characters_read, tokenizers_of(base.pipe)))
+    if cut := cut_sentence(cut_prompts(engine)):
+        log.warning(cut)
     if count_active(engine) == 0:
         log.warning("no prompt is in use, so nothing can be drawn; `naysayer prompts import FILE` adds some")
     return Sampler(base, layout)
@@ -199,6 +205,7 @@ def draw_and_record(
     recorded = 0
     for number, group in groupby(sorted(work, key=lambda one: one.version), key=lambda one: one.version):
         batch, version = list(group), get_version(engine, number)
+        count_read(engine, partial(characters_read, tokenizers_of(sampler.base.pipe)), {one.prompt_id for one in batch})
         pictures = sampler.draw(version, [one.job for one in batch], on_step)
         stored = [
             (one, put_picture(layout, drawn.png), layout.blobs.put(drawn.latent))
