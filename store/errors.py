@@ -24,6 +24,7 @@ NaysayerError
 ├── NotSignedIn              somebody beyond this machine without a good invitation or account
 ├── NotAllowed               somebody whose role does not include this, or a paused rater
 └── Busy                     somebody else holds the lock; try again later (exit code 75)
+    └── TooFast              votes come faster than a person can judge; none is lost
 
 Each docstring says when the error is raised and, in its second paragraph, what to do; docs/reference/errors.md is made
 from them. Caught only at the two edges: the command line prints the sentence and exits, the pages show it.
@@ -250,3 +251,16 @@ class Busy(NaysayerError):
 
     Try again later.
     """
+
+
+class TooFast(Busy):
+    """Votes under one name came faster than a person can judge; the page keeps them and sends them later.
+
+    Wait: the answer says how long.
+    """
+
+    def __init__(self, rater: str, retry_s: int) -> None:
+        super().__init__(
+            f"the votes of {rater[:80]} come faster than a person can judge; none is lost, try in {retry_s} s"
+        )
+        self.retry_s = retry_s

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, case, func
 from sqlmodel import Session, col, select
 
 from feedback.pool.counts import IN_FIGURES, VOTES, count_drawn, count_outcomes, count_pool, count_votes, is_vote
+from feedback.pool.damage import is_sound
 from feedback.pool.verdicts import outcome_of_counts
 from feedback.rate.raters import find_rater
 from feedback.rate.repeats import answered_repeats
@@ -290,4 +291,5 @@ def _own_current_votes(session: Session, rater_id: int, now: datetime) -> tuple[
 
 def _waiting(session: Session) -> int:
     untouched = ~select(Vote.id).where(Vote.image_id == Image.id).exists()
-    return session.exec(select(func.count(col(Image.id))).where(col(Image.is_queued), untouched)).one()
+    waiting = select(func.count(col(Image.id))).where(col(Image.is_queued), untouched, is_sound())
+    return session.exec(waiting).one()

@@ -1,5 +1,6 @@
 """Pictures whose file was lost or altered: they are shown to nobody until the file is as it was stored."""
 
+import errno
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Engine, delete
@@ -21,6 +22,12 @@ class Damaged(NamedTuple):
 def is_sound() -> ColumnElement[bool]:
     """Condition: nobody found the image's file lost or altered."""
     return ~select(Damage.image_id).where(Damage.image_id == Image.id).exists()
+
+
+def is_lasting(error: DamagedStore) -> bool:
+    """True when the file itself is bad; false when it could not be read now, as with too many open files."""
+    cause = error.__cause__
+    return not isinstance(cause, OSError) or cause.errno in (errno.ENOENT, errno.EIO)
 
 
 def set_aside(engine: Engine, sha256: str) -> None:

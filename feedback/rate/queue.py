@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine, delete, func, insert, update
 from sqlmodel import Session, col, select
 
-from feedback.pool.damage import set_aside
+from feedback.pool.damage import is_lasting, set_aside
 from feedback.rate import queue_sql as candidates
 from feedback.rate.display import shown_bytes
 from feedback.rate.raters import rater_of
@@ -30,8 +30,9 @@ NEAR, FAR = 256, 5000
 """How many queued pictures are read at the second try and at the last, so that a long queue is never read whole."""
 REPEAT_AFTER, REPEAT_REACH = 30, 40
 """A repeat was judged at least REPEAT_AFTER of the rater's pictures ago, at most 2 REPEAT_AFTER + REPEAT_REACH."""
-CROWD, TAKEN_OVER = 16, 4
-"""Where more than CROWD raters hold all that is queued, who would get nothing gets TAKEN_OVER of their pictures."""
+PROTECTED, CROWD, TAKEN_OVER = 12, 8, 4
+"""Who would get nothing gets TAKEN_OVER pictures that others hold beyond the first PROTECTED of each, or any of theirs
+where more than CROWD raters hold pictures: neither hoarding nor invented names leave a rater without work."""
 
 
 class Shown(NamedTuple):
@@ -70,7 +71,9 @@ def next_sound(engine: Engine, layout: Layout, rater: str, terms: Terms) -> Show
     while shown := next_images(engine, rater, terms, count=1):
         try:
             shown_bytes(layout, shown[0].sha256)
-        except DamagedStore:
+        except DamagedStore as error:
+            if not layout.blobs.root.is_dir() or not is_lasting(error):
+                raise
             set_aside(engine, shown[0].sha256)
         else:
             return shown[0]
@@ -117,32 +120,34 @@ class _Picker:
     def find_fresh(self, count: int, reserved: Sequence[Shown]) -> list[Shown]:
         """Pictures that are open to this rater and not reserved yet, in a different order for each rater.
 
-        In a crowd that reserved everything, a few of the others' pictures: invented names leave everybody work.
+        Where others hold all of them, a few that they do not need soon.
         """
         held = [image.image_id for image in reserved]
-        found = self._find_open(count, held)
-        if found or held or self._count_holders() <= CROWD:
-            return found
-        return self._find_open(min(count, TAKEN_OVER), held, is_taken_over=True)
+        found = self._find_open(count, held, (count + 8, NEAR, FAR))
+        return found if found or held or not count else self._take_over(min(count, TAKEN_OVER))
 
-    def _find_open(self, count: int, held: Sequence[int], *, is_taken_over: bool = False) -> list[Shown]:
+    def _find_open(
+        self, count: int, held: Sequence[int], windows: Sequence[int], protected: int | None = None
+    ) -> list[Shown]:
         found: list[Shown] = []
         start = self.chance.randrange(PLACES)
-        for window in (count + 8, NEAR, FAR):
+        for window in windows:
             for is_before in (False, True):
                 if len(found) >= count:
                     return found
                 found += self._run(
-                    candidates.open_images(is_before, is_taken_over),
+                    candidates.open_images(is_before, protected is not None),
                     count=count - len(found),
                     without=[*held, *(image.image_id for image in found)],
                     start=start,
                     window=window,
+                    protected=protected,
                 )
         return found
 
-    def _count_holders(self) -> int:
-        return int(self.session.execute(candidates.count_holders(), self.values | {"window": FAR}).scalar_one())
+    def _take_over(self, count: int) -> list[Shown]:
+        holders = self.session.execute(candidates.count_holders(), self.values | {"window": FAR}).scalar_one()
+        return self._find_open(count, [], [NEAR], protected=0 if holders > CROWD else PROTECTED)
 
     def mix_in(self, images: Sequence[Shown], mix: Mix) -> list[Shown]:
         """The pictures with controls and repeats between them, by a chance that depends only on rater and picture."""

@@ -27,6 +27,7 @@ from store.tables import Control, CurrentVote, Image, ImageTally, Lease, Origin,
 
 LaterVote = aliased(Vote)  # made once: making it is a quarter of the cost of recording a vote
 OtherLease = aliased(Lease)
+EarlierLease = aliased(Lease)
 TwinImage = aliased(Image)
 
 ME, COUNT = bindparam("me", type_=Integer), bindparam("count", type_=Integer)
@@ -55,7 +56,8 @@ def reserved_images() -> Select:
 def open_images(is_before: bool, is_taken_over: bool = False) -> Select:
     """Pictures open to this rater, in the order of the shuffled queue, among the nearest `window` queued ones.
 
-    From the place `start` on, or before it; those reserved for others only if they may be taken over.
+    From the place `start` on, or before it. Reserved for others are all that they hold; where pictures may be taken
+    over, only the first `protected` of each.
     """
     place, start = col(Image.shuffle), bindparam("start", type_=Integer)
     near = (
@@ -166,14 +168,17 @@ def count_holders() -> Select:
 
 def _has_room(is_taken_over: bool = False) -> ColumnElement[bool]:
     """For a rater without a vote on the image, so that every vote on it is another rater's."""
-    votes = select_one(ImageTally.rejects + ImageTally.keeps).where(ImageTally.image_id == Image.id).scalar_subquery()
-    wanted = func.coalesce(Image.overlap, OVERLAP)
-    if is_taken_over:
-        return func.coalesce(votes, 0) < wanted
     taken = (
         select_one(func.count(col(OtherLease.id)))
         .where(OtherLease.image_id == Image.id, OtherLease.rater_id != ME)
         .where(still_lasts(OtherLease.expires_at, NOW, LATEST))
-        .scalar_subquery()
     )
-    return func.coalesce(votes, 0) + taken < wanted
+    if is_taken_over:
+        earlier = select_one(func.count(col(EarlierLease.id))).where(
+            EarlierLease.rater_id == OtherLease.rater_id,
+            still_lasts(EarlierLease.expires_at, NOW, LATEST),
+            col(EarlierLease.id) < OtherLease.id,
+        )
+        taken = taken.where(earlier.scalar_subquery() < bindparam("protected", type_=Integer))
+    votes = select_one(ImageTally.rejects + ImageTally.keeps).where(ImageTally.image_id == Image.id).scalar_subquery()
+    return func.coalesce(votes, 0) + taken.scalar_subquery() < func.coalesce(Image.overlap, OVERLAP)

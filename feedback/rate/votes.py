@@ -118,6 +118,13 @@ def take_votes(engine: Engine, rater: str, presses: Sequence[Press], terms: Term
     return record_votes(engine, rater, known, terms)
 
 
+def has_voted(engine: Engine, rater: str) -> bool:
+    """True for a name that gave a vote."""
+    with reading(engine) as session:
+        me = select_rows(col(Rater.id)).where(col(Rater.name) == clean_name(rater)).scalar_subquery()
+        return session.execute(select_rows(col(Vote.id)).where(col(Vote.rater_id) == me).limit(1)).first() is not None
+
+
 def sha256_of_number(engine: Engine, number: int) -> str:
     """The hash of the picture that raters know by this number; empty for none."""
     again = select_rows(col(Image.sha256)).join(Repeat, col(Repeat.image_id) == Image.id)

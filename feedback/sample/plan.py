@@ -11,6 +11,7 @@ from sqlalchemy import Engine, delete, func, update
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
+from feedback.pool.damage import is_sound
 from feedback.reservations import CLAIM_S, latest_end, still_lasts
 from feedback.sample.evaluation import (
     FIRST_EVALUATION_SEED,
@@ -216,6 +217,7 @@ def _free(session: Session, versions: Sequence[int], wanted: Wanted, now: dateti
             col(Image.version).in_(versions) | (Image.origin == Origin.evaluation),
             nobody_judged(),
             ~select(Lease.id).where(Lease.image_id == Image.id, lasts).exists(),
+            is_sound(),
         )
     ).one()
 

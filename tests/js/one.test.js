@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { data, FakeServer, openPage, press, settle } from "./page.js";
+import { data, FakeServer, LoadedImage, openPage, press, settle } from "./page.js";
 import { actionOf } from "../../ui/rate/page/keys.js";
 
 let page;
@@ -41,9 +41,86 @@ test("a held key, a shortcut of the browser, and a key in a text field give no v
 });
 
 test("a keyboard without Latin letters votes by the place of the key", () => {
-  assert.equal(actionOf(data.keys.one, { key: "о", code: "KeyJ" }), "reject");
-  assert.equal(actionOf(data.keys.one, { key: "j", code: "KeyC" }), "reject");
-  assert.equal(actionOf(data.keys.one, { key: "c", code: "KeyJ" }), undefined);
+  const actions = (mode, key, code, more = {}) => actionOf(data.keys[mode], { key, code, ...more });
+  assert.equal(actions("one", "о", "KeyJ"), "reject"); // Cyrillic
+  assert.equal(actions("one", "ح", "KeyP"), undefined); // Arabic
+  assert.equal(actions("one", "لا", "KeyB"), "blur"); // one key, two characters
+  assert.equal(actions("one", "κ", "KeyK"), "keep"); // Greek
+  assert.equal(actions("one", "ד", "KeyS"), "skip"); // Hebrew
+  assert.equal(actions("one", "ま", "KeyJ"), "reject"); // kana
+  assert.equal(actions("sweep", "Ч", "KeyX", { shiftKey: true }), "pick");
+  assert.equal(actions("page", "؟", "Slash", { shiftKey: true }), "help");
+  assert.equal(actions("page", "ظ", "Slash"), undefined);
+  assert.equal(actions("one", "j", "KeyC"), "reject"); // Dvorak: by the letter on the key
+  assert.equal(actions("one", "c", "KeyJ"), undefined);
+  assert.equal(actions("one", "z", "KeyW"), "zoom"); // AZERTY
+});
+
+const LAYOUTS = {
+  "US": [["1", "Digit1"], ["2", "Digit2"], ["9", "Digit9"]],
+  "US with Shift": [["!", "Digit1", { shiftKey: true }], ["(", "Digit9", { shiftKey: true }]],
+  "AZERTY": [["&", "Digit1"], ["é", "Digit2"], ["ç", "Digit9"]],
+  "AZERTY with Shift": [["1", "Digit1", { shiftKey: true }], ["9", "Digit9", { shiftKey: true }]],
+  "Czech": [["+", "Digit1"], ["ě", "Digit2"], ["í", "Digit9"]],
+  "Vietnamese": [["ă", "Digit1"], ["Dead", "Digit5"]],
+  "Thai": [["ๅ", "Digit1"], ["/", "Digit2"]],
+  "Persian": [["۱", "Digit1"], ["۹", "Numpad9"]],
+  "number pad": [["1", "Numpad1"], ["9", "Numpad9"]],
+  "a screen's keyboard": [["3", ""]],
+};
+for (const [layout, keys] of Object.entries(LAYOUTS))
+  test(`the digits give the reasons: ${layout}`, async () => {
+    await open();
+    for (const [key, code, more] of keys) {
+      const number = Number(/\d$/.exec(code || key)[0]);
+      press(key, { code, ...more });
+      assert.deepEqual([...page.mode.annotations.reasons], [data.reasons[number - 1]], `${key} ${code}`);
+      press(key, { code, ...more });
+      assert.equal(page.mode.annotations.reasons.size, 0);
+    }
+  });
+
+test("a number pad without Num Lock, the 0 and an input method give no reason and no vote", async () => {
+  await open();
+  press("End", { code: "Numpad1" });
+  press("End", { code: "Numpad1", shiftKey: true });
+  press("0", { code: "Digit0" });
+  press("j", { code: "KeyJ", isComposing: true });
+  press("Process", { code: "KeyJ" });
+  press("j", { code: "KeyJ", keyCode: 229 });
+  press("1", { code: "Digit1", isComposing: true });
+  await settle();
+  assert.equal(page.mode.annotations.reasons.size, 0);
+  assert.deepEqual(server.verdicts, []);
+});
+
+test("while a dialog is open no key votes, on any layout", async () => {
+  await open();
+  for (const name of ["history", "help"]) {
+    page.$(`.${name}`).showModal();
+    for (const [key, code] of [["о", "KeyJ"], ["j", "KeyC"], ["&", "Digit1"]]) press(key, { code });
+    page.$(`.${name}`).close();
+  }
+  await settle();
+  assert.deepEqual(server.verdicts, []);
+  assert.equal(page.mode.annotations.reasons.size, 0);
+});
+
+test("a picture whose file is damaged makes room for the next one at once", async () => {
+  server = new FakeServer(3);
+  LoadedImage.broken.add("1");
+  globalThis.fetch = async (path, { body }) => {
+    const answer = server.answer(path, JSON.parse(body));
+    server.damaged.add(1); // it was given once, before anybody asked for the file
+    return answer;
+  };
+  page = await openPage(server);
+  await settle();
+  LoadedImage.broken.clear();
+  assert.equal(page.mode.current?.id, 2);
+  press("j");
+  await settle();
+  assert.deepEqual(server.verdicts, [[2, "reject"]]);
 });
 
 test("undo takes back the last vote, and its picture is next again", async () => {

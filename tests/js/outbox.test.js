@@ -40,6 +40,27 @@ test("the pause between tries doubles up to its limit and starts again after an 
   assert.equal(page.sender.waitMs, 1);
 });
 
+test("a server that asks for a pause gets it, with every vote after it, and the page says why", async () => {
+  const server = new FakeServer(5);
+  page = await openPage(server, { limits: QUICK });
+  server.pauseS = 0.2;
+  press("j");
+  await until(() => page.sender.notBefore > 0);
+  const asked = server.requests;
+  press("k");
+  press("j");
+  window.dispatchEvent(new window.Event("online"));
+  await new Promise((done) => setTimeout(done, 50));
+  const sentEarly = server.requests - asked;
+  assert.equal(unsentVotes().length, 3);
+  assert.match(page.$(".note").textContent, /Too many votes at once\. 3 votes waiting to be sent/);
+  server.pauseS = 0;
+  await until(() => unsentVotes().length === 0);
+  assert.ok(sentEarly <= 3, "only pictures were asked for");
+  assert.deepEqual(server.verdicts, [[1, "reject"], [2, "keep"], [3, "reject"]]);
+  assert.equal(page.$(".note").textContent, "");
+});
+
 test("a malformed vote is dropped, said, and does not hold up the others", async () => {
   const server = new FakeServer(4);
   server.malformed.add(2);

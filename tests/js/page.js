@@ -16,11 +16,12 @@ class Observer {
   disconnect() {}
 }
 class LoadedImage {
+  static broken = new Set(); // the last parts of addresses that fail
   constructor() {
     const img = window.document.createElement("img");
     img.decode = async () => {};
     Object.defineProperties(img, { naturalWidth: { value: 64 }, naturalHeight: { value: 64 } });
-    setTimeout(() => img.onload?.());
+    setTimeout(() => (LoadedImage.broken.has(img.src.split("/").at(-1)) ? img.onerror?.() : img.onload?.()));
     return img;
   }
 }
@@ -31,28 +32,37 @@ Object.assign(globalThis, {
   requestAnimationFrame: (act) => setTimeout(act),
 });
 
+export { LoadedImage };
 const { RatingPage } = await import("../../ui/rate/page/rating.js");
 
-/** A server that holds pictures and remembers the votes it took, by request id. `isDown`: it answers nothing. */
+/**
+ * A server that holds pictures and remembers the votes it took, by request id. `isDown`: it answers nothing; `pauseS`:
+ * it takes no votes for so many seconds; `damaged`: the files of these pictures are bad.
+ */
 export class FakeServer {
   constructor(count) {
     this.images = Array.from({ length: count }, (_, place) => ({
       id: place + 1, url: `/naysayer/image/${place + 1}`, prompt: `prompt ${place + 1}`, width: 64, height: 64,
     }));
-    Object.assign(this, { votes: new Map(), requests: 0, isDown: false, malformed: new Set() });
+    Object.assign(this, {
+      votes: new Map(), requests: 0, isDown: false, pauseS: 0, malformed: new Set(), damaged: new Set(),
+    });
     globalThis.fetch = async (path, { body }) => this.answer(path, JSON.parse(body));
   }
 
   answer(path, body) {
     this.requests += 1;
     if (this.isDown) throw new TypeError("Failed to fetch");
-    const reply = (content, status = 200) => ({ ok: status === 200, status, json: async () => content });
+    const reply = (content, status = 200, headers = {}) => ({
+      ok: status === 200, status, headers: new Map(Object.entries(headers)), json: async () => content,
+    });
     const state = { progress: { today: this.votes.size }, due: { new_rejects: 0, needed: 50 }, run: null };
     if (path.endsWith("/next")) {
       const voted = new Set([...this.votes.values()].map((vote) => vote.image_id));
-      const images = this.images.filter(({ id }) => !voted.has(id)).slice(0, body.count);
+      const images = this.images.filter(({ id }) => !voted.has(id) && !this.damaged.has(id)).slice(0, body.count);
       return reply({ images: structuredClone(images), recent: [], ...state });
     }
+    if (this.pauseS) return reply({ error: "too many votes at once" }, 429, { "retry-after": String(this.pauseS) });
     if (body.votes.some((vote) => this.malformed.has(vote.image_id))) return reply({ error: "malformed" }, 400);
     for (const vote of body.votes) this.votes.set(vote.request_id, vote);
     return reply({ receipts: body.votes.map(({ request_id }) => ({ request_id, refused: "" })), ...state });

@@ -25,10 +25,11 @@ from feedback.rate.queue import Shown, next_sound
 from feedback.rate.raters import clean_name
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, recent_votes, take_votes
-from store.errors import BadRequest, InputError, NaysayerError, NotAllowed, NotSignedIn
+from store.errors import BadRequest, InputError, NaysayerError, NotAllowed, NotSignedIn, TooFast
 from store.layout import layout_of
 from store.settings import Settings
 from store.tables import Verdict, utc_now
+from ui.rate.pace import pace_of
 from ui.rate.page_data import DONE, KEYS, LIMITS, REASONS, enlargement
 from ui.rate.routes import body_of, malformed, wait_for_tick
 from ui.signin.invitation_link import identify_sender
@@ -73,6 +74,10 @@ def plain_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route
             fields = parse_qs((await body_of(request)).decode(), max_num_fields=MAX_FIELDS)
             rater = await run_in_threadpool(_rater, request, _one(fields, "rater"))
             verdict = await run_in_threadpool(record, engine(), settings, rater, fields)
+        except TooFast as error:
+            answer = await _answer(request, _one(fields, "rater"), str(error), 429)
+            answer.headers["retry-after"] = str(error.retry_s)
+            return answer
         except (NaysayerError, ValueError) as error:
             return await _answer(request, _one(fields, "rater"), str(error), 400)
         await wait_for_tick(began)
@@ -134,6 +139,7 @@ def record(engine: Engine, settings: Settings, rater: str, fields: dict[str, lis
             | {"verdict": _one(fields, "verdict"), "decided_at": utc_now(), "page": "plain", "reasons": reasons}
             | {"image_id": int(given["image_id"])}
         )
+    pace_of(settings).take(rater, 1)
     [receipt] = take_votes(engine, rater, [press], Terms.of(settings))
     if receipt.refused:
         raise BadRequest(receipt.refused)

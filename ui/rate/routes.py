@@ -20,11 +20,12 @@ from feedback.policy import rejects_needed
 from feedback.pool.pool import how_due
 from feedback.rate.queue import Shown, next_images
 from feedback.rate.terms import Terms
-from feedback.rate.votes import Press, Receipt, recent_votes, take_votes
-from store.errors import BadRequest, InputError, NaysayerError, NotAllowed, NotSignedIn
+from feedback.rate.votes import Press, Receipt, has_voted, recent_votes, take_votes
+from store.errors import BadRequest, InputError, NaysayerError, NotAllowed, NotSignedIn, TooFast
 from store.settings import Settings
 from store.tables import RunStatus
 from ui.rate.gauge import gauge_of
+from ui.rate.pace import newcomers_of, pace_of
 from ui.rate.page_data import LIMITS
 from ui.signin.invitation_link import identify_sender, refuse
 from ui.web.pictures import IMAGES, rater_path, send_image
@@ -78,8 +79,10 @@ def routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
 
     async def give_next(request: Request) -> Answer:
         """The next pictures for a rater, and the rater's last votes."""
-        body = await _read(request, NextBody)
-        return await run_in_threadpool(next_answer, engine(), settings, _as_signed_in(request, body))
+        body = _as_signed_in(request, await _read(request, NextBody))
+        address = request.client.host if request.client else ""
+        hand = await run_in_threadpool(hand_of, engine(), settings, address, body)
+        return await run_in_threadpool(next_answer, engine(), settings, body.model_copy(update={"count": hand}))
 
     async def take_votes(request: Request) -> Answer:
         """A receipt for each vote, once all are on disk."""
@@ -119,8 +122,19 @@ def next_answer(engine: Engine, settings: Settings, body: NextBody) -> Answer:
     }
 
 
+def hand_of(engine: Engine, settings: Settings, address: str, body: NextBody) -> int:
+    """How many pictures this rater is given: fewer for a new name where many names of one address are new."""
+    if settings.sign_in != "name" or has_voted(engine, body.rater):
+        return body.count
+    return newcomers_of(settings).hand(address, body.rater, body.count)
+
+
 def votes_answer(engine: Engine, settings: Settings, body: VotesBody) -> Answer:
-    """A receipt for every press, given once all of them are committed. Raises BadRequest when none can be read."""
+    """A receipt for every press, given once all of them are committed.
+
+    Raises TooFast before any is taken, BadRequest when none can be read.
+    """
+    pace_of(settings).take(body.rater, len(body.votes))
     refused = [vote for vote in body.votes if isinstance(vote, Receipt)]
     presses = [vote for vote in body.votes if isinstance(vote, Press)]
     if refused and not presses:
@@ -191,7 +205,7 @@ def _first_fault(error: ValidationError) -> str:
 def _in_json(answer: Callable[[Request], Awaitable[Answer]]) -> Callable[[Request], Awaitable[Response]]:
     """An endpoint that answers in JSON: our own errors with their sentence, any other error as 500 and in the log.
 
-    400: the request will never be accepted. 503: the page keeps its votes and tries again.
+    400: the request will never be accepted. 429, 503: the page keeps its votes and tries again.
     """
 
     @wraps(answer)
@@ -202,6 +216,8 @@ def _in_json(answer: Callable[[Request], Awaitable[Answer]]) -> Callable[[Reques
             return refuse(str(error))
         except NotAllowed as error:
             return JSONResponse({"error": str(error)}, status_code=403)
+        except TooFast as error:
+            return JSONResponse({"error": str(error)}, status_code=429, headers={"retry-after": str(error.retry_s)})
         except NaysayerError as error:
             status = 400 if isinstance(error, InputError) else 503
             return JSONResponse({"error": str(error)}, status_code=status)

@@ -14,6 +14,7 @@ from feedback.rate.votes import Press, recent_votes, take_votes
 from store.errors import NaysayerError
 from store.layout import layout_of
 from store.tables import Verdict, utc_now
+from ui.rate.pace import pace_of
 from ui.rate.page_data import enlargement
 from ui.signin.powers import callback, guard, require, store_of
 from ui.web.phrases import plural
@@ -86,6 +87,7 @@ def _on_screen(rater: str) -> OnScreen | None:
 def _vote(on_screen: OnScreen, verdict: Verdict) -> None:
     press = Press(on_screen.request_id, on_screen.image.number, verdict, "simple", on_screen.shown_at, utc_now())
     try:
+        pace_of(settings()).take(on_screen.rater, 1)
         [receipt] = take_votes(engine(), on_screen.rater, [press], Terms.of(settings()))
         st.session_state[NOTE] = receipt.refused
     except NaysayerError as error:

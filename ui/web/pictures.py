@@ -5,7 +5,7 @@ import logging
 from sqlalchemy import Engine
 from starlette.responses import JSONResponse, Response
 
-from feedback.pool.damage import set_aside
+from feedback.pool.damage import is_lasting, set_aside
 from feedback.rate.display import PNG, shown_bytes
 from feedback.rate.votes import sha256_of_number
 from store.errors import DamagedStore
@@ -50,8 +50,8 @@ def send_image(engine: Engine, settings: Settings, name: str) -> Response:
         except (ValueError, OSError):
             data = b""
         except DamagedStore as error:
-            if not layout.blobs.root.is_dir():  # a disk that is not there now is not a store without pictures
-                return JSONResponse({"error": f"the folder {layout.blobs.root} is missing"}, status_code=503)
+            if not layout.blobs.root.is_dir() or not is_lasting(error):
+                return JSONResponse({"error": str(error)}, status_code=503)
             log.warning("%s; its pictures are shown to nobody", error)
             set_aside(engine, sha256)
     kind = next((kind for start, kind in KINDS if data.startswith(start)), None)

@@ -18,6 +18,7 @@ LETTER = "naysayer version 7"
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
+    (tmp_path / "data").mkdir()
     return Layout(tmp_path / "data")
 
 
@@ -100,7 +101,6 @@ def test_a_picture_that_cannot_be_encoded_is_shown_as_it_is(layout, caplog):
 
 
 def test_a_copy_that_cannot_be_written_costs_nobody_the_picture(layout):
-    layout.root.mkdir()
     (layout.root / "display").write_text("not a folder")
     original = png_of(320)
     assert shown_bytes(layout, put_picture(layout, original)) == original
@@ -115,6 +115,6 @@ def test_no_backup_carries_copies_or_the_key_and_a_restored_store_makes_its_own(
     elsewhere = settings.model_copy(update={"data_dir": tmp_path / "restored"})
     restore(tmp_path / "backup.tar", elsewhere)
     restored = layout_of(elsewhere)
-    assert sorted(path.name for path in restored.root.iterdir()) == ["blobs", "naysayer.db"]
+    assert sorted(path.name for path in restored.root.iterdir()) == ["blobs", "naysayer.db", "versions"]
     restored.blobs.put(layout.blobs.get(sha256))
     assert shown_bytes(restored, sha256) == shown_bytes(layout, sha256)

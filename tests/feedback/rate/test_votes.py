@@ -1,22 +1,33 @@
+import itertools
 import multiprocessing
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from multiprocessing.synchronize import Barrier
 
 import pytest
 from pydantic import ValidationError
 from sqlalchemy import Engine, func
-from sqlmodel import select
+from sqlmodel import col, select
 
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
-from feedback.rate.votes import Point, Press, Receipt, recent_votes, record_votes
-from store.engine import reading
+from feedback.rate.votes import (
+    Point,
+    Press,
+    Receipt,
+    has_voted,
+    recent_votes,
+    record_votes,
+    sha256_of_number,
+    take_votes,
+)
+from store.engine import reading, writing
 from store.errors import BadRequest
+from store.files import sha256_of
 from store.migrate import open_store
 from store.settings import Settings
-from store.tables import Verdict, Vote
+from store.tables import END_NUMBER, FIRST_NUMBER, Image, Lease, Rater, Repeat, Verdict, Vote, utc_now
 
 REQUEST = count()
 
@@ -200,3 +211,90 @@ def test_a_bad_name_records_nothing(any_engine: Engine, fill: Callable) -> None:
         vote(any_engine, "  ", 1)
     with reading(any_engine) as session:
         assert session.exec(select(func.count()).select_from(Vote)).one() == 0
+
+
+def numbers_of(engine: Engine, rater: str) -> dict[int, int]:
+    return {image.image_id: image.number for image in next_images(engine, rater, Terms(2, 600), count=9)}
+
+
+def taken(engine: Engine, rater: str, number: int, verdict: Verdict = Verdict.reject) -> str:
+    [receipt] = take_votes(engine, rater, [Press(f"request {next(REQUEST)}", number, verdict)], Terms(2, 600))
+    return receipt.refused
+
+
+def test_a_page_names_pictures_by_their_public_numbers_and_never_by_rows(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    numbers = numbers_of(any_engine, "ann")
+    assert all(FIRST_NUMBER <= number < END_NUMBER for number in numbers.values())
+    assert len(set(numbers.values())) == 6
+    assert taken(any_engine, "ann", numbers[3]) == ""
+    for wrong in (1, 3, 999, numbers[3] + 1, 2**62):
+        assert "never shown to this rater" in taken(any_engine, "ann", wrong)
+    assert rows(any_engine) == [(3, Verdict.reject)]
+
+
+def test_numbers_tell_nothing_of_the_order_of_the_pictures(engine: Engine, fill: Callable) -> None:
+    ids = fill(engine, images=400)
+    with reading(engine) as session:
+        numbers = dict(session.exec(select(Image.id, Image.number)).all())
+    rising = sum(numbers[one] < numbers[other] for one, other in itertools.pairwise(ids))
+    assert 150 < rising < 250
+
+
+def test_a_page_that_was_open_before_the_upgrade_votes_on_what_it_was_given_then(
+    any_engine: Engine, fill: Callable
+) -> None:
+    first, second, third, *_ = fill(any_engine)
+    numbers_of(any_engine, "ann")
+    numbers_of(any_engine, "bob")
+    with writing(any_engine) as session:  # as the migration does with the reservations it finds
+        given = select(Lease).join(Rater).where(Rater.name == "ann", col(Lease.image_id).in_([first, second]))
+        for lease in session.exec(given):
+            lease.knows_row = True
+            session.add(lease)
+    assert taken(any_engine, "ann", first) == ""
+    assert "never shown" in taken(any_engine, "ann", third), "or a rater could learn which row a picture is"
+    assert "never shown" in taken(any_engine, "bob", first)
+    next_images(any_engine, "ann", Terms(2, 600), count=9, now=utc_now() + timedelta(seconds=601))
+    assert taken(any_engine, "ann", second, Verdict.keep) == "", "also when it was given again meanwhile"
+    assert taken(any_engine, "ann", first, Verdict.undo) == ""
+    assert rows(any_engine) == [(first, Verdict.reject), (second, Verdict.keep), (first, Verdict.undo)]
+
+
+def test_both_numbers_of_a_repeat_reach_its_picture_and_only_for_its_rater(any_engine: Engine, fill: Callable) -> None:
+    [image] = fill(any_engine, images=1)
+    number = numbers_of(any_engine, "ann")[image]
+    assert numbers_of(any_engine, "bob")[image] == number
+    assert taken(any_engine, "ann", number) == ""
+    with writing(any_engine) as session:
+        first = session.exec(select(Vote)).one()
+        again = Repeat(rater_id=first.rater_id, image_id=image, first_vote_id=first.id or 0)
+        session.add(again)
+    assert again.number != number
+    assert "never shown" in taken(any_engine, "bob", again.number)
+    assert taken(any_engine, "ann", again.number, Verdict.keep) == ""
+    assert taken(any_engine, "ann", number, Verdict.undo) == ""
+    assert {sha256_of_number(any_engine, one) for one in (number, again.number)} == {sha256_of(b"picture 0")}
+    assert sha256_of_number(any_engine, image) == ""
+
+
+def test_a_repeat_is_not_in_the_history_before_it_is_answered(any_engine: Engine, fill: Callable) -> None:
+    first, second = fill(any_engine, images=2)
+    numbers = numbers_of(any_engine, "ann")
+    for image in (first, second):
+        vote(any_engine, "ann", image)
+    with writing(any_engine) as session:
+        voted = session.exec(select(Vote).where(Vote.image_id == first)).one()
+        session.add(again := Repeat(rater_id=voted.rater_id, image_id=first, first_vote_id=voted.id or 0))
+    assert [image.number for image, _ in recent_votes(any_engine, "ann")] == [numbers[second]]
+    vote(any_engine, "ann", first, Verdict.keep)
+    assert [image.number for image, _ in recent_votes(any_engine, "ann")] == [again.number, numbers[second]]
+
+
+def test_a_name_has_voted_from_its_first_vote_on(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    show(any_engine, "ann")
+    assert not has_voted(any_engine, "ann")
+    vote(any_engine, "ann", 1)
+    assert has_voted(any_engine, " ann ")
+    assert not has_voted(any_engine, "nobody")

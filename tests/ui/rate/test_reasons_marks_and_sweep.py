@@ -83,6 +83,47 @@ def test_reasons_and_marks_travel_with_the_vote_and_never_with_the_next(page, se
     ]
 
 
+def press_on(page: Page, layout: dict[str, tuple[str, str, int]], names: str) -> None:
+    """What Chromium sends for keys of another layout: the character, the place, and Shift (8) or none (0)."""
+    keyboard = page.context.new_cdp_session(page)
+    for name in names.split():
+        key, code, shift = layout[name]
+        pressed = {"key": key, "code": code, "modifiers": shift}
+        keyboard.send("Input.dispatchKeyEvent", {"type": "keyDown", "text": key, **pressed})
+        keyboard.send("Input.dispatchKeyEvent", {"type": "keyUp", **pressed})
+
+
+AZERTY = {
+    "1": ("&", "Digit1", 0),
+    "2": ("é", "Digit2", 0),
+    "shift-3": ("3", "Digit3", 8),
+    "j": ("j", "KeyJ", 0),
+    "k": ("k", "KeyK", 0),
+}
+CZECH = {"1": ("+", "Digit1", 0), "4": ("č", "Digit4", 0), "j": ("j", "KeyJ", 0), "x": ("x", "KeyX", 0)}
+RUSSIAN = {"1": ("1", "Digit1", 0), "j": ("о", "KeyJ", 0), "k": ("л", "KeyK", 0), "x": ("ч", "KeyX", 0)}
+
+
+def test_keys_of_other_layouts_vote_and_give_reasons_by_their_place(page, served, engine, draw):
+    draw(13)
+    begin_rating(page, served)
+    for layout, names in ((AZERTY, "1 2 shift-3 j"), (CZECH, "1 4 j"), (RUSSIAN, "1 j"), (RUSSIAN, "k")):
+        expect(page.locator(IMAGE)).to_be_visible(timeout=30_000)
+        press_on(page, layout, names)
+    all_sent(page)
+    reasons, _ = added(engine)
+    given = Counter(row.vote_id for row in reasons)
+    assert [(vote.verdict, given[vote.id]) for vote in votes(engine)] == [
+        (Verdict.reject, 3),
+        (Verdict.reject, 2),
+        (Verdict.reject, 1),
+        (Verdict.keep, 0),
+    ]
+    sweep(page, 9)
+    press_on(page, RUSSIAN, "x")
+    expect(page.locator(".cell[aria-pressed=true]")).to_have_count(1)
+
+
 def test_an_undone_vote_comes_back_without_reasons_and_marks(page, served, engine, draw):
     draw(3)
     begin_rating(page, served)

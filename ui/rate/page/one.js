@@ -1,6 +1,6 @@
 // One picture at a time, as large as the stage allows. Has the same methods as sweep.js.
 import { Annotations } from "./annotations.js";
-import { actionOf } from "./keys.js";
+import { actionOf, digitOf } from "./keys.js";
 import { Viewer } from "./viewer.js";
 
 const MARGIN_PX = 8;
@@ -68,9 +68,9 @@ export class OneMode {
 
   /** What this key does; undefined for a key without an action. */
   key(event) {
-    if (event.shiftKey) return undefined;
-    const reason = this.page.reasons[event.key - 1];
+    const reason = this.page.reasons[digitOf(event) - 1];
     if (reason) return () => this.annotations.toggle(reason);
+    if (event.shiftKey) return undefined;
     const action = actionOf(this.page.keys.one, event);
     // On a button the space bar presses that button.
     const mayUnveil = this.viewer.isVeiled && !event.composedPath()[0].closest?.("button");

@@ -53,7 +53,10 @@ export function unsentCount(rater) {
     .reduce((sum, { vote, was }) => sum + counts(vote.verdict) - counts(was), 0);
 }
 
-/** The server's answer. Throws an Error with the answer's status; without one when no answer came in time. */
+/**
+ * The server's answer. Throws an Error with the answer's status, and `retryMs` where the answer says when to try again;
+ * without a status when no answer came in time.
+ */
 export async function ask(path, body, timeoutMs) {
   const response = await fetch(path, {
     method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body),
@@ -62,7 +65,9 @@ export async function ask(path, body, timeoutMs) {
   });
   const answer = await response.json().catch(() => ({}));
   if (response.ok) return answer;
-  throw Object.assign(new Error(answer.error ?? `the server answered ${response.status}`), { status: response.status });
+  const retryMs = 1000 * Number(response.headers?.get("retry-after")) || undefined;
+  const sentence = answer.error ?? `the server answered ${response.status}`;
+  throw Object.assign(new Error(sentence), { status: response.status, retryMs });
 }
 
 /** Sends the outbox, one batch at a time, until it is empty. It never gives up. */
@@ -70,7 +75,12 @@ export class Sender {
   constructor({ limits, onAnswer, onRefused, onTrouble }) {
     Object.assign(this, { limits, onAnswer, onRefused, onTrouble });
     this.isSending = false;
+    this.notBefore = 0;
     this.resetPace();
+  }
+
+  get isPaused() {
+    return Date.now() < this.notBefore;
   }
 
   resetPace() {
@@ -79,17 +89,24 @@ export class Sender {
 
   async send() {
     if (this.isSending || this.isStopped) return;
-    this.isSending = true;
     clearTimeout(this.timer);
+    // The server asked for a pause: the votes are safe here meanwhile.
+    if (this.isPaused) return this.sendIn(this.notBefore - Date.now());
+    this.isSending = true;
     try {
       for (let batch = this.batch(); batch.length && !this.isStopped; batch = this.batch()) await this.deliver(batch);
     } catch (error) {
-      this.timer = setTimeout(() => this.send(), this.waitMs);
-      this.waitMs = Math.min(this.waitMs * 2, this.limits.lastResendMs);
+      if (error.retryMs) this.notBefore = Date.now() + error.retryMs;
+      this.sendIn(error.retryMs ?? this.waitMs);
+      if (!error.retryMs) this.waitMs = Math.min(this.waitMs * 2, this.limits.lastResendMs);
       this.onTrouble(error);
     } finally {
       this.isSending = false;
     }
+  }
+
+  sendIn(waitMs) {
+    this.timer = setTimeout(() => this.send(), waitMs);
   }
 
   batch() {

@@ -38,11 +38,12 @@ export class Queue {
     }
   }
 
-  /** Drops pictures that the server no longer sends: their version was replaced meanwhile. */
+  /** Drops pictures that the server no longer sends: their version was replaced, or their file is damaged. */
   dropWithdrawn(images, unsent) {
     const sent = new Set(images.map((image) => image.id));
     const near = this.page.mode.near;
-    this.pictures = this.pictures.filter(({ id }, place) => place < near || sent.has(id) || unsent.has(id));
+    const isNear = ({ isBroken }, place) => place < near && !isBroken;
+    this.pictures = this.pictures.filter((one, place) => isNear(one, place) || sent.has(one.id) || unsent.has(one.id));
   }
 
   add(images, unsent = lastUnsentVotes(this.page.rater)) {
@@ -66,6 +67,7 @@ export class Queue {
       if (this.isOnScreen(picture)) this.page.show();
     };
     img.onerror = () => {
+      if (!picture.isBroken) this.refill(); // the server may have taken it back
       picture.isBroken = true;
       if (this.isOnScreen(picture)) this.page.show();
       setTimeout(() => this.pictures.includes(picture) && this.load(picture), RELOAD_MS);

@@ -1,6 +1,6 @@
 // The rating page. It keeps the next pictures ready, moves on at once, and leaves the sending to the outbox.
 import { HistoryDialog } from "./history.js";
-import { actionOf, isTyping } from "./keys.js";
+import { actionOf, isComposed, isTyping } from "./keys.js";
 import { OneMode } from "./one.js";
 import { lastUnsentVotes, post, Sender, VOTE } from "./outbox.js";
 import { Pace } from "./pace.js";
@@ -114,7 +114,7 @@ export class RatingPage {
   }
 
   onNoAnswer(error) {
-    if (error.status === 400 && !this.hasHistory) this.leave(error.message);
+    if ([400, 429].includes(error.status) && !this.hasHistory) this.leave(error.message);
     else this.status.setOffline(true, error);
   }
 
@@ -149,7 +149,7 @@ export class RatingPage {
   // ---- keys and modes ----------------------------------------------------------------------------------------
 
   onKey(event) {
-    if (!this.rater || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (!this.rater || event.ctrlKey || event.metaKey || event.altKey || isComposed(event)) return;
     if (isTyping(event.composedPath()[0])) return;
     const act = this.key(event);
     if (!act) return;

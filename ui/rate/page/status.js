@@ -21,7 +21,7 @@ export class Status {
   /** Shows the server's answer: how many answers were given today, and when the next retrain is due. */
   update({ progress, due, run }) {
     this.today = progress.today;
-    this.setOffline(false);
+    if (!this.page.sender.isPaused) this.setOffline(false);
     this.showCount();
     this.showDue(due, run);
   }
