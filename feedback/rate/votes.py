@@ -121,7 +121,7 @@ def take_votes(engine: Engine, rater: str, presses: Sequence[Press], terms: Term
 def has_voted(engine: Engine, rater: str) -> bool:
     """True for a name that gave a vote."""
     with reading(engine) as session:
-        me = select_rows(col(Rater.id)).where(col(Rater.name) == clean_name(rater)).scalar_subquery()
+        me = select_rows(col(Rater.id)).where(is_named(rater)).scalar_subquery()
         return session.execute(select_rows(col(Vote.id)).where(col(Vote.rater_id) == me).limit(1)).first() is not None
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from feedback.rate.raters import clean_name
 from store.errors import TooFast
 from store.settings import Settings
+from store.texts import name_key
 
 A_SECOND = 8.0
 """Votes a second that are always taken: a grid of 36 in four and a half seconds, again and again."""
@@ -27,7 +28,7 @@ class Pace:
 
     def take(self, rater: str, votes: int) -> None:
         """Lets the votes through. Raises TooFast, which says when they will be taken."""
-        name, now = clean_name(rater).casefold(), self.clock()
+        name, now = name_key(clean_name(rater)), self.clock()
         spent = self._spent(name, now) + votes
         if spent > BURST:
             raise TooFast(rater, math.ceil((spent - BURST) / A_SECOND))
@@ -49,7 +50,7 @@ class Newcomers:
 
     def hand(self, address: str, rater: str, count: int) -> int:
         """How many of `count` pictures this name may hold before its first vote."""
-        name, now = clean_name(rater).casefold(), self.clock()
+        name, now = name_key(clean_name(rater)), self.clock()
         names = {known: at for known, at in self.asked.get(address, {}).items() if at > now - FORGET_S}
         if name not in names and len(names) >= FULL_HANDS:
             return 1

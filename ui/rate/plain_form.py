@@ -74,12 +74,9 @@ def plain_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route
             fields = parse_qs((await body_of(request)).decode(), max_num_fields=MAX_FIELDS)
             rater = await run_in_threadpool(_rater, request, _one(fields, "rater"))
             verdict = await run_in_threadpool(record, engine(), settings, rater, fields)
-        except TooFast as error:
-            answer = await _answer(request, _one(fields, "rater"), str(error), 429)
-            answer.headers["retry-after"] = str(error.retry_s)
-            return answer
         except (NaysayerError, ValueError) as error:
-            return await _answer(request, _one(fields, "rater"), str(error), 400)
+            status = 429 if isinstance(error, TooFast) else 400
+            return await _answer(request, _one(fields, "rater"), str(error), status)
         await wait_for_tick(began)
         return RedirectResponse(_address(settings, rater, verdict), status_code=303)
 
