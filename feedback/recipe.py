@@ -1,6 +1,6 @@
 """What a version carries: how it was made, and how it draws."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Self
 
 from store.settings import Settings
@@ -12,7 +12,8 @@ class Recipe:
     """One version's recipe. A default is what the absence of that key means in an older version.
 
     `negative_prompt` is its own, None where it draws with the base's. `imported_from` is the name of the file that it
-    was imported from, empty where it was trained here. `model_revision` and the refiner belong to its base.
+    was imported from, empty where it was trained here. `model_revision` and the refiner belong to its base;
+    `base_parts`, the hashes of the base's parts, are kept with v0 only.
     """
 
     rule: str
@@ -29,11 +30,12 @@ class Recipe:
     model_revision: str = ""
     refiner: str = ""
     refiner_start: float | None = None
+    base_parts: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, version: Version) -> Self:
         """The recipe of a version; keys that this program does not know are left out."""
-        names = {field.name for field in fields(cls)} - {"rule", "strength"}
+        names = {one.name for one in fields(cls)} - {"rule", "strength"}
         carried = {name: value for name, value in version.settings.items() if name in names}
         return cls(version.rule, version.strength, **carried)
 

@@ -1,6 +1,6 @@
 """Which version is live: begin, publish, promote, roll back, withdraw; each one transaction and one event row."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, func, update
@@ -15,21 +15,69 @@ from store.tables import Action, Alias, AliasEvent, AliasName, Image, Origin, Ve
 PLAIN = 0
 
 
-def begin(engine: Engine, base_model: str, base_sha256: str, facts: Mapping[str, Any] | None = None) -> None:
+NO_OTHERS: Callable[[], Collection[str]] = frozenset
+PARTS = {
+    "unet": "the UNet",
+    "vae": "the VAE",
+    "text_encoder": "the first text encoder",
+    "text_encoder_2": "the second text encoder",
+    "tokenizer": "the first tokenizer",
+    "tokenizer_2": "the second tokenizer",
+    "prediction": "the prediction type or noise schedule",
+    "refiner": "the refiner",
+    "refiner_prediction": "the refiner's prediction type or noise schedule",
+    "refiner_start": "the refiner's start",
+}
+"""Parts of a base, for people."""
+
+
+def begin(
+    engine: Engine,
+    base_model: str,
+    base_sha256: str,
+    facts: Mapping[str, Any] | None = None,
+    earlier_hashes: Callable[[], Collection[str]] = NO_OTHERS,
+) -> None:
     """Records the plain base as v0 and champion, once; `facts` are kept beside its name and hash.
 
-    Raises OtherBase when the store has another base.
+    A store that knows the base by one of the `earlier_hashes` goes on with it, and knows it by the new one from then
+    on. Raises OtherBase, with the parts that differ, when the store has another base.
     """
     facts = dict(facts or {})
-    with writing(engine) as session:
+    with reading(engine) as session:
         plain = session.get(Version, PLAIN)
-        if plain is None:
+    if plain is None:
+        with writing(engine) as session:
             session.add(Version(number=PLAIN, base_model=base_model, base_sha256=base_sha256, settings=facts))
             session.flush()
             _point(session, Action.begin, AliasName.champion, PLAIN, "the plain base")
-        elif plain.base_sha256 != base_sha256:
-            other = Version(number=PLAIN, base_model=base_model, base_sha256=base_sha256, settings=facts)
-            raise OtherBase(describe_base(plain), describe_base(other))
+    elif plain.base_sha256 != base_sha256:
+        other = Version(number=PLAIN, base_model=base_model, base_sha256=base_sha256, settings=facts)
+        require_same_base(plain, other, earlier_hashes)
+        with writing(engine) as session:
+            plain = session.get_one(Version, PLAIN)
+            plain.base_sha256, plain.settings = base_sha256, plain.settings | facts
+            session.add(plain)
+
+
+def require_same_base(plain: Version, other: Version, earlier_hashes: Callable[[], Collection[str]]) -> None:
+    """Raises OtherBase when `plain`, the store's v0, has another base than `other`."""
+    if plain.base_sha256 == other.base_sha256:
+        return
+    known = Recipe.of(plain).base_parts
+    if not known and plain.base_sha256 in earlier_hashes():
+        return
+    raise OtherBase(describe_base(plain), describe_base(other), _difference(plain, other))
+
+
+def _difference(plain: Version, other: Version) -> str:
+    """What two bases differ in, in words."""
+    was, now = Recipe.of(plain).base_parts, Recipe.of(other).base_parts
+    if not was or not now:
+        return f"their weights differ ({plain.base_sha256[:12]}… and {other.base_sha256[:12]}…)"
+    names = [name for name in PARTS if was.get(name) != now.get(name)]
+    words = [PARTS[name] for name in names]
+    return f"{', '.join(words[:-1])} and {words[-1]} differ" if len(words) > 1 else f"{words[0]} differs"
 
 
 def describe_base(version: Version) -> str:

@@ -88,13 +88,15 @@ class MovedStore(StoreError):
 class OtherBase(StoreError):
     """The store was started with another base model.
 
-    Set `NAYSAYER_MODEL` back, or use another `NAYSAYER_DATA_DIR`.
+    Set back what the sentence names, or use another `NAYSAYER_DATA_DIR`.
     """
 
-    def __init__(self, found: str, needed: str) -> None:
+    def __init__(self, found: str, needed: str, difference: str) -> None:
+        named = "and the settings name the same" if found == needed else f"but the settings name {needed}"
         super().__init__(
-            f"this store was begun with the base model {found}, but the settings name {needed}; "
-            "set NAYSAYER_MODEL back, or give the new model its own store with NAYSAYER_DATA_DIR"
+            f"this store was begun with the base model {found}, {named}: {difference}; set NAYSAYER_MODEL "
+            "(or its variant, revision, VAE, refiner or prediction type) back, or give the new model its own store with"
+            " NAYSAYER_DATA_DIR"
         )
 
 

@@ -2,7 +2,9 @@
 
 import shutil
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from importlib.metadata import distribution, requires, version
+from math import ceil
 from typing import Any, NamedTuple
 
 from packaging.requirements import Requirement
@@ -12,10 +14,10 @@ from sqlmodel import col, select
 from feedback.pool.tally import differences
 from feedback.runs import latest_run
 from feedback.sample.cut_prompts import cut_sentence, first_missed
+from feedback.sample.job import Job
 from feedback.sample.prompts import count_active, has_list, list_prompts
 from feedback.versions import PLAIN
 from store.engine import has_wal_reset_bug, is_sqlite, reading, sqlite_module
-from store.errors import OtherBase
 from store.files import sha256_of_file
 from store.layout import Layout, layout_of
 from store.migrate import check_integrity, read_store
@@ -27,6 +29,7 @@ from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE
 
 MIN_FREE_BYTES = 2 * 10**9
 SAMPLED_BLOBS = 200
+FEWEST_STEPS = 2
 
 
 class Finding(NamedTuple):
@@ -140,23 +143,23 @@ def _loop(engine: Engine, settings: Settings) -> Iterable[Finding]:
 
 
 def _model(settings: Settings, engine: Engine) -> Iterable[Finding]:
-    from trainer.base.model import load_base, silence_libraries
+    from trainer.base.model import compare_base, load_base, silence_libraries
     from trainer.base.weights import pin_revision
 
     silence_libraries()
     base = load_base(pin_revision(engine, settings))
     with reading(engine) as session:
         recorded = session.get(Version, PLAIN)
-    if recorded is not None and recorded.base_sha256 != base.sha256:
-        raise OtherBase(recorded.base_model, base.name)
+    compare_base(recorded, base)
     plain = base.plain
     yield Finding(
         True,
         f"the model {base.name} loads on {base.device} ({base.dtype}): {plain.width}x{plain.height} px, "
-        f"{plain.num_inference_steps} steps, guidance {plain.guidance_scale:g}",
+        f"{plain.num_inference_steps} steps, guidance {plain.guidance_scale:g}, {base.prediction}",
     )
     if cut := _cut(engine, base.pipe):
         yield Finding(True, cut)
+    yield _draw_once(base)
 
 
 def _cut(engine: Engine, pipe: Any) -> str:
@@ -167,3 +170,16 @@ def _cut(engine: Engine, pipe: Any) -> str:
     for prompt in used:
         prompt.read_characters = characters_read(tokenizers_of(pipe), prompt.text)
     return cut_sentence([prompt for prompt in used if first_missed(prompt)])
+
+
+def _draw_once(base: Any) -> Finding:
+    """One picture in as few steps as base and refiner need."""
+    from trainer.base.vae import decode_latents
+    from trainer.sample.sampler import sample_latents
+
+    # The refiner needs a step of its own.
+    steps = FEWEST_STEPS if base.refiner is None else ceil(1 / (1 - base.refiner.start)) + 1
+    drawing = replace(base.plain, num_inference_steps=steps)
+    [picture] = decode_latents(base, sample_latents(base, [Job("a photo of a cat", 0)], drawing))
+    refined = ", the last steps by the refiner" if base.refiner else ""
+    return Finding(True, f"it draws a picture of {picture.width}x{picture.height} px ({steps} steps{refined})")

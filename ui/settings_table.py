@@ -11,7 +11,7 @@ GROUPS = {
     "Start here": (
         "data_dir model vae queue_target overlap retrain_after auto_retrain promotion port host sign_in webhook_url"
     ),
-    "Model": "model_variant model_revision model_config_source refiner refiner_start dtype device",
+    "Model": "model_variant model_revision model_config_source prediction_type refiner refiner_start dtype device",
     "Drawing": (
         "guidance_scale num_inference_steps width_px height_px negative_prompt rule strength guidance_gain "
         "sweep_pictures sample_batch vae_decode base_slice"

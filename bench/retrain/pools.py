@@ -9,13 +9,12 @@ from sqlmodel import select
 from feedback.pool.tally import rebuild
 from feedback.rate.raters import rater_id
 from feedback.sample.prompts import add_prompts
-from feedback.versions import begin
 from store.engine import writing
 from store.files import Blobs, sha256_of
 from store.layout import layout_of
 from store.settings import Settings
 from store.tables import Image, Origin, Prompt, Verdict, Vote
-from trainer.base.model import hash_of, locate
+from trainer.base.model import load_base, record_base
 
 
 class PoolPicture(NamedTuple):
@@ -30,7 +29,7 @@ class PoolPicture(NamedTuple):
 
 def fill_pool(engine: Engine, settings: Settings, added: Sequence[PoolPicture]) -> None:
     """Adds pictures of the plain base, each rejected by one rater."""
-    begin(engine, settings.model, hash_of(locate(settings), settings))
+    record_base(engine, load_base(settings))
     add_prompts(engine, [picture.prompt for picture in added])
     blobs = layout_of(settings).blobs
     with writing(engine) as session:

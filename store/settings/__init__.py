@@ -70,7 +70,12 @@ class Settings(BaseSettings):
     model_config_source: str = Field(
         "", description="folder or hub id with the configuration of a single file; empty: SDXL base 1.0 of the hub"
     )
-    vae: str = Field("", description="another VAE (hub id or folder), e.g. an fp16-fix VAE")
+    vae: str = Field("", description="another VAE (hub id, folder or file), e.g. an fp16-fix VAE")
+    prediction_type: Literal["epsilon", "v_prediction", "v_prediction_zsnr"] | None = Field(
+        None,
+        description="what the model predicts, if it says the wrong thing or nothing of itself: epsilon, v_prediction "
+        "or v_prediction_zsnr (with zero-terminal SNR); empty: what its file or configuration says",
+    )
     refiner: str = Field("", description="SDXL refiner (hub id, folder or file) for the last steps; empty: none")
     refiner_start: float = Field(
         0.8, gt=0, lt=1, description="part of the noise schedule after which the refiner takes over"

@@ -1,10 +1,16 @@
+import shutil
+from pathlib import Path
+
 import pytest
+from safetensors.torch import load_file, save_file
 from sqlmodel import select, update
 
 from feedback.versions import publish
 from store.engine import writing
 from store.layout import layout_of
 from store.tables import Image, Version
+from tests.trainer.checkpoints import refiner_folder
+from trainer.base.weights import BUILTIN_FOLDER
 from trainer.doctor import Finding, examine
 
 
@@ -32,6 +38,29 @@ def test_a_sound_store_has_no_problem(store, settings):
     assert [finding.sentence for finding in findings if not finding.is_fine] == []
     assert Finding(True, "the newest 6 pictures are unchanged since they were stored") in findings
     assert any("the model builtin loads on" in finding.sentence for finding in findings)
+    assert any("epsilon prediction, leading timesteps" in finding.sentence for finding in findings)
+    assert Finding(True, "it draws a picture of 64x64 px (2 steps)") in findings
+
+
+def test_a_base_that_draws_black_pictures_is_a_problem(settings, tmp_path):
+    folder = Path(shutil.copytree(BUILTIN_FOLDER, tmp_path / "model"))
+    file = folder / "vae" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(file)
+    tensors["decoder.conv_out.bias"].fill_(float("nan"))
+    save_file(tensors, file, {"format": "pt"})
+    assert "NAYSAYER_VAE" in problems(settings.model_copy(update={"model": str(folder)}))[-1]
+
+
+@pytest.mark.parametrize("start", [0.8, 0.95])
+def test_the_doctor_lets_the_refiner_draw_too(settings, tmp_path, base, start):
+    refiner = str(refiner_folder(base, tmp_path / "refiner"))
+    found = examine(settings.model_copy(update={"refiner": refiner, "refiner_start": start}))
+    assert found[-1].is_fine, found[-1].sentence
+    assert "the last steps by the refiner" in found[-1].sentence
+
+
+def test_a_device_that_is_not_there_is_a_problem_and_the_doctor_goes_on(settings):
+    assert "NAYSAYER_DEVICE is cuda:97" in problems(settings.model_copy(update={"device": "cuda:97"}))[-1]
 
 
 def test_an_altered_picture_is_a_problem(store, settings):

@@ -7,7 +7,8 @@ from store.errors import OtherBase
 from store.migrate import Begun
 from store.settings import Settings
 from store.tables import Version
-from trainer.base.weights import builtin_release, hash_of, locate
+from trainer.base.identity import Sources
+from trainer.base.weights import builtin_release, has_base, locate
 
 
 def refuse_other_base(settings: Settings, begun: Begun) -> None:
@@ -23,6 +24,7 @@ def refuse_other_base(settings: Settings, begun: Begun) -> None:
     else:
         release = builtin_release(plain, settings) if settings.is_builtin else settings.model_revision
         path = locate(settings.model_copy(update={"model_revision": release}))
-        is_same = hash_of(path, settings) == begun.base_sha256
+        is_same = has_base(plain, Sources(path, settings.model_variant), settings)
     if not is_same:
-        raise OtherBase(describe_base(plain), settings.model)
+        difference = "their weights differ" if is_here else "the names differ"
+        raise OtherBase(describe_base(plain), settings.model, difference)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,18 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers import StableDiffusionXLPipeline
 from diffusers.utils import logging as diffusers_logging
+from sqlalchemy import Engine
 from torch import nn
 from transformers.utils import logging as transformers_logging
 
 from feedback.sample.plan import Drawing
+from feedback.versions import PLAIN, begin, require_same_base
 from store.errors import ModelError
-from store.files import sha256_of
 from store.settings import Settings
-from trainer.base.quantization import unet_quantization
+from store.tables import Version
+from trainer.base.declared import prediction_words
+from trainer.base.identity import Sources, earlier_hashes, identity_hash, parts_of
+from trainer.base.pipeline import load_pipeline
 from trainer.base.refiner import Refiner, load_refiner
-from trainer.base.weights import first_line, hash_of, locate, revision_of
+from trainer.base.weights import find_sources, first_line, revision_of
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 DISTILLED = re.compile(r"turbo|lightning|hyper-?sd|\blcm\b|dmd", re.IGNORECASE)
@@ -31,17 +34,42 @@ DISTILLED_SCHEDULERS = ("LCMScheduler", "TCDScheduler")
 
 @dataclass(frozen=True)
 class Base:
-    """A loaded base model; `sha256` covers every weight file it was loaded from, the refiner's too.
+    """A loaded base model, and the settings it was loaded under.
 
-    `revision` is the commit of the hub it came from, or empty.
+    `parts` has a hash of each part that is in use, by name. `revision` is the commit of the hub it came from, or empty.
+    `prediction_source` says who says what it predicts; empty: its configuration.
     """
 
     pipe: StableDiffusionXLPipeline
-    name: str
-    sha256: str
+    settings: Settings
+    sources: Sources
     plain: Drawing
-    revision: str = ""
+    parts: dict[str, str]
     refiner: Refiner | None = None
+    prediction_source: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.settings.model
+
+    @property
+    def revision(self) -> str:
+        return revision_of(self.sources.base)
+
+    @cached_property
+    def sha256(self) -> str:
+        """The identity: all the parts, and nothing else."""
+        return identity_hash(self.parts)
+
+    def earlier_hashes(self) -> set[str]:
+        """The identities that earlier programs gave this base: they hashed whole files, also unused ones."""
+        return earlier_hashes(self.sources, self.settings)
+
+    @property
+    def prediction(self) -> str:
+        """What the UNet predicts, in words, with who says so."""
+        source = f" (says {self.prediction_source})" if self.prediction_source else ""
+        return prediction_words(self.pipe.scheduler.config) + source
 
     @cached_property
     def device(self) -> torch.device:
@@ -65,43 +93,49 @@ def load_base(settings: Settings) -> Base:
     """
     device = pick_device(settings.device)
     dtype = pick_dtype(settings.dtype, device)
-    path = locate(settings)
-    try:
-        pipe = _load(path, settings, device, dtype)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise ModelError(
-            f"{settings.model!r} could not be loaded as an SDXL pipeline ({first_line(error)}); "
-            "NAYSAYER_MODEL takes `builtin`, a hub id, a diffusers folder or a single .safetensors checkpoint of SDXL"
-            f"{_hint(path, settings)}"
-        ) from error
+    sources = find_sources(settings)
+    pipe, source = load_pipeline(sources, settings, device, dtype)
     pipe.set_progress_bar_config(disable=True)
     if settings.vae_decode != "whole":
         (pipe.vae.enable_tiling if settings.vae_decode == "tiled" else pipe.vae.enable_slicing)()
-    plain = _plain_drawing(pipe, path, settings)
+    plain = _plain_drawing(pipe, sources.base, settings)
     _refuse_distilled(pipe, settings, plain)
     pipe.to(device)
     for module in (pipe.unet, pipe.vae, pipe.text_encoder, pipe.text_encoder_2):
         module.requires_grad_(False).eval()
-    refiner = load_refiner(pipe, settings, device, dtype) if settings.refiner else None
-    sha256 = hash_of(path, settings)
-    whole = sha256_of(f"{sha256}\n{refiner.sha256}\n{refiner.start:g}".encode()) if refiner else sha256
-    return Base(pipe, settings.model, whole, plain, revision_of(path), refiner)
+    refiner = load_refiner(pipe, sources, settings, dtype) if settings.refiner else None
+    parts = parts_of(pipe, sources) | (refiner.parts if refiner else {})
+    return Base(pipe, settings, sources, plain, parts, refiner, source)
+
+
+def record_base(engine: Engine, base: Base) -> None:
+    """Records the base as v0 of a new store. Raises OtherBase when the store has another one."""
+    begin(engine, base.name, base.sha256, base.facts | {"base_parts": base.parts}, base.earlier_hashes)
+
+
+def compare_base(plain: Version | None, base: Base) -> None:
+    """Raises OtherBase when the store's v0 has another base; writes nothing."""
+    if plain is not None:
+        settings = base.facts | {"base_parts": base.parts}
+        own = Version(number=PLAIN, base_model=base.name, base_sha256=base.sha256, settings=settings)
+        require_same_base(plain, own, base.earlier_hashes)
 
 
 def pick_device(wanted: str) -> torch.device:
-    """`auto` is CUDA where there is one, else MPS, else the CPU. Raises ModelError when the wanted one is not there."""
-    if wanted != "auto":
+    """`auto` is CUDA where there is one, else MPS, else the CPU. Raises ModelError when torch cannot use it."""
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
         device = torch.device(wanted)
-        found = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": 1}
-        if (device.index or 0) >= found[device.type]:
-            raise ModelError(
-                f"NAYSAYER_DEVICE is {wanted}, but PyTorch {torch.__version__} finds {found[device.type]} such devices "
-                "here; use auto or cpu, or install the driver and the PyTorch that fit the device"
-            )
-        return device
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ModelError(
+            f"NAYSAYER_DEVICE is {wanted}, which torch cannot use on this machine ({first_line(error)}); "
+            "set it to auto or cpu"
+        ) from error
+    return device
 
 
 def pick_dtype(wanted: str, device: torch.device) -> torch.dtype:
@@ -111,47 +145,10 @@ def pick_dtype(wanted: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if device.type == "cuda" else torch.float32
 
 
-def _load(path: Path, settings: Settings, device: torch.device, dtype: torch.dtype) -> StableDiffusionXLPipeline:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the libraries' own deprecations are not the user's business
-        replaced = {}
-        if quantization := unet_quantization(settings, device, dtype):
-            replaced["unet"] = _quantized_unet(path, settings, dtype, quantization)
-        if settings.vae:
-            replaced["vae"] = AutoencoderKL.from_pretrained(settings.vae, torch_dtype=dtype, use_safetensors=True)
-        if path.is_file():
-            return StableDiffusionXLPipeline.from_single_file(
-                str(path),
-                torch_dtype=dtype,
-                config=settings.model_config_source or None,
-                add_watermarker=False,
-                **replaced,
-            )
-        return StableDiffusionXLPipeline.from_pretrained(
-            path,
-            torch_dtype=dtype,
-            use_safetensors=True,
-            variant=settings.model_variant or None,
-            add_watermarker=False,
-            **replaced,
-        )
-
-
-def _quantized_unet(path: Path, settings: Settings, dtype: torch.dtype, quantization: Any) -> UNet2DConditionModel:
-    """Only the UNet: its linear weights are quantised while they are read, so they are never in memory in full."""
-    how = {"torch_dtype": dtype, "quantization_config": quantization}
-    if path.is_file():
-        where = {"config": settings.model_config_source, "subfolder": "unet"} if settings.model_config_source else {}
-        return UNet2DConditionModel.from_single_file(str(path), **where, **how)
-    return UNet2DConditionModel.from_pretrained(
-        path, subfolder="unet", use_safetensors=True, variant=settings.model_variant or None, **how
-    )
-
-
 def _plain_drawing(pipe: StableDiffusionXLPipeline, path: Path, settings: Settings) -> Drawing:
     """How the plain base draws: the settings, else the model folder's `naysayer.json`, else SDXL's usual values."""
     advice = path / "naysayer.json"
-    own = json.loads(advice.read_text()) if advice.is_file() else {}
+    own = _read_advice(advice) if advice.is_file() else {}
     side = pipe.default_sample_size * pipe.vae_scale_factor
     return Drawing(
         rule="plain",
@@ -162,6 +159,16 @@ def _plain_drawing(pipe: StableDiffusionXLPipeline, path: Path, settings: Settin
         height=settings.height_px or own.get("height", side),
         negative_prompt=settings.negative_prompt,
     )
+
+
+def _read_advice(path: Path) -> dict[str, Any]:
+    try:
+        own = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} is not JSON ({first_line(error)}); mend it, or remove it") from error
+    if not isinstance(own, dict):
+        raise ModelError(f"{path} is not a JSON object; mend it, or remove it")
+    return own
 
 
 def _refuse_distilled(pipe: StableDiffusionXLPipeline, settings: Settings, plain: Drawing) -> None:
@@ -185,15 +192,6 @@ def _refuse_distilled(pipe: StableDiffusionXLPipeline, settings: Settings, plain
             "no negative half to steer with; use an undistilled SDXL, or set NAYSAYER_GUIDANCE_SCALE above 1 if this "
             "one does use guidance"
         )
-
-
-def _hint(path: Path, settings: Settings) -> str:
-    if path.is_dir() or settings.model_config_source:
-        return ""
-    return (
-        "; such a file holds only weights; its configuration comes from the hub or from the folder that "
-        "NAYSAYER_MODEL_CONFIG_SOURCE names"
-    )
 
 
 @contextmanager

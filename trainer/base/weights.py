@@ -1,23 +1,46 @@
-"""Where a model's weights are on this machine, their revision on the hub, and the hash that identifies them."""
+"""Where a model's weights are on this machine, and their revision on the hub."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from diffusers import StableDiffusionXLPipeline
-from huggingface_hub import constants
+from huggingface_hub import constants, snapshot_download
 from sqlalchemy import Engine
 
 from feedback.recipe import Recipe
 from feedback.versions import PLAIN
 from store.engine import reading
 from store.errors import ModelError
-from store.files import sha256_of, sha256_of_file
 from store.settings import Settings
 from store.tables import Version
+from trainer.base.identity import Sources, earlier_hashes, network_hash
 
 BUILTIN_FOLDER = Path(__file__).parents[1] / "builtin" / "model"
 EARLIER_BUILTINS = BUILTIN_FOLDER.with_name("earlier")
 """Built-in models of earlier programs, a folder each: a store goes on with the one it began with."""
+
+
+VAE_FILES = ["config.json", "diffusion_pytorch_model*", "vae/config.json", "vae/diffusion_pytorch_model*"]
+WEB_ADDRESS = re.compile(
+    r"^(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(?:models/)?([^/]+/[^/?#]+)(?:/(?:tree|blob|resolve)/([^/?#]+))?"
+)
+WITH_REVISION = re.compile(r"^([\w.-]+/[\w.-]+)@([\w./-]+)$")
+
+
+def find_sources(settings: Settings) -> Sources:
+    """Where every part in use is read from, fetched from the hub where needed."""
+    vae = _find_vae(settings.vae) if settings.vae else None
+    refiner = find(settings.refiner, "NAYSAYER_REFINER", settings.model_variant) if settings.refiner else None
+    return Sources(locate(settings), settings.model_variant, vae, refiner)
+
+
+def _find_vae(name: str) -> Path:
+    """The folder or file of a VAE; in a model's folder, that of its VAE."""
+    path = Path(name)
+    if not path.exists():
+        path = _fetch(name, "NAYSAYER_VAE", lambda: snapshot_download(name, allow_patterns=VAE_FILES))
+    return path / "vae" if not (path / "config.json").exists() and (path / "vae" / "config.json").exists() else path
 
 
 def locate(settings: Settings) -> Path:
@@ -35,14 +58,18 @@ def find(name: str, setting: str, variant: str = "", revision: str = "") -> Path
     """
     if (path := Path(name)).exists():
         return path
+    how = {"use_safetensors": True, "variant": variant or None, "revision": revision or None}
+    asked = f"{name!r} at revision {revision}" if revision else repr(name)
+    return _fetch(name, setting, lambda: StableDiffusionXLPipeline.download(name, **how), asked)
+
+
+def _fetch(name: str, setting: str, download: Callable[[], str], asked: str = "") -> Path:
+    """The folder of a hub id in the hub's cache. Raises ModelError naming the setting."""
+    asked = asked or repr(name)
+    _refuse_no_hub_id(name, setting)
     try:
-        return Path(
-            StableDiffusionXLPipeline.download(
-                name, use_safetensors=True, variant=variant or None, revision=revision or None
-            )
-        )
+        return Path(download())
     except (OSError, ValueError) as error:
-        asked = f"{name!r} at revision {revision}" if revision else repr(name)
         if constants.HF_HUB_OFFLINE:
             raise ModelError(
                 f"{asked} is no file or folder and not in the hub's cache on this machine, and HF_HUB_OFFLINE forbids "
@@ -52,6 +79,18 @@ def find(name: str, setting: str, variant: str = "", revision: str = "") -> Path
             f"{asked} is neither a file, a folder, nor a hub id that could be fetched "
             f"({first_line(error)}); check {setting} and the network"
         ) from error
+
+
+def _refuse_no_hub_id(name: str, setting: str) -> None:
+    """Raises ModelError, with the right spelling, for what cannot be a hub id."""
+    if found := WEB_ADDRESS.match(name) or WITH_REVISION.match(name):
+        repository, revision = found.groups()
+        more = f" and NAYSAYER_MODEL_REVISION to {revision}" if revision and setting == "NAYSAYER_MODEL" else ""
+        raise ModelError(f"{name!r} is no hub id, which is written owner/name; set {setting} to {repository}{more}")
+    if "://" in name:
+        raise ModelError(f"{name!r} is a web address; download the file, and set {setting} to its path")
+    if name.startswith((".", "/", "~")) or name.count("/") > 1 or name.endswith((".safetensors", "/")):
+        raise ModelError(f"there is no file or folder {name!r}; check {setting}")
 
 
 def revision_of(path: Path) -> str:
@@ -83,20 +122,14 @@ def pin_revision(engine: Engine, settings: Settings) -> Settings:
 def builtin_release(plain: Version, settings: Settings) -> str:
     """The folder in EARLIER_BUILTINS of the built-in model that a store began with; empty for this program's own."""
     earlier = sorted(EARLIER_BUILTINS.iterdir())
-    return next((folder.name for folder in earlier if hash_of(folder, settings) == plain.base_sha256), "")
+    return next((folder.name for folder in earlier if has_base(plain, Sources(folder), settings)), "")
 
 
-def hash_of(path: Path, settings: Settings) -> str:
-    """SHA-256 over the hashes of the weight files (and of the VAE that replaces the base's own, by name)."""
-    files = weight_files(path)
-    if len(files) == 1:
-        return sha256_of_file(files[0])
-    return sha256_of("\n".join([*map(sha256_of_file, files), settings.vae, settings.model_variant]).encode())
-
-
-def weight_files(path: Path) -> list[Path]:
-    """The safetensors files of a model, in a fixed order."""
-    return [path] if path.is_file() else sorted(path.glob("**/*.safetensors"))
+def has_base(plain: Version, sources: Sources, settings: Settings) -> bool:
+    """Whether a store's v0 has these weights, told from the files without loading them."""
+    if parts := Recipe.of(plain).base_parts:
+        return all(network_hash(sources, name) == parts[name] for name in ("unet", "text_encoder", "text_encoder_2"))
+    return plain.base_sha256 in earlier_hashes(sources, settings)
 
 
 def first_line(error: Exception) -> str:

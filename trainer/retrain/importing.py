@@ -7,14 +7,14 @@ from typing import NamedTuple
 from sqlalchemy import Engine
 
 from feedback.recipe import Recipe
-from feedback.versions import PLAIN, begin
+from feedback.versions import PLAIN
 from store.errors import BadLora
 from store.files import only_one, sha256_of
 from store.layout import layout_of
 from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Version
-from trainer.base.model import Base, load_base, silence_libraries
+from trainer.base.model import Base, load_base, record_base, silence_libraries
 from trainer.base.weights import pin_revision
 from trainer.lora.foreign import Foreign, read_lora
 from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE, diffusers_layout, kohya_layout, safetensors_bytes
@@ -46,7 +46,7 @@ def import_lora(settings: Settings, path: Path, *, negative_prompt: str = "") ->
         remove_leftovers(engine, layout)
         base = load_base(pin_revision(engine, settings))
         foreign = read_lora(path, base.pipe.unet, text_layers(base.pipe))
-        begin(engine, base.name, base.sha256, base.facts)
+        record_base(engine, base)
         candidate = _candidate(base, settings, path, foreign, negative_prompt)
         _require_new(engine, candidate, path)
         check = partial(check_imported, base, path)

@@ -13,7 +13,7 @@ from feedback.pool.pool import PoolItem, how_due
 from feedback.retrain.manifest import FrozenManifest, freeze, load_manifest
 from feedback.retrain.strength_votes import judged_strengths
 from feedback.runs import is_stop_asked, latest_run
-from feedback.versions import begin, promote
+from feedback.versions import promote
 from store.engine import reading, writing
 from store.errors import Interrupted, NaysayerError
 from store.files import only_one
@@ -61,7 +61,7 @@ def _train_and_publish(
     engine: Engine, layout: Layout, settings: Settings, unfinished: Run | None, broadcast: Callable[[str], None]
 ) -> RetrainResult:
     from trainer.base.memory import advise_on_memory
-    from trainer.base.model import load_base, silence_libraries
+    from trainer.base.model import load_base, record_base, silence_libraries
     from trainer.base.weights import pin_revision
     from trainer.fit.cache import Cache
     from trainer.fit.fit import Watch, fit
@@ -76,7 +76,7 @@ def _train_and_publish(
     _ask_for_determinism(settings)
     remove_leftovers(engine, layout)
     base = load_base(pin_revision(engine, settings))
-    begin(engine, base.name, base.sha256, base.facts)
+    record_base(engine, base)
     manifest, lost = _freeze_or_load(engine, layout, unfinished, base.sha256)
     settings = choose_steps(settings, len(manifest.items))
     run = _start(engine, unfinished, manifest, settings)

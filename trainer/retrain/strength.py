@@ -141,7 +141,7 @@ def looks_of(base: Base, jobs: Sequence[Job], settings: Settings, strength: floa
     def in_parts(rows: int) -> tuple[list[Tensor], list[Image.Image]]:
         parts = [jobs[start : start + rows] for start in range(0, len(jobs), rows)]
         latents = [sample_latents(base, part, drawing, TRAINED) for part in parts]
-        return latents, [picture for part in latents for picture in decode_latents(base, part)]
+        return latents, [picture for part in latents for picture in decode_latents(base, part, may_be_black=True)]
 
     (drawn, pictures), _ = halve_until_fits(in_parts, settings.sample_batch)
     by_prompt = torch.cat(drawn).float().unflatten(0, (-1, SEEDS_EACH))

@@ -30,7 +30,7 @@ def draw_asked(engine: Engine, layout: Layout, sampler: Sampler, report_every_s:
 
     def report(version: int, step: DrawStep) -> None:
         """Shows how far a drawing is, with a glimpse of it."""
-        [glimpse] = decode_latents(sampler.base, shrink(step.glimpse()))
+        [glimpse] = decode_latents(sampler.base, shrink(step.glimpse()), may_be_black=True)
         coming = {f"{version} {COMING}": data_uri(glimpse)}
         message = f"v{version}: step {step.step} of {step.steps}"
         answer(engine, number, TaskStatus.running, answers | coming, message)

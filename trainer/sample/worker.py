@@ -34,7 +34,7 @@ from feedback.sample.prompts import add_prompts, count_active, has_list
 from feedback.sample.release import release
 from feedback.sample.requests import abandon, answer, take
 from feedback.settings_used import remember
-from feedback.versions import begin, get_version
+from feedback.versions import get_version
 from feedback.webhook import keep_announcing
 from store.child import with_this_process
 from store.errors import BadRequest, Busy
@@ -44,7 +44,7 @@ from store.migrate import open_store
 from store.process import catch_stop_signals, is_disk_full
 from store.settings import Settings
 from store.tables import TaskKind, TaskStatus
-from trainer.base.model import load_base, silence_libraries
+from trainer.base.model import load_base, record_base, silence_libraries
 from trainer.base.tokenizers import characters_read, tokenizers_of
 from trainer.base.weights import pin_revision
 from trainer.sample.playground import draw_asked
@@ -136,7 +136,7 @@ def prepare(engine: Engine, layout: Layout, settings: Settings) -> Sampler:
     """The sampler, with the base recorded as v0 and, for the built-in model, its prompts in an empty list."""
     silence_libraries()
     base = load_base(pin_revision(engine, settings))
-    begin(engine, base.name, base.sha256, base.facts)
+    record_base(engine, base)
     if settings.is_builtin and not has_list(engine):
         from trainer.world.scenes import default_prompts
 

@@ -10,7 +10,7 @@ from store.migrate import open_store
 from tests.trainer.checkpoints import narrow_folder, single_file, with_config
 from tests.trainer.conftest import quick_settings
 from trainer.base.model import load_base, pick_dtype
-from trainer.base.weights import BUILTIN_FOLDER, hash_of
+from trainer.base.weights import BUILTIN_FOLDER
 from trainer.retrain.check import probe
 from trainer.sample.sampler import sample_latents
 from trainer.sample.worker import prepare
@@ -36,14 +36,6 @@ def test_the_model_folders_own_advice_is_used_unless_a_setting_says_otherwise(tm
     assert own.plain.num_inference_steps == 20
     set_by_hand = load_base(quick_settings(tmp_path, guidance_scale=4.5, num_inference_steps=7))
     assert (set_by_hand.plain.guidance_scale, set_by_hand.plain.num_inference_steps) == (4.5, 7)
-
-
-def test_other_weights_are_another_base(copy, tmp_path):
-    settings = quick_settings(tmp_path)
-    before = hash_of(copy, settings)
-    file = copy / "unet" / "diffusion_pytorch_model.safetensors"
-    file.write_bytes(file.read_bytes()[:-2] + b"\x00\x01")
-    assert hash_of(copy, settings) != before
 
 
 def test_a_store_refuses_another_base(rated, copy):
@@ -74,6 +66,18 @@ def test_a_model_that_is_nowhere_is_refused_with_a_sentence(tmp_path, monkeypatc
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ModelError, match="neither a file, a folder, nor a hub id"):
         load_base(quick_settings(tmp_path, model="nobody/nothing-here"))
+
+
+def test_a_device_that_torch_cannot_use_is_refused_with_a_sentence(tmp_path):
+    with pytest.raises(ModelError, match=r"NAYSAYER_DEVICE is cuda:97, which torch cannot use"):
+        load_base(quick_settings(tmp_path, device="cuda:97"))
+
+
+@pytest.mark.parametrize("text", ["{broken", "[1, 2]"])
+def test_a_broken_naysayer_json_is_named(copy, tmp_path, text):
+    (copy / "naysayer.json").write_text(text)
+    with pytest.raises(ModelError, match=r"naysayer\.json is not"):
+        load_base(quick_settings(tmp_path, model=str(copy)))
 
 
 def loads(folder: Path, tmp_path: Path, **changes: object) -> bool:

@@ -6,7 +6,17 @@ import torch
 from diffusers import AutoencoderKL
 from PIL import Image
 
-from trainer.base.vae import decode_latents, encode_picture, from_model_scale, to_model_scale, upcast_where_needed
+from store.errors import ModelError
+from tests.trainer.conftest import quick_settings
+from trainer.base.model import load_base
+from trainer.base.vae import (
+    decode_latents,
+    encode_picture,
+    find_fault,
+    from_model_scale,
+    to_model_scale,
+    upcast_where_needed,
+)
 from trainer.world import Scene, draw
 
 
@@ -65,3 +75,61 @@ def test_only_a_vae_that_float16_overflows_is_in_float32_for_a_while(dtype, over
         assert vae.dtype is inside
         raise KeyboardInterrupt
     assert vae.dtype is dtype
+
+
+LATENTS = torch.randn((2, 4, 16, 16), generator=torch.Generator().manual_seed(0)) * 0.5
+
+
+def spoil(base, value: float) -> None:
+    with torch.no_grad():
+        base.pipe.vae.decoder.conv_out.bias.fill_(value)
+
+
+def overflow_below_float32(layer: torch.nn.Module) -> None:
+    """From now on the layer gives infinity in any type but float32, as SDXL's own VAE does in float16."""
+    layer.register_forward_hook(lambda _m, _i, out: out if out.dtype == torch.float32 else out + torch.inf)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(float("nan"), "NaN or infinite"), (float("inf"), "NaN or infinite"), (-1e9, "a black picture")]
+)
+def test_a_vae_that_gives_no_picture_is_an_error_that_names_the_setting(own_base, value, said):
+    spoil(own_base, value)
+    with pytest.raises(ModelError, match=f"{said} for sound latents.*NAYSAYER_VAE"):
+        decode_latents(own_base, LATENTS)
+
+
+def test_one_black_picture_among_good_ones_is_seen():
+    pixels = torch.zeros(2, 3, 4, 4)
+    pixels[1] = -1.2
+    assert find_fault(pixels) == "a black picture"
+    pixels[1, 2, 0, 0] = -0.99
+    assert find_fault(pixels) == ""
+
+
+def test_a_black_picture_passes_where_a_guard_looks_at_it(own_base):
+    spoil(own_base, -1e9)
+    assert len(decode_latents(own_base, LATENTS, may_be_black=True)) == 2
+    spoil(own_base, float("nan"))
+    with pytest.raises(ModelError):
+        decode_latents(own_base, LATENTS, may_be_black=True)
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "fp16"])
+def test_what_overflows_is_decoded_and_encoded_again_in_float32(tmp_path, dtype):
+    half = load_base(quick_settings(tmp_path, dtype=dtype))
+    vae = half.pipe.vae
+    vae.register_to_config(force_upcast=False)
+    overflow_below_float32(vae.decoder.conv_out)
+    overflow_below_float32(vae.encoder.conv_out)
+    for picture in decode_latents(half, LATENTS):
+        assert np.asarray(picture).max() > 0
+    assert encode_picture(half, png_of(Image.new("RGB", (64, 64), "white"))).is_finite
+    assert vae.dtype is half.dtype
+
+
+def test_a_picture_whose_latents_are_not_finite_is_an_error(own_base):
+    with torch.no_grad():
+        own_base.pipe.vae.encoder.conv_out.bias.fill_(float("nan"))
+    with pytest.raises(ModelError, match=r"latents from the VAE hold NaN .*NAYSAYER_VAE"):
+        encode_picture(own_base, png_of(Image.new("RGB", (64, 64), "white")))
