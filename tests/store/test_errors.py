@@ -27,7 +27,7 @@ def test_every_error_is_drawn_under_its_parent() -> None:
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (OtherBase("old", "new"), ["old", "new", "NAYSAYER_MODEL", "NAYSAYER_DATA_DIR"]),
+        (OtherBase("old", "new", "the VAE differs"), ["old", "new", "NAYSAYER_MODEL", "NAYSAYER_DATA_DIR"]),
         (UnknownVersion(9, 3), ["9", "v3", "naysayer versions"]),
         (TooFewRejects(3, 40), ["3 rejects", "40 needed", "NAYSAYER_RETRAIN_AFTER"]),
         (NonFiniteLoss(7, float("nan")), ["nan", "step 7", "NAYSAYER_LEARNING_RATE"]),

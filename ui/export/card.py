@@ -55,7 +55,11 @@ def _identity(version: Version) -> list[Fact]:
 
 
 def _settings(version: Version) -> list[Fact]:
-    return [Fact(name, json.dumps(value, ensure_ascii=False)) for name, value in sorted(version.settings.items())]
+    return [
+        Fact(name, json.dumps(value, ensure_ascii=False))
+        for name, value in sorted(version.settings.items())
+        if name != "base_parts"
+    ]
 
 
 def _libraries(version: Version) -> list[Fact]:
