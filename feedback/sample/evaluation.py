@@ -77,9 +77,10 @@ def ensure_default(engine: Engine, pairs: int) -> None:
     with reading(engine) as session:
         if not _wants_default(session, pairs):
             return
+        chosen = _default_pairs(session, pairs)  # not in the writer's turn: a long list takes long
     with writing(engine) as session:
         if _wants_default(session, pairs):
-            _save(session, DEFAULT, _default_pairs(session, pairs))
+            _save(session, DEFAULT, chosen)
 
 
 def new_set(engine: Engine, name: str, pairs: int) -> SetRow:
@@ -122,7 +123,8 @@ def import_set(engine: Engine, name: str, pairs: Sequence[Job]) -> SetRow:
                     "nothing was imported"
                 )
         session.flush()
-        chosen = [(known[with_single_spaces(pair.prompt)], pair.seed) for pair in pairs]
+        prompts = [known[with_single_spaces(pair.prompt)] for pair in pairs]
+        chosen = [(row.id or 0, Job(row.text, pair.seed)) for row, pair in zip(prompts, pairs, strict=True)]
         if trained := _trained(session, chosen):
             raise BadRequest(
                 f"{len(trained)} of the pairs were trained on before ({trained[0].prompt[:60]!r}, seed "
@@ -154,13 +156,13 @@ def _wants_default(session: Session, pairs: int) -> bool:
     return pairs > 0 and session.exec(select(Prompt.id).where(col(Prompt.is_active)).limit(1)).first() is not None
 
 
-def _default_pairs(session: Session, pairs: int) -> list[tuple[Prompt, int]]:
+def _default_pairs(session: Session, pairs: int) -> list[tuple[int, Job]]:
     known = [(pair.prompt_id, pair.seed) for pair in active_pairs(session)]
     if not known:
         drawn = select(Image.prompt_id, Image.seed).where(Image.origin == Origin.evaluation).distinct()
         known = sorted(session.exec(drawn), key=lambda pair: pair[1])[:pairs]
     fresh = _spread(session, range(len(known), pairs), {seed for _, seed in known})
-    return [(session.get_one(Prompt, prompt_id), seed) for prompt_id, seed in known] + fresh
+    return [(id, Job(session.get_one(Prompt, id).text, seed)) for id, seed in known] + fresh
 
 
 def _used_seeds(session: Session) -> set[int]:
@@ -169,16 +171,19 @@ def _used_seeds(session: Session) -> set[int]:
     return {*session.exec(select(EvaluationPair.seed).distinct()), *session.exec(drawn)}
 
 
-def _spread(session: Session, places: range, used: set[int]) -> list[tuple[Prompt, int]]:
+def _spread(session: Session, places: range, used: set[int]) -> list[tuple[int, Job]]:
     """For each place the next active prompt in turn, with a seed from FIRST_EVALUATION_SEED on that was not used."""
-    prompts = list(session.exec(select(Prompt).where(col(Prompt.is_active))))
-    by_hash = sorted(prompts, key=lambda prompt: hashlib.sha256(prompt.text.encode()).digest())
+    prompts = session.exec(select(Prompt.id, Prompt.text).where(col(Prompt.is_active)))
+    by_hash = sorted((hashlib.sha256(text.encode()).digest(), id or 0, text) for id, text in prompts)
+    if not by_hash:
+        return []
     fresh = (seed for seed in count(FIRST_EVALUATION_SEED) if seed not in used)
-    return [(by_hash[place % len(by_hash)], next(fresh)) for place in places] if by_hash else []
+    turns = (by_hash[place % len(by_hash)] for place in places)
+    return [(id, Job(text, next(fresh))) for _, id, text in turns]
 
 
-def _save(session: Session, name: str, pairs: Sequence[tuple[Prompt, int]]) -> None:
-    hashes = [pair_hash(prompt.text, seed) for prompt, seed in pairs]
+def _save(session: Session, name: str, pairs: Sequence[tuple[int, Job]]) -> None:
+    hashes = [pair_hash(*job) for _, job in pairs]
     row = EvaluationSet(name=" ".join(name.split())[:80] or DEFAULT, sha256=sha256_of("\n".join(hashes).encode()))
     if session.exec(select(EvaluationSet).where(EvaluationSet.sha256 == row.sha256)).first() is not None:
         raise BadRequest("a set of the very same pairs exists (`naysayer evaluation list`); nothing was changed")
@@ -186,20 +191,20 @@ def _save(session: Session, name: str, pairs: Sequence[tuple[Prompt, int]]) -> N
     session.flush()
     assert row.id is not None
     session.add_all(
-        EvaluationPair(set_id=row.id, pair_hash=name_of, ordinal=place, prompt_id=prompt.id or 0, seed=seed)
-        for place, (name_of, (prompt, seed)) in enumerate(zip(hashes, pairs, strict=True))
+        EvaluationPair(set_id=row.id, pair_hash=name_of, ordinal=place, prompt_id=prompt_id, seed=job.seed)
+        for place, (name_of, (prompt_id, job)) in enumerate(zip(hashes, pairs, strict=True))
     )
 
 
-def _trained(session: Session, pairs: Sequence[tuple[Prompt, int]]) -> list[Job]:
+def _trained(session: Session, pairs: Sequence[tuple[int, Job]]) -> list[Job]:
     """Those of the pairs that any manifest holds."""
     return [
-        Job(prompt.text, seed)
-        for prompt, seed in pairs
+        job
+        for prompt_id, job in pairs
         if session.exec(
             select(ManifestItem.image_id)
             .join(Image, col(Image.id) == ManifestItem.image_id)
-            .where(Image.prompt_id == prompt.id, Image.seed == seed)
+            .where(Image.prompt_id == prompt_id, Image.seed == job.seed)
             .limit(1)
         ).first()
         is not None

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import Engine, func
+from sqlalchemy import Engine, func, insert
 from sqlmodel import Session, col, select
 
 from feedback.sample.cut_prompts import is_surely_read
@@ -64,18 +64,22 @@ def import_prompts(engine: Engine, texts: Iterable[str], source: str) -> Importe
     with writing(engine) as session:
         known = prompts_by_words(session)
         old = [known[key] for key in wanted if key in known]
+        only_evaluated = [prompt for prompt in old if prompt.import_id is None and not prompt.is_removed]
+        listed = [prompt for prompt in old if prompt.import_id is not None or prompt.is_removed]
+        set_aside = sum(not prompt.is_active for prompt in listed)
         fresh = [_fresh(text) for key, text in wanted.items() if key not in known]
-        new = [*fresh, *(prompt for prompt in old if prompt.import_id is None and not prompt.is_removed)]
-        set_aside = sum(not prompt.is_active for prompt in old if prompt not in new)
-        if not new:
+        if not fresh and not only_evaluated:
             return Imported(None, 0, set_aside)
         row = PromptImport(source=source)
         session.add(row)
         session.flush()
-        for prompt in new:
+        for prompt in only_evaluated:
             prompt.import_id, prompt.source, prompt.is_active = row.id, source, True
             session.add(prompt)
-        return Imported(row.id, len(new), set_aside)
+        if fresh:  # in one statement, because votes wait meanwhile
+            listing = {"source": source, "import_id": row.id, "is_active": True}
+            session.execute(insert(Prompt), [prompt.model_dump(exclude={"id"}) | listing for prompt in fresh])
+        return Imported(row.id, len(fresh) + len(only_evaluated), set_aside)
 
 
 def prompts_by_words(session: Session) -> dict[str, Prompt]:

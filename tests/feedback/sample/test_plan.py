@@ -313,16 +313,16 @@ def many_prompts(engine: Engine, prompts: int) -> None:
         )
 
 
-def test_the_prompts_are_not_read_in_the_writers_turn(engine: Engine) -> None:
+def test_no_prompt_is_read_in_the_writers_turn(engine: Engine) -> None:
     begin(engine, "builtin", "0" * 64)
     many_prompts(engine, 300)
     said: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *call: said.append(call[2]))
-    draw(engine, claim(engine, "ann"))
+    draw(engine, claim(engine, "ann", pairs=4))
     turns = "\n".join(said).split("BEGIN ")
     assert sum("INSERT INTO claim" in turn for turn in turns) == 1
     assert [turn for turn in turns if turn.startswith("IMMEDIATE")]
-    assert not [turn for turn in turns if turn.startswith("IMMEDIATE") and "FROM prompt" in turn]
+    assert not [turn for turn in turns if turn.startswith("IMMEDIATE") and "prompt.text" in turn]
 
 
 def test_a_list_of_a_hundred_thousand_prompts_is_drawn_in_random_order(engine: Engine) -> None:

@@ -4,7 +4,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from feedback.sample.prompts import MAX_CHARACTERS, add_prompts, import_prompts, list_prompts, read_prompt_file
+from feedback.sample.prompts import (
+    MAX_CHARACTERS,
+    add_prompts,
+    import_prompts,
+    list_imports,
+    list_prompts,
+    read_prompt_file,
+)
 from store.errors import BadRequest
 
 
@@ -85,3 +92,12 @@ def test_the_parti_prompts_are_kept_byte_for_byte(engine: Engine) -> None:
     wanted = [line.split("\t")[0] for line in path.read_text(encoding="utf-8").split("\n")[1:] if line]
     assert import_prompts(engine, [one.text for one in read_prompt_file(path)], "parti").new == 1632
     assert texts(engine) == wanted
+
+
+@pytest.mark.timeout(60)
+def test_a_long_list_given_again_with_more_is_imported_at_once(engine: Engine) -> None:
+    texts = [f"a red star, number {n}" for n in range(9000)]
+    assert import_prompts(engine, texts[:6000], "first").new == 6000
+    assert import_prompts(engine, texts[3000:], "second").new == 3000
+    assert [prompt.text for prompt in list_prompts(engine)] == texts
+    assert [row.active for row in list_imports(engine)] == [6000, 3000]
