@@ -6,13 +6,14 @@ prompt; a prompt so short that no tokenizer could cut it needs no counting.
 
 from collections.abc import Callable, Collection, Sequence
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from sqlmodel import Session, col, select
 
 from store.engine import reading, writing
 from store.tables import Prompt
 
 MOST_TOKENS = 75  # CLIP's 77 less the two that begin and end every text
+PORTION = 500  # prompts whose counts are written at once; votes wait meanwhile
 NAMED = 3  # prompts that a sentence names
 SHOWN = 40  # characters of each
 
@@ -25,12 +26,12 @@ def is_surely_read(text: str) -> bool:
 def count_read(engine: Engine, characters_read: Callable[[str], int], ids: Collection[int] | None = None) -> None:
     """Counts and keeps how many characters the model reads of each prompt (of `ids`) that was not counted yet."""
     with reading(engine) as session:
-        counted = {row.id: characters_read(row.text) for row in _uncounted(session, ids)}
-    if counted:
+        waiting = _uncounted(session, ids)
+    for start in range(0, len(waiting), PORTION):
+        portion = waiting[start : start + PORTION]
+        counted = [{"id": row.id, "read_characters": characters_read(row.text)} for row in portion]
         with writing(engine) as session:
-            for row in _uncounted(session, ids):
-                row.read_characters = counted.get(row.id)
-                session.add(row)
+            session.execute(update(Prompt), counted)
 
 
 def cut_prompts(engine: Engine, import_id: int | None = None) -> list[Prompt]:

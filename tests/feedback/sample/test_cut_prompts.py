@@ -1,5 +1,5 @@
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from feedback.sample.cut_prompts import (
     MOST_TOKENS,
@@ -85,3 +85,12 @@ def test_the_sentence_names_three_prompts_and_counts_the_others() -> None:
         "'blue star', before 'star' in 'green star', and 2 more); shorten them"
     )
     assert cut_sentence([]) == ""
+
+
+def test_votes_get_their_turn_between_the_portions_of_a_long_list(engine: Engine) -> None:
+    import_prompts(engine, [f"{LONG} {n}" for n in range(1200)], "long")
+    turns: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *call: turns.append(call[2]))
+    count_read(engine, len)
+    assert sum(said == "BEGIN IMMEDIATE" for said in turns) == 3
+    assert {prompt.read_characters for prompt in list_prompts(engine)} == {len(f"{LONG} {n}") for n in (1, 10, 100, 1000)}
