@@ -93,4 +93,6 @@ def test_votes_get_their_turn_between_the_portions_of_a_long_list(engine: Engine
     event.listen(engine, "before_cursor_execute", lambda *call: turns.append(call[2]))
     count_read(engine, len)
     assert sum(said == "BEGIN IMMEDIATE" for said in turns) == 3
-    assert {prompt.read_characters for prompt in list_prompts(engine)} == {len(f"{LONG} {n}") for n in (1, 10, 100, 1000)}
+    assert {prompt.read_characters for prompt in list_prompts(engine)} == {
+        len(f"{LONG} {n}") for n in (1, 10, 100, 1000)
+    }
