@@ -4,14 +4,16 @@ import json
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from sqlalchemy import Engine, insert
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from feedback.pool.pool import PoolItem, pool
 from feedback.sample.evaluation import load_held_out_hashes, pair_hash
+from store.damage import RESTORE
 from store.engine import reading, writing
-from store.errors import Busy, TooFewRejects
+from store.errors import Busy, DamagedStore, TooFewRejects
 from store.files import sha256_of
 from store.tables import Manifest, ManifestItem, Role, Split
 
@@ -71,13 +73,51 @@ def _without_evaluated(session: Session, manifest: FrozenManifest) -> FrozenMani
 
 
 def load_manifest(engine: Engine, manifest_id: str) -> FrozenManifest:
-    """A recorded manifest."""
+    """A recorded manifest. Raises DamagedStore when what is recorded is not what the id says."""
     with reading(engine) as session:
-        body = json.loads(session.get_one(Manifest, manifest_id).body)
-    items = tuple(
-        PoolItem(**(row | {"role": Role(row["role"]), "split": Split(row["split"])})) for row in body["items"]
-    )
-    return FrozenManifest(body["base_sha256"], items)
+        return _load(session, manifest_id)
+
+
+def _load(session: Session, manifest_id: str) -> FrozenManifest:
+    chain = [_read(session, manifest_id)]
+    while (earlier := chain[-1].get("after")) is not None:
+        chain.append(_read(session, earlier))
+    items: dict[int, PoolItem] = {}
+    for body in reversed(chain):
+        for gone in body.get("gone", ()):
+            items.pop(gone, None)
+        items |= {row["image_id"]: _item(row) for row in body["items"]}
+    found = FrozenManifest(chain[0]["base_sha256"], tuple(items[image_id] for image_id in sorted(items)))
+    if found.id != manifest_id:
+        raise DamagedStore(f"the training set {manifest_id[:12]}… in the database has changed; {RESTORE}")
+    return found
+
+
+def _read(session: Session, manifest_id: str) -> dict[str, Any]:
+    return json.loads(session.get_one(Manifest, manifest_id).body)
+
+
+def _item(row: dict[str, Any]) -> PoolItem:
+    return PoolItem(**(row | {"role": Role(row["role"]), "split": Split(row["split"])}))
+
+
+def _shortest(session: Session, manifest: FrozenManifest) -> str:
+    """The manifest as JSON: whole, or what differs from the newest one, so that a store grows with its pool only."""
+    newest = session.exec(select(Manifest.id).order_by(col(Manifest.created_at).desc(), Manifest.id).limit(1)).first()
+    if newest is None:
+        return manifest.body
+    try:
+        known = {item.image_id: item for item in _load(session, newest).items}
+    except (DamagedStore, KeyError, TypeError):
+        return manifest.body
+    mine = {item.image_id: item for item in manifest.items}
+    difference = {
+        "after": newest,
+        "base_sha256": manifest.base_sha256,
+        "gone": sorted(known.keys() - mine.keys()),
+        "items": [_written(item) for number, item in mine.items() if known.get(number) != item],
+    }
+    return min(manifest.body, json.dumps(difference, sort_keys=True, separators=(",", ":")), key=len)
 
 
 def _written(item: PoolItem) -> dict[str, object]:
@@ -88,7 +128,7 @@ def _written(item: PoolItem) -> dict[str, object]:
 def _save(session: Session, manifest: FrozenManifest) -> None:
     if session.get(Manifest, manifest.id) is not None:
         return
-    session.add(Manifest(id=manifest.id, body=manifest.body))
+    session.add(Manifest(id=manifest.id, body=_shortest(session, manifest)))
     session.flush()
     rows = [
         {"manifest_id": manifest.id, "image_id": item.image_id, "role": item.role, "split": item.split}

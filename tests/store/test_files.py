@@ -157,6 +157,30 @@ def test_a_full_disk_leaves_a_whole_folder_or_none(tmp_path: Path, monkeypatch: 
     assert names(tmp_path) == ["final/one", "final/two"]
 
 
+def test_a_staging_folder_is_on_the_disk_before_its_new_name_and_the_name_before_the_return(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staging, final, done = tmp_path / "staging", tmp_path / "final", []
+    staging.mkdir()
+    (staging / "one").write_bytes(b"1")
+    (staging / "two").write_bytes(b"2")
+    inodes = {path.name: path.stat().st_ino for path in (staging / "one", staging / "two", staging, tmp_path)}
+    fsync, rename = os.fsync, Path.rename
+
+    def record_fsync(descriptor: int) -> None:
+        fsync(descriptor)
+        done.append(next(name for name, inode in inodes.items() if inode == os.fstat(descriptor).st_ino))
+
+    def record_rename(path: Path, target: Path) -> Path:
+        done.append("renamed")
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", record_fsync)
+    monkeypatch.setattr(Path, "rename", record_rename)
+    put_in_place(staging, final)
+    assert done == ["one", "two", "staging", "renamed", tmp_path.name]
+
+
 def test_a_finished_folder_is_never_overwritten(tmp_path: Path) -> None:
     for name in ("staging", "final"):
         (tmp_path / name).mkdir()

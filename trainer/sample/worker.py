@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from importlib import import_module
 from itertools import groupby
@@ -37,7 +37,7 @@ from feedback.settings_used import remember
 from feedback.versions import get_version
 from feedback.webhook import keep_announcing
 from store.child import with_this_process
-from store.errors import BadRequest, Busy
+from store.errors import BadRequest, Busy, DamagedStore
 from store.files import only_one
 from store.layout import Layout, layout_of
 from store.migrate import open_store
@@ -178,13 +178,17 @@ def after_drawing(engine: Engine, layout: Layout, settings: Settings) -> None:
 
 
 def measure_new(engine: Engine, layout: Layout, settings: Settings, limit: int = 64) -> int:
-    """How many evaluation pictures were measured for the guardrails."""
+    """How many evaluation pictures were measured for the guardrails; one whose file is lost is left out."""
     waiting = list_unmeasured(engine, limit)
     if not waiting:
         return 0
     score = prompt_scorer(settings.prompt_scorer)
-    record_measures(engine, [(n, measure(layout.blobs.get(sha256), prompt, score)) for n, sha256, prompt in waiting])
-    return len(waiting)
+    measured = []
+    for number, sha256, prompt in waiting:
+        with suppress(DamagedStore):
+            measured.append((number, measure(layout.blobs.get(sha256), prompt, score)))
+    record_measures(engine, measured)
+    return len(measured)
 
 
 def prompt_scorer(name: str) -> Scorer | None:

@@ -14,7 +14,7 @@ from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.retrain.manifest import FrozenManifest, freeze, load_manifest
 from store.engine import reading, writing
-from store.errors import TooFewRejects
+from store.errors import DamagedStore, TooFewRejects
 from store.files import sha256_of
 from store.tables import Image, Manifest, ManifestItem, Origin, Role, Split, Verdict
 
@@ -66,6 +66,11 @@ KNOWN_ID = "8060ad4b3254a15e1623e02f11fa427453b2648a9b66e21af956ce71da1b2f4d"
         {"seed": 8},
         {"prompt": "x"},
         {"sha256": "f" * 64},
+        {"weight": 0.75},
+        {"latent_sha256": "f" * 64},
+        {"width": 65},
+        {"image_id": 7},
+        {"keeps": 1},
     ],
 )
 def test_any_difference_gives_another_id(changed: dict) -> None:
@@ -108,6 +113,54 @@ def test_freezing_the_same_pool_twice_is_one_manifest(any_engine: Engine, fill: 
     assert freeze(any_engine, BASE) == freeze(any_engine, BASE)
     with reading(any_engine) as session:
         assert len(session.exec(select(Manifest)).all()) == 1
+
+
+def test_a_store_holds_each_item_once_however_often_the_pool_is_frozen(any_engine: Engine, fill: Callable) -> None:
+    frozen = []
+    for turn in range(8):
+        images = fill(any_engine, images=20)
+        vote_on(any_engine, {image: Verdict.keep if image % 3 else Verdict.reject for image in images})
+        if turn == 4:
+            vote(any_engine, frozen[0].items[0].image_id, Verdict.undo)
+            vote(any_engine, frozen[0].items[1].image_id, Verdict.keep, "bob")
+        frozen.append(freeze(any_engine, BASE))
+    with reading(any_engine) as session:
+        held = {row.id: len(row.body) for row in session.exec(select(Manifest))}
+    assert len(frozen[-1].items) > 150
+    assert sum(held.values()) < 1.2 * len(frozen[-1].body)
+    for manifest in frozen:
+        loaded = load_manifest(any_engine, manifest.id)
+        assert (loaded, loaded.body) == (manifest, manifest.body)
+
+
+def test_a_whole_manifest_of_an_earlier_program_is_read_and_built_upon(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine, images=6)
+    vote(any_engine, 1)
+    old = freeze(any_engine, BASE)
+    with writing(any_engine) as session:
+        session.get_one(Manifest, old.id).body = old.body
+    vote(any_engine, 2)
+    new = freeze(any_engine, BASE)
+    assert load_manifest(any_engine, old.id) == old
+    assert load_manifest(any_engine, new.id) == new
+
+
+@pytest.mark.parametrize("harm", ["item", "earlier"])
+def test_a_manifest_that_was_changed_is_not_trained_on(harm: str, engine: Engine, fill: Callable) -> None:
+    fill(engine, images=20)
+    for image in range(1, 10):
+        vote(engine, image)
+    first = freeze(engine, BASE)
+    vote(engine, 11)
+    second = freeze(engine, BASE)
+    with writing(engine) as session:
+        row = session.get_one(Manifest, second.id if harm == "item" else first.id)
+        row.body = row.body.replace('"width":64', '"width":65', 1)
+    with pytest.raises(DamagedStore, match="has changed; restore a backup"):
+        load_manifest(engine, second.id)
+    vote(engine, 12)
+    third = freeze(engine, BASE)
+    assert load_manifest(engine, third.id) == third
 
 
 def test_votes_after_the_freeze_do_not_change_it(any_engine: Engine, fill: Callable) -> None:

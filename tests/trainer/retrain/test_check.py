@@ -37,6 +37,14 @@ def test_files_that_reload_to_the_trained_network_pass_and_the_adapter_is_off_af
     assert not [name for name, _ in trained.pipe.unet.named_parameters() if "lora" in name]
 
 
+@pytest.mark.parametrize("trained", ["bf16"], indirect=True)
+@pytest.mark.parametrize("factor", [0.85, 1.15])
+def test_half_precision_is_no_excuse_for_another_strength(trained, tmp_path, factor):
+    write(tmp_path, trained, kohya=factor)
+    with pytest.raises(BadExport, match=r"at \d+% of the strength"):
+        check_trained(trained, tmp_path)
+
+
 @pytest.mark.parametrize("factors", [{"diffusers": 0.5}, {"kohya": 0.5}, {"kohya": 2.0}, {"diffusers": 0.0}])
 def test_a_file_of_another_strength_is_refused(trained, tmp_path, factors):
     write(tmp_path, trained, **factors)

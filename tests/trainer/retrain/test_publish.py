@@ -6,17 +6,22 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, event
 
+from feedback.retrain.manifest import FrozenManifest
 from feedback.versions import begin, get_version
+from store.engine import reading, writing
 from store.errors import BadExport
 from store.files import sha256_of
 from store.layout import layout_of
 from store.migrate import open_store
 from store.safety.identity import MARK
 from store.settings import Settings
-from store.tables import Version
+from store.tables import Run, RunStatus, Version
 from tests.trainer.conftest import quick_settings
+from trainer.fit.fit import Fitted
 from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE
-from trainer.retrain.publish import Candidate, publish_candidate, remove_leftovers
+from trainer.lora.tensors import trained_tensors, weights_of
+from trainer.retrain.publish import Candidate, Made, publish_candidate, publish_version, remove_leftovers
+from trainer.retrain.strength import Choice
 
 BASE = "0" * 64
 
@@ -155,3 +160,18 @@ def test_a_row_comes_after_the_folder_is_on_the_disk(engine: Engine, settings, m
 
 def names(versions: Path) -> set[str]:
     return {path.name for path in versions.iterdir()} - {MARK}
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_a_bad_export_is_not_published(factor, taught, engine, settings):
+    weights = {name: w * factor for name, w in weights_of(trained_tensors(taught.pipe.unet)).items()}
+    with writing(engine) as session:
+        run = session.merge(Run(status=RunStatus.running))
+    fitted = Fitted(weights, [{"step": 1}])
+    made = Made(taught, fitted, Choice(1.0, []), FrozenManifest(taught.sha256, ()), settings, run)
+    with pytest.raises(BadExport, match="reloads to another network"):
+        publish_version(engine, layout_of(settings), made)
+    assert names(layout_of(settings).versions) == set()
+    with reading(engine) as session:
+        assert session.get_one(Run, run.id).status is RunStatus.running
+        assert session.get(Version, 1) is None

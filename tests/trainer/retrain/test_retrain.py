@@ -15,13 +15,13 @@ from feedback.retrain.manifest import load_manifest
 from feedback.sample.job import Job
 from feedback.versions import champion, get_version
 from store.engine import reading
-from store.errors import Busy, NonFiniteLoss
+from store.errors import Busy, DamagedStore, NonFiniteLoss
 from store.files import only_one, sha256_of_file
 from store.layout import layout_of
 from store.migrate import check_integrity, open_store
 from store.safety.identity import MARK
 from store.settings import Settings
-from store.tables import Alias, ManifestItem, Run, RunStatus, Verdict, Version
+from store.tables import Alias, Image, ManifestItem, Run, RunStatus, Verdict, Version
 from tests.trainer.children import (
     BUSY,
     DONE,
@@ -37,6 +37,7 @@ from tests.trainer.children import (
 from tests.trainer.conftest import quick_settings
 from trainer.base.model import load_base
 from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE
+from trainer.retrain.importing import import_lora
 from trainer.retrain.retrain import retrain
 from trainer.sample.sampler import Sampler
 from trainer.sample.worker import generate
@@ -196,6 +197,83 @@ def test_what_an_interrupted_publish_left_is_removed(rated):
     (left / DIFFUSERS_FILE).write_bytes(b"half")
     retrain(rated)
     assert folders(rated) == {published(rated)[0].sha256}
+
+
+def lose(settings: Settings, image_id: int, *columns: str) -> None:
+    """Removes the files of a picture."""
+    engine = open_store(settings)
+    with reading(engine) as session:
+        image = session.get_one(Image, image_id)
+    engine.dispose()
+    for column in columns:
+        layout_of(settings).blobs.path(getattr(image, column)).unlink()
+
+
+def test_a_retrain_goes_on_without_lost_files_and_names_their_pictures(rated, caplog):
+    lose(rated, 1, "latent_sha256")
+    lose(rated, 2, "latent_sha256", "sha256")
+    lose(rated, 3, "sha256")
+    result = retrain(rated)
+    assert result.sentence.endswith("trained on 23 rated pictures; picture 2 is left out, because its files are lost")
+    assert "picture 2 is left out" in caplog.text
+    (version,) = published(rated)
+    engine = open_store(rated)
+    trained = {item.image_id for item in load_manifest(engine, version.manifest_id).items}
+    engine.dispose()
+    assert {1, 3} <= trained
+    assert 2 not in trained
+
+
+@pytest.mark.slow
+def test_an_interrupted_retrain_whose_picture_was_lost_starts_again_without_it(rated, caplog):
+    interrupt_at(rated.model_copy(update={"train_steps": 40}), 3)
+    lose(rated, 2, "latent_sha256", "sha256")
+    assert "picture 2 is left out" in retrain(rated).sentence
+    assert "cannot go on and starts again" in caplog.text
+    (version,) = published(rated)
+    assert last_run(rated).manifest_id == version.manifest_id
+    assert get_run_count(rated) == 1
+
+
+def interrupt_at(settings: Settings, step: int) -> None:
+    child = start(retrain_child, settings)
+    wait_for_step(settings, step)
+    os.kill(child.pid, signal.SIGTERM)
+    child.join(60)
+    assert last_run(settings).status is RunStatus.interrupted
+
+
+@pytest.mark.slow
+def test_a_damaged_checkpoint_starts_the_run_again_with_a_sentence(rated, rated_template, tmp_path, caplog):
+    shutil.copytree(rated_template, tmp_path / "unbroken")
+    settings = rated.model_copy(update={"train_steps": 12, "checkpoint_every": 3})
+    interrupt_at(settings, 5)
+    (state,) = layout_of(settings).checkpoints.rglob("state.safetensors")
+    data = bytearray(state.read_bytes())
+    data[-100] ^= 1
+    state.write_bytes(data)
+    assert retrain(settings).version == 1
+    assert "is damaged or incomplete, so the fit starts again" in caplog.text
+    unbroken = settings.model_copy(update={"data_dir": tmp_path / "unbroken"})
+    retrain(unbroken)
+    assert published(settings)[0].sha256 == published(unbroken)[0].sha256
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_a_retrain_beside_a_lost_database_deletes_nothing(rated, force):
+    number = retrain(rated, force=True).version
+    assert number == 1
+    (folder,) = folders(rated)
+    for path in rated.data_dir.glob("naysayer.db*"):
+        path.rename(rated.data_dir.parent / path.name)
+    with pytest.raises(DamagedStore, match="naysayer restore"):
+        retrain(rated, force=force)
+    with pytest.raises(DamagedStore, match="naysayer restore"):
+        import_lora(rated, layout_of(rated).versions / folder / KOHYA_FILE)
+    with pytest.raises(DamagedStore, match="naysayer restore"):
+        generate(rated, once=True)
+    assert folders(rated) == {folder}
+    assert sha256_of_file(layout_of(rated).versions / folder / DIFFUSERS_FILE) == folder
 
 
 @pytest.mark.slow
