@@ -44,6 +44,18 @@ class Shown(NamedTuple):
     prompt: str
     width: int
     height: int
+    read_characters: int | None
+
+    @property
+    def unread(self) -> str:
+        """The end of the prompt that the model did not read; empty when it read all."""
+        rest = self.prompt[self.read_characters :] if self.read_characters is not None else ""
+        return rest if rest.strip() else ""
+
+    @property
+    def read(self) -> str:
+        """The prompt as far as the model read it."""
+        return self.prompt.removesuffix(self.unread)
 
 
 def next_images(engine: Engine, rater: str, terms: Terms, *, count: int, now: datetime | None = None) -> list[Shown]:

@@ -33,7 +33,13 @@ TwinImage = aliased(Image)
 ME, COUNT = bindparam("me", type_=Integer), bindparam("count", type_=Integer)
 NOW, LATEST = (bindparam(name, type_=DateTime(timezone=True)) for name in ("now", "latest"))
 OVERLAP, WITHOUT = bindparam("overlap", type_=Integer), bindparam("without", expanding=True, type_=Integer)
-PICTURE = (col(Image.sha256), col(Prompt.text), col(Image.width), col(Image.height))
+PICTURE = (
+    col(Image.sha256),
+    col(Prompt.text),
+    col(Image.width),
+    col(Image.height),
+    col(Prompt.read_characters),
+)
 SHOWN = (col(Image.id), col(Image.number), *PICTURE)
 """The columns of `Shown` for a picture that comes for the first time."""
 

@@ -203,3 +203,17 @@ test("a swipe to the left rejects, to the right keeps, upwards skips", async () 
   await settle();
   assert.deepEqual(server.verdicts.map(([, verdict]) => verdict), ["reject", "keep", "skip"]);
 });
+
+test("the end of a prompt that the model did not read is struck through", async () => {
+  server = new FakeServer(3);
+  server.images[0].prompt = "🚀 a red star";
+  server.images[0].unread = " star";
+  page = await openPage(server, {});
+  const prompt = page.$(".prompt");
+  assert.equal(prompt.textContent, "🚀 a red star");
+  assert.equal(prompt.querySelector("s").textContent, " star");
+  press("j");
+  await settle();
+  assert.equal(prompt.textContent, "prompt 2");
+  assert.equal(prompt.querySelector("s"), null);
+});

@@ -48,6 +48,8 @@ class OnForm(NamedTuple):
     """A picture on the form, enlarged to `width` x `height` pixels; `fields` are the hidden ones of its vote."""
 
     prompt: str
+    read: str
+    unread: str
     path: str
     scale: int
     width: int
@@ -183,6 +185,8 @@ def _on_form(settings: Settings, rater: str, image: Shown) -> OnForm:
     scale = enlargement(image, SIDE_PX)
     return OnForm(
         prompt=image.prompt,
+        read=image.read,
+        unread=image.unread,
         path=rater_path(settings, image.number),
         scale=scale,
         width=image.width * scale,

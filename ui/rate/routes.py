@@ -151,6 +151,7 @@ def _image(settings: Settings, shown: Shown) -> Answer:
         "id": shown.number,
         "url": rater_path(settings, shown.number),
         "prompt": shown.prompt,
+        "unread": shown.unread,
         "width": shown.width,
         "height": shown.height,
     }

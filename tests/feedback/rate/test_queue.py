@@ -56,7 +56,7 @@ def vote(engine: Engine, rater: str, image: int, verdict: Verdict, *, overlap: i
 def test_a_rater_is_told_nothing_of_the_version(any_engine: Engine, fill: Callable) -> None:
     fill(any_engine, images=1)
     [shown] = next_images(any_engine, "ann", Terms(1, 600), count=1)
-    assert shown._fields == ("image_id", "number", "sha256", "prompt", "width", "height")
+    assert shown._fields == ("image_id", "number", "sha256", "prompt", "width", "height", "read_characters")
     assert (shown.image_id, shown.prompt, shown.width, shown.height) == (1, "a red star", 64, 64)
 
 

@@ -245,7 +245,7 @@ def test_no_answer_names_what_an_image_is(rater: Rater) -> None:
         text = text.replace(prompt, "")
     assert FORBIDDEN.findall(text) == []
     shapes = {tuple(image) for answer in rater.answers for image in answer.get("images", [])}
-    assert shapes == {("id", "url", "prompt", "width", "height")}
+    assert shapes == {("id", "url", "prompt", "unread", "width", "height")}
 
 
 def test_no_row_number_reaches_a_rater(rater: Rater) -> None:

@@ -11,8 +11,8 @@ from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from feedback.people.invitations import invite
-from store.engine import reading
-from store.tables import Image, Lease, Rater, Vote, VoteReason
+from store.engine import reading, writing
+from store.tables import Image, Lease, Prompt, Rater, Vote, VoteReason
 from tests.feedback.rating import image_of
 from tests.ui.conftest import PATIENCE_MS
 from ui.rate.plain_form import PLAIN, plain_routes
@@ -202,3 +202,13 @@ def test_a_browser_without_javascript_rates_from_the_first_page_on(engine, setti
         page.get_by_text("You have seen everything").wait_for()
         context.close()
     assert [verdict for _, verdict, _ in votes_in(engine)] == ["reject", "keep", "undo", "skip", "reject"]
+
+
+def test_the_end_of_a_prompt_that_the_model_did_not_read_is_struck_through(client, engine, draw):
+    draw(1)
+    with writing(engine) as session:
+        prompt = session.exec(select(Prompt).join(Image)).one()
+        prompt.text, prompt.read_characters = "a <red> star", 7
+        session.add(prompt)
+    html = client.get(enter(client, "ada")).text
+    assert '<h2>a &lt;red&gt;<s title="The model did not read this part."> star</s></h2>' in html

@@ -17,10 +17,10 @@ from feedback.figures.summary import standing
 from feedback.people.decisions import Decision, decide
 from feedback.rate.display import unsealed
 from feedback.rate.votes import recent_votes
-from store.engine import reading
+from store.engine import reading, writing
 from store.layout import layout_of
 from store.settings import Settings
-from store.tables import Image, RaterAction, Verdict, Vote
+from store.tables import Image, Prompt, RaterAction, Verdict, Vote
 from tests.feedback.rating import image_of
 from ui.rate.routes import MAX_BODY, routes
 from ui.web.guard import SameMachine
@@ -106,13 +106,24 @@ def test_a_reload_gives_the_same_images_in_the_same_order(client, draw):
     assert next_of(client)["images"] == next_of(client)["images"]
 
 
+@pytest.mark.parametrize(("read", "unread"), [(5, " star"), (4, "d star"), (10, ""), (99, ""), (None, "")])
+def test_an_answer_says_what_the_model_did_not_read(client, engine, draw, read: int | None, unread: str):
+    draw(1)
+    with writing(engine) as session:
+        prompt = session.exec(select(Prompt).join(Image)).one()
+        prompt.text, prompt.read_characters = "a red star", read
+        session.add(prompt)
+    [image] = next_of(client)["images"]
+    assert (image["prompt"], image["unread"]) == ("a red star", unread)
+
+
 def test_answers_do_not_tell_the_versions_apart(client, engine, draw, publish_version):
     draw(2)
     publish_version(engine, 1)
     draw(2, version=1, first_seed=2)
     images = next_of(client)["images"]
     assert {image_of(engine, image["id"]).version for image in images} == {0, 1}
-    assert {tuple(image) for image in images} == {("id", "url", "prompt", "width", "height")}
+    assert {tuple(image) for image in images} == {("id", "url", "prompt", "unread", "width", "height")}
     answer = send(client, *(press(image["id"]) for image in images))
     assert "version" not in json.dumps([images, answer, next_of(client)])
     headers = [dict(client.get(image["url"]).headers) for image in images]

@@ -1,6 +1,7 @@
 // One picture at a time, as large as the stage allows. Has the same methods as sweep.js.
 import { Annotations } from "./annotations.js";
 import { actionOf, digitOf } from "./keys.js";
+import { writePrompt } from "./status.js";
 import { Viewer } from "./viewer.js";
 
 const MARGIN_PX = 8;
@@ -30,7 +31,7 @@ export class OneMode {
     const frame = this.page.$(".frame");
     for (const button of this.page.root.querySelectorAll("[data-verdict]:not([data-verdict=undo])"))
       button.disabled = !this.mayVote(picture, button.dataset.verdict);
-    this.page.$(".prompt").textContent = picture?.prompt ?? "";
+    writePrompt(this.page.$(".prompt"), picture);
     if (picture?.isReady) return this.showPicture(picture, frame);
     frame.replaceChildren(...(picture?.isBroken ? [this.brokenNote()] : []));
     this.current = null;

@@ -2,6 +2,7 @@
 // picture. Has the same methods as one.js.
 import { actionOf } from "./keys.js";
 import { newId } from "./outbox.js";
+import { writePrompt } from "./status.js";
 import { recall, remember } from "./storage.js";
 
 const SIZE = "naysayer.sweep";
@@ -129,7 +130,7 @@ export class SweepMode {
     const rejected = pictures.filter(({ id }) => this.rejected.has(id)).length;
     this.page.$(".submit span").textContent = `Reject ${rejected}, keep ${pictures.length - rejected}`;
     this.page.$(".submit").disabled = !pictures.length;
-    this.page.$(".prompt").textContent = pictures[this.focused]?.prompt ?? "";
+    writePrompt(this.page.$(".prompt"), pictures[this.focused]);
   }
 
   cell(picture, place) {
@@ -155,7 +156,7 @@ export class SweepMode {
     cell.type = "button";
     cell.className = "cell";
     cell.title = picture.prompt;
-    caption.textContent = picture.prompt;
+    writePrompt(caption, picture);
     caption.setAttribute("aria-hidden", "true");
     stamp.textContent = "✕ Reject";
     stamp.setAttribute("aria-hidden", "true");
