@@ -73,7 +73,7 @@ def status() -> None:
 
     settings = read_settings()
     engine = read_store(settings)
-    typer.echo(standing_lines(standing(engine), how_due(engine, rejects_needed(settings))))
+    typer.echo(standing_lines(standing(engine), how_due(engine, rejects_needed(settings), settings.rater_share)))
 
 
 @app.command()

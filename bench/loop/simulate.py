@@ -77,7 +77,7 @@ def simulate(settings: Settings, raters: int, votes: int, habits: Habits, *, ret
             record_votes(engine, name, [_press(layout, image, habits, chance) for image in shown], Terms.of(settings))
             given += len(shown)
             bar.update(len(shown))
-            if retrain_when_due and how_due(engine, rejects_needed(settings)).is_due:
+            if retrain_when_due and how_due(engine, rejects_needed(settings), settings.rater_share).is_due:
                 _retrain_and_promote(engine, settings)
             if not shown:
                 draw()

@@ -15,6 +15,7 @@ from sqlmodel import Session, col, func, select
 
 from feedback.people.agreement import Counts, ac1, alpha, percent_agreement
 from feedback.pool.counts import IN_FIGURES, RaterDay, is_vote, votes_by_rater_and_day
+from feedback.pool.share import SHARE, Capped, capped_raters
 from feedback.rate.controls import control_answers
 from feedback.rate.repeats import repeat_answers
 from feedback.statistics import Fraction
@@ -32,12 +33,14 @@ REPEAT_FLOOR, MIN_REPEATS = 0.7, 10
 FAST_SHARE, MIN_TIMED = 0.3, 50
 ONE_SIDED_SHARE, MIN_VOTES = 0.98, 100
 MIN_PAIRS = 50
+MOST_A_MINUTE = 480
 
 
 class Care(NamedTuple):
     """What raises flags: right controls, repeats judged alike, votes given too fast, rejects among the votes.
 
-    `ac1` is Gwet's AC1 with other raters, over `pairs` shared votes.
+    `ac1` is Gwet's AC1 with other raters, over `pairs` shared votes; `busiest` the most votes received in a minute, of
+    the newest RECENT over all raters; `capped` where more of the rejects are this rater's than count.
     """
 
     controls: Fraction = Fraction(0, 0)
@@ -46,6 +49,8 @@ class Care(NamedTuple):
     rejects: Fraction = Fraction(0, 0)
     pairs: int = 0
     ac1: float | None = None
+    busiest: int = 0
+    capped: tuple[Capped, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,11 +76,14 @@ class RaterFigures:
     alpha: float | None
     ac1: float | None
     last_at: datetime | None
+    busiest: int = 0
+    capped: tuple[Capped, ...] = ()
 
     @property
     def flags(self) -> list[str]:
         """Why somebody should look at this rater; empty when nothing is unusual."""
-        return flags_of(Care(self.controls, self.repeats, self.fast, self.rejects, self.pairs, self.ac1))
+        shares = (self.controls, self.repeats, self.fast, self.rejects)
+        return flags_of(Care(*shares, self.pairs, self.ac1, self.busiest, self.capped))
 
 
 def flags_of(care: Care) -> list[str]:
@@ -84,7 +92,7 @@ def flags_of(care: Care) -> list[str]:
     >>> flags_of(Care(controls=Fraction(14, 30), rejects=Fraction(20, 40)))
     ['14 of 30 controls right: below 80 % beyond chance']
     """
-    controls, repeats, fast, rejects, pairs, ac1 = care
+    controls, repeats, fast, rejects, pairs, ac1, busiest, capped = care
     flags = []
     if controls.whole >= MIN_CONTROLS and controls.interval.high < CONTROL_FLOOR:
         flags.append(f"{controls.part} of {controls.whole} controls right: below 80 % beyond chance")
@@ -95,22 +103,32 @@ def flags_of(care: Care) -> list[str]:
     more = max(rejects.part, rejects.whole - rejects.part)
     if rejects.whole >= MIN_VOTES and more >= ONE_SIDED_SHARE * rejects.whole:
         flags.append(f"nearly all of {rejects.whole} votes are alike: {rejects.part} rejects")
+    if busiest > MOST_A_MINUTE:
+        flags.append(f"{busiest} votes arrived in one minute: faster than a person judges, or kept while offline")
+    for one in capped:
+        flags.append(
+            f"{one.rejects - one.counted} of {one.rejects} rejects on v{one.version} do not count in the pool: "
+            "they are too large a share of that version's"
+        )
     if pairs >= MIN_PAIRS and ac1 is not None and ac1 <= 0:
         flags.append(f"agrees with others no more than chance would, over {pairs} shared votes")
     return flags
 
 
-def rater_figures(engine: Engine, now: datetime | None = None) -> list[RaterFigures]:
+def rater_figures(engine: Engine, now: datetime | None = None, share: float = SHARE) -> list[RaterFigures]:
     """Every rater, flagged ones first, then by votes."""
-    return agreement_and_figures(engine, now)[1]
+    return agreement_and_figures(engine, now, share)[1]
 
 
-def agreement_and_figures(engine: Engine, now: datetime | None = None) -> tuple[Counts, list[RaterFigures]]:
+def agreement_and_figures(
+    engine: Engine, now: datetime | None = None, share: float = SHARE
+) -> tuple[Counts, list[RaterFigures]]:
     """Rejects and keeps on each image of the newest votes that count, and every rater, flagged ones first."""
     now = now or utc_now()
     with reading(engine) as session:
         raters = list(session.exec(select(Rater)))
         days, last_at, recent = votes_by_rater_and_day(session), _last_at(session), _recent(session)
+        busiest, capped = _busiest(session), capped_raters(session, share)
         controls = _shares((rater, is_right) for rater, _, is_right in control_answers(session))
         repeats = _shares((answer.rater_id, answer.is_same) for answer in repeat_answers(session))
     counted = {rater.id for rater in raters if not rater.is_excluded}
@@ -127,6 +145,8 @@ def agreement_and_figures(engine: Engine, now: datetime | None = None) -> tuple[
             repeats.get(mine, none),
             pairs.get(mine, []),
             last_at.get(mine),
+            busiest.get(mine, 0),
+            tuple(one for one in capped if one.rater_id == mine),
         )
         figures.append(_figures(rater, own, now.date()))
     counts = _counts_by_image(vote for vote in recent if vote.rater_id in counted)
@@ -149,6 +169,8 @@ class _Own(NamedTuple):
     repeats: Fraction
     pairs: Counts
     last_at: datetime | None
+    busiest: int
+    capped: tuple[Capped, ...]
 
 
 def _group_by_rater(values: Iterable[tuple[int, Value]]) -> dict[int, list[Value]]:
@@ -199,6 +221,18 @@ def _recent(session: Session) -> list[_Seen]:
     ]
 
 
+def _busiest(session: Session) -> dict[int, int]:
+    """The most votes of each rater in one minute, by the server's clock: a page's own times may be made up."""
+    rows = session.execute(
+        select_rows(col(Vote.rater_id), col(Vote.received_at)).order_by(col(Vote.id).desc()).limit(RECENT)
+    )
+    minutes = Counter((rater, at.replace(second=0, microsecond=0)) for rater, at in rows)
+    found: dict[int, int] = {}
+    for (rater, _), votes in minutes.items():
+        found[rater] = max(votes, found.get(rater, 0))
+    return found
+
+
 def _last_at(session: Session) -> dict[int, datetime]:
     """When each rater last pressed a key."""
     own = aliased(Vote)
@@ -236,4 +270,6 @@ def _figures(rater: Rater, own: _Own, today: date) -> RaterFigures:
         alpha=alpha(own.pairs),
         ac1=ac1(own.pairs),
         last_at=own.last_at,
+        busiest=own.busiest,
+        capped=own.capped,
     )

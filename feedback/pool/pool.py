@@ -7,8 +7,9 @@ from sqlalchemy import Engine, Row, select
 from sqlmodel import Session, col
 
 from feedback.pool.dawid_skene import dawid_skene
+from feedback.pool.share import SHARE, select_beyond_cap
 from feedback.pool.split import split_of
-from feedback.pool.tally import MANIFEST_MOST, new_rejects
+from feedback.pool.tally import MANIFEST_MOST, count_new_among, new_rejects
 from feedback.pool.verdicts import Outcome, is_counted, outcome_of_counts, select_taken_out
 from store.engine import reading
 from store.tables import CurrentVote, Image, ImageTally, Origin, Prompt, Role, Split, Verdict
@@ -59,19 +60,21 @@ class Due(NamedTuple):
         return f"not due: {self.new_rejects} new rejects, {self.needed} needed; {missing} more to go"
 
 
-def pool(session: Session, most: int = MOST) -> list[PoolItem]:
+def pool(session: Session, most: int = MOST, share: float = SHARE) -> list[PoolItem]:
     """The newest sampled images with a verdict, in the order of the images.
 
-    Left out: disputed images (a tie, or Dawid and Skene's model contradicts the majority of three votes or more), and
-    what a person took out of the pool.
+    Left out: disputed images (a tie, or Dawid and Skene's model contradicts the majority of three votes or more), what
+    a person took out of the pool, and rejects that rest on one rater's votes beyond `share`.
     """
     rejects, keeps = col(ImageTally.rejects), col(ImageTally.keeps)
     columns = (Image.id, Image.sha256, Image.latent_sha256, Prompt.text, Image.seed, Image.width, Image.height)
+    beyond = select_beyond_cap(session, share)
     newest = session.execute(
         select(*(col(column) for column in columns), rejects, keeps)
         .join(ImageTally, col(ImageTally.image_id) == Image.id)
         .join(Prompt, col(Prompt.id) == Image.prompt_id)
         .where(col(Image.origin) == Origin.sampled, rejects != keeps, col(Image.id).not_in(select_taken_out()))
+        .where(*([] if beyond is None else [col(Image.id).not_in(beyond)]))
         .order_by(col(Image.id).desc())
         .limit(most)
     ).all()
@@ -116,7 +119,12 @@ def _votes_on(session: Session, images: set[int]) -> list[tuple[int, int, bool]]
     return [(image, rater, verdict == Verdict.reject) for image, rater, verdict in rows if image in images]
 
 
-def how_due(engine: Engine, needed: int) -> Due:
-    """How many rejects are new since the newest version, and how many make a retrain due."""
+def how_due(engine: Engine, needed: int, share: float = SHARE) -> Due:
+    """How many rejects are new since the newest version, and how many make a retrain due.
+
+    Rejects that rest on one rater's votes beyond `share` do not bring it closer.
+    """
     with reading(engine) as session:
-        return Due(new_rejects(session), needed)
+        beyond = select_beyond_cap(session, share)
+        left_out = 0 if beyond is None else count_new_among(session, beyond)
+        return Due(new_rejects(session) - left_out, needed)

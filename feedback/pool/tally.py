@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, Select, case, delete, func, insert, text
 from sqlalchemy import select as rows_of
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from feedback.pool.counting import OUTCOMES
 from feedback.pool.verdicts import is_counted, select_taken_out
@@ -42,6 +43,11 @@ def new_rejects(session: Session) -> int:
     """Rejects in the pool that the newest version was not trained on; none that a person took out of it."""
     row = session.get(NewRejects, 1)
     return row.count if row is not None else 0
+
+
+def count_new_among(session: Session, images: Select) -> int:
+    """How many of these images are new rejects."""
+    return session.exec(_select_new(_floor(session)).where(col(Image.id).in_(images))).one()
 
 
 def rebuild(session: Session) -> None:
@@ -152,12 +158,16 @@ def _floor(session: Session) -> int:
 
 
 def _new_rejects(session: Session, floor: int) -> int:
+    return session.exec(_select_new(floor)).one()
+
+
+def _select_new(floor: int) -> SelectOfScalar[int]:
     trained = (
         select(ManifestItem.image_id)
         .join(Version, col(Version.manifest_id) == ManifestItem.manifest_id)
         .where(Version.number == select(func.max(Version.number)).scalar_subquery())
     )
-    return session.exec(
+    return (
         select(func.count(col(ImageTally.image_id)))
         .join(Image, col(Image.id) == ImageTally.image_id)
         .where(
@@ -167,7 +177,7 @@ def _new_rejects(session: Session, floor: int) -> int:
             col(Image.id).not_in(trained),
             col(Image.id).not_in(select_taken_out()),
         )
-    ).one()
+    )
 
 
 def _newest_votes(session: Session) -> Select:

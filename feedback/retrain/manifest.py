@@ -10,6 +10,7 @@ from sqlalchemy import Engine, insert
 from sqlmodel import Session, col, select
 
 from feedback.pool.pool import PoolItem, pool
+from feedback.pool.share import SHARE
 from feedback.sample.evaluation import load_held_out_hashes, pair_hash
 from store.damage import RESTORE
 from store.engine import reading, writing
@@ -44,13 +45,16 @@ def freeze(
     base_sha256: str,
     min_rejects: int = 1,
     find_lost: Callable[[Sequence[PoolItem]], Container[int]] = lambda items: (),
+    share: float = SHARE,
 ) -> FrozenManifest:
     """The pool as it is now, recorded in the store, without the pictures whose numbers `find_lost` gives.
+
+    `share` caps what rests on one rater.
 
     Raises TooFewRejects when it has fewer than `min_rejects` rejects to train on.
     """
     with reading(engine) as session:
-        manifest = _without_evaluated(session, FrozenManifest(base_sha256, tuple(pool(session))))
+        manifest = _without_evaluated(session, FrozenManifest(base_sha256, tuple(pool(session, share=share))))
     lost = find_lost(manifest.items)
     manifest = FrozenManifest(base_sha256, tuple(item for item in manifest.items if item.image_id not in lost))
     rejects = len(manifest.of(Role.reject, Split.train))

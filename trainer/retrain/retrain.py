@@ -51,7 +51,7 @@ def retrain(settings: Settings, *, force: bool = False) -> RetrainResult:
     busy = "another retrain runs on this store; try again when it has ended"
     with leading(settings) as broadcast, only_one(layout.retrain_lock, busy):
         unfinished = _find_unfinished(engine)
-        due = how_due(engine, rejects_needed(settings))
+        due = how_due(engine, rejects_needed(settings), settings.rater_share)
         if unfinished is None and not due.is_due and not force:
             return RetrainResult(due.sentence)
         return _train_and_publish(engine, layout, settings, unfinished, broadcast)
@@ -77,7 +77,7 @@ def _train_and_publish(
     remove_leftovers(engine, layout)
     base = load_base(pin_revision(engine, settings))
     record_base(engine, base)
-    manifest, lost = _freeze_or_load(engine, layout, unfinished, base.sha256)
+    manifest, lost = _freeze_or_load(engine, settings, unfinished, base.sha256)
     settings = choose_steps(settings, len(manifest.items))
     run = _start(engine, unfinished, manifest, settings)
     folder = checkpoint_folder(layout, manifest, settings)
@@ -136,11 +136,12 @@ def _find_unfinished(engine: Engine) -> Run | None:
 
 
 def _freeze_or_load(
-    engine: Engine, layout: Layout, unfinished: Run | None, base_sha256: str
+    engine: Engine, settings: Settings, unfinished: Run | None, base_sha256: str
 ) -> tuple[FrozenManifest, frozenset[int]]:
     """The manifest to fit, and the pictures that are not in it because their files are lost."""
     from trainer.fit.lost import find_lost, name_lost
 
+    layout = layout_of(settings)
     if unfinished is not None and unfinished.manifest_id is not None:
         manifest = load_manifest(engine, unfinished.manifest_id)
         if not (lost := find_lost(layout.blobs, manifest.items)):
@@ -152,7 +153,7 @@ def _freeze_or_load(
         gone.append(find_lost(layout.blobs, items))
         return gone[0]
 
-    manifest = freeze(engine, base_sha256, find_lost=find)
+    manifest = freeze(engine, base_sha256, find_lost=find, share=settings.rater_share)
     if gone[0]:
         log.warning("%s", name_lost(gone[0]))
     return manifest, gone[0]

@@ -244,7 +244,7 @@ class Retrainer:
             return
         if not retrains_itself(self.settings):
             return
-        due = how_due(self.engine, rejects_needed(self.settings))
+        due = how_due(self.engine, rejects_needed(self.settings), self.settings.rater_share)
         if due.is_due and due.new_rejects != self.tried_at:
             log.info(due.sentence)
             self.tried_at = due.new_rejects

@@ -64,7 +64,8 @@ class Step(NamedTuple):
 
 def overview_html(engine: Engine, settings: Settings) -> Markup:
     """What the page says about the loop now."""
-    now, due, rows = standing(engine), how_due(engine, rejects_needed(settings)), version_rows(engine)
+    now, rows = standing(engine), version_rows(engine)
+    due = how_due(engine, rejects_needed(settings), settings.rater_share)
     base = next((row for row in rows if row.number == PLAIN), None)
     champion = next((row for row in rows if "champion" in row.aliases), None)
     compared = [row for row in dict.fromkeys([champion, base]) if row is not None]

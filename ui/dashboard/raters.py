@@ -44,7 +44,7 @@ engine = partial(store_of, PAGE)
 def raters_page() -> None:
     """Every rater, and what was decided about them."""
     show_done()
-    counts, rows = agreement_and_figures(engine())
+    counts, rows = agreement_and_figures(engine(), share=settings().rater_share)
     st.html(head("Raters", *based_on(rows)) + agreement_html(counts) + raters_html(rows))
     if rows:
         _show_buttons(rows)

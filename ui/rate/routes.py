@@ -160,7 +160,7 @@ def _image(settings: Settings, shown: Shown) -> Answer:
 def _state(engine: Engine, settings: Settings, rater: str) -> Answer:
     progress, run = rating_state(engine, rater)
     needed = rejects_needed(settings)
-    new_rejects = gauge_of(settings).read(lambda: how_due(engine, needed).new_rejects)
+    new_rejects = gauge_of(settings).read(lambda: how_due(engine, needed, settings.rater_share).new_rejects)
     is_running = run is not None and run.status is RunStatus.running
     return {
         "progress": {"votes": progress.answers, "today": progress.today},

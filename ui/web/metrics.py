@@ -58,7 +58,7 @@ class LoopCollector(Collector):
         self.engine, self.settings = engine, settings
 
     def collect(self) -> Iterator[Metric]:
-        now, due = standing(self.engine), how_due(self.engine, rejects_needed(self.settings))
+        now, due = standing(self.engine), how_due(self.engine, rejects_needed(self.settings), self.settings.rater_share)
         rows = version_rows(self.engine)
         yield _gauge("images", "Pictures drawn for rating, those of evaluation sets included.", now.drawn)
         yield _gauge("images_waiting", "Pictures that wait to be rated.", now.waiting)
