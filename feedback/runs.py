@@ -1,16 +1,45 @@
-"""Retrains as they run: the newest one, and how a person asks for one or stops it."""
+"""Retrains as they run: the newest one, and how a person asks for one or stops it.
+
+A row cannot say that the process behind it was killed. So everybody who shows or asks whether a retrain runs reads it
+here, where the lock is asked too: the kernel releases it however a process ends.
+"""
+
+from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from store.engine import reading, writing
+from store.engine import RETRAIN_LOCK, reading, writing
 from store.errors import BadRequest
+from store.files import is_held
 from store.tables import Action, AliasEvent, AliasName, Run, RunStatus, Task, TaskKind, TaskStatus, utc_now
+
+DIED = "its process ended without a word; the next retrain resumes it"
+STOPPED = "stopped by a person; the next retrain starts from scratch"
 
 
 def latest_run(session: Session) -> Run | None:
-    """The newest attempt at a retrain, running or ended."""
-    return session.exec(select(Run).order_by(col(Run.id).desc()).limit(1)).first()
+    """The newest attempt at a retrain, running or ended; interrupted when its process is gone, whatever its row says.
+
+    Such a run that a person had asked to stop is over: that wish was for it, and nobody resumes it.
+    """
+    run = session.exec(select(Run).order_by(col(Run.id).desc()).limit(1)).first()
+    if run is not None and run.status is RunStatus.running and not _is_alive(session):
+        session.expunge(run)
+        _bury(run)
+    return run
+
+
+def bury_dead_runs(engine: Engine) -> None:
+    """Records what `latest_run` says of a run whose process is gone."""
+    with reading(engine) as session:
+        if session.exec(select(Run.id).where(Run.status == RunStatus.running)).first() is None:
+            return
+    with writing(engine) as session:
+        if not _is_alive(session):
+            for run in session.exec(select(Run).where(Run.status == RunStatus.running)):
+                _bury(run)
+                session.add(run)
 
 
 def ask_for_retrain(engine: Engine, reason: str) -> None:
@@ -25,15 +54,22 @@ def ask_for_retrain(engine: Engine, reason: str) -> None:
         session.add(_event(Action.retrain, reason))
 
 
-def stop_retrain(engine: Engine, reason: str) -> None:
+def was_answered(engine: Engine, task: Task) -> bool:
+    """Whether a retrain ran since a person asked for one, so that the wish is met."""
+    with reading(engine) as session:
+        since = select(Run.id).where(col(Run.updated_at) > task.created_at, Run.status == RunStatus.done)
+        return session.exec(since).first() is not None
+
+
+def stop_retrain(engine: Engine, reason: str, run_id: int | None = None) -> None:
     """Asks the running retrain to stop after its current step; it publishes no version and is not resumed.
 
-    Raises BadRequest when none runs.
+    `run_id`: the one that is meant. Raises BadRequest when it, or any, does not run.
     """
     with writing(engine) as session:
         run = _running(session)
-        if run is None or run.stop_reason is not None:
-            raise BadRequest("no retrain is running; nothing was changed")
+        if run is None or run.stop_reason is not None or run_id not in (None, run.id):
+            raise BadRequest(f"{'no' if run_id is None else 'that'} retrain is running; nothing was changed")
         run.stop_reason, run.updated_at = reason or "stopped by a person", utc_now()
         session.add(run)
         session.add(_event(Action.stop, reason))
@@ -46,7 +82,19 @@ def is_stop_asked(engine: Engine, run_id: int) -> bool:
 
 
 def _running(session: Session) -> Run | None:
-    return session.exec(select(Run).where(Run.status == RunStatus.running).order_by(col(Run.id).desc())).first()
+    run = latest_run(session)
+    return run if run is not None and run.status is RunStatus.running else None
+
+
+def _is_alive(session: Session) -> bool:
+    lock = session.get_bind().get_execution_options().get(RETRAIN_LOCK)
+    return lock is None or is_held(Path(lock))
+
+
+def _bury(run: Run) -> None:
+    is_stopped = run.stop_reason is not None
+    run.status = RunStatus.failed if is_stopped else RunStatus.interrupted
+    run.message = STOPPED if is_stopped else DIED
 
 
 def _event(action: Action, reason: str) -> AliasEvent:

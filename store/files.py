@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import threading
+import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,19 +74,39 @@ def put_in_place(staging: Path, final: Path) -> None:
     fsync_folder(final.parent)
 
 
+LOOKS_S = (0.01, 0.04, 0.15)
+"""Waits between the tries to get a lock."""
+
+
 @contextmanager
 def only_one(lock_file: Path, busy: str) -> Iterator[None]:
     """Holds an exclusive lock on `lock_file`; the kernel releases it however the process ends.
 
-    Raises Busy with the sentence `busy` at once when another process holds it.
+    Raises Busy with the sentence `busy` when another process holds it.
     """
     lock_file.parent.mkdir(parents=True, exist_ok=True)
     with lock_file.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(busy) from None
+        for patience in (*LOOKS_S, None):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if patience is None:
+                    raise Busy(busy) from None
+                time.sleep(patience)  # perhaps somebody only looks, as `is_held` does
         yield
+
+
+def is_held(lock_file: Path) -> bool:
+    """Whether a living process holds `lock_file` in `only_one`."""
+    try:
+        with lock_file.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 class Blobs:

@@ -25,7 +25,7 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, make_url, tex
 from sqlalchemy.exc import DatabaseError
 
 from store.damage import RESTORE, damaged
-from store.engine import WRITE_LOCK, is_sqlite, open_engine, open_reader, sqlite_file, sqlite_module
+from store.engine import RETRAIN_LOCK, WRITE_LOCK, is_sqlite, open_engine, open_reader, sqlite_file, sqlite_module
 from store.errors import DamagedStore, NewerStore, StoreError
 from store.layout import Layout, layout_of
 from store.safety.copies import copy_database, keep_copy
@@ -66,7 +66,13 @@ def open_store(settings: Settings) -> Engine:
         _refuse_no_store(engine, layout)
         migrate(engine, lambda connection, schema: _prepare(settings, connection, schema))
         claim_folders(engine, layout)
-        return engine
+        return _knowing(engine, layout)
+
+
+def _knowing(engine: Engine, layout: Layout) -> Engine:
+    """The engine, which from now on tells every session where the lock of a retrain is."""
+    engine.update_execution_options(**{RETRAIN_LOCK: str(layout.retrain_lock.absolute())})
+    return engine
 
 
 def read_store(settings: Settings) -> Engine:
@@ -75,6 +81,10 @@ def read_store(settings: Settings) -> Engine:
     A store of an earlier schema, or on a disk that can only be read, is read from a copy that ends with this process; a
     missing one is empty. Raises NewerStore, DamagedStore or StoreError.
     """
+    return _knowing(_read_store(settings), layout_of(settings))
+
+
+def _read_store(settings: Settings) -> Engine:
     layout, file = layout_of(settings), _file_of(settings)
     if file is None:
         return _read_server(settings)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,8 +23,8 @@ from sqlmodel import SQLModel, select
 from feedback.sample.plan import Drawing, Work, record_images
 from feedback.sample.prompts import add_prompts
 from feedback.versions import begin, publish
-from store.engine import reading, writing
-from store.files import sha256_of
+from store.engine import RETRAIN_LOCK, reading, writing
+from store.files import only_one, sha256_of
 from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Image, Origin, Prompt, Version
@@ -136,6 +136,16 @@ def publish_version() -> Callable[..., int]:
         return number
 
     return publish_version
+
+
+@pytest.fixture(scope="session")
+def hold_retrain_lock() -> Callable[[Engine], AbstractContextManager[None]]:
+    """`with hold_retrain_lock(engine):` a retrain of that store is alive, as far as its lock tells."""
+
+    def hold(engine: Engine) -> AbstractContextManager[None]:
+        return only_one(Path(engine.get_execution_options()[RETRAIN_LOCK]), "another retrain runs")
+
+    return hold
 
 
 @pytest.fixture

@@ -140,6 +140,8 @@ def _loop(engine: Engine, settings: Settings) -> Iterable[Finding]:
         run = latest_run(session)
     if run is not None and run.status is RunStatus.failed:
         yield Finding(False, f"the last retrain failed: {run.message}")
+    if run is not None and run.status is RunStatus.interrupted:
+        yield Finding(False, f"the last retrain was interrupted: {run.message}")
 
 
 def _model(settings: Settings, engine: Engine) -> Iterable[Finding]:

@@ -38,6 +38,8 @@ def standing_lines(standing: Standing, due: Due) -> str:
     lines += [in_hand_words(hand) for hand in standing.in_hand]
     if standing.run is not None and standing.run.status is RunStatus.running:
         lines.append(f"a retrain is running: step {standing.run.step} of {standing.run.steps}")
+    if standing.run is not None and standing.run.status is RunStatus.interrupted:
+        lines.append(f"the last retrain was interrupted: {standing.run.message}")
     return "\n".join(lines)
 
 

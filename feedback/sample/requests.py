@@ -1,5 +1,6 @@
 """What pages and commands ask of the worker, and its answers: the page process itself never loads the model."""
 
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import Engine
@@ -10,6 +11,8 @@ from store.errors import BadRequest
 from store.tables import Task, TaskKind, TaskStatus, utc_now
 
 MAX_WAITING = 20
+PATIENCE = timedelta(hours=1)
+"""How long a page may wait for a drawing that no worker began."""
 COMING = "coming"
 """In the answer to TaskKind.draw: "3" is the hash of v3's picture, "3 coming" a glimpse of it as a data URI."""
 
@@ -76,9 +79,16 @@ def answer(engine: Engine, number: int, status: TaskStatus, answer: dict[str, An
         session.add(row)
 
 
-def abandon(engine: Engine) -> None:
-    """Marks the tasks that a killed worker left running as failed; for the start of the only worker."""
+def abandon(engine: Engine, now: datetime | None = None) -> None:
+    """Marks as failed the tasks that a killed worker left running, and drawings that nobody waits for any more.
+
+    For the start of the only worker.
+    """
     with writing(engine) as session:
+        old = select(Task).where(Task.kind == TaskKind.draw, Task.status == TaskStatus.waiting)
+        for left in session.exec(old.where(col(Task.created_at) < (now or utc_now()) - PATIENCE)):
+            left.status, left.message = TaskStatus.failed, "no worker ran for an hour; press Draw again"
+            session.add(left)
         for left in session.exec(select(Task).where(Task.status == TaskStatus.running)):
             left.status, left.message, left.updated_at = TaskStatus.failed, "the worker ended midway", utc_now()
             session.add(left)

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import Engine
+from sqlmodel import col, select
+
 from store.archive.contents import (
     ALLOWED_NAME,
     CONTENTS,
@@ -19,6 +22,7 @@ from store.archive.contents import (
     sqlite_path,
 )
 from store.archive.work import WORK, abandoned, disk_told, work_folder
+from store.engine import writing
 from store.errors import BadRequest, DamagedStore
 from store.files import fsync_folder, make_folder, sha256_of_file
 from store.layout import Layout
@@ -27,6 +31,7 @@ from store.process import DETAILS
 from store.safety.identity import claim_folders
 from store.settings import Settings
 from store.settings.sources import SETTINGS_FILE
+from store.tables import Run, RunStatus, Task, TaskStatus
 
 MAX_CONTENTS_BYTES = 2**30
 NOT_THE_STORES = ("lost+found", SETTINGS_FILE, DETAILS)
@@ -140,6 +145,19 @@ def _extract_listed(tar: tarfile.TarFile, contents: Contents, folder: Path) -> N
         raise ValueError(f"{len(missing)} of {len(contents.files)} files are missing")
 
 
+def end_what_ran(engine: Engine) -> None:
+    """Ends what only the old place could go on with: the retrain that ran there, and what was asked of its worker."""
+    with writing(engine) as session:
+        for run in session.exec(select(Run).where(Run.status == RunStatus.running)):
+            run.status = RunStatus.interrupted if run.stop_reason is None else RunStatus.failed
+            run.message = "it ran when the backup was made"
+            session.add(run)
+        asked = col(Task.status).in_([TaskStatus.waiting, TaskStatus.running])
+        for task in session.exec(select(Task).where(asked)):
+            task.status, task.message = TaskStatus.failed, "asked before the store was restored; ask again"
+            session.add(task)
+
+
 def _check(archive: Path, folder: Path, contents: Contents) -> None:
     if DATABASE not in contents.files:
         raise _damaged(archive, "it holds no database")
@@ -156,6 +174,7 @@ def _check(archive: Path, folder: Path, contents: Contents) -> None:
         if missing:
             raise _damaged(archive, f"{len(missing)} files are missing, {missing[0]} is the first")
         claim_folders(engine, Layout(folder))
+        end_what_ran(engine)
 
 
 def _damaged(archive: Path, found: str) -> DamagedStore:

@@ -12,7 +12,7 @@ from feedback.policy import promotion_mode, rejects_needed
 from feedback.pool.pool import PoolItem, how_due
 from feedback.retrain.manifest import FrozenManifest, freeze, load_manifest
 from feedback.retrain.strength_votes import judged_strengths
-from feedback.runs import is_stop_asked, latest_run
+from feedback.runs import STOPPED, bury_dead_runs, is_stop_asked, latest_run
 from feedback.versions import promote
 from store.engine import reading, writing
 from store.errors import Interrupted, NaysayerError
@@ -48,6 +48,7 @@ def retrain(settings: Settings, *, force: bool = False) -> RetrainResult:
     if not is_leader():
         return _help_to_fit(settings)
     engine, layout = open_store(settings), layout_of(settings)
+    bury_dead_runs(engine)
     busy = "another retrain runs on this store; try again when it has ended"
     with leading(settings) as broadcast, only_one(layout.retrain_lock, busy):
         unfinished = _find_unfinished(engine)
@@ -75,6 +76,8 @@ def _train_and_publish(
     silence_libraries()
     _ask_for_determinism(settings)
     remove_leftovers(engine, layout)
+    if _was_stopped(engine):
+        remove_checkpoints(layout)
     base = load_base(pin_revision(engine, settings))
     record_base(engine, base)
     manifest, lost = _freeze_or_load(engine, settings, unfinished, base.sha256)
@@ -135,6 +138,13 @@ def _find_unfinished(engine: Engine) -> Run | None:
         return run if run is not None and run.status in (RunStatus.running, RunStatus.interrupted) else None
 
 
+def _was_stopped(engine: Engine) -> bool:
+    """Whether a person stopped the last run, so that this one starts from scratch."""
+    with reading(engine) as session:
+        run = latest_run(session)
+        return run is not None and run.status is RunStatus.failed and run.stop_reason is not None
+
+
 def _freeze_or_load(
     engine: Engine, settings: Settings, unfinished: Run | None, base_sha256: str
 ) -> tuple[FrozenManifest, frozenset[int]]:
@@ -175,7 +185,7 @@ def _record_failure(engine: Engine, run: Run) -> Iterator[None]:
         yield
     except Interrupted as error:
         if _is_stop_asked(engine, run):
-            _end(engine, run, RunStatus.failed, "stopped by a person; the next retrain starts from scratch")
+            _end(engine, run, RunStatus.failed, STOPPED)
         else:
             _end(engine, run, RunStatus.interrupted, str(error))
         raise

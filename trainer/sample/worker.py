@@ -28,6 +28,7 @@ from feedback.gate.guardrails import Scorer, measure
 from feedback.policy import pairs_wanted, promotion_mode, rejects_needed, retrains_itself
 from feedback.pool.pool import how_due
 from feedback.rate.display import put_picture
+from feedback.runs import bury_dead_runs, was_answered
 from feedback.sample.cut_prompts import count_read, cut_prompts, cut_sentence
 from feedback.sample.plan import Wanted, Work, claim_work, drop_claims, keep_claims, record_images
 from feedback.sample.prompts import add_prompts, count_active, has_list
@@ -121,6 +122,7 @@ class Leader:
             except Busy:
                 return False
             abandon(self.engine)
+            bury_dead_runs(self.engine)
             self.is_mine = True
         return True
 
@@ -238,8 +240,10 @@ class Retrainer:
         if self._is_running():
             return
         if (asked := take(self.engine, TaskKind.retrain)) is not None and asked.id is not None:
-            log.info("a retrain was asked for")
-            self._start("--force")
+            is_met = was_answered(self.engine, asked)
+            log.info("a retrain was asked for%s", ", and one has run since" if is_met else "")
+            if not is_met:
+                self._start("--force")
             answer(self.engine, asked.id, TaskStatus.done, {})
             return
         if not retrains_itself(self.settings):

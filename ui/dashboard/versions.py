@@ -70,7 +70,7 @@ def _buttons(chosen: VersionRow) -> None:
         run = latest_run(session)
     if run is not None and run.status is RunStatus.running:
         if st.button("Stop the retrain…"):
-            _confirm_stop()
+            _confirm_stop(run.id)
     elif st.button("Retrain now…"):
         _confirm_retrain()
 
@@ -124,11 +124,11 @@ def _confirm_retrain() -> None:
 
 
 @dialog(PAGE, "Stop the retrain")
-def _confirm_stop() -> None:
+def _confirm_stop(run_id: int | None) -> None:
     st.text("The running retrain stops after its current step and makes no version; the next one starts from scratch.")
 
     def act(reason: str) -> str:
-        stop_retrain(engine(), reason)
+        stop_retrain(engine(), reason, run_id)
         return "the retrain stops after its current step"
 
     confirm("Stop the retrain", act)

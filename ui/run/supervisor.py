@@ -10,6 +10,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import typer
 
+from feedback.runs import bury_dead_runs
 from store.child import with_this_process
 from store.errors import NaysayerError
 from store.migrate import open_store
@@ -29,7 +30,9 @@ def supervise(settings: Settings) -> None:
     Raises NaysayerError when the pages end before they have answered once.
     """
     check_port(settings)
-    open_store(settings).dispose()
+    engine = open_store(settings)
+    bury_dead_runs(engine)
+    engine.dispose()
     with catch_stop_signals() as stop:
         pages = Child("pages", pages_command(settings), subprocess.DEVNULL)
         worker = Child("worker", [sys.executable, "-m", "ui.commands", "generate"])

@@ -19,16 +19,18 @@ def test_the_overview_states_its_data_and_the_way_to_the_next_retrain(settings, 
     assert "<b>5</b> waiting to be rated" in page
 
 
-def test_the_overview_shows_a_running_retrain_and_why_one_failed(settings, engine, draw):
+def test_the_overview_shows_a_running_retrain_and_why_one_failed(settings, engine, draw, hold_retrain_lock):
     draw(1)
     with writing(engine) as session:
         session.add(Run(status=RunStatus.failed, message=HOSTILE))
     assert "the last retrain failed: &lt;img" in overview_html(engine, settings)
     with writing(engine) as session:
         session.add(Run(status=RunStatus.running, step=120, steps=300))
-    page = overview_html(engine, settings)
+    with hold_retrain_lock(engine):
+        page = overview_html(engine, settings)
     assert "<b>40 %</b> of a retrain" in page
     assert "step 120 of 300" in page
+    assert "the last retrain was interrupted: its process ended without a word" in overview_html(engine, settings)
 
 
 @pytest.mark.parametrize(

@@ -38,13 +38,16 @@ def test_each_metric_has_one_type_and_one_help(engine, settings, draw) -> None:
         assert family.samples
 
 
-def test_a_running_retrain_tells_its_progress(engine, settings, draw) -> None:
+def test_a_running_retrain_tells_its_progress_and_a_dead_one_is_none(engine, settings, draw, hold_retrain_lock) -> None:
     draw(1)
     with writing(engine) as session:
         session.add(Run(status=RunStatus.running, step=30, steps=120))
     registry = registry_of(engine, settings)
-    assert registry.get_sample_value("naysayer_retrain_running") == 1
-    assert registry.get_sample_value("naysayer_retrain_progress_ratio") == 0.25
+    with hold_retrain_lock(engine):
+        assert registry.get_sample_value("naysayer_retrain_running") == 1
+        assert registry.get_sample_value("naysayer_retrain_progress_ratio") == 0.25
+    assert registry.get_sample_value("naysayer_retrain_running") == 0
+    assert registry.get_sample_value("naysayer_retrain_progress_ratio") == 0
 
 
 @pytest.mark.parametrize(
