@@ -26,7 +26,7 @@ from store.engine import reading, writing
 from store.errors import BadRequest
 from store.layout import layout_of
 from store.migrate import open_store, read_store
-from store.tables import Action, Run, RunStatus, Task, TaskKind, TaskStatus, utc_now
+from store.tables import Action, AliasName, Run, RunStatus, Task, TaskKind, TaskStatus, utc_now
 
 
 def running(engine: Engine, **columns: object) -> int:
@@ -197,3 +197,30 @@ def test_a_copied_folder_does_not_run_what_the_original_runs(
         copied = open_store(settings.model_copy(update={"data_dir": tmp_path / "copy"}))
         assert (latest(copied)[0], latest(engine)[0]) == (RunStatus.interrupted, RunStatus.running)
         copied.dispose()
+
+
+def test_a_stop_keeps_its_reason_and_is_one_event(any_engine: Engine, hold_retrain_lock: Callable) -> None:
+    for reason in ("wrong settings", ""):
+        before = utc_now()
+        number = running(any_engine)
+        with hold_retrain_lock(any_engine):
+            stop_retrain(any_engine, reason)
+        with writing(any_engine) as session:
+            run = session.get_one(Run, number)
+            assert run.stop_reason == (reason or "stopped by a person")
+            assert run.updated_at >= before
+            run.status = RunStatus.failed
+        newest = events(any_engine)[0]
+        assert (newest.action, newest.alias, newest.reason) == (Action.stop, AliasName.challenger, reason)
+
+
+def test_a_wish_that_was_met_does_not_hinder_the_next(any_engine: Engine) -> None:
+    with writing(any_engine) as session:
+        met = Task(kind=TaskKind.retrain, status=TaskStatus.done)
+        session.add_all([met, Task(kind=TaskKind.draw, status=TaskStatus.waiting)])
+    ask_for_retrain(any_engine, "the pool is good")
+    with reading(any_engine) as session:
+        newest = session.exec(select(Task).order_by(Task.id.desc())).first()
+    assert (newest.kind, newest.status) == (TaskKind.retrain, TaskStatus.waiting)
+    [event] = events(any_engine)
+    assert (event.action, event.alias, event.reason) == (Action.retrain, AliasName.challenger, "the pool is good")

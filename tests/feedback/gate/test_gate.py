@@ -146,3 +146,66 @@ def test_the_sentence_says_what_may_be_concluded_and_what_not() -> None:
 def test_the_evidence_is_said_in_words() -> None:
     assert evidence_words(BETTER) == "better: of 63 pairs, 20 got better, 3 worse, 40 the same"
     assert log(20) == pytest.approx(ENOUGH)
+
+
+def test_the_difference_is_the_challengers_rate_less_the_champions() -> None:
+    assert Evidence(mended=12, spoilt=3, alike=45).difference == pytest.approx(-0.15)
+    assert Evidence(mended=12, spoilt=3, alike=45).judged == 60
+
+
+@pytest.mark.parametrize(
+    ("evidence", "is_used_up"),
+    [
+        (Evidence(1, 1, 7, pairs=10), False),
+        (Evidence(1, 1, 8, pairs=10), True),
+        (Evidence(1, 1, 5, pairs=10, closed=3), True),
+        (Evidence(1, 1, 5, pairs=10, closed=2), False),
+        (Evidence(0, 0, CAP, pairs=5000), True),
+        (Evidence(0, 0, CAP - 1, pairs=5000), False),
+        (Evidence(0, 0, 5, pairs=0), False),
+    ],
+)
+def test_a_set_is_used_up_at_its_end_or_at_the_cap(evidence: Evidence, is_used_up: bool) -> None:
+    assert evidence.is_used_up is is_used_up
+
+
+def test_evidence_that_is_just_enough_is_enough() -> None:
+    mended = next(n for n in range(100) if log_e_value(n, 0) >= ENOUGH)
+    assert Evidence(mended=mended, pairs=200).conclusion is Conclusion.better
+    assert Evidence(mended=mended - 1, pairs=200).conclusion is Conclusion.not_yet_known
+    assert Evidence(spoilt=mended, pairs=200).conclusion is Conclusion.worse
+    assert pairs_to_go(Evidence(mended=mended - 1, pairs=200)) == 1
+    assert pairs_to_go(Evidence(mended=mended, pairs=200)) == 0
+    assert pairs_to_go(Evidence(pairs=200)) is None
+
+
+def test_a_refusal_names_all_that_is_wrong() -> None:
+    said = decide(BETTER, [BROKEN, FINE], ["a.safetensors is missing", "b.safetensors is missing"]).sentence
+    assert said == (
+        "better: of 63 pairs, 20 got better, 3 worse, 40 the same; but diversity moved by -40% to -20%; "
+        "a.safetensors is missing; b.safetensors is missing"
+    )
+
+
+def test_the_sentences_are_whole() -> None:
+    assert what_follows(BETTER) == (
+        "fewer rejects than the champion: of 63 pairs, 20 got better, 3 worse, 40 the same. Chance would do that less "
+        "than once in 20 times. How large the difference is, these votes do not tell; see the interval."
+    )
+    assert what_follows(Evidence(20, 18, 162, pairs=200)) == (
+        "no difference found: of 200 pairs, 20 got better, 18 worse, 162 the same. There may be one that is too small "
+        "for this evaluation set to show."
+    )
+    assert what_follows(Evidence(pairs=200)) == "not yet known: none of the 200 pairs is judged on both sides."
+    assert what_follows(Evidence(alike=1, pairs=200)) == "not yet known: of 1 pair, 0 got better, 0 worse, 1 the same."
+    ahead, behind = what_follows(Evidence(12, 5, 40, pairs=200)), what_follows(Evidence(5, 12, 40, pairs=200))
+    assert "It is ahead; " in ahead and "It is behind; " in behind
+    more = pairs_to_go(Evidence(12, 5, 40, pairs=200))
+    assert f"; {more} more pairs at this rate would decide." in ahead
+    few = next(n for n in range(1, 100) if pairs_to_go(Evidence(mended=n, pairs=200)) == 1)
+    assert what_follows(Evidence(mended=few, pairs=200)).endswith("1 more pair at this rate would decide.")
+    to_the_end = Evidence(12, 5, 40, pairs=57 + more)
+    assert what_follows(to_the_end).endswith("would decide.")
+    assert what_follows(Evidence(12, 5, 40, pairs=56 + more)).endswith(
+        "would decide, more than the evaluation set has."
+    )

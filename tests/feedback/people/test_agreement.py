@@ -81,3 +81,15 @@ def test_where_nearly_all_is_alike_alpha_collapses_and_ac1_does_not():
 def test_without_pairs_there_is_no_figure():
     assert (percent_agreement([(1, 0)]), alpha([(1, 0)]), ac1([])) == (None, None, None)
     assert alpha([(2, 0), (3, 0)]) is None
+
+
+def test_images_with_one_vote_count_for_the_share_of_rejects_but_not_for_the_agreement():
+    counts = [(2, 0), (1, 1), (1, 0), (0, 1), (0, 0)]
+    share = (1 + 0.5 + 1 + 0) / 4
+    chance = 2 * share * (1 - share)
+    assert percent_agreement(counts) == 0.5
+    assert ac1(counts) == pytest.approx((0.5 - chance) / (1 - chance))
+
+
+def test_each_image_weighs_the_same_however_many_voted():
+    assert percent_agreement([(3, 1), (0, 2)]) == pytest.approx((0.5 + 1) / 2)

@@ -6,6 +6,7 @@ from sqlalchemy import Engine
 from feedback.people.decisions import role_of
 from feedback.people.invitations import invite, list_invitations, read_invitation, revoke_invitations
 from store.errors import BadRequest, NotSignedIn
+from store.secrets import sign
 from store.tables import PersonRole, utc_now
 
 SECRET = "a secret of more than thirty-two characters"
@@ -52,3 +53,42 @@ def test_a_short_secret_signs_nothing(engine: Engine):
 def test_an_invitation_gives_its_role(engine: Engine):
     invite(engine, "cleo", days=1, secret=SECRET, role=PersonRole.curator)
     assert role_of(engine, "cleo") is PersonRole.curator
+
+
+@pytest.mark.parametrize("days", [0, -1, 367])
+def test_an_invitation_is_good_for_a_year_at_most(days: float, engine: Engine):
+    with pytest.raises(BadRequest, match=f"up to 366 days; {days} were asked for"):
+        invite(engine, "ann", days=days, secret=SECRET)
+    assert list_invitations(engine) == []
+
+
+def test_an_invitation_may_be_good_for_hours_or_a_whole_year(engine: Engine):
+    invite(engine, "ann", days=0.5, secret=SECRET)
+    invite(engine, "bob", days=366, secret=SECRET)
+    newest, oldest = list_invitations(engine)
+    assert (newest.expires_at - newest.created_at).total_seconds() == 366 * 86400
+    assert (oldest.expires_at - oldest.created_at).total_seconds() == 43200
+    assert oldest.role is PersonRole.rater
+
+
+def test_an_invitation_ends_at_its_very_moment(engine: Engine):
+    token = invite(engine, "ann", days=1, secret=SECRET)
+    end = list_invitations(engine)[0].expires_at
+    assert read_invitation(engine, token, secret=SECRET, now=end - timedelta(microseconds=1)).name == "ann"
+    with pytest.raises(NotSignedIn, match="has expired"):
+        read_invitation(engine, token, secret=SECRET, now=end)
+
+
+def test_revoking_twice_or_for_nobody_revokes_nothing_more(engine: Engine):
+    invite(engine, "ann", days=7, secret=SECRET)
+    assert revoke_invitations(engine, "nobody") == 0
+    assert revoke_invitations(engine, "ann", NOW) == 1
+    assert revoke_invitations(engine, "ann", NOW + timedelta(days=1)) == 0
+    assert list_invitations(engine)[0].revoked_at == NOW
+
+
+def test_a_token_whose_invitation_is_gone_is_refused_like_a_forged_one(engine: Engine):
+    invite(engine, "ann", days=7, secret=SECRET)
+    forged = f"9.{sign(b'naysayer invitation 9', SECRET)}"
+    with pytest.raises(NotSignedIn, match="not one of ours"):
+        read_invitation(engine, forged, secret=SECRET, now=NOW)

@@ -10,16 +10,19 @@ from sqlalchemy import Engine
 from sqlmodel import select
 
 from feedback.figures.summary import standing, version_rows
-from feedback.people.reliability import Care, flags_of, rater_figures
+from feedback.people.agreement import ac1, alpha
+from feedback.people.decisions import Decision, decide
+from feedback.people.reliability import Care, agreement_and_figures, flags_of, rater_figures
 from feedback.pool.pool import how_due, pool
 from feedback.rate.controls import control_rows, controls_from_agreed, make_control, retire_control
 from feedback.rate.queue import next_images
+from feedback.rate.raters import rater_id
 from feedback.rate.terms import Mix, Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.statistics import Fraction
-from store.engine import reading
+from store.engine import reading, writing
 from store.errors import BadRequest
-from store.tables import Image, Origin, Verdict
+from store.tables import Image, Origin, RaterAction, Verdict
 
 REQUEST = count()
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -167,3 +170,85 @@ def pool_ids(engine: Engine) -> list[int]:
 def test_a_flag_says_its_reason():
     flags = flags_of(Care(Fraction(5, 20), Fraction(0, 0), Fraction(40, 60), Fraction(0, 120), 80, -0.1))
     assert [flag.split(" ")[0] for flag in flags] == ["5", "40", "nearly", "agrees"]
+
+
+NONE = Fraction(0, 0)
+
+
+@pytest.mark.parametrize(
+    ("care", "flags"),
+    [
+        (Care(controls=Fraction(2, 9)), 0),
+        (Care(controls=Fraction(4, 10)), 1),
+        (Care(controls=Fraction(8, 10)), 0),
+        (Care(repeats=Fraction(2, 9)), 0),
+        (Care(repeats=Fraction(2, 10)), 1),
+        (Care(repeats=Fraction(7, 10)), 0),
+        (Care(fast=Fraction(49, 49)), 0),
+        (Care(fast=Fraction(16, 50)), 1),
+        (Care(fast=Fraction(15, 50)), 0),
+        (Care(rejects=Fraction(99, 99)), 0),
+        (Care(rejects=Fraction(98, 100)), 1),
+        (Care(rejects=Fraction(2, 100)), 1),
+        (Care(rejects=Fraction(97, 100)), 0),
+        (Care(pairs=49, ac1=-0.5), 0),
+        (Care(pairs=50, ac1=0.0), 1),
+        (Care(pairs=50, ac1=0.01), 0),
+        (Care(pairs=500, ac1=None), 0),
+    ],
+)
+def test_each_flag_needs_enough_answers_and_a_figure_beyond_its_limit(care: Care, flags: int):
+    assert len(flags_of(care)) == flags
+
+
+def test_each_flag_says_its_figures():
+    every = Care(Fraction(5, 20), Fraction(3, 20), Fraction(40, 60), Fraction(119, 120), 80, -0.1)
+    assert flags_of(every) == [
+        "5 of 20 controls right: below 80 % beyond chance",
+        "3 of 20 repeats judged alike: below 70 % beyond chance",
+        "40 of 60 votes within half a second of seeing the picture",
+        "nearly all of 120 votes are alike: 119 rejects",
+        "agrees with others no more than chance would, over 80 shared votes",
+    ]
+
+
+def test_a_raters_figures_are_of_own_votes_and_of_pairs_with_raters_who_count(engine: Engine, fill: Callable):
+    images = fill(engine, images=6)
+    rate(engine, "ann", {images[0]: REJECT, images[1]: REJECT, images[2]: KEEP}, seconds=2.0)
+    rate(engine, "ann", {images[3]: KEEP}, seconds=0.5)
+    rate(engine, "bob", {images[0]: REJECT, images[1]: KEEP}, seconds=0.4)
+    rate(engine, "cat", {images[0]: KEEP}, seconds=1.0)
+    decide(engine, "cat", Decision(RaterAction.exclude, "root", "random"), 9)
+    decide(engine, "bob", Decision(RaterAction.pause, "root", "away"), 9)
+    ann, bob, cat = (figures_of(engine, name) for name in ("ann", "bob", "cat"))
+    assert (ann.votes, ann.rejects, ann.seconds, ann.fast) == (4, Fraction(2, 4), 2.0, Fraction(0, 4))
+    assert (ann.pairs, ann.agreement, ann.last_at) == (2, 0.5, NOON)
+    assert (bob.pairs, bob.agreement, bob.fast, bob.is_paused, bob.is_excluded) == (2, 0.5, Fraction(2, 2), True, False)
+    assert (cat.pairs, cat.agreement, cat.is_paused, cat.is_excluded) == (2, 0.0, False, True)
+    assert ann.alpha == pytest.approx(alpha([(2, 0), (1, 1)]))
+    assert ann.ac1 == pytest.approx(ac1([(2, 0), (1, 1)]))
+    counts, rows = agreement_and_figures(engine, NOON)
+    assert sorted(counts) == [(0, 1), (0, 1), (1, 1), (2, 0)]
+    assert [row.name for row in rows] == ["ann", "bob", "cat"]
+
+
+def test_votes_of_another_day_are_not_of_today_and_a_rater_without_votes_has_no_figures(engine: Engine, fill: Callable):
+    images = fill(engine, images=3)
+    rate(engine, "ann", dict.fromkeys(images, KEEP))
+    with writing(engine) as session:
+        rater_id(session, "eve")
+    rows = {row.name: row for row in rater_figures(engine, NOON + timedelta(days=1))}
+    assert (rows["ann"].today, rows["ann"].votes, rows["ann"].a_day) == (0, 3, 3.0)
+    eve = rows["eve"]
+    assert (eve.votes, eve.today, eve.a_day, eve.seconds, eve.last_at, eve.pairs) == (0, 0, 0.0, None, None, 0)
+    assert (eve.agreement, eve.alpha, eve.ac1, eve.flags) == (None, None, None, [])
+    assert (eve.fast, eve.rejects, eve.controls, eve.repeats) == (NONE, NONE, NONE, NONE)
+
+
+def test_flagged_raters_come_first_then_those_with_more_votes(engine: Engine, fill: Callable):
+    images = fill(engine, images=60)
+    rate(engine, "zoe", dict.fromkeys(images[:50], KEEP), seconds=0.1)
+    rate(engine, "ann", dict.fromkeys(images[:2], KEEP))
+    rate(engine, "bob", dict.fromkeys(images, KEEP))
+    rate(engine, "abe", dict.fromkeys(images[:2], KEEP))
+    assert [row.name for row in rater_figures(engine, NOON)] == ["zoe", "bob", "abe", "ann"]
