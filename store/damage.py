@@ -1,5 +1,7 @@
 """What SQLite's errors mean for a person: damage, a full or read-only disk, a folder that is gone."""
 
+import os
+import shutil
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ DISK = {
     "disk i/o error": "the disk failed; look at its health",
     "unable to open": "it cannot be opened; check NAYSAYER_DATA_DIR, NAYSAYER_STORE_URL and the rights to the folder",
 }
+SQLITE_NEEDS_BYTES = 2**16  # two pieces of its shared-memory file
 NOT_OURS = ("json", "encodings", "codecs")
 RESTORE = "restore a backup with `naysayer restore FILE` into another NAYSAYER_DATA_DIR"
 
@@ -64,8 +67,20 @@ def explain(database: object, error: BaseException) -> NaysayerError | None:
         return Busy(f"another program held the database {database} for too long ({said}); try again later")
     for word, meaning in DISK.items():
         if word in low:
+            meaning = DISK.get(_why_of(database), meaning)
             return StoreError(f"the database {database} was not changed: {meaning} ({said})")
     return None
+
+
+def _why_of(database: object) -> str:
+    """Why SQLite fails there, where the folder shows it: of its write-ahead log it only says that the disk failed."""
+    folder = Path(str(database)).parent
+    try:
+        if shutil.disk_usage(folder).free < SQLITE_NEEDS_BYTES:
+            return "full"
+    except OSError:
+        return ""
+    return "" if os.access(folder, os.W_OK) else "readonly"
 
 
 @contextmanager

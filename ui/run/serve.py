@@ -11,7 +11,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from store.errors import BadRequest
+from feedback.runs import bury_dead_runs
+from store.errors import BadRequest, StoreError
 from store.migrate import open_store
 from store.settings import Settings
 
@@ -61,10 +62,25 @@ def check_port(settings: Settings) -> None:
             raise BadRequest(f"the pages cannot listen at {where} ({error.strerror}); choose others") from error
 
 
+def check_store(settings: Settings) -> None:
+    """Opens the store once, so that what is wrong with it is said before anything starts; marks dead retrains as such.
+
+    Raises StoreError when the data folder cannot be written to.
+    """
+    engine = open_store(settings)
+    bury_dead_runs(engine)
+    engine.dispose()
+    if not os.access(settings.data_dir, os.W_OK):
+        raise StoreError(
+            f"the data folder {settings.data_dir} cannot be written to, so no vote and no picture could be kept; "
+            "give this user the right to write there, or set NAYSAYER_DATA_DIR"
+        )
+
+
 def become_pages(settings: Settings) -> None:
     """Serves the pages in place of this process, so that its signals are theirs."""
     check_port(settings)
-    open_store(settings).dispose()  # what is wrong with it is said here, in a sentence
+    check_store(settings)
     command = pages_command(settings)
     os.execv(command[0], command)
 

@@ -5,18 +5,17 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, build_opener
 
 import typer
 
-from feedback.runs import bury_dead_runs
 from store.child import with_this_process
-from store.errors import NaysayerError
-from store.migrate import open_store
+from store.errors import MovedStore, NaysayerError
 from store.process import catch_stop_signals
 from store.settings import Settings
-from ui.run.serve import check_port, pages_command
+from ui.run.serve import check_port, check_store, pages_command
 
 STOP_WAIT_S = 60
 POLL_S = 0.2
@@ -27,18 +26,19 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 300.0
 def supervise(settings: Settings) -> None:
     """Runs the worker and the pages until Ctrl-C or SIGTERM; one that ends by itself starts again, later each time.
 
-    Raises NaysayerError when the pages end before they have answered once.
+    Raises NaysayerError when the pages end before they have answered once, MovedStore when the data folder goes away.
     """
     check_port(settings)
-    engine = open_store(settings)
-    bury_dead_runs(engine)
-    engine.dispose()
+    check_store(settings)
+    home = _identity(settings.data_dir)
     with catch_stop_signals() as stop:
         pages = Child("pages", pages_command(settings), subprocess.DEVNULL)
         worker = Child("worker", [sys.executable, "-m", "ui.commands", "generate"])
         announce = _announcer(settings.address)
         try:
             while not stop.is_set():
+                if _identity(settings.data_dir) != home:  # what starts again would begin another store there
+                    raise MovedStore(settings.data_dir)
                 if not announce() and not pages.is_running():
                     raise NaysayerError("the pages did not start; their own message is above")
                 pages.keep_running("pictures are drawn meanwhile")
@@ -54,13 +54,13 @@ class Child:
 
     def __init__(self, name: str, command: Sequence[str], stdout: int | None = None) -> None:
         self.name, self.command, self.stdout = name, command, stdout
-        self.wait_s, self.starts_at = FIRST_WAIT_S, float("inf")
+        self.wait_s = FIRST_WAIT_S
         self.start()
 
     def start(self) -> None:
         """Starts it; it ends with this process."""
         self.process = subprocess.Popen(with_this_process(self.command), stdout=self.stdout)
-        self.starts_at = float("inf")
+        self.started_at, self.starts_at = time.monotonic(), float("inf")
 
     def is_running(self) -> bool:
         """Whether it has not ended."""
@@ -71,6 +71,8 @@ class Child:
         if self.is_running():
             return
         if self.starts_at == float("inf"):
+            if time.monotonic() - self.started_at > LONGEST_WAIT_S:
+                self.wait_s = FIRST_WAIT_S  # it was in order for long
             self.starts_at = time.monotonic() + self.wait_s
             typer.echo(
                 f"naysayer: the {self.name} ended (its own message is above); {meanwhile}; "
@@ -80,6 +82,15 @@ class Child:
             self.wait_s = min(2 * self.wait_s, LONGEST_WAIT_S)
         elif time.monotonic() >= self.starts_at:
             self.start()
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from another of the same name; None when there is none."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _announcer(address: str) -> Callable[[], bool]:

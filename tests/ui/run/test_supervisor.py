@@ -119,6 +119,18 @@ def test_pages_end_by_the_signal_that_their_command_gets(environment, number):
     assert not answers(f"{address}/_stcore/health")
 
 
+@pytest.mark.slow
+def test_a_data_folder_that_is_moved_ends_the_run_and_no_other_is_begun(environment, tmp_path):
+    said = tmp_path / "said"
+    with said.open("w") as file:
+        run = subprocess.Popen([sys.executable, "-m", "ui.commands", "run"], env=environment, stdout=file, stderr=file)
+    until(lambda: "Rate pictures" in said.read_text(), "the address")
+    (tmp_path / "data").rename(tmp_path / "elsewhere")
+    assert run.wait(90) == 1
+    assert "was moved, replaced or deleted" in said.read_text()
+    assert not (tmp_path / "data" / "naysayer.db").exists()
+
+
 @pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1"])
 def test_an_address_of_another_machine_is_named_before_anything_starts(settings, host):
     with pytest.raises(BadRequest, match=rf"cannot listen at NAYSAYER_HOST {host}"):
