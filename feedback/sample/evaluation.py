@@ -14,7 +14,7 @@ from store.engine import reading, writing
 from store.errors import BadRequest
 from store.files import sha256_of
 from store.tables import EvaluationPair, EvaluationSet, Image, ManifestItem, Origin, Prompt
-from store.texts import with_single_spaces
+from store.texts import find_control, with_single_spaces
 
 # Seeds of the default set lie from here on, those of sampling below; an imported pair may have any seed.
 FIRST_EVALUATION_SEED = 2**31
@@ -184,7 +184,10 @@ def _spread(session: Session, places: range, used: set[int]) -> list[tuple[int, 
 
 def _save(session: Session, name: str, pairs: Sequence[tuple[int, Job]]) -> None:
     hashes = [pair_hash(*job) for _, job in pairs]
-    row = EvaluationSet(name=" ".join(name.split())[:80] or DEFAULT, sha256=sha256_of("\n".join(hashes).encode()))
+    name = with_single_spaces(name)[:80] or DEFAULT
+    if control := find_control(name):
+        raise BadRequest(f"the set's name {name!r} holds the control character {control}; nothing was changed")
+    row = EvaluationSet(name=name, sha256=sha256_of("\n".join(hashes).encode()))
     if session.exec(select(EvaluationSet).where(EvaluationSet.sha256 == row.sha256)).first() is not None:
         raise BadRequest("a set of the very same pairs exists (`naysayer evaluation list`); nothing was changed")
     session.add(row)

@@ -12,7 +12,7 @@ from feedback.sample.prompts import prompts_by_words
 from store.engine import writing
 from store.errors import BadRequest
 from store.tables import Prompt, PromptImport
-from store.texts import with_single_spaces
+from store.texts import find_control, with_single_spaces
 
 
 class Change(StrEnum):
@@ -73,7 +73,8 @@ def _find(session: Session, which: Which) -> list[Prompt]:
             )
         return [known[with_single_spaces(text)] for text in which.texts]
     if which.source:
-        found = list(session.exec(select(Prompt).where(Prompt.source == which.source)))
+        is_text = not find_control(which.source)  # no database takes half a character
+        found = list(session.exec(select(Prompt).where(Prompt.source == which.source))) if is_text else []
         if not found:
             raise BadRequest(f"no prompt came from {which.source[:60]!r} (`prompts imports`); nothing was changed")
         return found

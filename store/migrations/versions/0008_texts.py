@@ -112,7 +112,7 @@ def _merge_raters() -> None:
 def _write_rater(group: list[Any]) -> None:
     """One person has the highest role of its doubles, and is paused or excluded when one of them is."""
     kept = group[0]
-    name = with_single_spaces(kept.name)
+    name = with_single_spaces(kept.name)[:80]
     _run(
         "UPDATE rater SET name = :name, name_key = :key, role = :role, is_paused = :paused, is_excluded = :excluded "
         "WHERE id = :id",

@@ -5,6 +5,7 @@ from sqlalchemy import Engine
 
 from feedback.people.decisions import role_of
 from feedback.people.invitations import invite, list_invitations, read_invitation, revoke_invitations
+from feedback.rate.raters import rater_names
 from store.errors import BadRequest, NotSignedIn
 from store.secrets import sign
 from store.tables import PersonRole, utc_now
@@ -92,3 +93,13 @@ def test_a_token_whose_invitation_is_gone_is_refused_like_a_forged_one(engine: E
     forged = f"9.{sign(b'naysayer invitation 9', SECRET)}"
     with pytest.raises(NotSignedIn, match="not one of ours"):
         read_invitation(engine, forged, secret=SECRET, now=NOW)
+
+
+def test_a_name_written_another_way_is_the_same_person(any_engine: Engine):
+    invite(any_engine, "José", days=1, secret=SECRET, role=PersonRole.curator)
+    invite(any_engine, "JOSE\u0301", days=1, secret=SECRET, role=PersonRole.admin)
+    assert [row.name for row in list_invitations(any_engine)] == ["José", "José"]
+    assert role_of(any_engine, "josé") is PersonRole.admin
+    assert revoke_invitations(any_engine, "josé") == 2
+    assert revoke_invitations(any_engine, "Jose") == 0
+    assert rater_names(any_engine) == ["José"]

@@ -186,3 +186,10 @@ def test_a_prompt_written_another_way_is_the_same_prompt(any_engine: Engine) -> 
     assert list_sets(any_engine)[0].prompts == 1
     with reading(any_engine) as session:
         assert session.exec(select(Prompt.text)).all() == ["a café"]
+
+
+@pytest.mark.parametrize("name", ["caf\udce9", "a\0b", "\x1b[31m"])
+def test_the_name_of_a_set_is_text(name: str, engine: Engine) -> None:
+    with pytest.raises(BadRequest, match="the set's name"):
+        import_set(engine, name, [Job("a", 1)])
+    assert list_sets(engine) == []

@@ -122,6 +122,8 @@ def test_the_list_of_imports_tells_what_became_of_each(three: Engine) -> None:
         (Which(source="x", number=1), "give either"),
         (Which(texts=["]", "absent"]), "'absent' is no prompt"),
         (Which(source="absent"), "no prompt came from 'absent'"),
+        (Which(source="caf\udce9"), "no prompt came from"),
+        (Which(texts=["caf\udce9"]), "is no prompt"),
         (Which(number=3), "no import 3"),
         (Which(number=-1), "no import -1"),
         (Which(number=2**80), "no import"),
