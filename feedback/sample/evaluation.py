@@ -94,7 +94,7 @@ def new_set(engine: Engine, name: str, pairs: int) -> SetRow:
         chosen = _spread(session, range(pairs), _used_seeds(session))
         if not chosen:
             raise BadRequest("the prompt list is empty; `naysayer prompts import FILE` first")
-        _save(session, name, chosen)
+        _save(session, _clean_name(name), chosen)
     return list_sets(engine)[0]
 
 
@@ -105,6 +105,7 @@ def import_set(engine: Engine, name: str, pairs: Sequence[Job]) -> SetRow:
     """
     if not 0 < len(pairs) <= MAX_PAIRS:
         raise BadRequest(f"a set has 1 to {MAX_PAIRS:,} pairs; {len(pairs)} were given; nothing was imported")
+    name = _clean_name(name)
     pairs = [Job(clean_prompt(prompt), seed) for prompt, seed in pairs]
     if len({(with_single_spaces(prompt), seed) for prompt, seed in pairs}) < len(pairs):
         raise BadRequest("a pair of prompt and seed is given twice; nothing was imported")
@@ -182,11 +183,15 @@ def _spread(session: Session, places: range, used: set[int]) -> list[tuple[int, 
     return [(id, Job(text, next(fresh))) for _, id, text in turns]
 
 
-def _save(session: Session, name: str, pairs: Sequence[tuple[int, Job]]) -> None:
-    hashes = [pair_hash(*job) for _, job in pairs]
+def _clean_name(name: str) -> str:
     name = with_single_spaces(name)[:80] or DEFAULT
     if control := find_control(name):
         raise BadRequest(f"the set's name {name!r} holds the control character {control}; nothing was changed")
+    return name
+
+
+def _save(session: Session, name: str, pairs: Sequence[tuple[int, Job]]) -> None:
+    hashes = [pair_hash(*job) for _, job in pairs]
     row = EvaluationSet(name=name, sha256=sha256_of("\n".join(hashes).encode()))
     if session.exec(select(EvaluationSet).where(EvaluationSet.sha256 == row.sha256)).first() is not None:
         raise BadRequest("a set of the very same pairs exists (`naysayer evaluation list`); nothing was changed")

@@ -43,8 +43,9 @@ def identify(engine: Engine, settings: Settings, cookies: Mapping[str, str], ema
     if settings.sign_in == "name":
         return LOCAL
     if email:
-        name = clean_name(email)
-        if name_key(name) != name.lower():  # it would be taken for another address, and get that one's role
+        name, key = clean_name(email), name_key(email)
+        # Else a Kelvin sign would pass for the letter K of another address, and get that one's role.
+        if key != email.strip().lower() or key.isascii() is not email.isascii():
             raise NotSignedIn("your account's address has letters that another address may share; use a plain one")
         is_admin = name.lower() in {one.strip().lower() for one in settings.admins.split(",") if one.strip()}
         return Person(name, PersonRole.admin if is_admin else role_of(engine, name))

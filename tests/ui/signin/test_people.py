@@ -58,6 +58,20 @@ def test_an_account_is_known_by_its_verified_address(engine, settings):
         identify(engine, oidc, {COOKIE: "1.00"}, "")
 
 
+@pytest.mark.parametrize(
+    "address", ["\u212aate@example.org", "ｋate@example.org", "ka\u200bte@example.org", "\u0131da@x.org"]
+)
+def test_an_address_never_passes_for_another(engine, settings, address):
+    names = {"admins": "kate@example.org,ida@x.org", "data_dir": settings.data_dir}
+    oidc = Settings(**(OIDC | names), _env_file=None)
+    assert identify(engine, oidc, {}, " Kate@Example.org").role is PersonRole.admin
+    if address.startswith("\u0131"):  # another letter, which no folding makes an i: another person
+        assert identify(engine, oidc, {}, address).role is PersonRole.rater
+    else:
+        with pytest.raises(NotSignedIn, match="another address may share"):
+            identify(engine, oidc, {}, address)
+
+
 @pytest.mark.browser
 def test_a_rater_sees_the_rating_page_alone_and_a_stranger_nothing(settings, engine, draw, page):
     draw(3)
