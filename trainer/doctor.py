@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
+from feedback.pool.damage import damage_words, still_bad
 from feedback.pool.tally import differences
 from feedback.runs import latest_run
 from feedback.sample.cut_prompts import cut_sentence, first_missed
@@ -18,6 +19,7 @@ from feedback.sample.job import Job
 from feedback.sample.prompts import count_active, has_list, list_prompts
 from feedback.versions import PLAIN
 from store.engine import has_wal_reset_bug, is_sqlite, reading, sqlite_module
+from store.errors import DamagedStore
 from store.files import sha256_of_file
 from store.layout import Layout, layout_of
 from store.migrate import check_integrity, read_store
@@ -125,11 +127,17 @@ def _versions(engine: Engine, layout: Layout) -> Iterable[Finding]:
 
 
 def _blobs(engine: Engine, layout: Layout) -> Iterable[Finding]:
+    if found := damage_words(still_bad(engine, layout.blobs)):
+        yield Finding(False, found)
     with reading(engine) as session:
         newest = session.exec(select(Image.sha256).order_by(col(Image.id).desc()).limit(SAMPLED_BLOBS))
         hashes = list(newest)
     for sha256 in hashes:
-        layout.blobs.get(sha256)
+        try:
+            layout.blobs.get(sha256)
+        except DamagedStore as error:
+            yield Finding(False, str(error))
+            return
     yield Finding(True, f"the newest {len(hashes)} pictures are unchanged since they were stored")
 
 

@@ -13,7 +13,9 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 from streamlit import config
 
+from feedback.pool.damage import look_again
 from feedback.runs import bury_dead_runs
+from store.layout import layout_of
 from ui.rate.plain_form import plain_routes
 from ui.rate.routes import routes
 from ui.signin.door import Door
@@ -31,6 +33,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     Streamlit collects everything after each rerun (a hidden option); without both a rerun takes 78 ms, not 13.
     """
     bury_dead_runs(engine())
+    look_again(engine(), layout_of(settings()).blobs)
     for pages in (
         "ui.dashboard.overview",
         "ui.dashboard.versions",

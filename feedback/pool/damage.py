@@ -1,6 +1,7 @@
 """Pictures whose file was lost or altered: they are shown to nobody until the file is as it was stored."""
 
 import errno
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Engine, delete
@@ -10,6 +11,9 @@ from store.engine import reading, writing
 from store.errors import DamagedStore
 from store.files import Blobs
 from store.tables import Damage, Image
+
+NAMED = 5
+"""Pictures that a sentence names."""
 
 
 class Damaged(NamedTuple):
@@ -47,14 +51,29 @@ def damaged_pictures(engine: Engine) -> list[Damaged]:
         return [Damaged(image_id or 0, sha256) for image_id, sha256 in session.exec(rows)]
 
 
-def look_again(engine: Engine, blobs: Blobs) -> list[Damaged]:
-    """The pictures whose file is still bad; the others are shown again."""
-    found = damaged_pictures(engine)
-    bad = [picture for picture in found if not _is_whole(blobs, picture.sha256)]
-    if mended := {picture.image_id for picture in found} - {picture.image_id for picture in bad}:
+def damage_words(pictures: Sequence[Damaged]) -> str:
+    """What is wrong, and what to do; empty without any damaged picture."""
+    if not pictures:
+        return ""
+    named = ", ".join(str(picture.image_id) for picture in pictures[:NAMED]) + (", …" if pictures[NAMED:] else "")
+    count = "the file of 1 picture is" if len(pictures) == 1 else f"the files of {len(pictures)} pictures are"
+    return (
+        f"{count} lost or altered (number {named}), so nobody is shown them; "
+        "restore them from a backup, then start the pages again"
+    )
+
+
+def still_bad(engine: Engine, blobs: Blobs) -> list[Damaged]:
+    """The pictures that were set aside and whose file is bad now."""
+    return [picture for picture in damaged_pictures(engine) if not _is_whole(blobs, picture.sha256)]
+
+
+def look_again(engine: Engine, blobs: Blobs) -> None:
+    """Shows pictures again whose file is as it was stored; for the start of the pages."""
+    bad = {picture.image_id for picture in still_bad(engine, blobs)}
+    if mended := {picture.image_id for picture in damaged_pictures(engine)} - bad:
         with writing(engine) as session:
             session.exec(delete(Damage).where(col(Damage.image_id).in_(mended)))
-    return bad
 
 
 def _is_whole(blobs: Blobs, sha256: str) -> bool:

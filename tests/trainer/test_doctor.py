@@ -5,8 +5,10 @@ import pytest
 from safetensors.torch import load_file, save_file
 from sqlmodel import select, update
 
+from feedback.pool.damage import set_aside
 from feedback.versions import publish
 from store.engine import writing
+from store.files import sha256_of
 from store.layout import layout_of
 from store.tables import Image, Version
 from tests.trainer.checkpoints import refiner_folder
@@ -40,6 +42,18 @@ def test_a_sound_store_has_no_problem(store, settings):
     assert any("the model builtin loads on" in finding.sentence for finding in findings)
     assert any("epsilon prediction, leading timesteps" in finding.sentence for finding in findings)
     assert Finding(True, "it draws a picture of 64x64 px (2 steps)") in findings
+
+
+def test_pictures_that_were_set_aside_are_named_until_their_files_are_mended(store, settings):
+    path = layout_of(settings).blobs.path(sha256_of(b"picture 2"))
+    sound = path.read_bytes()
+    path.write_bytes(b"something else")
+    set_aside(store, sha256_of(b"picture 2"))
+    first, second, *_ = problems(settings)
+    assert "the file of 1 picture is lost or altered (number 3), so nobody is shown them" in first
+    assert str(path) in second
+    path.write_bytes(sound)
+    assert problems(settings) == []
 
 
 def test_a_base_that_draws_black_pictures_is_a_problem(settings, tmp_path):

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from feedback.figures.summary import Standing, VersionRow, standing, version_rows
 from feedback.figures.trend import days, growth
 from feedback.policy import rejects_needed
+from feedback.pool.damage import damage_words, damaged_pictures
 from feedback.pool.pool import Due, how_due
 from feedback.versions import PLAIN, events
 from store.settings import Settings
@@ -19,7 +20,7 @@ from ui.dashboard.curves import show_history
 from ui.dashboard.disk import disk_words
 from ui.signin.powers import fragment, guard, store_of
 from ui.web.phrases import percent, plural
-from ui.web.pieces import axis_end, data_line
+from ui.web.pieces import alert, axis_end, data_line
 from ui.web.process import settings
 from ui.web.templates import render
 from ui.words import in_hand_words
@@ -40,7 +41,7 @@ def overview_page() -> None:
 
 @fragment(PAGE, run_every=2)
 def _live() -> None:
-    st.html(overview_html(engine(), settings()))
+    st.html(damage_html(engine()) + overview_html(engine(), settings()))
 
 
 class Bar(NamedTuple):
@@ -60,6 +61,12 @@ class Step(NamedTuple):
     more: str
     bar: Bar | None = None
     is_active: bool = False
+
+
+def damage_html(engine: Engine) -> Markup:
+    """The pictures that nobody is shown, because their files are bad."""
+    words = damage_words(damaged_pictures(engine))
+    return alert(words) if words else Markup()
 
 
 def overview_html(engine: Engine, settings: Settings) -> Markup:

@@ -6,12 +6,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
+from sqlmodel import select
 
 from feedback.pool.counting import NewVote, before_vote, changes_of, image_counts
+from feedback.pool.tally import _new_rejects
 from feedback.rate.raters import rater_id
-from store.engine import writing
-from store.tables import CurrentVote, Image, ImageTally, NewRejects, Origin, Verdict, VersionTally, VoteCount
+from store.engine import reading, writing
+from store.tables import CurrentVote, Image, ImageTally, NewRejects, Origin, Rater, Verdict, VersionTally, VoteCount
+from tests.feedback.rating import rate
 
 YESTERDAY, TODAY = date(2026, 5, 31), date(2026, 6, 1)
 REJECT, KEEP, SKIP, UNDO = Verdict.reject, Verdict.keep, Verdict.skip, Verdict.undo
@@ -141,3 +144,44 @@ def test_pairs_of_votes_are_counted_for_the_agreement() -> None:
     assert image_counts(2, 2) == {"rejected": 0, "kept": 0, "disputed": 1, "vote_pairs": 6, "agreeing": 2}
     assert image_counts(2, 1) == {"rejected": 1, "kept": 0, "disputed": 0, "vote_pairs": 3, "agreeing": 1}
     assert image_counts(0, 0) == {"rejected": 0, "kept": 0, "disputed": 0, "vote_pairs": 0, "agreeing": 0}
+
+
+@pytest.mark.parametrize("queued", [True, False])
+def test_a_skip_moves_no_picture_into_the_queue_or_out_of_it(queued: bool) -> None:
+    """A picture of a version that was replaced is out of the queue, and a skip must not bring it back."""
+    assert Image not in changed(state(is_queued=queued), SKIP)
+    assert Image not in changed(state(is_queued=queued, rejects=1, keeps=0), SKIP)
+
+
+def test_a_vote_changed_to_a_skip_queues_the_picture_again() -> None:
+    assert changed(state(verdict=REJECT, day=TODAY, rejects=1, keeps=0, is_queued=False), SKIP)[Image] == (
+        {},
+        {"is_queued": True},
+    )
+
+
+@pytest.mark.parametrize(
+    ("overlap", "own", "is_queued"), [(1, None, False), (2, None, True), (1, 2, True), (2, 1, False)]
+)
+def test_a_picture_is_queued_while_it_has_fewer_votes_than_raters_wanted(
+    overlap: int, own: int | None, is_queued: bool
+) -> None:
+    found = changed(state(overlap=own), REJECT, overlap)
+    assert found.get(Image, ({}, {"is_queued": True}))[1]["is_queued"] is is_queued
+
+
+def test_a_control_never_enters_the_queue() -> None:
+    assert Image not in changed(state(origin=Origin.control, is_queued=False), REJECT, overlap=9)
+
+
+def test_a_picture_of_the_floor_is_new_and_the_one_before_it_too_old(any_engine: Engine, fill: Callable) -> None:
+    before, at, after = fill(any_engine, images=3)
+    rate(any_engine, "ann", dict.fromkeys((before, at, after), REJECT))
+    with writing(any_engine) as session:
+        ann = session.exec(select(Rater.id)).one()
+        session.exec(delete(NewRejects))
+        session.add(NewRejects(floor=at, count=0))
+    with reading(any_engine) as session:
+        trained = {image: before_vote(session, ann, image, "r").is_trained for image in (before, at, after)}
+        assert _new_rejects(session, at) == 2
+    assert trained == {before: True, at: False, after: False}
