@@ -9,16 +9,14 @@ from pathlib import Path
 
 from store.errors import Busy, DamagedStore, MovedStore, NaysayerError, StoreError
 
+NO_TEXT = ("could not decode", "codec can't decode")
 DAMAGE = (
-    "malformed",
-    "not a database",
-    "could not decode",
-    "unsupported file format",
-    "no such table",
-    "no such column",
+    *NO_TEXT,
+    *("malformed", "not a database", "unsupported file format", "no such table", "no such column"),
+    *("unknown function", "no such function", "no such collation"),  # only a damaged schema asks for one
 )
 DISK = {
-    "full": "the disk is full; make room",
+    "is full": "the disk is full; make room",
     "readonly": "it can only be read; give this user the right to write to it and to its folder",
     "disk i/o error": "the disk failed; look at its health",
     "unable to open": "it cannot be opened; check NAYSAYER_DATA_DIR, NAYSAYER_STORE_URL and the rights to the folder",
@@ -62,7 +60,7 @@ def explain(database: object, error: BaseException) -> NaysayerError | None:
     said = " ".join(str(error).split())
     low = said.lower()
     if any(word in low for word in DAMAGE):
-        return damaged(database, "text that is not UTF-8" if "could not decode" in low else said[:200])
+        return damaged(database, "text that is not UTF-8" if any(word in low for word in NO_TEXT) else said[:200])
     if "is locked" in low:
         return Busy(f"another program held the database {database} for too long ({said}); try again later")
     for word, meaning in DISK.items():

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlmodel import Session
 
-from store.damage import Place, explain, whole_rows
+from store.damage import Place, explain, explained, whole_rows
 from store.errors import BadRequest, MovedStore, StoreError
 from store.files import make_folder
 
@@ -69,8 +69,9 @@ def open_engine(url: str, driver: ModuleType | None = None) -> Engine:
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: Any) -> None:
-        _set_journal(connection, "DELETE" if is_unsafe else "WAL", module.OperationalError)
-        connection.execute("PRAGMA synchronous=FULL")
+        with explained(file, module.Error, UnicodeDecodeError):
+            _set_journal(connection, "DELETE" if is_unsafe else "WAL", module.OperationalError)
+            connection.execute("PRAGMA synchronous=FULL")
 
     @event.listens_for(engine, "begin")
     def emit_begin(connection: Any) -> None:
@@ -120,12 +121,13 @@ def _sqlite_engine(url: str, module: ModuleType, file: Path, mode: str) -> Engin
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver's own BEGIN is off, ours is in `emit_begin`
-        for pragma in (
-            "foreign_keys=ON",
-            "trusted_schema=OFF",
-            "cache_size=-16384",  # 16 MiB a connection, so that the inner pages of a large index stay
-        ):
-            connection.execute(f"PRAGMA {pragma}")
+        with explained(file, module.Error, UnicodeDecodeError):
+            for pragma in (
+                "foreign_keys=ON",
+                "trusted_schema=OFF",
+                "cache_size=-16384",  # 16 MiB a connection, so that the inner pages of a large index stay
+            ):
+                connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def check_place(_connection: Any) -> None:

@@ -140,6 +140,8 @@ class Blobs:
         """The bytes of a blob. Raises DamagedStore when the file is missing or no longer has that hash."""
         try:
             data = self.path(sha256).read_bytes()
+        except ValueError as error:
+            raise DamagedStore(f"a row of the database names a file that no store has ({error})") from error
         except OSError as error:
             found = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
             raise DamagedStore(

@@ -248,7 +248,7 @@ def _look_over(engine: Engine) -> None:
             if "interrupted" not in str(error):
                 raise damaged(engine.url.database, str(error)) from error
             return
-        except module.DatabaseError as error:
+        except (module.DatabaseError, UnicodeDecodeError) as error:
             raise damaged(engine.url.database, str(error)) from error
         finally:
             driver.set_progress_handler(None, 0)

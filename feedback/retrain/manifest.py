@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Engine, insert
+from sqlalchemy.exc import NoResultFound
 from sqlmodel import Session, col, select
 
 from feedback.pool.pool import PoolItem, pool
@@ -86,19 +87,34 @@ def _load(session: Session, manifest_id: str) -> FrozenManifest:
     chain = [_read(session, manifest_id)]
     while (earlier := chain[-1].get("after")) is not None:
         chain.append(_read(session, earlier))
-    items: dict[int, PoolItem] = {}
-    for body in reversed(chain):
-        for gone in body.get("gone", ()):
-            items.pop(gone, None)
-        items |= {row["image_id"]: _item(row) for row in body["items"]}
-    found = FrozenManifest(chain[0]["base_sha256"], tuple(items[image_id] for image_id in sorted(items)))
+    try:
+        found = FrozenManifest(chain[0]["base_sha256"], _put_together(chain[::-1]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _changed(manifest_id) from error
     if found.id != manifest_id:
-        raise DamagedStore(f"the training set {manifest_id[:12]}… in the database has changed; {RESTORE}")
+        raise _changed(manifest_id)
     return found
 
 
+def _put_together(bodies: list[dict[str, Any]]) -> tuple[PoolItem, ...]:
+    """The items after the whole first body and the differences that follow."""
+    items: dict[int, PoolItem] = {}
+    for body in bodies:
+        for gone in body.get("gone", ()):
+            items.pop(gone, None)
+        items |= {row["image_id"]: _item(row) for row in body["items"]}
+    return tuple(items[image_id] for image_id in sorted(items))
+
+
 def _read(session: Session, manifest_id: str) -> dict[str, Any]:
-    return json.loads(session.get_one(Manifest, manifest_id).body)
+    try:
+        return json.loads(session.get_one(Manifest, manifest_id).body)
+    except (ValueError, NoResultFound) as error:
+        raise _changed(manifest_id) from error
+
+
+def _changed(manifest_id: str) -> DamagedStore:
+    return DamagedStore(f"the training set {manifest_id[:12]}… in the database has changed; {RESTORE}")
 
 
 def _item(row: dict[str, Any]) -> PoolItem:
@@ -112,7 +128,7 @@ def _shortest(session: Session, manifest: FrozenManifest) -> str:
         return manifest.body
     try:
         known = {item.image_id: item for item in _load(session, newest).items}
-    except (DamagedStore, KeyError, TypeError):
+    except DamagedStore:
         return manifest.body
     mine = {item.image_id: item for item in manifest.items}
     difference = {

@@ -121,20 +121,24 @@ def named_versions(engine: Engine) -> list[Hashes]:
 
 
 def blob_name(sha256: str) -> str:
-    """The name of a blob in a backup.
+    """The name of a blob in a backup; of what is no hash, in a damaged row, a name that no file has.
 
-    >>> blob_name("c0ffee".ljust(64, "0"))[:16]
-    'blobs/c0/c0ffee0'
+    >>> blob_name("c0ffee".ljust(64, "0"))[:16], blob_name("../etc")
+    ('blobs/c0/c0ffee0', "blobs/'../etc'")
     """
-    return Blobs(Path("blobs")).path(sha256).as_posix()
+    try:
+        return Blobs(Path("blobs")).path(sha256).as_posix()
+    except ValueError:
+        return f"blobs/{sha256[:80]!r}"
 
 
 def list_files(engine: Engine, layout: Layout) -> tuple[dict[str, str], tuple[str, ...]]:
     """The files that the rows name, with their hashes; and the names of those that are missing or damaged."""
     files: dict[str, str] = {}
     for sha256 in named_blobs(engine):
-        if _hash(layout.blobs.path(sha256)) == sha256:
-            files[blob_name(sha256)] = sha256
+        name = blob_name(sha256)
+        if ALLOWED_NAME.fullmatch(name) and _hash(layout.root / name) == sha256:
+            files[name] = sha256
     versions = named_versions(engine)
     for version in versions:
         files |= _version_files(layout.root, version)

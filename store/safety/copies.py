@@ -27,7 +27,7 @@ def _copy_live(source: Path, copy: Path) -> None:
     module = sqlite_module()
     name = f"file:{quote(str(source.absolute()))}?mode=ro"
     with (
-        explained(source, module.DatabaseError),
+        explained(source, module.Error, UnicodeDecodeError),
         closing(module.connect(name, uri=True, timeout=BUSY_S)) as live,
         closing(module.connect(copy)) as written,
     ):

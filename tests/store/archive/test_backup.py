@@ -514,3 +514,14 @@ def requests_of(rater: str) -> Iterator[str]:
     while True:
         yield f"{rater}-{n}"
         n += 1
+
+
+def test_a_row_that_names_no_hash_is_named_as_lost(settings: Settings, elsewhere: Settings, tmp_path: Path) -> None:
+    engine = open_store(settings)
+    for number, sha256 in ((1, "../../etc/passwd"), (2, "A" * 64)):
+        with engine.begin() as connection:
+            connection.execute(text(f"UPDATE image SET sha256 = '{sha256}' WHERE id = {number}"))
+    engine.dispose()
+    missing = backup(settings, tmp_path / "second.tar").missing
+    assert set(missing) == {"blobs/'../../etc/passwd'", f"blobs/{'A' * 64!r}"}
+    assert restore(tmp_path / "second.tar", elsewhere).missing == missing
