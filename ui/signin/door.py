@@ -4,6 +4,7 @@ With sign-in on, a stranger gets the sign-in page and nothing else: no file, no 
 open page is asked again who sends it.
 """
 
+import logging
 from collections.abc import Callable
 
 from sqlalchemy import Engine
@@ -21,10 +22,12 @@ from ui.web.limits import OpenPages, Pace, TooLong, is_too_long, limit_body
 from ui.web.plain_page import plain_html, plain_response
 
 SIGN_IN = "/naysayer/sign-in"
+log = logging.getLogger(__name__)
+
 OPEN = ("/_stcore/health", "/naysayer/metrics", "/naysayer/invited/")
 OPEN_WITH_ACCOUNTS = (SIGN_IN, "/auth/login", "/oauth2callback")
 """What a stranger may ask for; the metrics and the invitations have checks of their own."""
-CORE, MEDIA = "/_stcore/", "/media/"
+CORE, MEDIA, STREAM = "/_stcore/", "/media/", "/_stcore/stream"
 USED = tuple(CORE + name for name in ("health", "host-config", "stream", "bidi-components/", "allowed-message-origins"))
 """Streamlit's own addresses that a page needs. The others, uploads among them, are closed to everybody."""
 STRANGERS, MEMBERS = (5, 200), (100, 5000)
@@ -88,6 +91,10 @@ class Door:
         path, client = request.url.path, _client(request, person)
         if path.startswith(CORE) and not path.startswith(USED):
             return _refuse_with("this address is closed: no page needs it", 403)
+        if path == STREAM and request.scope["type"] == "http":
+            sentence = "a websocket arrived as a plain request; let the proxy pass on Upgrade (docs/operator/people.md)"
+            log.warning("%s", sentence)
+            return _refuse_with(sentence, 426)
         if path.startswith(MEDIA) and (person is None or person.role is not PersonRole.admin):
             return _refuse_with("files of versions are for admins", 403)
         if is_too_long(request.scope):

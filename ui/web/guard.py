@@ -6,6 +6,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+HOST_CONFIG = "/_stcore/host-config"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -29,6 +30,9 @@ class SameMachine:
         )
         if objection:
             await JSONResponse({"error": objection}, status_code=403)(scope, receive, send)
+            return
+        if sentence := object_to_page(headers, self.address, scope["path"]):
+            await JSONResponse(sentence, status_code=421)(scope, receive, send)  # the page shows that of any but 403
             return
         await self.app(scope, receive, _forbid_framing(send))
 
@@ -62,6 +66,20 @@ def object_to_origin(headers: Headers, address: str = "", *, acts: bool) -> str:
     if is_foreign or is_from_elsewhere(headers):
         return "this request came from another site's page; only pages served here may send it"
     return ""
+
+
+def object_to_page(headers: Headers, address: str, path: str) -> str:
+    """Why a page cannot work under the name by which the browser knows it, in a sentence that the page then shows.
+
+    A page asks for HOST_CONFIG when its websocket is refused; its own address is in Referer.
+    """
+    host, page = headers.get("host", ""), _netloc(headers.get("referer", ""))
+    if path != HOST_CONFIG or not page or page in (host, address):
+        return ""
+    return (
+        f"this page is open as {page[:80]}, but its requests arrive for {host[:80]}; let the proxy pass on the Host "
+        "header, or set NAYSAYER_PUBLIC_URL (docs/operator/people.md)"
+    )
 
 
 def is_from_elsewhere(headers: Headers) -> bool:

@@ -2,12 +2,13 @@
 
 import pytest
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from ui.web.guard import SameMachine
+from ui.web.guard import HOST_CONFIG, SameMachine, object_to_origin, object_to_page
 
 PUBLIC = "rate.example.org"
 
@@ -56,3 +57,34 @@ def test_only_pages_served_here_may_send(origin, status):
 
 def test_no_other_site_may_frame_a_page():
     assert client_of().get("/").headers["x-frame-options"] == "SAMEORIGIN"
+
+
+@pytest.mark.parametrize("site", ["same-site", "cross-site", "nonsense"])
+def test_a_browser_that_says_another_page_sent_it_is_believed(site):
+    assert client_of().post("/", headers={"sec-fetch-site": site}).status_code == 403
+    assert client_of().get("/", headers={"sec-fetch-site": site}).status_code == 200
+    for own in ("same-origin", "none"):
+        assert client_of().post("/", headers={"sec-fetch-site": own}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "is_fine"),
+    [
+        ("127.0.0.1:8501", "https://rate.example.org", True),
+        ("rate.example.org", "https://rate.example.org", True),
+        ("127.0.0.1:8501", "https://rate.example.org:9000", False),
+        ("127.0.0.1:8501", "https://evil.example", False),
+        ("127.0.0.1:8501", "http://127.0.0.1:9000", False),
+    ],
+)
+def test_a_proxy_may_replace_the_host_name_of_our_own_address(host, origin, is_fine):
+    said = object_to_origin(Headers({"host": host, "origin": origin}), "rate.example.org", acts=True)
+    assert (said == "") is is_fine
+
+
+def test_a_page_under_a_name_we_do_not_know_reads_what_to_change():
+    foreign = Headers({"host": "127.0.0.1:8501", "referer": "https://rate.example.org/overview"})
+    assert "NAYSAYER_PUBLIC_URL" in object_to_page(foreign, "", HOST_CONFIG)
+    assert object_to_page(foreign, "rate.example.org", HOST_CONFIG) == ""
+    assert object_to_page(foreign, "", "/_stcore/health") == ""
+    assert object_to_page(Headers({"host": "127.0.0.1:8501"}), "", HOST_CONFIG) == ""
