@@ -1,6 +1,7 @@
 """The figures, against a brute-force reading of the same history and against SQL written another way."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,17 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, text
 from sqlmodel import col, select
 
-from feedback.figures.summary import Progress, progress, rating_state, same_seed_grid, standing, version_rows
+from feedback.figures.summary import (
+    InHand,
+    Progress,
+    newest_blobs,
+    newest_width,
+    progress,
+    rating_state,
+    same_seed_grid,
+    standing,
+    version_rows,
+)
 from feedback.people.decisions import Decision, decide
 from feedback.pool.pool import pool
 from feedback.pool.tally import rebuild
@@ -19,10 +30,27 @@ from feedback.rate.queue import next_images
 from feedback.rate.raters import rater_id
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
+from feedback.retrain.manifest import freeze
 from feedback.sample.plan import Drawing, Work, record_images
-from feedback.versions import promote
+from feedback.statistics import confidence_sequence
+from feedback.versions import promote, withdraw
 from store.engine import reading, writing
-from store.tables import CurrentVote, Image, Origin, Rater, RaterAction, Verdict, Vote, utc_now
+from store.tables import (
+    Claim,
+    CurrentVote,
+    EvaluationPair,
+    EvaluationSet,
+    Image,
+    Origin,
+    Prompt,
+    Rater,
+    RaterAction,
+    Run,
+    RunStatus,
+    Verdict,
+    Vote,
+    utc_now,
+)
 from tests.feedback.oracle import counts_by_image
 
 RATERS = ("ann", "bob", "cat")
@@ -213,3 +241,86 @@ def test_rows_carry_their_time_in_utc(rated: Engine) -> None:
     with reading(rated) as session:
         created = [row.created_at for row in session.exec(select(Rater))]
     assert all(at.utcoffset() == timedelta(0) and abs(utc_now() - at) < timedelta(minutes=5) for at in created)
+
+
+def test_the_newest_pictures_tell_the_width_and_their_files(any_engine: Engine, fill: Callable) -> None:
+    assert (newest_width(any_engine), newest_blobs(any_engine, 5)) == (0, [])
+    fill(any_engine, images=3)
+    with writing(any_engine) as session:
+        session.get_one(Image, 3).width = 96
+        session.get_one(Image, 2).latent_sha256 = None
+        hashes = {n: (session.get_one(Image, n).sha256, session.get_one(Image, n).latent_sha256) for n in (1, 2, 3)}
+    assert newest_width(any_engine) == 96
+    assert newest_blobs(any_engine, 2) == [*hashes[3], hashes[2][0]]
+
+
+def test_the_grid_is_in_the_order_of_the_set_and_then_of_the_seeds_and_shows_the_newest_picture(rated: Engine) -> None:
+    with writing(rated) as session:
+        first, second = session.exec(select(Image).where(Image.origin == Origin.evaluation).order_by(Image.id)).all()
+        session.add(EvaluationSet(id=1, name="pairs", sha256="0" * 64))
+        session.flush()
+        for place, image in enumerate((second,)):
+            session.add(
+                EvaluationPair(
+                    set_id=1, pair_hash=f"{place:064x}", ordinal=place, prompt_id=image.prompt_id, seed=image.seed
+                )
+            )
+    other = replace(Drawing("same-prompt", 2.0, 3.0, 10, 64, 64), num_inference_steps=11)
+    works = [Work(first.prompt_id, "x", seed, 0, Origin.evaluation) for seed in (first.seed, first.seed - 1)]
+    record_images(rated, [(work, f"{n + 1:x}" * 64, "c" * 64) for n, work in enumerate(works)], other)
+    press = [(1, first.id, Verdict.reject), (1, second.id, Verdict.keep), (2, second.id, Verdict.reject)]
+    write_history(rated, press)
+    grid = same_seed_grid(rated)
+    assert [(pair.seed, pair.pictures, pair.outcomes) for pair in grid] == [
+        (second.seed, {0: second.sha256}, {0: "disputed"}),
+        (first.seed - 1, {0: "2" * 64}, {0: "unrated"}),
+        (first.seed, {0: "1" * 64}, {0: "unrated"}),
+    ]
+    assert same_seed_grid(rated, [1]) == []
+    assert same_seed_grid(rated, [0]) == grid
+
+
+def test_a_version_shows_what_it_was_trained_on_and_how_its_raters_agree(
+    any_engine: Engine, fill: Callable, publish_version: Callable
+) -> None:
+    images = fill(any_engine, images=3)
+    for rater, verdicts in (("ann", "rrk"), ("bob", "rkk")):
+        for image, letter in zip(images, verdicts, strict=True):
+            vote_at(any_engine, image, image, Verdict.reject if letter == "r" else Verdict.keep, NOON, rater)
+    publish_version(any_engine, 1, manifest_id=freeze(any_engine, "0" * 64, 0).id)
+    vote_at(any_engine, 9, images[1], Verdict.reject, NOON, "bob")
+    publish_version(any_engine, 2, manifest_id=freeze(any_engine, "0" * 64, 0).id, parent=1)
+    withdraw(any_engine, 1, "six fingers")
+    v2, v1, v0 = version_rows(any_engine)
+    assert [(row.trained_on, row.trained_new) for row in (v2, v1, v0)] == [(2, 1), (1, 1), (0, 0)]
+    assert [row.is_withdrawn for row in (v2, v1, v0)] == [False, True, False]
+    assert [row.sha256 for row in (v2, v1, v0)] == [f"{2:064x}", f"{1:064x}", None]
+    assert (v0.vote_pairs, v0.agreeing, v0.agreement, v2.agreement) == (3, 3, 1.0, None)
+    assert v0.watched == confidence_sequence(2, 3)
+    assert abs(utc_now() - v0.created_at) < timedelta(minutes=5)
+
+
+def test_what_workers_draw_is_shown_until_their_claims_end(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine, images=1)
+    ends = {"ann": 60, "bob": 100, "gone": -1}
+    with writing(any_engine) as session:
+        for worker, seconds in ends.items():
+            for n in range(2):
+                session.add(
+                    Claim(
+                        key=f"{worker}{n}", worker=worker, version=0, origin=Origin.sampled, step=3 + n, steps=20,
+                        expires_at=NOON + timedelta(seconds=seconds),
+                    )
+                )  # fmt: skip
+    assert standing(any_engine, NOON).in_hand == (InHand(2, 0, 4, 20), InHand(2, 0, 4, 20))
+    assert standing(any_engine, NOON + timedelta(seconds=61)).in_hand == (InHand(2, 0, 4, 20),)
+
+
+def test_the_standing_counts_raters_prompts_and_the_newest_run(rated: Engine) -> None:
+    write_history(rated, [(1, 1, Verdict.reject), (2, 1, Verdict.reject), (1, 7, Verdict.keep)])
+    with writing(rated) as session:
+        session.exec(select(Prompt)).first().is_active = False
+        session.add_all([Run(status=RunStatus.done), Run(status=RunStatus.failed, message="newest")])
+    now = standing(rated)
+    assert (now.raters, now.prompts, now.judged, now.run.message) == (2, 2, 2, "newest")
+    assert rating_state(rated, "ann").run.message == "newest"

@@ -98,3 +98,39 @@ def test_the_pool_holds_no_evaluation_picture_and_none_that_was_taken_out(live: 
         assert count_pool(session) == Outcomes(1, 1, 0)
         assert count_pool(session, version=0) == Outcomes(1, 1, 0)
         assert count_pool(session, version=1) == Outcomes(0, 0, 0)
+
+
+def test_a_tie_that_was_taken_out_is_no_longer_disputed(live: Engine) -> None:
+    press(live, "ann", (1, REJECT), (2, KEEP), (3, REJECT))
+    press(live, "bob", (1, KEEP))
+    for image in (1, 2, 4):
+        curate(live, image, PoolAction.exclude, by="root", reason="blurred")
+    with reading(live) as session:
+        assert count_outcomes(session, Origin.sampled) == Outcomes(1, 1, 1)
+        assert count_pool(session) == count_pool(session, version=0) == Outcomes(1, 0, 0)
+        assert count_outcomes(session, *IN_FIGURES, version=1) == Outcomes(0, 0, 0)
+
+
+def test_votes_of_each_day_are_counted_by_rater_and_add_up(live: Engine) -> None:
+    press(live, "bob", (1, REJECT), (2, REJECT), (5, KEEP))
+    press(live, "ann", (1, KEEP), at=NOON + timedelta(days=1))
+    press(live, "ann", (3, REJECT), at=NOON - timedelta(days=1))
+    with reading(live) as session:
+        rows = votes_by_rater_and_day(session)
+    before, after = NOON.date() - timedelta(days=1), NOON.date() + timedelta(days=1)
+    assert rows == [RaterDay(1, NOON.date(), 2, 1), RaterDay(2, before, 1, 0), RaterDay(2, after, 0, 1)]
+    assert [row.votes for row in rows] == [3, 1, 1]
+    assert totals(live, NOON + timedelta(days=2)) == VoteTotals(5, 0, 2)
+
+
+def test_an_excluded_raters_votes_are_counted_apart_by_day_and_verdict(live: Engine) -> None:
+    control = make_control(live, 4, REJECT, by="root")
+    press(live, "ann", (1, REJECT), (2, REJECT), (3, KEEP), (control, REJECT))
+    press(live, "ann", (5, KEEP), at=NOON + timedelta(days=1))
+    decide(live, "ann", Decision(RaterAction.exclude, "root", "random votes"))
+    with reading(live) as session:
+        assert votes_by_rater_and_day(session) == [
+            RaterDay(1, NOON.date(), 2, 1),
+            RaterDay(1, NOON.date() + timedelta(days=1), 0, 1),
+        ]
+    assert totals(live) == VoteTotals(0, 0, 0)

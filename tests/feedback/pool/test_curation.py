@@ -13,7 +13,7 @@ from feedback.pool.pool import how_due
 from feedback.retrain.manifest import freeze
 from store.engine import writing
 from store.errors import BadRequest, UnknownImage
-from store.tables import Mark, PoolAction, RaterAction, Reason, Verdict, Vote, VoteReason
+from store.tables import Mark, PoolAction, RaterAction, Reason, Role, Verdict, Vote, VoteReason
 from tests.feedback.rating import KEEP, REJECT, pool_ids, rate
 
 
@@ -55,3 +55,63 @@ def test_an_opened_image_says_which_presses_are_votes(any_engine: Engine, fill: 
     decide(any_engine, "dan", Decision(RaterAction.exclude, "root", "random votes"))
     votes = [(vote.rater, vote.verdict) for vote in open_image(any_engine, image).votes if vote.is_vote]
     assert votes == [("ann", KEEP)]
+
+
+@pytest.mark.parametrize(("characters", "is_taken"), [(0, False), (1, True), (200, True), (201, False)])
+def test_a_decision_about_a_picture_needs_a_reason_of_up_to_two_hundred_characters(
+    characters: int, is_taken: bool, engine: Engine, fill: Callable
+):
+    [image] = fill(engine, images=1)
+    if is_taken:
+        curate(engine, image, PoolAction.exclude, by="root", reason=f" {'x' * characters} ")
+    else:
+        with pytest.raises(BadRequest, match="in 1 to 200 characters"):
+            curate(engine, image, PoolAction.exclude, by="root", reason="x" * characters)
+    events = open_image(engine, image).events
+    assert [(event.action, event.by, event.reason) for event in events] == (
+        [(PoolAction.exclude, "root", "x" * characters)] if is_taken else []
+    )
+
+
+def test_a_picture_that_is_in_is_not_put_back_and_one_that_is_none_is_unknown(engine: Engine, fill: Callable):
+    [image] = fill(engine, images=1)
+    with pytest.raises(BadRequest, match=f"picture {image} is in the pool already"):
+        curate(engine, image, PoolAction.restore, by="root", reason="why not")
+    curate(engine, image, PoolAction.exclude, by="root", reason="blurred")
+    with pytest.raises(BadRequest, match=f"picture {image} is out of the pool already"):
+        curate(engine, image, PoolAction.exclude, by="root", reason="again")
+    with pytest.raises(UnknownImage, match="no picture 99"):
+        curate(engine, 99, PoolAction.exclude, by="root", reason="blurred")
+    for number in (0, -1, 2**31):
+        with pytest.raises(UnknownImage, match=f"no picture {number}"):
+            open_image(engine, number)
+
+
+def test_an_opened_image_names_the_versions_it_trained_and_the_newest_decision_first(
+    any_engine: Engine, fill: Callable, publish_version: Callable
+):
+    images = fill(any_engine, images=2)
+    rate(any_engine, "ann", {images[0]: REJECT, images[1]: KEEP})
+    publish_version(any_engine, 1, manifest_id=freeze(any_engine, "0" * 64, 0).id)
+    rate(any_engine, "ann", {images[0]: KEEP, images[1]: REJECT})
+    publish_version(any_engine, 2, manifest_id=freeze(any_engine, "0" * 64, 0).id, parent=1)
+    for action, reason in ((PoolAction.exclude, "first"), (PoolAction.restore, "second")):
+        curate(any_engine, images[0], action, by="root", reason=reason)
+    opened = open_image(any_engine, images[0])
+    assert opened.trained == [(1, Role.reject), (2, Role.keep)]
+    assert [event.reason for event in opened.events] == ["second", "first"]
+    assert (opened.prompt, opened.image.id, opened.is_taken_out) == ("a red star", images[0], False)
+    other = open_image(any_engine, images[1])
+    assert (other.prompt, other.events, [vote.verdict for vote in other.votes]) == ("a blue hand", [], [REJECT, KEEP])
+
+
+def test_reasons_and_marks_stand_beside_their_own_vote(any_engine: Engine, fill: Callable):
+    images = fill(any_engine, images=2)
+    rate(any_engine, "ann", dict.fromkeys(images, REJECT))
+    rate(any_engine, "bob", {images[0]: REJECT})
+    with writing(any_engine) as session:
+        votes = session.exec(select(Vote).order_by(Vote.id)).all()
+        for vote, reason, x in zip(votes, (Reason.hands, Reason.text, Reason.colour), (0.1, 0.2, 0.3), strict=True):
+            session.add_all([VoteReason(vote_id=vote.id, reason=reason), Mark(vote_id=vote.id, x=x, y=0.5)])
+    seen = [(vote.rater, vote.reasons, vote.marks) for vote in open_image(any_engine, images[0]).votes]
+    assert seen == [("bob", ("colour",), ((0.3, 0.5),)), ("ann", ("hands",), ((0.1, 0.5),))]

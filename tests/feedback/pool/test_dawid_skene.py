@@ -39,3 +39,25 @@ def test_it_finds_the_careless_rater_and_outvotes_a_majority_of_them():
 
 def test_without_votes_there_is_no_consensus():
     assert dawid_skene([]) == ({}, {})
+
+
+def test_a_single_rater_is_believed_and_smoothing_keeps_doubt():
+    found = dawid_skene([(7, 3, True), (8, 3, False)], smoothing=0)
+    assert found.reject == pytest.approx({7: 1.0, 8: 0.0}, abs=1e-6)
+    assert found.accuracy == pytest.approx({3: 1.0}, abs=1e-6)
+    doubtful = dawid_skene([(7, 3, True), (8, 3, False)])
+    assert 0.5 < doubtful.reject[7] < 1 and 0 < doubtful.reject[8] < 0.5
+    assert doubtful.reject[7] == pytest.approx(1 - doubtful.reject[8])
+
+
+def test_where_all_votes_are_alike_all_pictures_are():
+    found = dawid_skene([(image, rater, True) for image in range(9) for rater in (1, 2)])
+    assert min(found.reject.values()) > 0.9
+    assert set(found.accuracy) == {1, 2}
+
+
+def test_the_names_of_pictures_and_raters_are_only_names():
+    plain, renamed = dawid_skene(votes(3)), dawid_skene([(9000 - i, 70 + r, said) for i, r, said in votes(3)])
+    assert renamed.reject == pytest.approx({9000 - i: chance for i, chance in plain.reject.items()})
+    assert renamed.accuracy == pytest.approx({70 + r: right for r, right in plain.accuracy.items()})
+    assert plain.accuracy[0] > plain.accuracy[3]

@@ -8,13 +8,14 @@ import pytest
 from sqlalchemy import Engine
 from sqlmodel import select
 
+from feedback.people.decisions import Decision, decide
 from feedback.pool.curation import curate
 from feedback.pool.gallery import Accord, Filter, Which, gallery
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from store.engine import writing
-from store.tables import Mark, PoolAction, Reason, Verdict, Vote, VoteReason
+from store.tables import Image, Mark, Origin, PoolAction, RaterAction, Reason, Verdict, Vote, VoteReason
 
 REQUEST = count()
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -90,3 +91,47 @@ def test_an_undone_vote_passes_no_filter(rated: Engine):
     rate(rated, "ann", {1: Verdict.undo})
     assert (shown(rated, rater="ann"), shown(rated, until=NOON.date())) == ([4], [4])
     assert shown(rated, rater="bob") == [1]
+
+
+def test_a_thumb_tells_what_the_page_shows(rated: Engine):
+    [first, _] = gallery(rated, Filter()).thumbs
+    assert (first.image_id, first.width, first.prompt, first.version) == (4, 64, "a red star", 1)
+    assert (first.rejects, first.keeps) == (1, 0)
+    assert [len(thumb.sha256) for thumb in gallery(rated, Filter()).thumbs] == [64, 64]
+
+
+def test_one_vote_must_pass_all_filters_of_votes(rated: Engine):
+    day = NOON.date()
+    assert shown(rated, rater="ann", since=day, until=day) == [4, 1]
+    assert shown(rated, rater="ann", since=day + timedelta(days=1)) == []
+    assert shown(rated, rater=" BOB ", until=day + timedelta(days=1)) == [1]
+    assert shown(rated, rater="ann", reason=Reason.hands) == [4]
+    assert shown(rated, rater="bob", reason=Reason.hands) == []
+    assert shown(rated, reason=Reason.hands, since=day + timedelta(days=1)) == []
+    assert shown(rated, rater="nobody") == []
+    assert shown(rated, which=Which.disputed, accord=Accord.divided) == [2]
+    assert shown(rated, which=Which.disputed, accord=Accord.unanimous) == []
+    assert shown(rated, version=0, which=Which.keeps) == []
+    assert shown(rated, prompt=" blue ", which=Which.keeps) == [5]
+    assert shown(rated, prompt="blue") == []
+
+
+def test_the_reason_of_a_replaced_vote_passes_no_filter(rated: Engine):
+    rate(rated, "ann", {4: REJECT}, NOON + timedelta(hours=1))
+    assert shown(rated, reason=Reason.hands) == []
+
+
+def test_an_excluded_raters_votes_pass_only_under_that_name(rated: Engine):
+    rate(rated, "cat", {1: REJECT}, NOON + timedelta(days=5))
+    decide(rated, "cat", Decision(RaterAction.exclude, "root", "random votes"), 9)
+    assert shown(rated, since=(NOON + timedelta(days=5)).date()) == []
+    assert shown(rated, rater="cat") == [1]
+
+
+def test_evaluation_pictures_and_unvoted_ones_are_not_in_the_gallery(rated: Engine, fill: Callable):
+    [pair] = fill(rated, images=1, origin=Origin.evaluation)
+    with writing(rated) as session:
+        session.get_one(Image, pair).is_queued = True
+    rate(rated, "ann", {pair: REJECT})
+    assert shown(rated) == [4, 1]
+    assert shown(rated, which=Which.disputed) == [2]

@@ -3,9 +3,12 @@
 import random
 from collections.abc import Callable
 
+import pytest
 from sqlalchemy import Engine, update
 
+from feedback.pool.dawid_skene import dawid_skene
 from feedback.pool.pool import Due, how_due, pool
+from feedback.pool.split import split_of
 from store.engine import reading, writing
 from store.tables import Image, Origin, Role, Verdict
 from tests.feedback.rating import KEEP, REJECT, pool_of, rate
@@ -58,3 +61,38 @@ def test_a_retrain_is_due_at_the_number_of_new_rejects(engine: Engine, fill: Cal
     rate(engine, "ann", dict.fromkeys(fill(engine, images=3), REJECT))
     assert (how_due(engine, 3), how_due(engine, 3).is_due, how_due(engine, 4).is_due) == (Due(3, 3), True, False)
     assert how_due(engine, 4).sentence == "not due: 3 new rejects, 4 needed; 1 more to go"
+
+
+def test_an_item_carries_what_a_retrain_needs(engine: Engine, fill: Callable):
+    [image] = fill(engine, images=1)
+    rate(engine, "ann", {image: REJECT})
+    with reading(engine) as session:
+        row = session.get_one(Image, image)
+    [item] = pool_of(engine)
+    assert (item.image_id, item.sha256, item.latent_sha256) == (image, row.sha256, row.latent_sha256)
+    assert (item.prompt, item.seed, item.width, item.height) == ("a red star", row.seed, 64, 64)
+    assert (item.role, item.split, item.weight) == (Role.reject, split_of("a red star", row.seed), 1.0)
+
+
+def test_two_against_one_weighs_what_the_model_believes_and_two_raters_their_share(engine: Engine, fill: Callable):
+    images = fill(engine, images=30)
+    truth = {image: REJECT if image % 2 else KEEP for image in images}
+    for rater in ("ann", "bob"):
+        rate(engine, rater, truth)
+    rate(engine, "cat", truth | {images[0]: KEEP})
+    given = [(image, n, said is REJECT) for n in (1, 2) for image, said in truth.items()]
+    given += [(image, 3, (said is REJECT) and image != images[0]) for image, said in truth.items()]
+    believed = dawid_skene(given).reject
+    items = {item.image_id: item for item in pool_of(engine)}
+    for image in images:
+        chance = believed[image] if truth[image] is REJECT else 1 - believed[image]
+        assert items[image].weight == pytest.approx(chance, abs=1e-5)
+    assert 0.5 < items[images[0]].weight < items[images[2]].weight
+
+
+def test_the_sentence_says_when_a_retrain_is_due(engine: Engine):
+    assert Due(50, 50).sentence == "a retrain is due: 50 new rejects, 50 needed"
+    assert (Due(49, 50).is_due, Due(49, 50).sentence) == (
+        False,
+        "not due: 49 new rejects, 50 needed; 1 more to go",
+    )

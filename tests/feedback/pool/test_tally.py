@@ -14,8 +14,9 @@ from feedback.figures.summary import progress, standing, version_rows
 from feedback.figures.trend import days, growth
 from feedback.gate.evidence import evidence_rows
 from feedback.gate.gate import Evidence
+from feedback.pool.curation import curate
 from feedback.pool.pool import how_due
-from feedback.pool.tally import COUNTED, differences, rebuild
+from feedback.pool.tally import COUNTED, count_new_among, differences, new_rejects, rebuild
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
@@ -34,6 +35,7 @@ from store.tables import (
     Manifest,
     ManifestItem,
     Origin,
+    PoolAction,
     Verdict,
     Version,
     Vote,
@@ -204,3 +206,25 @@ def test_a_counter_that_is_wrong_is_found(begun: Engine) -> None:
     with writing(begun) as session:
         rebuild(session)
     assert differences(begun) == []
+
+
+def test_the_differences_are_said_in_sentences(begun: Engine) -> None:
+    live(begun, [("ann", 1, Verdict.reject), ("bob", 1, Verdict.reject), ("bob", 2, Verdict.keep)])
+    with begun.begin() as connection:
+        connection.execute(text("UPDATE version_tally SET rejected = 9 WHERE version = 0 AND origin = 'sampled'"))
+        connection.execute(text("UPDATE new_rejects SET count = 7"))
+    assert differences(begun) == [
+        "the counter of new rejects says 7, the votes say 1",
+        "the counter of v0 (sampled) says (9, 1, 0, 1, 1), the votes say (1, 1, 0, 1, 1)",
+    ]
+    with begun.begin() as connection:
+        connection.execute(text("UPDATE image_tally SET keeps = 5 WHERE image_id = 2"))
+    assert differences(begun)[0] == "2 rows of the counter of votes by image differ from the votes"
+
+
+def test_a_picture_that_was_taken_out_or_is_too_old_is_no_new_reject(begun: Engine) -> None:
+    live(begun, [("ann", image, Verdict.reject) for image in (1, 2, 3, 4)])
+    curate(begun, 2, PoolAction.exclude, by="root", reason="blurred")
+    with writing(begun) as session:
+        assert new_rejects(session) == 3
+        assert count_new_among(session, select(Image.id).where(Image.id < 4)) == 2

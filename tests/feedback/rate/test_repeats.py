@@ -61,3 +61,25 @@ def test_an_answered_repeat_counts_on_the_day_of_its_first_vote(repeated: Engine
     with reading(repeated) as session:
         assert answered_repeats(session, 1, NOON) == (1, 0)
         assert answered_repeats(session, 1, NOON - timedelta(days=1)) == (1, 1)
+
+
+def test_repeats_are_asked_for_by_rater_and_come_in_order(repeated: Engine, fill: Callable) -> None:
+    [second] = fill(repeated, images=1)
+    next_images(repeated, "bob", Terms(9), count=9, now=NOON)
+    for verdict, at in ((Verdict.keep, NOON), (Verdict.keep, NOON + timedelta(seconds=9))):
+        press = Press(f"bob {verdict} {at}", second, verdict)
+        [receipt] = record_votes(repeated, "bob", [press], Terms(9), now=lambda at=at: at)
+        assert not receipt.refused
+        with writing(repeated) as session:
+            first = session.exec(select(Vote).where(Vote.image_id == second).order_by(Vote.id)).first()
+            if session.exec(select(Repeat).where(Repeat.image_id == second)).first() is None:
+                session.add(Repeat(rater_id=first.rater_id, image_id=second, first_vote_id=first.id))
+    vote(repeated, 1, Verdict.keep, NOON)
+    with reading(repeated) as session:
+        assert [(a.rater_id, a.image_id, a.is_same) for a in repeat_answers(session)] == [
+            (1, 1, False),
+            (2, second, True),
+        ]
+        assert [a.rater_id for a in repeat_answers(session, 2)] == [2]
+        assert answered_repeats(session, 2, NOON) == (1, 1)
+        assert answered_repeats(session, 1, NOON) == (1, 0)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from feedback.sample.requests import MAX_WAITING, abandon, answer, ask, take, task
+from feedback.sample.requests import MAX_WAITING, DrawRequest, abandon, answer, ask, ask_drawing, take, task
 from store.errors import BadRequest
-from store.tables import TaskKind, TaskStatus
+from store.tables import TaskKind, TaskStatus, utc_now
 
 
 def test_the_oldest_waiting_task_is_taken_once(engine):
@@ -34,3 +34,40 @@ def test_only_running_tasks_are_abandoned(engine):
     abandon(engine)
     assert task(engine, running).status is TaskStatus.failed
     assert task(engine, waiting).status is TaskStatus.waiting
+
+
+def test_tasks_are_taken_by_kind_and_the_limit_is_of_those_that_wait(engine):
+    drawing = ask(engine, TaskKind.draw, {"number": 1})
+    assert take(engine, TaskKind.retrain) is None
+    before = utc_now()
+    taken = take(engine, TaskKind.draw)
+    assert (taken.id, taken.status, taken.body) == (drawing, TaskStatus.running, {"number": 1})
+    assert taken.updated_at >= before
+    for _ in range(MAX_WAITING):
+        ask(engine, TaskKind.draw, {})
+    with pytest.raises(BadRequest, match=f"{MAX_WAITING} tasks wait for the worker"):
+        ask(engine, TaskKind.draw, {})
+
+
+def test_a_task_left_running_says_why_it_failed(engine):
+    running = ask(engine, TaskKind.draw, {})
+    take(engine, TaskKind.draw)
+    before = utc_now()
+    abandon(engine)
+    left = task(engine, running)
+    assert (left.status, left.message) == (TaskStatus.failed, "the worker ended midway")
+    assert left.updated_at >= before
+
+
+def test_a_drawing_request_comes_back_as_it_was_asked(engine):
+    request = DrawRequest("a red star", 7, [0, 3], 2.5)
+    assert DrawRequest.of(task(engine, ask_drawing(engine, request))) == request
+
+
+def test_an_answer_says_when_and_has_no_message_unless_given(engine):
+    number = ask(engine, TaskKind.draw, {})
+    before = utc_now()
+    answer(engine, number, TaskStatus.running, {"3 coming": "glimpse"})
+    found = task(engine, number)
+    assert (found.status, found.message, found.answer) == (TaskStatus.running, "", {"3 coming": "glimpse"})
+    assert found.updated_at >= before
