@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from store.settings_file import read_settings
+from store.settings.file import read_settings
 
 app = typer.Typer()
 benches = typer.Typer(no_args_is_help=True, help="Benchmarks; --json prints one object on standard output.")

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from feedback.recipe import Recipe
 from feedback.sample.job import Job
-from store.child import end_with
+from store.process.child import end_with
 from store.settings import Settings
 from trainer.base.model import Base, load_base, silence_libraries
 from trainer.base.vae import decode_latents

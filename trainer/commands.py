@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from store.process import run_command
-from store.settings_file import read_settings
+from store.settings.file import read_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 imports = typer.Typer(no_args_is_help=True, help="Bring in files that others made.")

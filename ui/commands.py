@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from store.process import run_command
-from store.settings_file import read_settings
+from store.settings.file import read_settings
 from ui.list_commands import evaluation, prompts
 
 app = typer.Typer(
@@ -79,7 +79,7 @@ def status() -> None:
 @app.command()
 def settings() -> None:
     """List every setting with its value, and where the value comes from."""
-    from store.settings_file import origins
+    from store.settings.file import origins
     from ui.settings_table import settings_list
 
     typer.echo(settings_list(origins(read_settings())))
@@ -91,7 +91,7 @@ def set_value(
     value: Annotated[str, typer.Argument(help="Its value; an empty one goes back to the default.")],
 ) -> None:
     """Keep a setting in the data folder, for every command on this store, cron's included."""
-    from store.settings_file import keep, read_data_dir
+    from store.settings.file import keep, read_data_dir
 
     _say_kept(name, keep(read_data_dir(), name, value))
 
@@ -99,7 +99,7 @@ def set_value(
 @app.command()
 def unset(name: Annotated[str, typer.Argument(help="The setting, e.g. retrain_after.")]) -> None:
     """Take a setting out of the data folder, so that its default holds again."""
-    from store.settings_file import forget, read_data_dir
+    from store.settings.file import forget, read_data_dir
 
     _say_kept(name, forget(read_data_dir(), name))
 

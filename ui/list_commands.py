@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from store.settings_file import read_settings
+from store.settings.file import read_settings
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 
 from store.settings import PREFIX, Settings
-from store.settings_file import Origin, as_field, origins
+from store.settings.file import Origin, as_field, origins
 
 GROUPS = {
     "Start here": (

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from bench.loop.meter import Meter
 from bench.loop.rows import Plan, label_of, planned_rows
 from bench.loop.stores import Stores
-from store.child import end_with
+from store.process.child import end_with
 from store.settings import Settings
 
 

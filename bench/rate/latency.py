@@ -41,11 +41,11 @@ from feedback.runs import latest_run
 from feedback.sample.plan import Drawing, Work, record_images
 from feedback.sample.prompts import add_prompts
 from feedback.versions import begin
-from store.child import with_this_process
 from store.engine import reading
 from store.errors import NaysayerError
 from store.layout import layout_of
 from store.migrate import open_store
+from store.process.child import with_this_process
 from store.settings import Settings
 from store.tables import Origin, Prompt, Version
 from ui.rate.page_data import LIMITS

@@ -15,7 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from store.child import end_with
+from store.process.child import end_with
 from store.settings import Settings
 
 Rows = dict[str, dict[str, Any]]

@@ -19,8 +19,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from store.child import with_this_process
 from store.errors import BadRequest
+from store.process.child import with_this_process
 
 SCRIPT = Path("examples/text_to_image/train_text_to_image_lora_sdxl.py")
 FULL_SIZE = "full-size-random"

@@ -4,8 +4,6 @@ The environment (`NAYSAYER_…`) wins over `.env` in the current folder, `.env` 
 and that file over the default. The file holds for every process on one store, cron's included.
 """
 
-from collections.abc import Callable
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
@@ -15,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from store.secrets import find_fault
 from store.settings import checks
+from store.settings.sign_in import check_sign_in
 from store.settings.sources import DataFolder, Dotenv
 
 BUILTIN = "builtin"
@@ -26,10 +25,6 @@ OF_THE_PAGES = (
 )
 """What only the pages read: neither drawing nor a retrain depends on it."""
 A_YEAR_S = 365 * 86_400
-
-
-def _unless_empty(check: Callable[[str], str]) -> Callable[[str], str]:
-    return lambda value: value and check(value)
 
 
 class Settings(BaseSettings):
@@ -251,24 +246,18 @@ class Settings(BaseSettings):
     def _is_text(cls, value: Any) -> Any:
         return checks.clean_text(value) if isinstance(value, str) else value
 
-    @field_validator("negative_prompt", mode="before")
-    @classmethod
-    def _is_one_line(cls, prompt: Any) -> Any:
-        return " ".join(prompt.split()) if isinstance(prompt, str) else prompt
-
     @field_validator(*PATHS, mode="before")
     @classmethod
     def _expand(cls, value: Any) -> Any:
         return checks.clean_path(str(value)) if isinstance(value, str | Path) else value
 
-    _names_a_model = field_validator("model", "model_config_source", "vae", "refiner")(
-        _unless_empty(checks.refuse_web_address)
-    )
-    _is_database = field_validator("store_url")(_unless_empty(checks.check_store_url))
-    _is_web_address = field_validator("webhook_url", "oidc_metadata_url")(_unless_empty(checks.check_web_address))
-    _is_public_url = field_validator("public_url")(_unless_empty(checks.check_public_url))
+    _is_one_line = field_validator("negative_prompt", mode="before")(checks.one_line)
+    _names_a_model = field_validator("model", "model_config_source", "vae", "refiner")(checks.refuse_web_address)
+    _is_database = field_validator("store_url")(checks.check_store_url)
+    _is_web_address = field_validator("webhook_url", "oidc_metadata_url")(checks.check_web_address)
+    _is_public_url = field_validator("public_url")(checks.check_public_url)
     _is_host = field_validator("host")(checks.check_host)
-    _are_host_names = field_validator("allowed_hosts")(_unless_empty(checks.check_host_names))
+    _are_host_names = field_validator("allowed_hosts")(checks.check_host_names)
 
     @field_validator("webhook_secret")
     @classmethod
@@ -279,24 +268,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _is_public_only_with_a_sign_in(self) -> "Settings":
-        is_public = self.host != "localhost" and not ip_address(self.host).is_loopback
-        if self.sign_in == "name":
-            if is_public:
-                raise ValueError(
-                    f"NAYSAYER_HOST is {self.host}, which others can reach, and anybody could vote under any name; "
-                    "set NAYSAYER_SIGN_IN to invitations or oidc (docs/operator/people.md), or keep 127.0.0.1"
-                )
-            return self
-        if fault := find_fault("NAYSAYER_SECRET", self.secret):
-            raise ValueError(f"{fault} (sign-in needs it)")
-        if not self.public_url:
-            raise ValueError(
-                "sign-in needs NAYSAYER_PUBLIC_URL, the address people open, e.g. https://rate.example.org"
-            )
-        if self.sign_in == "oidc" and not all((self.oidc_client_id, self.oidc_client_secret, self.oidc_metadata_url)):
-            raise ValueError(
-                "oidc needs NAYSAYER_OIDC_CLIENT_ID, NAYSAYER_OIDC_CLIENT_SECRET and NAYSAYER_OIDC_METADATA_URL"
-            )
+        check_sign_in(self)
         return self
 
     @property

@@ -2,9 +2,12 @@
 
 import re
 import unicodedata
+from collections.abc import Callable
+from functools import wraps
 from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import make_url
@@ -20,6 +23,11 @@ ID_AND_REVISION = re.compile(r"([\w.-]+/[\w.-]+)[@:]([\w./-]+)")
 POSTGRES = ("postgresql", "postgresql+psycopg")
 
 
+def unless_empty(check: Callable[[str], str]) -> Callable[[str], str]:
+    """The check, for values that are given."""
+    return wraps(check)(lambda value: value and check(value))
+
+
 def clean_text(text: str) -> str:
     """The text without space around it. Raises ValueError where it holds what no setting can.
 
@@ -32,12 +40,18 @@ def clean_text(text: str) -> str:
     return text
 
 
+def one_line(prompt: Any) -> Any:
+    """A prompt without line breaks; text encoders read them as spaces."""
+    return " ".join(prompt.split()) if isinstance(prompt, str) else prompt
+
+
 def clean_path(path: str) -> str:
     """A file, a folder or a hub id, with the home folder for `~` and no `/` at its end."""
     path = expand_home(path)
     return path.rstrip("/") or path[:1]
 
 
+@unless_empty
 def refuse_web_address(name: str) -> str:
     """The name of a model. Raises ValueError with the right form when it is a web address or `id@revision`.
 
@@ -62,6 +76,7 @@ def _and_revision(revision: str | None) -> str:
     return f" (NAYSAYER_MODEL_REVISION={revision} takes that revision of the model)" if revision else ""
 
 
+@unless_empty
 def check_store_url(url: str) -> str:
     """The URL of a database that a store can be in, with `~` expanded. Says nothing of what the URL holds."""
     try:
@@ -81,6 +96,7 @@ def check_store_url(url: str) -> str:
     return parsed.set(database=expand_home(parsed.database)).render_as_string(hide_password=False)
 
 
+@unless_empty
 def check_web_address(url: str) -> str:
     """An address that begins with http:// or https:// and names a host."""
     if _host_of(url) is None:
@@ -88,6 +104,7 @@ def check_web_address(url: str) -> str:
     return url
 
 
+@unless_empty
 def check_public_url(url: str) -> str:
     """The address that people open, with nothing after the host and its port."""
     host = _host_of(url)
@@ -114,6 +131,7 @@ def check_host(host: str) -> str:
     return host
 
 
+@unless_empty
 def check_host_names(names: str) -> str:
     """Host names, separated by commas."""
     for name in filter(None, map(str.strip, names.split(","))):

@@ -180,3 +180,14 @@ def quiet_page(page: Page) -> Iterator[Page]:
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     yield page
     assert ([url for url in outside if not url.startswith(("data:", "blob:"))], dialogs) == ([], [])
+
+
+@pytest.fixture
+def shell(monkeypatch, tmp_path):
+    """An empty folder to start from with two lists in it, and no settings in the environment."""
+    for name in [name for name in os.environ if name.upper().startswith("NAYSAYER_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.txt").write_text("a star\n")
+    (tmp_path / "in.tsv").write_text("prompt\tseed\na star\t1\n")
+    return monkeypatch

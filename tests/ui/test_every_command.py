@@ -1,60 +1,18 @@
 """Every command is given every bad thing: it must answer with one sentence and an exit code, never with a traceback."""
 
-import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import typer
 
 from store.process import run_command
 from store.settings import Settings
-from ui.commands import whole_app
+from tests.ui.every import APP, ON_A_STORE, SECRET, SERVERS, check
 
-SECRET = "hunter2"
 HUGE = str(10**40)
-APP = typer.main.get_command(whole_app())
-SERVERS = ("run", "pages")
-ON_A_STORE = {
-    "run": "",
-    "pages": "",
-    "versions": "",
-    "status": "",
-    "settings": "",
-    "set": "overlap 2",
-    "unset": "overlap",
-    "promote": "1",
-    "rollback": "",
-    "withdraw": "1 --reason bad",
-    "stop": "",
-    "recount": "",
-    "schedule": "",
-    "backup": "out.tar",
-    "restore": "in.tar",
-    "invite": "Ann",
-    "simulate": "--raters 1 --votes 1",
-    "generate": "--once",
-    "retrain": "",
-    "doctor": "",
-    "prompts add": "text",
-    "prompts import": "in.txt",
-    "prompts list": "",
-    "export lora": "1",
-    "evaluation import": "in.tsv",
-    "evaluation new": "--pairs 2",
-    "evaluation list": "",
-    "import lora": "in.safetensors",
-    "controls draw": "--count 2",
-    "controls agreed": "",
-    "controls add": "1 reject",
-    "controls retire": "1",
-    "controls list": "",
-}
-"""Each command with arguments that are right in themselves. The benches and `builtin-model` read no settings."""
 
 
 def put(path: Path, data: bytes) -> Path:
@@ -151,9 +109,12 @@ TAKE_A_NUMBER = (
     "controls agreed --count {}",
     "controls draw --seed {} --count 2",
     "invite Ann --days {}",
+    "prompts remove --import {}",
 )
 TAKE_TEXT = (
     "prompts add {}",
+    "prompts remove {}",
+    "prompts pause --source {}",
     "invite {}",
     "invite Ann --role {}",
     "invite --revoke {}",
@@ -199,29 +160,6 @@ def call(words: list[str], capfd) -> str:
     return said.err
 
 
-def check(words: list[str], code: object, out: str, err: str) -> None:
-    assert code in (0, 1, 2, 75), (words, code, err)
-    assert "Traceback" not in out + err, err
-    assert "unforeseen" not in out + err, err
-    assert SECRET not in out + err, (words, err)
-    if code in (1, 75) and words[0] != "doctor":
-        last = err.splitlines()[-1]
-        assert last.startswith("naysayer: "), err
-        assert "[Errno" not in last or "import" in words, last
-    if code == 2:
-        assert "Usage: naysayer" in err
-
-
-@pytest.fixture
-def shell(monkeypatch, tmp_path):
-    for name in [name for name in os.environ if name.upper().startswith("NAYSAYER_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    put(tmp_path / "in.txt", b"a star\n")
-    put(tmp_path / "in.tsv", b"prompt\tseed\na star\t1\n")
-    return monkeypatch
-
-
 @pytest.fixture
 def store(shell, tmp_path, empty_store):
     """An empty store in the data folder."""
@@ -263,75 +201,6 @@ def test_a_store_that_cannot_be_used_is_one_sentence_of_those_that_serve(shell, 
     assert ended.returncode == 1
 
 
-IN_A_PLACE = """
-import contextlib, io, json
-from store.process import run_command
-from tests.ui.test_every_command import APP, ON_A_STORE, SERVERS
-
-for command, more in ON_A_STORE.items():
-    words, out, err, code = [*command.split(), *more.split()], io.StringIO(), io.StringIO(), 0
-    if command in SERVERS:
-        continue
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            run_command(lambda: APP.main(words, prog_name="naysayer"))
-    except SystemExit as ended:
-        code = ended.code or 0
-    print(json.dumps([words, code, out.getvalue(), err.getvalue()]))
-"""
-PLACES = {
-    "full": "dd if=/dev/zero of=filler bs=4k 2>/dev/null",
-    "read-only": 'mount -o remount,ro "$1"',
-    "full before it began": "rm -r data; dd if=/dev/zero of=filler bs=4k 2>/dev/null",
-    "read-only before it began": 'rm -r data; mount -o remount,ro "$1"',
-}
-
-
-def may_mount() -> bool:
-    program = shutil.which("unshare")
-    return bool(program) and subprocess.run([program, "-m", "true"], capture_output=True, check=False).returncode == 0
-
-
-def in_place(place: str, folder: Path, store: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Runs Python in a small file system of its own that holds a store and is in that state."""
-    script = f'''mount -t tmpfs -o size=8m tmpfs "$1" && cd "$1" && mkdir data && cp "$2" data/ || exit 99
-        printf 'prompt\\tseed\\na star\\t1\\n' > in.tsv; echo "a star" > in.txt
-        {PLACES[place]}
-        shift 2; exec "$@"'''
-    command = ["unshare", "-m", "sh", "-c", script, "sh", str(folder), str(store), sys.executable, *words]
-    paths = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", "NAYSAYER_SAMPLE_BATCH": "1"}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=250)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not may_mount(), reason="needs the right to mount a small disk")
-@pytest.mark.parametrize("place", PLACES)
-def test_a_disk_that_is_full_or_cannot_be_written_to_is_one_sentence_of_every_command(
-    shell, tmp_path, empty_store, place
-):
-    (tmp_path / "disk").mkdir()
-    found = in_place(place, tmp_path / "disk", empty_store, "-c", IN_A_PLACE)
-    assert found.returncode == 0, found.stderr
-    for line in found.stdout.splitlines():
-        words, code, out, err = json.loads(line)
-        check(words, code, out, err)
-        if words[0] in ("prompts", "set", "simulate", "generate") and words[1] != "list":
-            assert code == 1, (words, out, err)
-            assert "disk full" in err or "the disk is full" in err or "read" in place, err
-    assert len(found.stdout.splitlines()) == len(ON_A_STORE) - len(SERVERS)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not may_mount(), reason="needs the right to mount a small disk")
-@pytest.mark.parametrize("command", SERVERS)
-def test_pages_are_not_served_where_no_vote_can_be_kept(shell, tmp_path, empty_store, command):
-    (tmp_path / "disk").mkdir()
-    found = in_place("read-only", tmp_path / "disk", empty_store, "-m", "ui.commands", command)
-    check([command], found.returncode, found.stdout, found.stderr)
-    assert "it can only be read" in found.stderr or "cannot be written to" in found.stderr
-
-
 @pytest.mark.parametrize("kind", FILES)
 @pytest.mark.parametrize("command", TAKE_A_FILE)
 def test_a_file_that_cannot_be_used_is_one_sentence(store, tmp_path, capfd, command, kind):
@@ -339,12 +208,14 @@ def test_a_file_that_cannot_be_used_is_one_sentence(store, tmp_path, capfd, comm
     call([*command.split(), *(word.replace("{}", path) for word in TAKE_A_FILE[command].split())], capfd)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [HUGE, f"-{HUGE}", "0", "-1", "1e400", "nan", "x"])
 @pytest.mark.parametrize("command", TAKE_A_NUMBER)
 def test_a_number_that_cannot_be_used_is_one_sentence(store, capfd, command, number):
     call(command.replace("{}", number).split(), capfd)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TEXTS)
 @pytest.mark.parametrize("command", TAKE_TEXT)
 def test_a_text_that_cannot_be_used_is_one_sentence(store, capfd, command, kind):

@@ -1,5 +1,5 @@
 from store.settings import Settings
-from store.settings_file import keep, origins, read_data_dir, read_settings
+from store.settings.file import keep, origins, read_data_dir, read_settings
 from ui.settings_table import GROUPS, kept_words, settings_list, settings_markdown
 
 

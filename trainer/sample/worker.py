@@ -37,12 +37,12 @@ from feedback.sample.requests import abandon, answer, take
 from feedback.settings_used import remember
 from feedback.versions import get_version
 from feedback.webhook import keep_announcing
-from store.child import with_this_process
 from store.errors import BadRequest, Busy, DamagedStore
 from store.files import only_one
 from store.layout import Layout, layout_of
 from store.migrate import open_store
 from store.process import catch_stop_signals, is_disk_full
+from store.process.child import with_this_process
 from store.settings import Settings
 from store.tables import TaskKind, TaskStatus
 from trainer.base.model import load_base, record_base, silence_libraries

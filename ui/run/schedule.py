@@ -10,8 +10,8 @@ from pathlib import Path
 from store.errors import BadRequest
 from store.settings import OF_THE_PAGES, PREFIX, Settings
 from store.settings.checks import without_password
+from store.settings.file import Origin, keep, origins
 from store.settings.sources import SECRETS, SETTINGS_FILE, read_file
-from store.settings_file import Origin, keep, origins
 
 LONGEST = 998
 """Characters of a line that every cron takes; Debian's drops a longer one."""

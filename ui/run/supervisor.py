@@ -11,9 +11,9 @@ from urllib.request import ProxyHandler, build_opener
 
 import typer
 
-from store.child import with_this_process
 from store.errors import MovedStore, NaysayerError
 from store.process import catch_stop_signals
+from store.process.child import with_this_process
 from store.settings import Settings
 from ui.run.serve import check_port, check_store, pages_command
 

@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 
 from store.migrate import open_store
 from store.settings import Settings
-from store.settings_file import read_settings
+from store.settings.file import read_settings
 
 
 @cache

@@ -9,7 +9,7 @@ import pytest
 
 import trainer.builtin
 from store.errors import BadRequest
-from store.settings_file import read_settings
+from store.settings.file import read_settings
 from ui.run.schedule import cron_line, keep_this_shells, schedule_words
 
 CRONS = {"PATH": "/usr/bin:/bin", "HOME": os.environ.get("HOME", "/"), "SHELL": "/bin/sh"}

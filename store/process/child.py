@@ -1,4 +1,7 @@
-"""`python -m store.child PID COMMAND …`: a command that is asked to stop when the process PID ends, even by SIGKILL."""
+"""A command that is asked to stop when the process that started it ends, even by SIGKILL.
+
+Run as a script, `child.py PID COMMAND …`, because that imports nothing of ours and starts at once.
+"""
 
 import ctypes
 import os
@@ -11,7 +14,7 @@ PR_SET_PDEATHSIG = 1  # sys/prctl.h
 
 def with_this_process(command: Sequence[str]) -> list[str]:
     """The command line that runs `command` and asks it to stop (SIGTERM) when this process ends."""
-    return [sys.executable, "-m", "store.child", str(os.getpid()), *command]
+    return [sys.executable, __file__, str(os.getpid()), *command]
 
 
 def end_with(parent: int) -> None:

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from store.errors import BadRequest
 from store.settings import Settings
-from store.settings_file import read_settings
+from store.settings.file import read_settings
 
 SECRET = "a secret of more than thirty-two characters"
 PUBLIC = {"sign_in": "invitations", "secret": SECRET, "public_url": "https://rate.example.org", "host": "0.0.0.0"}

@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from store.child import with_this_process
+from store.process.child import with_this_process
 
 PARENT = """
 import subprocess, sys, time
-from store.child import with_this_process
+from store.process.child import with_this_process
 code = "import time; print('up', flush=True); time.sleep(60)"
 child = subprocess.Popen(with_this_process([sys.executable, "-c", code]))
 print(child.pid, flush=True)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from store.errors import Busy, Interrupted, NaysayerError
 from store.settings.checks import without_password
+from store.settings.file import read_data_dir
 from store.settings.sources import SECRETS, read_dotenv
-from store.settings_file import read_data_dir
 
 TRY_AGAIN = 75
 """Exit code when the same command may succeed later (EX_TEMPFAIL of sysexits.h)."""
