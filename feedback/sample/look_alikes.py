@@ -25,7 +25,7 @@ ANYWHERE = (
     ),
     ("HTML or XML", "save only its text", rf"\s*(<!doctype|<\?xml|<!--|</?({TAGS})\b[^:]*>)"),
     ("YAML", "save it as .json", r'\s*(---\s*$|%YAML|(- )?["\']?(negative[ _])?prompts?["\']?\s*:(\s|$))'),
-    ("Markdown", "save only its text", r"\s*(```|~~~|\|.*\|\s*$)"),
+    ("Markdown", "save only its text", r"\s*(```|~~~|\|.*\|\s*$|#{2,6}\s|!?\[[^\]]*\]\([^)]*\))"),
     ("a table", "give it the ending .tsv", r".*\S *\t\s*\S"),
 )
 ON_TOP = (
@@ -58,7 +58,8 @@ def looks_like(lines: Lines) -> LooksLike | None:
         for kind, advice, pattern in (*ANYWHERE, *(ON_TOP if place == 0 else ())):
             if re.match(pattern, line.lstrip("\ufeff"), re.IGNORECASE):
                 return LooksLike(number, kind, advice)
-    if len(lines) > 1 and all(MARKED.match(line) for _, line in lines):
+    marked = [bool(MARKED.match(line)) for _, line in lines if not line.startswith("#")]
+    if len(marked) > 1 and all(marked):
         return LooksLike(lines[0][0], "a list with bullets or numbers", "take them out")
     return None
 

@@ -31,6 +31,9 @@ def kind_of(text: str) -> tuple[str, int] | None:
         ('"id";"prompt"\n1;a cup', ("a table", 1)),
         ("| prompt | seed |\n|---|---|", ("Markdown", 1)),
         ("```\na cup\n```", ("Markdown", 1)),
+        ("### Title\n\na cup", ("Markdown", 1)),
+        ("a cup\n![a jug](jug.png)", ("Markdown", 2)),
+        ("# Prompts\n\n* a cup\n* a jug", ("a list with bullets or numbers", 1)),
         ("<!DOCTYPE html>\n<p>a cup", ("HTML or XML", 1)),
         ("<li>a cup</li>", ("HTML or XML", 1)),
         ('<?xml version="1.0"?>', ("HTML or XML", 1)),
@@ -52,6 +55,8 @@ def test_a_text_file_of_another_kind_is_recognised(text: str, kind: tuple[str, i
         "a user <b>bold</b>",
         "prompt service at a bar\na prompter on stage",
         "3 cups\n2 jugs",
+        "# my prompts\na cup\n# more\na jug",
+        "#1 fan\n- a cup",
         "Rome: the city\nTitle: a book",
     ],
 )
