@@ -26,7 +26,7 @@ from store.migrate import check_integrity, read_store
 from store.process import sentence_of
 from store.safety.identity import list_unknown, refuse_strangers
 from store.settings import Settings
-from store.tables import Image, RunStatus, Version
+from store.tables import Image, Prompt, RunStatus, Version
 from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE
 
 MIN_FREE_BYTES = 2 * 10**9
@@ -167,19 +167,22 @@ def _model(settings: Settings, engine: Engine) -> Iterable[Finding]:
         f"the model {base.name} loads on {base.device} ({base.dtype}): {plain.width}x{plain.height} px, "
         f"{plain.num_inference_steps} steps, guidance {plain.guidance_scale:g}, {base.prediction}",
     )
-    if cut := _cut(engine, base.pipe):
-        yield Finding(True, cut)
+    yield from _unread(engine, base)
     yield _draw_once(base)
 
 
-def _cut(engine: Engine, pipe: Any) -> str:
-    """Which prompts in use the model does not read to their end; counted only for now, for doctor writes nothing."""
+def _unread(engine: Engine, base: Any) -> Iterable[Finding]:
+    """What the model does not read to its end; counted only for now, because doctor writes nothing."""
     from trainer.base.tokenizers import characters_read, tokenizers_of
 
     used = [prompt for prompt in list_prompts(engine) if prompt.is_active]
-    for prompt in used:
-        prompt.read_characters = characters_read(tokenizers_of(pipe), prompt.text)
-    return cut_sentence([prompt for prompt in used if first_missed(prompt)])
+    negative = Prompt(text=base.plain.negative_prompt)
+    for prompt in (*used, negative):
+        prompt.read_characters = characters_read(tokenizers_of(base.pipe), prompt.text)
+    if cut := cut_sentence([prompt for prompt in used if first_missed(prompt)]):
+        yield Finding(True, cut)
+    if word := first_missed(negative):
+        yield Finding(True, f"the model does not read the negative prompt to its end (it stops before {word!r})")
 
 
 def _draw_once(base: Any) -> Finding:

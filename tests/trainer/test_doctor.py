@@ -6,6 +6,7 @@ from safetensors.torch import load_file, save_file
 from sqlmodel import select, update
 
 from feedback.pool.damage import set_aside
+from feedback.sample.prompts import add_prompts, list_prompts
 from feedback.versions import publish
 from store.engine import writing
 from store.files import sha256_of
@@ -117,3 +118,12 @@ def test_an_empty_prompt_list_is_a_problem_unless_the_model_is_built_in(settings
     sentence = "no prompt is in use, so nothing can be drawn; `naysayer prompts import FILE` adds some"
     assert sentence not in problems(settings)
     assert sentence in problems(settings.model_copy(update={"model": "/no/such/folder"}))
+
+
+def test_the_doctor_names_what_the_model_does_not_read_and_writes_nothing(store, settings):
+    add_prompts(store, ["a red star above a blue hand, " * 14])
+    found = examine(settings.model_copy(update={"negative_prompt": "blurred, " * 60}))
+    said = [finding.sentence for finding in found if finding.is_fine and "does not read" in finding.sentence]
+    assert said[0].startswith("the model does not read 1 prompt to its end (it stops before 'above' in 'a red star")
+    assert said[1] == "the model does not read the negative prompt to its end (it stops before 'blurred,')"
+    assert list_prompts(store)[-1].read_characters is None

@@ -12,7 +12,9 @@ from feedback.figures.summary import InHand, standing
 from feedback.policy import rejects_needed
 from feedback.pool.pool import how_due
 from feedback.sample.plan import keep_claims, record_images
+from feedback.sample.prompts import add_prompts, list_prompts
 from feedback.sample.requests import DrawRequest, ask_drawing, take, task
+from feedback.sample.setting_aside import Change, Which, change_prompts
 from feedback.versions import get_version, promote
 from store.engine import reading
 from store.files import only_one
@@ -190,3 +192,17 @@ def test_a_picture_is_named_by_all_that_decides_it(rated, engine):
     for change in ({"guidance_scale": 9.0}, {"num_inference_steps": 9}, {"negative_prompt": "ugly"}, {"strength": 9.0}):
         assert record_images(engine, [(work, "0" * 64, "1" * 64)], replace(drawing, **change)) == 1
     assert record_images(engine, [(replace(work, seed=work.seed + 1), "0" * 64, "1" * 64)], drawing) == 1
+
+
+def test_what_the_model_does_not_read_of_a_prompt_is_known_before_it_is_drawn(rated, engine, caplog):
+    long = "a red star above a blue hand, " * 14
+    change_prompts(engine, Which(source="built-in"), Change.pause)
+    add_prompts(engine, [long])
+    sampler = prepare(engine, layout_of(rated), rated)
+    assert "the model does not read 1 prompt to its end (it stops before 'above'" in caplog.text
+    add_prompts(engine, ["another, " + long])  # while the worker runs
+    work = plan(engine, rated.model_copy(update={"queue_target": 10_000}), 8)
+    draw_and_record(engine, layout_of(rated), sampler, work)
+    read = {row.text: row.read_characters for row in list_prompts(engine) if row.is_active}
+    assert set(read) == {one.prompt for one in work} == {long, "another, " + long}
+    assert all(0 < characters < len(text) for text, characters in read.items())
