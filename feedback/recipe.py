@@ -27,6 +27,8 @@ class Recipe:
     imported_from: str = ""
     imported_modules: int = 0
     text_encoder_modules_left_out: int = 0
+    other_keys_left_out: int = 0
+    imported_names: str = ""
     model_revision: str = ""
     refiner: str = ""
     refiner_start: float | None = None

@@ -3,7 +3,7 @@
 import json
 import struct
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,17 +16,18 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from store.errors import BadLora
+from store.file_kinds import mistaken_kind
 from store.files import sha256_of
 from trainer.lora.formats import TEXT_ENCODERS
-from trainer.lora.names import module_names, split_name, text_module_names
+from trainer.lora.kinds import method_of, model_of, spelling_of, whole_of
+from trainer.lora.names import ModuleNames, is_of_text, split_name
 
 MAX_BYTES = 4 * 2**30
 MAX_HEADER_BYTES = 32 * 2**20
 MOST_ALPHA = 1e6
-OF_TEXT = ("lora_te1_", "lora_te2_", *TEXT_ENCODERS)
 NETWORKS = ("unet.", *TEXT_ENCODERS)
 NO_LAYERS: Mapping[str, nn.Linear] = {}
-FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+NOTHING = "it has nothing for the UNet, so nothing that could steer the negative half"
 FAMILIES = {768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 2048: "SDXL"}
 KEPT_KEYS = ("ss_output_name", "ss_base_model_version", "ss_sd_model_name", "modelspec.title", "modelspec.architecture")
 
@@ -50,7 +51,7 @@ def read_lora(path: Path, unet: UNet2DConditionModel, of_text: Mapping[str, nn.L
         tensors = load(data)
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
         raise BadLora(path, f"it is not a valid safetensors file ({str(error).splitlines()[0][:200]})") from error
-    parts, left_out = _by_module(path, tensors, unet, text_module_names(of_text))
+    parts, left_out_text, left_out_keys = _by_module(path, tensors, ModuleNames(unet, of_text), unet)
     alphas = _peft_alphas(path, header)
     weights: dict[str, Tensor] = {}
     for module, own in sorted(parts.items()):
@@ -64,7 +65,9 @@ def read_lora(path: Path, unet: UNet2DConditionModel, of_text: Mapping[str, nn.L
         "imported_sha256": sha256_of(data),
         "imported_ranks": ranks,
         "imported_modules": len(parts),
-        "text_encoder_modules_left_out": left_out,
+        "text_encoder_modules_left_out": left_out_text,
+        "other_keys_left_out": left_out_keys,
+        "imported_names": spelling_of(tensors),
     }
     if not parts.keys().isdisjoint(of_text):
         about["lora_text_encoders"] = True
@@ -100,14 +103,8 @@ def _bytes_of(path: Path) -> bytes:
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise BadLora(path, f"it has {size:,} bytes; a LoRA may have {MAX_BYTES:,} at most")
-    with path.open("rb") as file:
-        start = file.read(8)
-    if start[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05") or path.suffix in (
-        ".bin",
-        ".pt",
-        ".pth",
-    ):
-        raise BadLora(path, "it is a pickle (.bin, .pt), which can run code when opened; only .safetensors is read")
+    if mistaken := mistaken_kind(path):
+        raise BadLora(path, mistaken)
     return path.read_bytes()
 
 
@@ -126,39 +123,73 @@ def _header(path: Path, data: bytes) -> dict[str, str]:
         raise BadLora(path, f"its header is not that of a safetensors file ({str(error)[:100]})") from error
 
 
-def _by_module(
-    path: Path, tensors: dict[str, Tensor], unet: UNet2DConditionModel, of_text: dict[str, str]
-) -> tuple[dict[str, dict[str, Tensor]], int]:
-    """The tensors of every module by part, and how many text-encoder modules are unknown and left out."""
-    known = module_names(unet) | of_text
+class _Sorted(NamedTuple):
+    """The tensors of every module by part; how many modules of text encoders, and other keys, are left out."""
+
+    parts: dict[str, dict[str, Tensor]]
+    left_out_text: int
+    left_out_keys: int
+
+
+def _by_module(path: Path, tensors: dict[str, Tensor], names: ModuleNames, unet: UNet2DConditionModel) -> _Sorted:
+    _refuse_other_kind(path, tensors)
     _refuse_other_family(path, tensors, unet)
     parts: dict[str, dict[str, Tensor]] = defaultdict(dict)
-    text_modules = set()
+    text_modules, others = set(), []
     for name, tensor in tensors.items():
-        if tensor.dtype not in FLOATS:
-            raise BadLora(path, f"{name!r} is stored as {tensor.dtype}, not as floating-point numbers")
-        if not torch.isfinite(tensor).all():
-            raise BadLora(path, f"{name!r} holds NaN or infinite values")
-        split = split_name(name)
-        if name.startswith(OF_TEXT) and (split is None or split[0] not in known):
-            text_modules.add(split[0] if split else name)
-        elif split is None or split[0] not in known:
-            raise BadLora(path, f"it has the unknown key {name[:150]!r}: only LoRA on an SDXL UNet is read, no LoHa, "
-                          "LoKr or DoRA")  # fmt: skip
-        elif split[1] in parts[known[split[0]]]:
-            raise BadLora(path, f"it names the module {known[split[0]]} twice, in two spellings")
+        if (split := split_name(name)) is None:
+            others.append(name)
+            continue
+        spelling, part = split
+        module = names.find(spelling)
+        if module is None and is_of_text(spelling):
+            text_modules.add(spelling)
+        elif module is None:
+            raise BadLora(path, _unknown(spelling, tensors))
+        elif part in parts[module]:
+            raise BadLora(path, f"it names the module {module} twice, in two spellings or under two adapters")
         else:
-            parts[known[split[0]]][split[1]] = tensor
+            parts[module][part] = _number(path, name, part, tensor)
     if all(module.startswith(TEXT_ENCODERS) for module in parts):
-        raise BadLora(path, "it has nothing for the UNet, so nothing that could steer the negative half")
-    return parts, len(text_modules)
+        kind = "" if parts or text_modules else whole_of(others)
+        raise BadLora(path, f"it is {kind}, and not a LoRA" if kind else NOTHING)
+    if whole := [name for name in others if names.find(name.rpartition(".")[0]) in parts]:
+        raise BadLora(path, f"it holds whole weights beside the LoRA ({whole[0][:100]}); only a LoRA is read")
+    return _Sorted(parts, len(text_modules), len(others))
+
+
+def _unknown(spelling: str, names: Iterable[str]) -> str:
+    """Why a LoRA with a module that the base has not is refused."""
+    what = f"it has the unknown key {spelling[:150]!r}"
+    if family := model_of(names):
+        return f"{what}: it is a LoRA for {family}, and one for SDXL's UNet was needed"
+    whose = spelling_of(names)
+    kind = f"a LoRA with {whose} names" if whose else "a LoRA with names of no known program"
+    return f"{what}: it is {kind}, but this base has no such module"
+
+
+def _refuse_other_kind(path: Path, names: Iterable[str]) -> None:
+    for name in names:
+        if kind := method_of(name):
+            raise BadLora(path, f"it is {kind}, told by its key {name[:100]!r}; only LoRA is read")
+
+
+def _number(path: Path, name: str, part: str, tensor: Tensor) -> Tensor:
+    """The tensor in float32. An alpha may be of any type of number; weights may be fp8."""
+    if tensor.is_complex() or (part != "alpha" and not tensor.is_floating_point()):
+        raise BadLora(path, f"{name!r} is stored as {tensor.dtype}, not as floating-point numbers")
+    number = tensor.float()
+    if not torch.isfinite(number).all():
+        raise BadLora(path, f"{name!r} holds NaN or infinite values")
+    return number
 
 
 def _refuse_other_family(path: Path, tensors: dict[str, Tensor], unet: UNet2DConditionModel) -> None:
     """Raises BadLora for another family of models, told by the width of its text: clearer than a shape that misfits."""
     needed = unet.config.cross_attention_dim
     for name, tensor in tensors.items():
-        is_text = "attn2" in name and "to_k" in name and name.endswith(("down.weight", "lora_A.weight"))
+        split = split_name(name)
+        is_text = split is not None and split[1] == "down" and "attn2" in name and "to_k" in name
         if is_text and tensor.dim() >= 2 and tensor.shape[1] != needed:
             width = tensor.shape[1]
             family = FAMILIES.get(width, "another model")

@@ -4,8 +4,10 @@ A tensor is named by its module in the UNet, as peft does: `<module path>.lora_A
 begin with `text_encoder.` and `text_encoder_2.`, as in a diffusers file.
 """
 
+import hashlib
 import json
 import struct
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -57,3 +59,23 @@ def safetensors_bytes(tensors: dict[str, Tensor], metadata: dict[str, str]) -> b
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return struct.pack("<Q", len(text)) + text + b"".join(pieces)
+
+
+def lora_hash(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 of a LoRA's tensors in our names, as float16: the same LoRA whatever its file's names, order and types.
+
+    >>> one = {"b.lora_A.weight": torch.ones(1, 2), "a.lora_A.weight": torch.zeros(1, 2)}
+    >>> lora_hash(one) == lora_hash({name: one[name].double() for name in sorted(one)})
+    True
+    """
+    found = hashlib.sha256()
+    for name in sorted(weights):
+        tensor = weights[name].to("cpu", torch.float16).contiguous() + 0  # no -0, which is 0
+        found.update(f"{name} {tuple(tensor.shape)}".encode())
+        found.update(tensor.numpy())
+    return found.hexdigest()
+
+
+def from_diffusers_layout(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Our names for the tensors of a file in `diffusers_layout`."""
+    return {name.removeprefix("unet."): tensor for name, tensor in tensors.items()}

@@ -1,7 +1,7 @@
 """Module names of a UNet and its text encoders in the spellings that LoRA files use.
 
 Sources: the original checkpoint's block numbers as InvokeAI maps them (`sdxl_lora_conversion_utils.py`), the accepted
-prefixes and suffixes as ComfyUI reads them (`comfy/lora.py`: `model_lora_keys_unet`, `load_lora`).
+suffixes as ComfyUI reads them (`comfy/lora.py`: `model_lora_keys_unet`, `load_lora`).
 """
 
 import re
@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator
 
 from diffusers import UNet2DConditionModel
 from torch import nn
-
-from trainer.lora.formats import KOHYA_PREFIXES
 
 RESNET = {
     "in_layers_2": "conv1",
@@ -26,19 +24,19 @@ SINGLE = {
     "input_blocks_0_0": "conv_in",
     "out_2": "conv_out",
 }
-HALVES = {
-    ".lora_down.weight": "down",
-    ".lora_up.weight": "up",
-    ".lora_A.weight": "down",
-    ".lora_B.weight": "up",
-    ".lora.down.weight": "down",
-    ".lora.up.weight": "up",
-    ".lora_linear_layer.down.weight": "down",
-    ".lora_linear_layer.up.weight": "up",
-    "_lora.down.weight": "down",
-    "_lora.up.weight": "up",
-    ".alpha": "alpha",
-}
+HALF = re.compile(r"^(.+)[._]lora(?:_linear_layer)?[._](down|up|A|B)(?:\.(?!weight$)(.+?))?(?:\.weight)?$")
+"""Module, half, and the adapter's name, which peft writes in between."""
+ALPHA = re.compile(r"^(.+?)(?:[._]lora)?[._](?:lora_)?alpha$")
+PARTS = {"down": "down", "A": "down", "up": "up", "B": "up"}
+BLOCKS = (
+    "down_blocks|up_blocks|mid_block|time_embedding|add_embedding|input_blocks|middle_block|output_blocks|"
+    "time_embed|label_emb|conv_in|conv_out|out_2"
+)
+OF_UNET = re.compile(rf"(?:^|_)((?:{BLOCKS})(?:_.*)?)$")
+OF_TEXT = re.compile(r"(?:^|_)(encoder_layers_\d+_.+)$")
+OTHER_NETWORK = re.compile(r"(?:^|_)(?:te\d?|text|clip|vae|first_stage|encoder|decoder|control|refiner)(?:_|\d|$)")
+SECOND = re.compile(r"(?:^|_)(?:te2|te_2|clip_g|text_encoder_2|text_encoder2|embedders_1)(?:_|$)")
+FIRST = re.compile(r"(?:^|_)(?:te1|te_1|clip_l|text_encoder|text_encoder_1|text_encoder1|embedders_0)(?:_|$)")
 
 
 def split_name(name: str) -> tuple[str, str] | None:
@@ -46,49 +44,65 @@ def split_name(name: str) -> tuple[str, str] | None:
 
     >>> split_name("lora_unet_mid_block_attentions_0_proj_in.lora_up.weight")
     ('lora_unet_mid_block_attentions_0_proj_in', 'up')
+    >>> split_name("base_model.model.conv_in.lora_A.default.weight")
+    ('base_model.model.conv_in', 'down')
     >>> split_name("unet.mid_block.attentions.0.proj_in.dora_scale") is None
     True
     """
-    for ending, part in HALVES.items():
-        if name.endswith(ending):
-            return name.removesuffix(ending), part
-    return None
+    if found := HALF.match(name):
+        module, half, adapter = found.groups()
+        return None if adapter in ("bias", "scale_weight") else (module, PARTS[half])
+    found = ALPHA.match(name)
+    return (found[1], "alpha") if found else None
 
 
-def module_names(unet: UNet2DConditionModel) -> dict[str, str]:
-    """From every spelling of a linear or convolution module, without its suffix, to its path in diffusers."""
-    paths = {path for path, module in _layers(unet)}
-    known = {}
-    for path in paths:
-        known[f"lora_unet_{path.replace('.', '_')}"] = path
-        for prefix in ("unet.", "", "base_model.model."):
-            known[prefix + path] = path
-        # The attention processors of diffusers before 0.22 carried the weights.
-        known["unet." + re.sub(r"\.to_out\.0$", ".to_out", path).replace(".to_", ".processor.to_")] = path
-    for blocks, path in original_blocks(unet).items():
-        for inner in paths:
-            if inner == path or inner.startswith(path + "."):
-                rest = inner.removeprefix(path).replace(".", "_")
-                known[f"lora_unet_{blocks}{rest}"] = inner
-    return known
+class ModuleNames:
+    """Finds a module by any spelling: dots or underscores, diffusers' or the original's blocks, behind any prefix."""
+
+    def __init__(self, unet: UNet2DConditionModel, of_text: Iterable[str] = ()) -> None:
+        paths = [path for path, _ in _layers(unet)]
+        self.unet = {_flat(path): path for path in paths}
+        for blocks, path in original_blocks(unet).items():
+            inner = [one for one in paths if one == path or one.startswith(path + ".")]
+            self.unet |= {blocks + _flat(one.removeprefix(path)): one for one in inner}
+        self.text = {name.partition(".")[0] + _flat(name).partition("_encoder_layers")[2]: name for name in of_text}
+
+    def find(self, spelling: str) -> str | None:
+        """Our name of the module; None when the base has none of that name.
+
+        Names of the text encoders begin with TEXT_ENCODERS.
+        """
+        flat = _flat(spelling)
+        if is_of_text(spelling):
+            return self._find_text(flat)
+        found = OF_UNET.search(flat)
+        if found is None or OTHER_NETWORK.search(flat[: found.start(1)]):
+            return None
+        inner = found[1].replace("_processor_", "_")  # of diffusers before 0.22
+        return self.unet.get(inner) or self.unet.get(f"{inner}_0")
+
+    def _find_text(self, flat: str) -> str | None:
+        found = OF_TEXT.search(flat)
+        if found is None:
+            return None
+        before = flat[: found.start(1)]
+        encoder = "text_encoder_2" if SECOND.search(before) else "text_encoder" if FIRST.search(before) else ""
+        inner = re.sub(r"_to_(q|k|v|out)$", r"_\1_proj", found[1])
+        return self.text.get(encoder + inner.removeprefix("encoder_layers"))
 
 
-def text_module_names(layers: Iterable[str]) -> dict[str, str]:
-    """From every spelling of a text encoder's module to our name of it, for modules in our names.
+def is_of_text(spelling: str) -> bool:
+    """Whether a module's spelling names a text encoder.
 
-    >>> set(text_module_names(["text_encoder.text_model.k_proj"]).values())
-    {'text_encoder.text_model.k_proj'}
-    >>> sorted(text_module_names(["text_encoder.text_model.k_proj"]))[:2]
-    ['lora_te1_text_model_k_proj', 'text_encoder.k_proj']
+    >>> [is_of_text(name) for name in ("lora_te2_text_model_x", "text_encoders.clip_l.transformer.x", "lora_unet_x")]
+    [True, True, False]
     """
-    known = {}
-    for name in layers:
-        encoder, _, path = name.partition(".")
-        known[KOHYA_PREFIXES[encoder] + path.replace(".", "_")] = name
-        known[name] = name
-        known[f"{encoder}.{path.removeprefix('text_model.')}"] = name  # as a flat `CLIPTextModel` has it
-        known[re.sub(r"\.(q|k|v|out)_proj$", r".to_\1", name)] = name  # diffusers before 0.22
-    return known
+    flat = _flat(spelling)
+    return bool(FIRST.search(flat) or SECOND.search(flat))
+
+
+def _flat(name: str) -> str:
+    return name.replace(".", "_")
 
 
 def original_blocks(unet: UNet2DConditionModel) -> dict[str, str]:

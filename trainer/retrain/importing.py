@@ -4,20 +4,32 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from sqlalchemy import Engine
+from sqlmodel import select
 
 from feedback.recipe import Recipe
 from feedback.versions import PLAIN
+from store.engine import reading
 from store.errors import BadLora
 from store.files import only_one, sha256_of
-from store.layout import layout_of
+from store.layout import Layout, layout_of
 from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Version
 from trainer.base.model import Base, load_base, record_base, silence_libraries
 from trainer.base.weights import pin_revision
 from trainer.lora.foreign import Foreign, read_lora
-from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE, diffusers_layout, kohya_layout, safetensors_bytes
+from trainer.lora.formats import (
+    DIFFUSERS_FILE,
+    KOHYA_FILE,
+    diffusers_layout,
+    from_diffusers_layout,
+    kohya_layout,
+    lora_hash,
+    safetensors_bytes,
+)
 from trainer.lora.text_encoders import text_layers
 from trainer.retrain.check import check_imported
 from trainer.retrain.provenance import kohya_header
@@ -48,16 +60,32 @@ def import_lora(settings: Settings, path: Path, *, negative_prompt: str = "") ->
         foreign = read_lora(path, base.pipe.unet, text_layers(base.pipe))
         record_base(engine, base)
         candidate = _candidate(base, settings, path, foreign, negative_prompt)
-        _require_new(engine, candidate, path)
+        _require_new(engine, layout, candidate, foreign, path)
         check = partial(check_imported, base, path)
         version = publish_candidate(engine, layout, candidate, check)
         return Imported(version.number, _sentence(version))
 
 
-def _require_new(engine: Engine, candidate: Candidate, path: Path) -> None:
-    sha256 = sha256_of(candidate.files[DIFFUSERS_FILE])
-    if is_published(engine, sha256):
-        raise BadLora(path, f"the very same LoRA is a version already ({sha256[:12]}…)")
+def _require_new(engine: Engine, layout: Layout, candidate: Candidate, foreign: Foreign, path: Path) -> None:
+    """Raises BadLora when a version has the very same tensors, whatever its file was called."""
+    if is_published(engine, sha256_of(candidate.files[DIFFUSERS_FILE])):
+        raise BadLora(path, "the very same LoRA is a version already")
+    wanted = lora_hash(foreign.weights)
+    with reading(engine) as session:
+        versions = list(session.exec(select(Version).where(Version.number != PLAIN)))
+    for version in versions:
+        assert version.sha256 is not None
+        file = layout.version_folder(version.sha256) / DIFFUSERS_FILE
+        if file.is_file() and _hash_of_file(file) == wanted:
+            raise BadLora(path, f"the very same LoRA is v{version.number} already")
+
+
+def _hash_of_file(file: Path) -> str:
+    """The hash of a published LoRA; empty for a damaged file."""
+    try:
+        return lora_hash(from_diffusers_layout(load_file(file)))
+    except (SafetensorError, OSError, ValueError):
+        return ""
 
 
 def _candidate(base: Base, settings: Settings, path: Path, foreign: Foreign, negative_prompt: str) -> Candidate:
@@ -97,8 +125,14 @@ def _sentence(version: Version) -> str:
         if left_out
         else ""
     )
-    text = ", some of them the text encoders'" if recipe.lora_text_encoders else ""
+    if others := recipe.other_keys_left_out:
+        keys = "key that belongs" if others == 1 else "keys that belong"
+        note += f"; {others} {keys} to no module (a bundled embedding, perhaps) left out"
+    what = f"{recipe.imported_modules} modules" + (
+        ", some of them the text encoders'" if recipe.lora_text_encoders else ""
+    )
+    names = f" with {recipe.imported_names} names" if recipe.imported_names else ""
     return (
-        f"{recipe.imported_from} is v{version.number} now, a challenger: {recipe.imported_modules} modules{text}, "
+        f"{recipe.imported_from} is v{version.number} now, a challenger: {what}{names}, "
         f"drawn with the rule {recipe.rule} at strength {recipe.strength:g}{note}"
     )

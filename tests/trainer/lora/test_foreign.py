@@ -17,8 +17,8 @@ from store.errors import BadLora
 from tests.trainer.foreign_files import kohya_names, random_lora, random_text_lora, text_encoder_part
 from trainer.base.model import Base
 from trainer.lora.foreign import read_lora
-from trainer.lora.formats import kohya_layout
-from trainer.lora.names import module_names, original_blocks, split_name
+from trainer.lora.formats import kohya_layout, lora_hash
+from trainer.lora.names import ModuleNames, original_blocks, split_name
 from trainer.lora.text_encoders import text_layers
 
 RANK, ALPHA = 4, 1.0
@@ -181,6 +181,10 @@ def one_changed(unet, name: str, change) -> bytes:
     return save(tensors)
 
 
+def one_more(unet, name: str, tensor) -> bytes:
+    return save(kohya_names(random_lora(unet, "attention", RANK), ALPHA) | {name: tensor})
+
+
 def raw(header: object, body: bytes = b"1234") -> bytes:
     text = json.dumps(header).encode() if not isinstance(header, bytes) else header
     return struct.pack("<Q", len(text)) + text + body
@@ -214,8 +218,32 @@ DAMAGED = {
     "no matrix": (lambda u: one_changed(u, f"{FIRST}.lora_down.weight", lambda t: t[0, 0].clone()), "the shapes of"),
     "beyond float16": (lambda u: one_changed(u, f"{FIRST}.lora_up.weight", lambda t: t * 1e9), "float16"),
     "only one half": (lambda u: save({f"{FIRST}.lora_up.weight": torch.ones(96, 4)}), "both down and up"),
-    "LoHa": (lambda u: save({f"{FIRST}.hada_w1_a": torch.ones(4, 4)}), "unknown key"),
-    "DoRA": (lambda u: save({f"{FIRST}.dora_scale": torch.ones(4, 4)}), "unknown key"),
+    "LoHa": (lambda u: save({f"{FIRST}.hada_w1_a": torch.ones(4, 4)}), "it is a LoHa"),
+    "LoKr": (lambda u: save({f"{FIRST}.lokr_w1": torch.ones(4, 4)}), "it is a LoKr"),
+    "DoRA": (lambda u: one_more(u, f"{FIRST}.dora_scale", torch.ones(4, 1)), "it is a DoRA"),
+    "peft's DoRA": (lambda u: one_more(u, "unet.x.lora_magnitude_vector", torch.ones(4)), "it is a DoRA"),
+    "OFT": (lambda u: save({f"{FIRST}.oft_blocks": torch.ones(4, 4)}), "it is an OFT"),
+    "IA3": (lambda u: save({f"{FIRST}.on_input": torch.ones(4)}), "it is an IA3"),
+    "GLoRA": (lambda u: save({f"{FIRST}.a1.weight": torch.ones(4, 4)}), "it is a GLoRA"),
+    "CP": (lambda u: one_more(u, f"{FIRST}.lora_mid.weight", torch.ones(4, 4, 3, 3)), "CP decomposition"),
+    "differences": (lambda u: one_more(u, "diffusion_model.out.2.diff", torch.ones(4)), "whole differences"),
+    "biases": (lambda u: one_more(u, f"{FIRST}.lora_up.bias", torch.ones(4)), "a LoRA with biases"),
+    "scaled fp8": (lambda u: one_more(u, f"{FIRST}.lora_up.scale_weight", torch.ones(1)), "scales of its own"),
+    "whole weights": (lambda u: one_more(u, f"{FIRST}.weight", torch.ones(4)), "whole weights beside"),
+    "Flux": (
+        lambda u: save({"transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight": torch.ones(4, 4)}),
+        "Flux",
+    ),
+    "SD 3": (
+        lambda u: save({"lora_unet_joint_blocks_0_x_block_attn_qkv.lora_up.weight": torch.ones(4, 4)}),
+        "Stable Diffusion 3",
+    ),
+    "a checkpoint": (lambda u: save({"model.diffusion_model.out.2.weight": torch.ones(4)}), "it is a whole checkpoint"),
+    "an embedding": (lambda u: save({"clip_l": torch.ones(4, 64), "clip_g": torch.ones(4, 64)}), "textual-inversion"),
+    "complex alpha": (lambda u: one_changed(u, f"{FIRST}.alpha", lambda t: t + 1j), "stored as torch.complex64"),
+    "git-lfs": (lambda u: b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "git-lfs pointer"),
+    "login page": (lambda u: b"<!DOCTYPE html><title>Log in</title>", "web page, perhaps a login page"),
+    "JSON error": (lambda u: b'{"error":"Unauthorized"}', "JSON text"),
     "unknown module": (lambda u: save({"lora_unet_woof.lora_up.weight": torch.ones(4, 4)}), "unknown key"),
     "only text": (lambda u: save(text_encoder_part(4)), "nothing for the UNet"),
     "no tensors": (lambda u: save({}), "nothing for the UNet"),
@@ -238,6 +266,55 @@ def test_a_file_that_will_not_do_is_refused_with_the_reason(unet, tmp_path, kind
     (tmp_path / "theirs.safetensors").write_bytes(make(unet))
     with pytest.raises(BadLora, match=reason):
         read_lora(tmp_path / "theirs.safetensors", unet)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.int8, torch.uint8, torch.float64, torch.bfloat16])
+def test_alpha_may_be_any_type_of_number(unet, tmp_path, dtype):
+    theirs = kohya_names(random_lora(unet, "attention", RANK), 2.0)
+    typed = {name: t.to(dtype) if name.endswith("alpha") else t for name, t in theirs.items()}
+    read = read_lora(written(tmp_path, typed), unet)
+    torch.testing.assert_close(read.weights, read_lora(written(tmp_path, theirs), unet).weights)
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2, torch.bfloat16, torch.float64])
+def test_weights_may_be_of_any_floating_point_type(unet, tmp_path, dtype):
+    theirs = {name: t.to(dtype).float() for name, t in kohya_names(random_lora(unet, "attention", RANK), 4.0).items()}
+    read = read_lora(written(tmp_path, {name: t.to(dtype) for name, t in theirs.items()}), unet)
+    torch.testing.assert_close(read.weights, read_lora(written(tmp_path, theirs), unet).weights)
+
+
+def test_keys_that_belong_to_no_module_are_left_out_and_counted(unet, tmp_path):
+    theirs = kohya_names(random_lora(unet, "attention", RANK), 4.0)
+    extra = {"bundle_emb.wrong.clip_l": torch.randn(2, 64), "v_pred": torch.tensor([]), "note": torch.ones(3).int()}
+    read = read_lora(written(tmp_path, theirs | extra), unet)
+    assert read.about["other_keys_left_out"] == 3
+    torch.testing.assert_close(read.weights, read_lora(written(tmp_path, theirs), unet).weights)
+
+
+def test_two_adapters_in_one_file_are_refused(unet, tmp_path):
+    theirs = {f"unet.{name}": t for name, t in random_lora(unet, "attention", RANK).items()}
+    both = theirs | {name.replace(".weight", ".other.weight"): t.clone() for name, t in theirs.items()}
+    with pytest.raises(BadLora, match="under two adapters"):
+        read_lora(written(tmp_path, both), unet)
+
+
+@pytest.mark.parametrize(
+    ("rename", "whose"),
+    [
+        (lambda w: {f"base_model.model.{n}".replace(".weight", ".default.weight"): t for n, t in w.items()}, "peft's"),
+        (lambda w: {f"diffusion_model.{n}": t for n, t in w.items()}, "ComfyUI's"),
+        (lambda w: {f"unet.{n}": t for n, t in w.items()}, "diffusers'"),
+        (lambda w: kohya_names(w, 4.0), "kohya's"),
+    ],
+)
+def test_the_same_lora_has_one_hash_in_every_spelling_order_and_type(unet, tmp_path, rename, whose):
+    theirs = {name: t.half() for name, t in random_lora(unet, "attention", RANK).items()}
+    wanted = lora_hash(read_lora(written(tmp_path, theirs), unet).weights)
+    renamed = rename(theirs)
+    read = read_lora(written(tmp_path, {name: renamed[name].float() for name in reversed(list(renamed))}), unet)
+    assert (lora_hash(read.weights), read.about["imported_names"]) == (wanted, whose)
+    theirs[next(iter(theirs))][0, 0] += 0.5
+    assert lora_hash(read_lora(written(tmp_path, theirs), unet).weights) != wanted
 
 
 @pytest.mark.parametrize("name", ["lora.bin", "lora.pt", "lora.pth"])
@@ -331,13 +408,13 @@ def test_a_published_sd_15_file_is_refused(real_unet, tmp_path):
 
 def test_the_original_block_names_of_every_layer_lead_to_its_diffusers_path(real_unet):
     text = (real_data() / "statedict_listings/aitoolkit_stable_diffusion_sdxl_keymap.json").read_text()
-    known = module_names(real_unet)
-    layers, checked = set(known.values()), 0
+    names = ModuleNames(real_unet)
+    layers, checked = set(names.unet.values()), 0
     for original, theirs in json.loads(text)["ldm_diffusers_keymap"].items():
         path = theirs.removeprefix("unet_").removesuffix(".weight")
         if original.startswith("model.diffusion_model.") and path in layers:
             blocks = original.removeprefix("model.diffusion_model.").removesuffix(".weight").replace(".", "_")
-            assert known[f"lora_unet_{blocks}"] == path
+            assert names.find(f"lora_unet_{blocks}") == path
             checked += 1
     assert checked == len(layers) == 794
 
@@ -347,7 +424,8 @@ def test_our_kohya_names_are_diffusers_paths_throughout(unet):
     ours = kohya_layout(random_lora(unet, "all", RANK))
     modules = {name.split(".", 1)[0] for name in ours}
     assert {name.split(".", 1)[1] for name in ours} == {"lora_down.weight", "lora_up.weight", "alpha"}
-    assert modules == {f"lora_unet_{module_names(unet)[name].replace('.', '_')}" for name in modules}
+    names = ModuleNames(unet)
+    assert modules == {f"lora_unet_{str(names.find(name)).replace('.', '_')}" for name in modules}
     assert not [name for name in modules if name.removeprefix("lora_unet_").startswith(tuple(original_blocks(unet)))]
 
 

@@ -1,33 +1,72 @@
 import pytest
 from torch import nn
 
-from trainer.lora.names import HALVES, module_names, original_blocks, split_name, text_module_names
+from trainer.lora.names import ModuleNames, is_of_text, original_blocks, split_name
+
+ENDINGS = {
+    ".lora_down.weight": "down",
+    ".lora_up.weight": "up",
+    ".lora_A.weight": "down",
+    ".lora_B.weight": "up",
+    ".lora_A.default.weight": "down",
+    ".lora_B.my_adapter-0.1.weight": "up",
+    ".lora_A": "down",
+    ".lora.down.weight": "down",
+    ".lora.up.weight": "up",
+    ".lora_linear_layer.down.weight": "down",
+    ".lora_linear_layer.up.weight": "up",
+    "_lora.down.weight": "down",
+    "_lora.up.weight": "up",
+    ".alpha": "alpha",
+    ".lora.alpha": "alpha",
+    ".lora_alpha": "alpha",
+}
 
 
-@pytest.mark.parametrize(("ending", "part"), HALVES.items())
+@pytest.mark.parametrize(("ending", "part"), ENDINGS.items())
 def test_every_ending_tells_the_module_and_its_part(ending, part):
-    assert split_name(f"lora_unet_mid_block{ending}") == ("lora_unet_mid_block", part)
+    for module in ("lora_unet_mid_block", "base_model.model.mid_block", "diffusion_model.middle_block.1"):
+        assert split_name(module + ending) == (module, part)
 
 
-@pytest.mark.parametrize("name", ["mid.dora_scale", "mid.hada_w1_a", "mid.lora_up.bias", ""])
+@pytest.mark.parametrize(
+    "name",
+    ["mid.dora_scale", "mid.hada_w1_a", "mid.lora_up.bias", "mid.lora_up.scale_weight", "bundle_emb.x.clip_l", ""],
+)
 def test_what_is_not_part_of_a_lora_is_told(name):
     assert split_name(name) is None
 
 
-def test_every_layer_has_kohyas_and_diffusers_names_and_the_bare_one(base):
+PREFIXES = ("lora_unet_", "unet.", "", "base_model.model.", "base_model.model.unet.", "diffusion_model.", "lycoris_",
+            "model.diffusion_model.", "lora_prior_unet_", "my_own_tool.")  # fmt: skip
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_every_layer_is_found_behind_any_prefix_with_dots_or_underscores(base, prefix):
     unet = base.pipe.unet
-    known = module_names(unet)
+    names = ModuleNames(unet)
     layers = {path for path, module in unet.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)}
-    assert set(known.values()) == layers
     for path in layers:
-        for name in (f"lora_unet_{path.replace('.', '_')}", f"unet.{path}", path, f"base_model.model.{path}"):
-            assert known[name] == path
+        assert names.find(prefix + path) == path
+        assert names.find(prefix + path.replace(".", "_")) == path
+    blocks = {name: path for name, path in original_blocks(unet).items() if path in layers}
+    for name, path in blocks.items():
+        assert names.find(prefix + name) == path
+    inner = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
+    assert names.find(f"{prefix}middle_block.1.transformer_blocks.0.attn1.to_q") == inner
 
 
 def test_the_old_attention_processors_name_the_same_layers(base):
-    known, block = module_names(base.pipe.unet), "mid_block.attentions.0.transformer_blocks.0.attn1"
-    assert known[f"unet.{block}.processor.to_q"] == f"{block}.to_q"
-    assert known[f"unet.{block}.processor.to_out"] == f"{block}.to_out.0"
+    names, block = ModuleNames(base.pipe.unet), "mid_block.attentions.0.transformer_blocks.0.attn1"
+    assert names.find(f"unet.{block}.processor.to_q") == f"{block}.to_q"
+    assert names.find(f"unet.{block}.processor.to_out") == f"{block}.to_out.0"
+
+
+@pytest.mark.parametrize(
+    "name", ["vae.decoder.conv_in", "first_stage_model.encoder.conv_out", "lora_unet_woof", "control_conv_in"]
+)
+def test_a_layer_of_another_network_is_not_found(base, name):
+    assert ModuleNames(base.pipe.unet).find(name) is None
 
 
 def test_the_original_blocks_are_all_in_the_unet(base):
@@ -38,15 +77,30 @@ def test_the_original_blocks_are_all_in_the_unet(base):
     assert "input_blocks_1_1" not in found  # the first level has no attention
 
 
-def test_no_two_layers_of_a_text_encoder_share_a_spelling():
+SPELLINGS = {
+    "lora_te1_text_model_": "lora_te2_text_model_",
+    "text_encoder.text_model.": "text_encoder_2.text_model.",
+    "text_encoder.": "text_encoder_2.",
+    "text_encoders.clip_l.transformer.text_model.": "text_encoders.clip_g.transformer.text_model.",
+    "clip_l.transformer.text_model.": "clip_g.transformer.text_model.",
+    "base_model.model.text_encoder.text_model.": "base_model.model.text_encoder_2.text_model.",
+    "conditioner.embedders.0.transformer.text_model.": "conditioner.embedders.1.model.text_model.",
+}
+
+
+@pytest.mark.parametrize("first", SPELLINGS)
+def test_no_two_layers_of_a_text_encoder_share_a_spelling(base, first):
     layers = [
         f"{encoder}.text_model.encoder.layers.{layer}.self_attn.{part}_proj"
         for encoder in ("text_encoder", "text_encoder_2")
         for layer in (0, 1)
         for part in ("q", "k", "v", "out")
     ]
-    known = text_module_names(layers)
-    assert set(known.values()) == set(layers)
-    assert len(known) == 4 * len(layers)
-    assert known["text_encoder_2.encoder.layers.1.self_attn.out_proj"] == layers[-1]
-    assert known["text_encoder.text_model.encoder.layers.0.self_attn.to_q"] == layers[0]
+    names = ModuleNames(base.pipe.unet, layers)
+    for layer in layers:
+        encoder, _, rest = layer.partition(".text_model.")
+        prefix = first if encoder == "text_encoder" else SPELLINGS[first]
+        for inner in (rest, rest.replace(".", "_"), rest.replace("q_proj", "to_q").replace("out_proj", "to_out")):
+            assert is_of_text(prefix + inner)
+            assert names.find(prefix + inner) == layer
+    assert names.find("lora_te1_text_model_encoder_layers_7_self_attn_q_proj") is None

@@ -1,8 +1,9 @@
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 from sqlmodel import select
 
 from feedback.sample.job import Job
@@ -23,6 +24,7 @@ from trainer.lora.tensors import attach_file, detach
 from trainer.lora.text_encoders import text_layers
 from trainer.retrain.check import probe
 from trainer.retrain.importing import import_lora
+from trainer.retrain.retrain import retrain
 from trainer.sample.sampler import Sampler
 from trainer.sample.text import probe_text
 
@@ -142,3 +144,37 @@ def test_a_refused_file_leaves_no_version_and_no_file(settings, base, tmp_path, 
 def test_while_a_retrain_runs_an_import_says_try_again(settings, theirs):
     with only_one(layout_of(settings).retrain_lock, "busy"), pytest.raises(Busy, match="a retrain runs"):
         import_lora(settings, theirs)
+
+
+def test_the_same_lora_under_another_name_type_or_writer_is_a_version_already(settings, theirs, base, tmp_path):
+    import_lora(settings, theirs)
+    layout, engine = layout_of(settings), open_store(settings)
+    published = layout.version_folder(get_version(engine, 1).sha256)
+    again = [
+        Path(shutil.copy(theirs, tmp_path / "wrong (1).safetensors")),
+        published / DIFFUSERS_FILE,
+        published / KOHYA_FILE,
+        tmp_path / "retitled.safetensors",
+    ]
+    tensors = load_file(theirs)
+    again[-1].write_bytes(save({name: tensors[name].double() for name in reversed(list(tensors))}, {"x": "y"}))
+    for path in again:
+        with pytest.raises(BadLora, match="the very same LoRA is v1 already"):
+            import_lora(settings, path)
+    assert versions_of(settings) == [0, 1]
+    engine.dispose()
+
+
+def test_our_own_export_of_a_trained_version_is_that_version(rated):
+    assert retrain(rated, force=True).version == 1
+    engine = open_store(rated)
+    published = layout_of(rated).version_folder(get_version(engine, 1).sha256)
+    for name in (DIFFUSERS_FILE, KOHYA_FILE):
+        with pytest.raises(BadLora, match="the very same LoRA is v1 already"):
+            import_lora(rated, published / name)
+    engine.dispose()
+
+
+def test_what_was_left_out_is_said(settings, theirs):
+    theirs.write_bytes(save(load_file(theirs) | {"bundle_emb.wrong.clip_l": torch.ones(2, 64)}))
+    assert "1 key that belongs to no module" in import_lora(settings, theirs).sentence
