@@ -233,6 +233,29 @@ def require_version(session: Session, number: int) -> Version:
     return version
 
 
+def note_damage(engine: Engine, number: int, damage: str) -> None:
+    """Records why nothing can be drawn with a version; empty: it is sound again."""
+    with writing(engine) as session:
+        version = require_version(session, number)
+        version.damage = damage
+        session.add(version)
+
+
+def damaged_versions(engine: Engine) -> list[Version]:
+    """The versions that a worker found damaged."""
+    with reading(engine) as session:
+        return list(session.exec(select(Version).where(Version.damage != "").order_by(col(Version.number))))
+
+
+def usable_aliases(session: Session) -> tuple[int | None, int | None]:
+    """Champion and challenger, as they can be drawn: the plain base for a damaged champion, no damaged challenger."""
+    live, challenger = (alias_target(session, name) for name in (AliasName.champion, AliasName.challenger))
+    damaged = set(session.exec(select(Version.number).where(Version.damage != "")))
+    if damaged & {live, challenger}:
+        return PLAIN if live in damaged else live, None
+    return live, challenger
+
+
 def alias_target(session: Session, name: AliasName) -> int | None:
     """The version that an alias names."""
     alias = session.get(Alias, name)

@@ -6,6 +6,7 @@ NaysayerError
 │   ├── DamagedStore         integrity check failed, or a blob does not match its hash
 │   ├── OtherStore           the folders of pictures or versions belong to another database
 │   ├── MovedStore           the data folder was moved, replaced or deleted while a program used it
+│   ├── DamagedVersion       the file of a version is missing or altered
 │   └── OtherBase            the store was started with another base model
 ├── InputError               something a person or a file gave
 │   ├── UnknownImage         a vote on an image that this rater was never shown
@@ -82,6 +83,19 @@ class MovedStore(StoreError):
         super().__init__(
             f"{file} was moved, replaced or deleted while this program used it, so nothing more is written; put the "
             "folder back or set NAYSAYER_DATA_DIR to its new place, then start again"
+        )
+
+
+class DamagedVersion(StoreError):
+    """A version's LoRA file is missing or altered, so nothing is drawn with it; the plain base draws instead.
+
+    Run `naysayer restore FILE` into another data folder, or make another version the champion.
+    """
+
+    def __init__(self, number: int, path: object, what: str) -> None:
+        super().__init__(
+            f"v{number} is damaged: {path} {what}; the plain base draws in its place; restore the file from a backup "
+            "(`naysayer restore`), or roll back or promote another version"
         )
 
 

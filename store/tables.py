@@ -211,6 +211,11 @@ class Version(SQLModel, table=True):
         default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]")
     )
     train_seconds: float = 0.0
+    damage: str = Field(
+        default="",
+        description="why nothing is drawn with it, as a worker found",
+        sa_column_kwargs={"server_default": ""},
+    )
     created_at: datetime = Field(default_factory=utc_now)
 
 
@@ -228,6 +233,8 @@ class Image(SQLModel, table=True):
     latent_sha256: str | None = Field(default=None, description="of the final latent (safetensors)")
     prompt_id: int = Field(foreign_key="prompt.id", index=True)
     negative_prompt: str = ""
+    # A row of `conditions`; none: not recorded. No foreign key: adding one would copy the whole table on SQLite.
+    conditions_id: int | None = None
     seed: int = Field(sa_type=BigInteger)
     rule: str
     strength: float
@@ -250,6 +257,14 @@ class Image(SQLModel, table=True):
         ),
     )
     created_at: datetime = Field(default_factory=utc_now)
+
+
+class DrawnUnder(SQLModel, table=True):
+    """Conditions under which pictures were drawn: all that decides them besides prompt, seed and version."""
+
+    __tablename__ = "conditions"
+    id: int | None = Field(default=None, primary_key=True)
+    body: str = Field(unique=True, description="canonical JSON")
 
 
 class Lease(SQLModel, table=True):

@@ -35,6 +35,7 @@ def standing_lines(standing: Standing, due: Due) -> str:
         f"pool: {standing.rejects} rejects, {standing.keeps} keeps, {standing.disputed} disputed",
         due.sentence,
     ]
+    lines += standing.damaged
     lines += [in_hand_words(hand) for hand in standing.in_hand]
     if standing.run is not None and standing.run.status is RunStatus.running:
         lines.append(f"a retrain is running: step {standing.run.step} of {standing.run.steps}")

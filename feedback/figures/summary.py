@@ -96,6 +96,7 @@ class Standing:
     """The loop at this instant, counted as `feedback.pool.counts` says.
 
     Of the `drawn` pictures, `judged` have a verdict. The pool holds `rejects`, `keeps` and `disputed` sampled pictures.
+    `damaged` says why nothing is drawn with some versions.
     """
 
     waiting: int
@@ -110,6 +111,7 @@ class Standing:
     prompts: int
     run: Run | None
     in_hand: tuple[InHand, ...] = ()
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,9 @@ def standing(engine: Engine, now: datetime | None = None) -> Standing:
             prompts=session.exec(select(func.count(col(Prompt.id))).where(col(Prompt.is_active))).one(),
             run=latest_run(session),
             in_hand=_in_hand(session, now),
+            damaged=tuple(
+                session.exec(select(Version.damage).where(Version.damage != "").order_by(col(Version.number)))
+            ),
         )
 
 

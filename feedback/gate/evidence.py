@@ -1,8 +1,9 @@
 """The evidence for and against a version: judged pairs, measured pictures, files; and one run of the gate."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Engine, func
 from sqlalchemy import select as rows_of
@@ -11,6 +12,7 @@ from sqlmodel import Session, col, select
 from feedback.gate.gate import Decision, Evidence, Step, decide
 from feedback.gate.guardrails import Guardrail, Measures, compare
 from feedback.pool.verdicts import Outcome, outcome_of_counts
+from feedback.sample.conditions import Conditions, is_alike, load_conditions
 from feedback.sample.evaluation import active_pairs
 from feedback.versions import PLAIN, alias_target, conclude
 from store.engine import reading, writing
@@ -35,25 +37,39 @@ ACTIONS = {Step.promote: Action.promote, Step.refuse: Action.refuse, Step.no_dif
 Key = tuple[int, int]
 
 
+class HasConditions(Protocol):
+    """What was drawn under conditions that are known, or known to be unknown."""
+
+    @property
+    def conditions(self) -> Conditions: ...
+
+
+Drawn = TypeVar("Drawn", bound=HasConditions)
+
+
 class Side(NamedTuple):
-    """One evaluation picture: its verdict, and whether somebody skipped it."""
+    """One evaluation picture: its verdict, whether somebody skipped it, and how it was drawn."""
 
     sha256: str
     outcome: Outcome
     is_skipped: bool
+    conditions: Conditions
 
 
 class Sides(NamedTuple):
-    """The evaluation pictures of some versions, by version and by prompt and seed, and how many pairs the set has."""
+    """The evaluation pictures of some versions, by version and by prompt and seed, and how many pairs the set has.
 
-    pictures: dict[int, dict[Key, Side]]
+    A version may have drawn a pair several times; the newest comes last.
+    """
+
+    pictures: dict[int, dict[Key, list[Side]]]
     pairs: int
 
 
 def read_sides(session: Session, versions: Iterable[int]) -> Sides:
-    """The pictures of the set in use; the newest where a version drew a pair twice."""
+    """The pictures of the set in use."""
     pairs = {(pair.prompt_id, pair.seed) for pair in active_pairs(session)}
-    pictures: dict[int, dict[Key, Side]] = {number: {} for number in versions}
+    pictures: dict[int, dict[Key, list[Side]]] = {number: defaultdict(list) for number in versions}
     skipped = (
         select(func.count())
         .where(CurrentVote.image_id == Image.id, CurrentVote.verdict == Verdict.skip)
@@ -61,30 +77,41 @@ def read_sides(session: Session, versions: Iterable[int]) -> Sides:
     )
     shown = (Image.version, Image.prompt_id, Image.seed, Image.sha256, ImageTally.rejects, ImageTally.keeps)
     rows = session.execute(
-        rows_of(*(col(column) for column in shown), skipped)
+        rows_of(*(col(column) for column in (*shown, Image.conditions_id)), skipped)
         .join(ImageTally, col(ImageTally.image_id) == Image.id, isouter=True)
         .where(col(Image.version).in_(list(pictures)), col(Image.origin) == Origin.evaluation)
         .order_by(col(Image.id))
     )
-    for version, prompt_id, seed, sha256, rejects, keeps, skips in rows:
+    known = load_conditions(session)
+    for version, prompt_id, seed, sha256, rejects, keeps, under, skips in rows:
         if (prompt_id, seed) in pairs:
-            outcome = outcome_of_counts(rejects or 0, keeps or 0)
-            pictures[version][prompt_id, seed] = Side(sha256, outcome, skips > 0)
+            side = Side(sha256, outcome_of_counts(rejects or 0, keeps or 0), skips > 0, known[under])
+            pictures[version][prompt_id, seed].append(side)
     return Sides(pictures, len(pairs))
 
 
 def weigh(found: Sides, challenger: int, champion: int) -> Evidence:
-    """The pairs of two versions, counted."""
+    """The pairs of two versions, counted; only pictures drawn alike are a pair."""
     new, old = found.pictures[challenger], found.pictures[champion]
-    counts = {"mended": 0, "spoilt": 0, "alike": 0, "closed": 0}
+    counts = {"mended": 0, "spoilt": 0, "alike": 0, "closed": 0, "unlike": 0}
     for key in new.keys() & old.keys():
-        a, b = new[key], old[key]
+        pair = newest_alike(new[key], old[key])
+        if pair is None:
+            counts["unlike"] += 1
+            continue
+        a, b = pair
         decided = {Outcome.reject, Outcome.keep}
         if a.outcome in decided and b.outcome in decided:
             counts["alike" if a.outcome is b.outcome else "mended" if a.outcome is Outcome.keep else "spoilt"] += 1
         elif any(s.outcome is Outcome.disputed or (s.is_skipped and s.outcome not in decided) for s in (a, b)):
             counts["closed"] += 1
     return Evidence(**counts, pairs=found.pairs)
+
+
+def newest_alike(new: Sequence[Drawn], old: Sequence[Drawn]) -> tuple[Drawn, Drawn] | None:
+    """The newest two that were drawn alike; None when no two were."""
+    found = ((a, b) for a in reversed(new) for b in reversed(old) if is_alike(a.conditions, b.conditions))
+    return next(found, None)
 
 
 def evidence_of(engine: Engine, number: int) -> Evidence | None:
@@ -103,9 +130,13 @@ def evidence_rows(engine: Engine, numbers: Sequence[int]) -> dict[int, Evidence]
 
 
 def guardrails(engine: Engine, number: int, against: int) -> list[Guardrail]:
-    """Every guardrail of a version beside another, on the pairs that both have drawn."""
+    """Every guardrail of a version beside another, on the pairs that both have drawn alike."""
     with reading(engine) as session:
-        return compare(_measures(session, number), _measures(session, against))
+        new, old = _measures(session, number), _measures(session, against)
+    pairs = {key: pair for key in new.keys() & old.keys() if (pair := newest_alike(new[key], old[key]))}
+    return compare(
+        {key: a.measures for key, (a, _) in pairs.items()}, {key: b.measures for key, (_, b) in pairs.items()}
+    )
 
 
 def failed_checks(layout: Layout, version: Version) -> list[str]:
@@ -162,14 +193,20 @@ def record_measures(engine: Engine, measured: Sequence[tuple[int, Measures]]) ->
                 session.add(ImageMeasure(image_id=image_id, **asdict(one)))
 
 
-def _measures(session: Session, number: int) -> dict[Key, Measures]:
+class _Measured(NamedTuple):
+    measures: Measures
+    conditions: Conditions
+
+
+def _measures(session: Session, number: int) -> dict[Key, list[_Measured]]:
     rows = session.exec(
-        select(Image.prompt_id, Image.seed, ImageMeasure)
+        select(Image.prompt_id, Image.seed, Image.conditions_id, ImageMeasure)
         .join(ImageMeasure, col(ImageMeasure.image_id) == Image.id)
         .where(Image.version == number, Image.origin == Origin.evaluation)
         .order_by(col(Image.id))
     )
-    return {
-        (prompt_id, seed): Measures(m.brightness, m.saturation, m.contrast, m.thumbnail, m.prompt_score)
-        for prompt_id, seed, m in rows
-    }
+    known, found = load_conditions(session), defaultdict(list)
+    for prompt_id, seed, under, m in rows:
+        measures = Measures(m.brightness, m.saturation, m.contrast, m.thumbnail, m.prompt_score)
+        found[prompt_id, seed].append(_Measured(measures, known[under]))
+    return found

@@ -41,7 +41,7 @@ class Evidence:
 
     `mended`: the champion's picture was rejected and the challenger's kept; `spoilt`: the other way round; `alike`:
     the same verdict. `pairs` is how many the evaluation set has; `closed` of them have a picture that was skipped or
-    disputed.
+    disputed. `unlike` pairs do not count yet: their pictures were drawn under different settings.
     """
 
     mended: int = 0
@@ -49,6 +49,7 @@ class Evidence:
     alike: int = 0
     pairs: int = 0
     closed: int = 0
+    unlike: int = 0
 
     @property
     def judged(self) -> int:
@@ -125,7 +126,8 @@ def what_follows(evidence: Evidence) -> str:
         case Conclusion.no_difference:
             return f"no difference found: {counts}. There may be one that is too small for this evaluation set to show."
     if evidence.judged == 0:
-        return f"not yet known: none of the {evidence.pairs} pairs is judged on both sides."
+        again = f" {unlike_words(evidence.unlike)}." if evidence.unlike else ""
+        return f"not yet known: none of the {evidence.pairs} pairs is judged on both sides.{again}"
     more = pairs_to_go(evidence)
     if more is None:
         return f"not yet known: {counts}."
@@ -138,7 +140,19 @@ def what_follows(evidence: Evidence) -> str:
 def _counts_words(evidence: Evidence) -> str:
     noun = "pair" if evidence.judged == 1 else "pairs"
     changed = f"{evidence.mended} got better, {evidence.spoilt} worse, {evidence.alike} the same"
-    return f"of {evidence.judged} {noun}, {changed}"
+    again = f" ({unlike_words(evidence.unlike)})" if evidence.unlike else ""
+    return f"of {evidence.judged} {noun}, {changed}{again}"
+
+
+def unlike_words(unlike: int) -> str:
+    """What happens to pairs whose two pictures were drawn under different settings.
+
+    >>> unlike_words(1)
+    '1 pair was drawn under different settings, does not count, and is drawn again'
+    """
+    if unlike == 1:
+        return "1 pair was drawn under different settings, does not count, and is drawn again"
+    return f"{unlike} pairs were drawn under different settings, do not count, and are drawn again"
 
 
 def pairs_to_go(evidence: Evidence) -> int | None:

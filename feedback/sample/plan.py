@@ -1,7 +1,8 @@
 """What the sampler should draw next, and the record of what it drew."""
 
 import random
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -13,6 +14,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from feedback.pool.damage import is_sound
 from feedback.reservations import CLAIM_S, latest_end, still_lasts
+from feedback.sample.conditions import UNKNOWN, Conditions, any_alike, conditions_id, load_conditions
 from feedback.sample.evaluation import (
     FIRST_EVALUATION_SEED,
     active_pairs,
@@ -21,11 +23,13 @@ from feedback.sample.evaluation import (
 )
 from feedback.sample.job import Job
 from feedback.sample.release import nobody_judged, room_to_compare
-from feedback.versions import PLAIN, alias_target
+from feedback.versions import PLAIN, usable_aliases
 from store.engine import reading, writing
 from store.files import sha256_of
-from store.tables import AliasName, Claim, EvaluationPair, Image, Lease, Origin, Prompt, Version, utc_now
+from store.tables import Claim, EvaluationPair, Image, Lease, Origin, Prompt, Version, utc_now
 
+Key = tuple[int, int]
+"""Prompt id and seed."""
 RECENT = 1000  # images among which a plan looks for pictures that were drawn out of turn
 GRID = 12  # pairs that every version draws, for the eye; those that are compared by votes draw the whole set
 
@@ -56,6 +60,7 @@ class Drawing:
     width: int
     height: int
     negative_prompt: str = ""
+    conditions: Conditions = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ class Wanted:
     base_slice: float
     pairs: int
     evaluation_share: float = 0.0
+    conditions: Conditions = UNKNOWN
     lease_s: float = 366 * 86_400
 
 
@@ -137,8 +143,14 @@ def drop_claims(engine: Engine, worker: str) -> None:
         session.exec(delete(Claim).where(col(Claim.worker) == worker))
 
 
+def drop_work(engine: Engine, works: Sequence[Work]) -> None:
+    """Gives back these pieces of work, which could not be drawn."""
+    with writing(engine) as session:
+        session.exec(delete(Claim).where(col(Claim.key).in_([claim_key(work) for work in works])))
+
+
 def _plan(session: Session, wanted: Wanted, now: datetime) -> list[Work]:
-    live, challenger = (alias_target(session, name) for name in (AliasName.champion, AliasName.challenger))
+    live, challenger = usable_aliases(session)
     if live is None or session.exec(_active_prompts().limit(1)).first() is None:
         return []
     claims = list(session.exec(select(Claim).where(still_lasts(Claim.expires_at, now, latest_end(now, CLAIM_S)))))
@@ -147,13 +159,15 @@ def _plan(session: Session, wanted: Wanted, now: datetime) -> list[Work]:
     missing = wanted.target - _free(session, [live, PLAIN], wanted, now) - coming
     if missing > 0:
         if challenger is not None and room_to_compare(session, wanted.target, wanted.evaluation_share) > 0:
-            compared = _lacking(session, [challenger, live], challenger, taken=taken)
+            compared = _lacking(
+                session, [(challenger, (live,)), (live, (challenger,))], challenger, wanted, taken=taken
+            )
             if compared:
                 return list(takewhile(lambda work: work.version == compared[0].version, compared))[: wanted.batch]
         planned = list(islice(_in_turn(session, live, wanted.base_slice, taken), min(missing, wanted.batch)))
         # The leading run of one version: what is left out must come next, or it would never be drawn.
         return list(takewhile(lambda work: work.version == planned[0].version, planned))
-    return _grid_work(session, live, challenger, taken)[: wanted.batch]
+    return _grid_work(session, (live, challenger), wanted, taken)[: wanted.batch]
 
 
 def _in_turn(session: Session, live: int, base_slice: float, taken: Collection[str]) -> Iterator[Work]:
@@ -170,7 +184,10 @@ def _in_turn(session: Session, live: int, base_slice: float, taken: Collection[s
 
 def work_key(work: Work, drawing: Drawing) -> str:
     """SHA-256 that names a picture: the same work is never recorded twice."""
-    return sha256_of(repr(sorted((asdict(work) | asdict(drawing)).items())).encode())
+    own = asdict(work) | asdict(drawing) | {"conditions": drawing.conditions.body}
+    if drawing.conditions == UNKNOWN:
+        del own["conditions"]
+    return sha256_of(repr(sorted(own.items())).encode())
 
 
 def claim_key(work: Work) -> str:
@@ -190,6 +207,9 @@ def record_images(engine: Engine, drawn: Sequence[tuple[Work, str, str]], drawin
         keys = {row.work_key: row for row in rows}
         known = set(session.exec(select(Image.work_key).where(col(Image.work_key).in_(list(keys)))))
         new = [row for key, row in keys.items() if key not in known]
+        under = conditions_id(session, drawing.conditions)
+        for row in new:
+            row.conditions_id = under
         session.add_all(new)
     return len(new)
 
@@ -204,7 +224,7 @@ def _row(work: Work, drawing: Drawing, sha256: str, latent_sha256: str) -> Image
         version=work.version,
         origin=work.origin,
         is_queued=work.origin is Origin.sampled,
-        **asdict(drawing),
+        **{name: value for name, value in asdict(drawing).items() if name != "conditions"},
     )
 
 
@@ -248,34 +268,68 @@ def _newest_image(session: Session) -> int:
     return session.exec(select(func.max(Image.id))).one() or 0
 
 
-def _grid_work(session: Session, live: int, challenger: int | None, taken: Collection[str]) -> list[Work]:
+def _grid_work(session: Session, aliases: tuple[int, int | None], wanted: Wanted, taken: Collection[str]) -> list[Work]:
     """What the evaluation set still lacks, for the first version that lacks anything (newest first)."""
-    for version in session.exec(select(Version.number).order_by(col(Version.number).desc())):
+    live, challenger = aliases
+    partners: dict[int | None, list[int | None]] = {PLAIN: [live], live: [PLAIN, challenger], challenger: [live]}
+    sound = select(Version.number).where(Version.damage == "")
+    for version in session.exec(sound.order_by(col(Version.number).desc())):
         whole = version in (live, challenger, PLAIN)
-        if lacking := _lacking(session, [version], version, None if whole else GRID, taken):
+        beside = tuple(one for one in partners.get(version, ()) if one is not None and one != version)
+        if lacking := _lacking(session, [(version, beside)], version, wanted, None if whole else GRID, taken):
             return lacking
     return []
 
 
 def _lacking(
-    session: Session, versions: Sequence[int], shuffle: int, first: int | None = None, taken: Collection[str] = ()
+    session: Session,
+    versions: Sequence[tuple[int, Sequence[int]]],
+    shuffle: int,
+    wanted: Wanted,
+    first: int | None = None,
+    taken: Collection[str] = (),
 ) -> list[Work]:
-    """The pairs that these versions have not drawn and no worker draws, in an order that splits each across time."""
+    """The pairs that these versions have not drawn and no worker draws, in an order that splits each across time.
+
+    Each version comes with those it is compared with. Where both have drawn a pair, but not alike, each draws it again
+    under the conditions of now.
+    """
     pairs = active_pairs(session)[:first]
     if not pairs:
         return []
     texts = {prompt.id: prompt for prompt in session.exec(_prompts_of(pairs))}
-    lacking = []
-    for version in versions:
-        is_evaluation = (Image.version == version, Image.origin == Origin.evaluation)
-        drawn = set(session.exec(select(Image.prompt_id, Image.seed).where(*is_evaluation)))
-        lacking += [
-            _work(texts[pair.prompt_id], pair.seed, version, Origin.evaluation)
-            for pair in pairs
-            if (pair.prompt_id, pair.seed) not in drawn
-        ]
+    numbers = {number for version, beside in versions for number in (version, *beside)}
+    drawn = {number: _drawn_under(session, number) for number in numbers}
+    lacking = [
+        _work(texts[pair.prompt_id], pair.seed, version, Origin.evaluation)
+        for version, beside in versions
+        for pair in pairs
+        if _is_lacking((pair.prompt_id, pair.seed), drawn[version], [drawn[one] for one in beside], wanted.conditions)
+    ]
     free = [work for work in lacking if claim_key(work) not in taken]
     return sorted(free, key=lambda work: sha256_of(f"{shuffle} {work.version} {work.seed} {work.prompt_id}".encode()))
+
+
+def _drawn_under(session: Session, version: int) -> dict[Key, list[Conditions]]:
+    """The evaluation pairs that a version has drawn, and under which conditions."""
+    known, found = load_conditions(session), defaultdict(list)
+    columns = select(Image.prompt_id, Image.seed, Image.conditions_id)
+    for prompt_id, seed, under in session.exec(
+        columns.where(Image.version == version, Image.origin == Origin.evaluation)
+    ):
+        found[prompt_id, seed].append(known[under])
+    return found
+
+
+def _is_lacking(
+    key: Key, own: Mapping[Key, list[Conditions]], others: Sequence[Mapping[Key, list[Conditions]]], now: Conditions
+) -> bool:
+    """Whether a version must draw a pair: it never did, or it and another it is compared with drew it differently."""
+    if key not in own:
+        return True
+    if any_alike(now, own[key]):
+        return False
+    return any(key in other and not any(any_alike(one, other[key]) for one in own[key]) for other in others)
 
 
 def _prompts_of(pairs: Sequence[EvaluationPair]) -> SelectOfScalar[Prompt]:

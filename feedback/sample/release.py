@@ -1,6 +1,7 @@
 """Puts the pictures that compare versions into the queue, a few at a time."""
 
 from sqlalchemy import ColumnElement, Engine, func, update
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from feedback.sample.evaluation import active_pairs
@@ -46,10 +47,15 @@ def _unreleased(session: Session) -> list[int | None]:
 
 
 def _waits_for_release(session: Session) -> ColumnElement[bool]:
-    """An evaluation picture of champion or challenger that never was in the queue."""
+    """An evaluation picture of champion or challenger that never was in the queue, the newest of its pair."""
     compared = [alias_target(session, name) for name in (AliasName.champion, AliasName.challenger)]
     is_compared = col(Image.version).in_(compared) & (Image.origin == Origin.evaluation)
-    return is_compared & ~col(Image.is_queued) & nobody_judged()
+    newer = aliased(Image)
+    same = (newer.version == Image.version, newer.prompt_id == Image.prompt_id, newer.seed == Image.seed)
+    is_drawn_again = (
+        select(newer.id).where(*same, newer.origin == Origin.evaluation, col(newer.id) > col(Image.id)).exists()
+    )
+    return is_compared & ~col(Image.is_queued) & nobody_judged() & ~is_drawn_again
 
 
 def nobody_judged() -> ColumnElement[bool]:

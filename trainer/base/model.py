@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from torch import nn
 from transformers.utils import logging as transformers_logging
 
+from feedback.sample.conditions import Conditions
 from feedback.sample.plan import Drawing
 from feedback.versions import PLAIN, begin, require_same_base
 from store.errors import ModelError
@@ -105,6 +106,7 @@ def load_base(settings: Settings) -> Base:
         module.requires_grad_(False).eval()
     refiner = load_refiner(pipe, sources, settings, dtype) if settings.refiner else None
     parts = parts_of(pipe, sources) | (refiner.parts if refiner else {})
+    plain = replace(plain, conditions=_conditions(pipe, settings, plain, parts))
     return Base(pipe, settings, sources, plain, parts, refiner, source)
 
 
@@ -158,6 +160,28 @@ def _plain_drawing(pipe: StableDiffusionXLPipeline, path: Path, settings: Settin
         width=settings.width_px or own.get("width", side),
         height=settings.height_px or own.get("height", side),
         negative_prompt=settings.negative_prompt,
+    )
+
+
+def _conditions(
+    pipe: StableDiffusionXLPipeline, settings: Settings, plain: Drawing, parts: Mapping[str, str]
+) -> Conditions:
+    """All that decides a picture besides prompt, seed and version."""
+    how = pipe.scheduler.config
+    refiner = [parts[name] for name in sorted(parts) if name.startswith("refiner")]
+    return Conditions(
+        num_inference_steps=plain.num_inference_steps,
+        width=plain.width,
+        height=plain.height,
+        guidance_scale=plain.guidance_scale,
+        negative_prompt=plain.negative_prompt,
+        dtype=str(pipe.unet.dtype).removeprefix("torch."),
+        base_quantization=settings.base_quantization,
+        vae_decode=settings.vae_decode,
+        scheduler=f"{type(pipe.scheduler).__name__} {how.get('timestep_spacing', '')}".strip(),
+        prediction=parts["prediction"],
+        vae=parts["vae"],
+        refiner=" ".join(refiner),
     )
 
 

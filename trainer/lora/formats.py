@@ -72,7 +72,7 @@ def lora_hash(weights: Mapping[str, Tensor]) -> str:
     for name in sorted(weights):
         tensor = weights[name].to("cpu", torch.float16).contiguous() + 0  # no -0, which is 0
         found.update(f"{name} {tuple(tensor.shape)}".encode())
-        found.update(tensor.numpy())
+        found.update(tensor.numpy().tobytes())
     return found.hexdigest()
 
 

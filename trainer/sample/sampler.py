@@ -17,7 +17,8 @@ from torch import Tensor
 from feedback.recipe import Recipe
 from feedback.sample.job import Job
 from feedback.sample.plan import Drawing
-from store.errors import ModelError
+from store.errors import DamagedVersion, ModelError
+from store.files import sha256_of_file
 from store.layout import Layout
 from store.tables import Version
 from trainer.base.memory import halve_until_fits
@@ -103,12 +104,24 @@ class Sampler:
         if self.attached:
             self._steering = None
             detach(self.base.pipe, f"v{self.attached}")
-        assert version.sha256 is not None
-        attach_file(self.base.pipe, self._file(version.sha256), f"v{version.number}")
+        self.attached = 0
+        attach_file(self.base.pipe, require_sound(self.layout, version), f"v{version.number}")
         self.attached = version.number
 
-    def _file(self, sha256: str) -> Path:
-        return self.layout.version_folder(sha256) / DIFFUSERS_FILE
+
+def require_sound(layout: Layout, version: Version) -> Path:
+    """The version's file in diffusers' layout. Raises DamagedVersion unless it is the one that was published."""
+    assert version.sha256 is not None
+    path = layout.version_folder(version.sha256) / DIFFUSERS_FILE
+    if not path.is_file():
+        raise DamagedVersion(version.number, path, "is missing")
+    try:
+        found = sha256_of_file(path)
+    except OSError as error:
+        raise DamagedVersion(version.number, path, f"cannot be read ({error.strerror})") from error
+    if found != version.sha256:
+        raise DamagedVersion(version.number, path, "is not the file that was published")
+    return path
 
 
 def steer_drawing(plain: Drawing, recipe: Recipe) -> Drawing:

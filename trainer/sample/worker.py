@@ -29,15 +29,16 @@ from feedback.policy import pairs_wanted, promotion_mode, rejects_needed, retrai
 from feedback.pool.pool import how_due
 from feedback.rate.display import put_picture
 from feedback.runs import bury_dead_runs, was_answered
+from feedback.sample.conditions import UNKNOWN, Conditions
 from feedback.sample.cut_prompts import count_read, cut_prompts, cut_sentence
-from feedback.sample.plan import Wanted, Work, claim_work, drop_claims, keep_claims, record_images
+from feedback.sample.plan import Wanted, Work, claim_work, drop_claims, drop_work, keep_claims, record_images
 from feedback.sample.prompts import add_prompts, count_active, has_list
 from feedback.sample.release import release
 from feedback.sample.requests import abandon, answer, take
 from feedback.settings_used import remember
-from feedback.versions import get_version
+from feedback.versions import damaged_versions, get_version, note_damage
 from feedback.webhook import keep_announcing
-from store.errors import BadRequest, Busy, DamagedStore
+from store.errors import BadRequest, Busy, DamagedStore, DamagedVersion
 from store.files import only_one
 from store.layout import Layout, layout_of
 from store.migrate import open_store
@@ -50,7 +51,7 @@ from trainer.base.tokenizers import characters_read, tokenizers_of
 from trainer.base.weights import pin_revision
 from trainer.sample.playground import draw_asked
 from trainer.sample.preview import now_and_then
-from trainer.sample.sampler import OnStep, Sampler
+from trainer.sample.sampler import OnStep, Sampler, require_sound
 
 log = logging.getLogger("naysayer.worker")
 
@@ -80,7 +81,8 @@ def generate(settings: Settings, *, once: bool = False) -> int:
         while not stop.is_set():
             try:
                 check_room(settings.data_dir)
-                work = plan(engine, settings, FIRST_BATCH if drawn == 0 else settings.sample_batch, name)
+                batch = FIRST_BATCH if drawn == 0 else settings.sample_batch
+                work = plan(engine, settings, batch, name, sampler.base.plain.conditions)
                 drawn += draw_and_record(engine, layout, sampler, work, on_step)
                 if leader.acquire():
                     leader.run_due(sampler, draws_alone=once)
@@ -148,10 +150,24 @@ def prepare(engine: Engine, layout: Layout, settings: Settings) -> Sampler:
         log.warning(cut)
     if count_active(engine) == 0:
         log.warning("no prompt is in use, so nothing can be drawn; `naysayer prompts import FILE` adds some")
+    recheck_damaged(engine, layout)
     return Sampler(base, layout)
 
 
-def plan(engine: Engine, settings: Settings, batch: int, worker: str = "only one") -> list[Work]:
+def recheck_damaged(engine: Engine, layout: Layout) -> None:
+    """Draws again with versions whose files are sound again, as after a restore."""
+    for version in damaged_versions(engine):
+        try:
+            require_sound(layout, version)
+        except DamagedVersion:
+            continue
+        note_damage(engine, version.number, "")
+        log.info("v%d is sound again", version.number)
+
+
+def plan(
+    engine: Engine, settings: Settings, batch: int, worker: str = "only one", conditions: Conditions = UNKNOWN
+) -> list[Work]:
     """What is missing now, under the settings, claimed for the worker."""
     wanted = Wanted(
         target=settings.queue_target,
@@ -160,6 +176,7 @@ def plan(engine: Engine, settings: Settings, batch: int, worker: str = "only one
         pairs=pairs_wanted(settings),
         evaluation_share=evaluation_share(settings),
         lease_s=settings.lease_s,
+        conditions=conditions,
     )
     return claim_work(engine, worker, wanted)
 
@@ -212,7 +229,13 @@ def draw_and_record(
     for number, group in groupby(sorted(work, key=lambda one: one.version), key=lambda one: one.version):
         batch, version = list(group), get_version(engine, number)
         count_read(engine, partial(characters_read, tokenizers_of(sampler.base.pipe)), {one.prompt_id for one in batch})
-        pictures = sampler.draw(version, [one.job for one in batch], on_step)
+        try:
+            pictures = sampler.draw(version, [one.job for one in batch], on_step)
+        except DamagedVersion as error:
+            log.warning("%s", error)
+            note_damage(engine, number, str(error))
+            drop_work(engine, batch)
+            continue
         stored = [
             (one, put_picture(layout, drawn.png), layout.blobs.put(drawn.latent))
             for one, drawn in zip(batch, pictures, strict=True)

@@ -75,6 +75,9 @@ class LoopCollector(Collector):
         yield _gauge("new_rejects", "Rejects that the newest version was not trained on.", due.new_rejects)
         yield _gauge("new_rejects_needed", "New rejects that make a retrain due.", due.needed)
         yield from _retrain(now.run)
+        yield _gauge(
+            "versions_damaged", "Versions whose files are missing or altered; the base draws.", len(now.damaged)
+        )
         yield _gauge("champion", "Number of the champion version.", _champion(rows))
         yield _by_version(
             "version_judged",

@@ -1,0 +1,97 @@
+"""All that decides a picture besides prompt, seed and version: only pictures drawn alike in it are compared."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from typing import Self
+
+from sqlmodel import Session, col, select
+
+from store.tables import DrawnUnder
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How the plain base draws. None: an earlier program, which drew the picture, did not record it.
+
+    Guidance scale and negative prompt are the base's, before a version's rule and strength change them.
+    """
+
+    num_inference_steps: int | None = None
+    width: int | None = None
+    height: int | None = None
+    guidance_scale: float | None = None
+    negative_prompt: str | None = None
+    dtype: str | None = None
+    base_quantization: str | None = None
+    vae_decode: str | None = None
+    scheduler: str | None = None
+    prediction: str | None = None
+    vae: str | None = None
+    refiner: str | None = None
+
+    @property
+    def body(self) -> str:
+        """What is recorded, as JSON: the same for the same conditions."""
+        return json.dumps({name: value for name, value in asdict(self).items() if value is not None}, sort_keys=True)
+
+    @classmethod
+    def of(cls, body: str) -> Self:
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in json.loads(body).items() if name in known})
+
+
+UNKNOWN = Conditions()
+WORDS = {
+    "num_inference_steps": "steps",
+    "width": "width",
+    "height": "height",
+    "guidance_scale": "guidance scale",
+    "negative_prompt": "negative prompt",
+    "dtype": "precision",
+    "base_quantization": "quantization of the base",
+    "vae_decode": "way of decoding",
+    "scheduler": "scheduler",
+    "prediction": "prediction type",
+    "vae": "VAE",
+    "refiner": "refiner",
+}
+"""The conditions, for people."""
+
+
+def differences(one: Conditions, other: Conditions) -> list[str]:
+    """What differs between two conditions, in words; what one of them does not know is taken to be the same.
+
+    >>> differences(Conditions(width=64, dtype="bf16"), Conditions(width=96))
+    ['width']
+    """
+    pairs = ((name, getattr(one, name), getattr(other, name)) for name in WORDS)
+    return [WORDS[name] for name, a, b in pairs if a is not None and b is not None and a != b]
+
+
+def is_alike(one: Conditions, other: Conditions) -> bool:
+    """Whether pictures drawn under these conditions may be compared."""
+    return not differences(one, other)
+
+
+def conditions_id(session: Session, conditions: Conditions) -> int | None:
+    """The row of these conditions, added when it is new; None for unknown ones. Inside a `writing` block."""
+    if conditions == UNKNOWN:
+        return None
+    found = session.exec(select(DrawnUnder).where(DrawnUnder.body == conditions.body)).first()
+    if found is None:
+        found = DrawnUnder(body=conditions.body)
+        session.add(found)
+        session.flush()
+    return found.id
+
+
+def load_conditions(session: Session) -> dict[int | None, Conditions]:
+    """All recorded conditions by their rows; None gives unknown ones."""
+    rows = session.exec(select(DrawnUnder).order_by(col(DrawnUnder.id)))
+    return {None: UNKNOWN} | {row.id: Conditions.of(row.body) for row in rows}
+
+
+def any_alike(conditions: Conditions, others: Iterable[Conditions]) -> bool:
+    """Whether some of the others may be compared with these."""
+    return any(is_alike(conditions, other) for other in others)
