@@ -8,7 +8,7 @@ import streamlit as st
 from markupsafe import Markup
 from sqlalchemy import Engine
 
-from feedback.figures.summary import Standing, VersionRow, standing, version_rows
+from feedback.figures.summary import Standing, VersionRow, standing, unlike_rates, version_rows
 from feedback.figures.trend import days, growth
 from feedback.policy import rejects_needed
 from feedback.pool.damage import damage_words, damaged_pictures
@@ -84,6 +84,7 @@ def overview_html(engine: Engine, settings: Settings) -> Markup:
         ],
         steps=[_draw(now), _rate(now), _pool(now), _retrain(due, now.run), _live_version(rows, champion)],
         effect=effect_words(champion, base),
+        warnings=[*now.damaged, *unlike_rates(engine, champion.number if champion else PLAIN)],
         compared=compared,
         champion=champion,
         end=axis_end(compared),
