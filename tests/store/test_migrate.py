@@ -1,3 +1,4 @@
+import itertools
 import multiprocessing
 import os
 import sqlite3
@@ -216,4 +217,40 @@ def test_rows_of_the_first_schema_survive_with_their_references(any_settings: Se
         connection.execute(text("DELETE FROM image"))
     with pytest.raises(DatabaseError), engine.begin() as connection:
         connection.execute(text("UPDATE image SET origin = 'elsewhere'"))
+    engine.dispose()
+
+
+def test_pictures_get_random_numbers_and_open_pages_keep_theirs(any_settings: Settings) -> None:
+    engine = open_engine(any_settings.url)
+    with engine.begin() as connection:
+        command.upgrade(_config(connection), "0008")
+        run = connection.exec_driver_sql
+        run("INSERT INTO rater (id, name, name_key, created_at) VALUES (1, 'ann', 'ann', '2026-01-01')")
+        run("INSERT INTO prompt (id, text, source, is_active, created_at) VALUES (1, 'a', '', true, '2026-01-01')")
+        run(
+            "INSERT INTO version (number, base_model, base_sha256, rule, strength, settings, libraries, code_commit, "
+            "curve, train_seconds, created_at) VALUES (0, 'b', '0', 'plain', 0, '{}', '{}', '', '[]', 0, '2026-01-01')"
+        )
+        for n in range(1, 301):
+            run(
+                "INSERT INTO image (id, work_key, sha256, prompt_id, negative_prompt, seed, rule, strength, "
+                "guidance_scale, num_inference_steps, width, height, version, origin, is_queued, created_at) VALUES "
+                f"({n}, 'k{n}', 's{n}', 1, '', {n}, 'plain', 0, 3, 20, 64, 64, 0, 'sampled', true, '2026-01-01')"
+            )
+        run("INSERT INTO lease (id, image_id, rater_id, expires_at) VALUES (1, 7, 1, '2026-01-01')")
+        run(
+            "INSERT INTO vote (id, request_id, rater_id, image_id, verdict, page, received_at) "
+            "VALUES (1, 'r', 1, 7, 'reject', 'one', '2026-01-01')"
+        )
+        run("INSERT INTO repeat (id, rater_id, image_id, first_vote_id, created_at) VALUES (1, 1, 7, 1, '2026-01-01')")
+    migrate(engine)
+    with engine.connect() as connection:
+        numbers = list(connection.execute(text("SELECT number FROM image ORDER BY id")).scalars())
+        again = connection.execute(text("SELECT number FROM repeat")).scalar_one()
+        assert bool(connection.execute(text("SELECT knows_row FROM lease")).scalar_one())
+    assert len({*numbers, again}) == 301
+    assert all(FIRST_NUMBER <= number < END_NUMBER for number in (*numbers, again))
+    assert 100 < sum(one < other for one, other in itertools.pairwise(numbers)) < 200
+    with pytest.raises(DatabaseError), engine.begin() as connection:
+        connection.execute(text("UPDATE image SET number = :n WHERE id = 2"), {"n": numbers[0]})
     engine.dispose()

@@ -22,7 +22,7 @@ from feedback.rate.votes import Press, record_votes
 from feedback.statistics import Fraction
 from store.engine import reading, writing
 from store.errors import BadRequest
-from store.tables import Image, Origin, RaterAction, Verdict
+from store.tables import Image, Lease, Origin, Rater, RaterAction, Verdict
 
 REQUEST = count()
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -252,3 +252,17 @@ def test_flagged_raters_come_first_then_those_with_more_votes(engine: Engine, fi
     rate(engine, "bob", dict.fromkeys(images, KEEP))
     rate(engine, "abe", dict.fromkeys(images[:2], KEEP))
     assert [row.name for row in rater_figures(engine, NOON)] == ["zoe", "bob", "abe", "ann"]
+
+
+def test_agreement_is_of_pictures_in_the_figures_and_not_of_controls(engine: Engine, fill: Callable) -> None:
+    images = fill(engine, images=3)
+    controls = fill(engine, images=4, origin=Origin.control)
+    for rater in ("ann", "bob"):
+        next_images(engine, rater, Terms(9, 600), count=9)
+        with writing(engine) as session:
+            me = session.exec(select(Rater.id).where(Rater.name == rater)).one()
+            session.add_all(Lease(image_id=image, rater_id=me, expires_at=NOON) for image in controls)
+        rate(engine, rater, dict.fromkeys(images[:2], REJECT) | dict.fromkeys(controls, KEEP))
+    counts, rows = agreement_and_figures(engine, NOON)
+    assert counts == [(2, 0), (2, 0)]
+    assert [(row.votes, row.pairs, row.rejects.whole) for row in rows] == [(2, 2, 2), (2, 2, 2)]
