@@ -48,7 +48,7 @@ def fill(engine: Engine, size: Size, seed: int = 0) -> None:
     with writing(engine) as session:
         prompts = list(session.exec(select(Prompt.id)))
         session.execute(
-            text("INSERT INTO rater (id, name, created_at) VALUES (:id, :name, :at)"),
+            text("INSERT INTO rater (id, name, name_key, created_at) VALUES (:id, :name, :name, :at)"),
             [{"id": n, "name": f"rater {n}", "at": "2026-01-01 00:00:00"} for n in range(1, RATERS + 1)],
         )
     chance = random.Random(seed)

@@ -68,8 +68,13 @@ def _fill(engine: Engine, images: int, votes: int) -> None:
     count = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :last) "
     with writing(engine) as session:
         run = session.connection().execute
-        run(text(count + "INSERT INTO rater (id, name, created_at) SELECT i, 'rater ' || i, '2026-01-01' FROM n"),
-            {"last": RATERS})  # fmt: skip
+        run(
+            text(
+                count + "INSERT INTO rater (id, name, name_key, created_at) "
+                "SELECT i, 'rater ' || i, 'rater ' || i, '2026-01-01' FROM n"
+            ),
+            {"last": RATERS},
+        )
         run(
             text(
                 count + "INSERT INTO image (id, number, work_key, sha256, prompt_id, negative_prompt, seed, rule, "

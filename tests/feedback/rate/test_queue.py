@@ -303,7 +303,7 @@ def test_a_repeat_comes_under_another_number_and_stays_until_its_own_rater_answe
 
 def test_a_repeat_is_open_to_no_other_rater(any_engine: Engine, fill: Callable) -> None:
     [image] = fill(any_engine, images=1)
-    for rater in ("ann", "bob"):
+    for rater in ("bob", "ann"):  # bob's vote is older than the first vote of the repeat, so it is no answer
         assert queue(any_engine, rater, overlap=2) == [image]
         vote(any_engine, rater, image, Verdict.reject, overlap=2)
     with writing(any_engine) as session:
