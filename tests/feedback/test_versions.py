@@ -8,12 +8,25 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlmodel import select
 
-from feedback.versions import begin, champion, events, get_version, next_number, promote, publish, reigns, roll_back
+from feedback.versions import (
+    begin,
+    champion,
+    conclude,
+    events,
+    get_version,
+    next_number,
+    promote,
+    publish,
+    reigns,
+    roll_back,
+    withdraw,
+    withdrawn,
+)
 from store.engine import reading, writing
 from store.errors import BadRequest, OtherBase, UnknownVersion
 from store.migrate import check_integrity, open_store
 from store.settings import Settings
-from store.tables import Action, Alias, AliasEvent, AliasName, Version
+from store.tables import Action, Alias, AliasEvent, AliasName, Image, Origin, Rater, Verdict, Version, Vote
 
 
 @pytest.fixture
@@ -205,3 +218,113 @@ def test_no_alias_can_name_a_version_that_is_not_published(three: Engine) -> Non
     with pytest.raises(IntegrityError), writing(three) as session:
         session.get_one(Alias, AliasName.champion).version = 77
     assert_the_champion_is_published(three)
+
+
+def queued(engine: Engine) -> set[int]:
+    with reading(engine) as session:
+        return set(session.exec(select(Image.id).where(Image.is_queued)))
+
+
+@pytest.fixture
+def waiting(three: Engine, fill: Callable) -> Engine:
+    """Pictures 1 of v0, 2 of v1, 3 of v2 and an evaluation picture of v3, 4; all wait, somebody judged 5 of v0."""
+    for version in (0, 1, 2):
+        fill(three, images=1, version=version)
+    fill(three, images=1, version=3, origin=Origin.evaluation)
+    [judged] = fill(three, images=1)
+    with writing(three) as session:
+        session.get_one(Image, 4).is_queued = True
+        session.add(Rater(id=1, name="ann"))
+        session.flush()
+        session.add(Vote(request_id="r", rater_id=1, image_id=judged, verdict=Verdict.keep))
+    assert queued(three) == {1, 2, 3, 4, 5}
+    return three
+
+
+def test_a_promotion_leaves_only_the_champions_pictures_and_the_judged_ones_in_the_queue(waiting: Engine) -> None:
+    promote(waiting, 1)
+    assert queued(waiting) == {2, 5}
+
+
+def test_a_rollback_does_so_as_well(waiting: Engine) -> None:
+    with writing(waiting) as session:
+        for event_of_v1 in [AliasEvent(action=Action.promote, alias=AliasName.champion, from_version=0, to_version=1)]:
+            session.add(event_of_v1)
+        session.get_one(Alias, AliasName.champion).version = 1
+    assert roll_back(waiting, "worse") == 0
+    assert queued(waiting) == {1, 5}
+    newest = events(waiting)[0]
+    assert (newest.action, newest.from_version, newest.to_version, newest.reason) == (Action.roll_back, 1, 0, "worse")
+
+
+def test_a_withdrawal_takes_only_that_versions_pictures_out_of_the_queue(waiting: Engine) -> None:
+    assert withdraw(waiting, 1, "six fingers") == 0
+    assert queued(waiting) == {1, 3, 4, 5}
+    newest = events(waiting)[0]
+    assert (newest.action, newest.alias, newest.from_version, newest.to_version, newest.reason) == (
+        Action.withdraw,
+        AliasName.challenger,
+        1,
+        None,
+        "six fingers",
+    )
+    with reading(waiting) as session:
+        assert withdrawn(session) == {1}
+        assert session.get_one(Alias, AliasName.challenger).version == 3
+    assert withdraw(waiting, 3, "worse") == 0
+    with reading(waiting) as session:
+        assert session.get(Alias, AliasName.challenger) is None
+
+
+def test_withdrawing_the_champion_is_an_event_of_the_champion(waiting: Engine) -> None:
+    promote(waiting, 1)
+    promote(waiting, 2)
+    assert withdraw(waiting, 2, "six fingers") == 1
+    newest = events(waiting)[0]
+    assert (newest.alias, newest.from_version, newest.to_version) == (AliasName.champion, 2, 1)
+    assert champion(waiting).number == 1
+    with pytest.raises(UnknownVersion):
+        withdraw(waiting, 9, "none")
+
+
+@pytest.mark.parametrize("action", [Action.promote, Action.refuse, Action.no_difference])
+def test_the_gates_conclusion_is_one_event_and_ends_the_comparison(action: Action, waiting: Engine) -> None:
+    assert conclude(waiting, action, 3, 0, "12 got better")
+    newest = events(waiting)[0]
+    is_promoted = action is Action.promote
+    assert (newest.action, newest.reason) == (action, "12 got better")
+    assert (newest.alias, newest.from_version, newest.to_version) == (
+        (AliasName.champion, 0, 3) if is_promoted else (AliasName.challenger, 3, None)
+    )
+    assert champion(waiting).number == (3 if is_promoted else 0)
+    assert queued(waiting) == ({5} if is_promoted else {1, 2, 3, 5})
+    with reading(waiting) as session:
+        assert session.get(Alias, AliasName.challenger) is None
+
+
+def test_a_conclusion_about_another_pair_or_a_withdrawn_version_changes_nothing(waiting: Engine) -> None:
+    before = len(events(waiting))
+    assert not conclude(waiting, Action.promote, 2, 0, "")
+    assert not conclude(waiting, Action.promote, 3, 1, "")
+    assert (len(events(waiting)), champion(waiting).number) == (before, 0)
+
+
+def test_a_withdrawal_takes_every_reign_of_that_version_and_joins_what_it_parted() -> None:
+    def of(action: Action, to: int | None, came: int | None = None) -> AliasEvent:
+        return AliasEvent(action=action, alias=AliasName.champion, from_version=came, to_version=to)
+
+    story = [of(Action.begin, 0), *(of(Action.promote, number) for number in (1, 2, 1, 3, 1))]
+    assert reigns(story) == [0, 1, 2, 1, 3, 1]
+    assert reigns([*story, of(Action.withdraw, 3, 1)]) == [0, 2, 3]
+    assert reigns([*story, of(Action.withdraw, 1, 3)]) == [0, 1, 2, 1]
+
+
+def test_the_first_number_is_one_and_the_base_is_version_zero(any_engine: Engine) -> None:
+    with reading(any_engine) as session:
+        assert next_number(session) == 1
+    begin(any_engine, "builtin", "0" * 64, {"model_revision": "c0ffee"})
+    plain = champion(any_engine)
+    assert (plain.number, plain.base_model, plain.base_sha256) == (0, "builtin", "0" * 64)
+    assert plain.settings == {"model_revision": "c0ffee"}
+    [begun] = events(any_engine)
+    assert (begun.action, begun.from_version, begun.reason) == (Action.begin, None, "the plain base")

@@ -29,3 +29,10 @@ def test_only_judged_evaluation_pictures_count_and_a_tie_is_not_judged(drawn: En
 
 def test_pictures_under_another_rule_do_not_count(drawn: Engine) -> None:
     assert judged_strengths(drawn, "negative-half") == {}
+
+
+def test_each_strength_is_counted_by_itself(drawn: Engine) -> None:
+    with writing(drawn) as session:
+        session.merge(ImageTally(image_id=3, rejects=0, keeps=2))
+        session.merge(ImageTally(image_id=4, rejects=3, keeps=0))
+    assert judged_strengths(drawn, "same-prompt") == {2.0: (1, 2), 4.0: (1, 2)}

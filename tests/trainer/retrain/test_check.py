@@ -3,12 +3,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from store.errors import BadExport
+from store.errors import BadExport, BadLora
 from tests.trainer.conftest import quick_settings
 from trainer.base.model import Base, load_base
 from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE, diffusers_layout, kohya_layout, safetensors_bytes
-from trainer.lora.tensors import add_fresh, trained_tensors, weights_of
-from trainer.retrain.check import check_trained
+from trainer.lora.tensors import TRAINED, add_fresh, detach, trained_tensors, weights_of
+from trainer.retrain.check import check_imported, check_trained, probe
 
 
 @pytest.fixture(params=["fp32", pytest.param("bf16", marks=pytest.mark.slow)])
@@ -50,3 +50,46 @@ def test_a_file_of_another_strength_is_refused(trained, tmp_path, factors):
     write(tmp_path, trained, **factors)
     with pytest.raises(BadExport, match="reloads to another network"):
         check_trained(trained, tmp_path)
+
+
+@pytest.mark.parametrize("factor", [0.97, 1.03])
+def test_a_change_within_the_precision_of_the_files_passes(trained, tmp_path, factor):
+    write(tmp_path, trained, kohya=factor)
+    check_trained(trained, tmp_path)
+
+
+def test_a_refusal_names_the_file_and_the_network_and_how_far_they_are_apart(trained, tmp_path):
+    write(tmp_path, trained, kohya=0.5)
+    with pytest.raises(
+        BadExport, match=rf"^{KOHYA_FILE} reloads to another network.*of the UNet differs by 55%, at 48% "
+    ):
+        check_trained(trained, tmp_path)
+
+
+def test_an_imported_lora_must_change_what_the_unet_predicts(trained, tmp_path):
+    write(tmp_path, trained)
+    detach(trained.pipe, TRAINED)
+    check_imported(trained, tmp_path / "a.safetensors", tmp_path)
+    assert not [name for name, _ in trained.pipe.unet.named_parameters() if "lora" in name]
+
+
+@pytest.mark.parametrize(
+    ("factors", "why"),
+    [
+        ({"diffusers": 0.0}, "predicts the same with and without it"),
+        ({"kohya": 0.0}, "predicts the same with and without it"),
+        ({"diffusers": float("nan")}, "the UNet predicts NaN"),
+        ({"kohya": float("inf")}, "the UNet predicts NaN"),
+    ],
+)
+def test_an_imported_lora_without_effect_or_without_numbers_is_refused(trained, tmp_path, factors, why):
+    write(tmp_path, trained, **factors)
+    detach(trained.pipe, TRAINED)
+    with pytest.raises(BadLora, match=why):
+        check_imported(trained, tmp_path / "a.safetensors", tmp_path)
+
+
+def test_the_probe_is_the_same_every_time_and_float32_on_the_cpu(trained):
+    first, again = probe(trained), probe(trained)
+    assert torch.equal(first, again)
+    assert (first.dtype, first.device.type, first.shape[:2]) == (torch.float32, "cpu", (1, 4))

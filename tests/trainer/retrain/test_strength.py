@@ -12,7 +12,16 @@ from store.tables import Split
 from trainer.fit.cache import Cache
 from trainer.fit.training import Training
 from trainer.lora.tensors import TRAINED, add_fresh
-from trainer.retrain.strength import STRENGTHS, choose_strength, held_out_jobs, is_rejected_more
+from trainer.retrain.strength import (
+    FRESH_SEED,
+    SEEDS_EACH,
+    STRENGTHS,
+    choose_strength,
+    guidance_share,
+    held_out_jobs,
+    is_rejected_more,
+    passes,
+)
 from trainer.sample.sampler import sample_latents, steer_drawing
 
 
@@ -114,3 +123,73 @@ def test_under_same_prompt_the_guidance_scale_grows_with_the_strength(base):
     assert steer_drawing(base.plain, recipe).guidance_scale == base.plain.guidance_scale + 2.0
     other = replace(recipe, rule="negative-half")
     assert steer_drawing(base.plain, other).guidance_scale == base.plain.guidance_scale
+
+
+SOUND = {"strength": 2.0, "diversity": 1.0, "contrast": 1.0, "saturation": 1.0, "push": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_sound"),
+    [
+        ({}, True),
+        ({"diversity": 0.5}, True),
+        ({"diversity": 0.49}, False),
+        ({"diversity": 9.0}, True),
+        ({"contrast": 0.8}, True),
+        ({"contrast": 0.79}, False),
+        ({"contrast": 1.25}, True),
+        ({"contrast": 1.26}, False),
+        ({"saturation": 0.8}, True),
+        ({"saturation": 0.79}, False),
+        ({"saturation": 1.26}, False),
+        ({"push": 0.6}, True),
+        ({"push": 0.61}, False),
+    ],
+)
+def test_each_guard_alone_refuses_a_strength_beyond_its_limit(changes: dict[str, float], is_sound: bool):
+    assert passes(SOUND | changes, {}) is is_sound
+
+
+def test_a_strength_is_rejected_more_only_beyond_chance_and_with_enough_votes():
+    assert is_rejected_more(6.0, {2.0: (2, 40), 6.0: (20, 40)})
+    assert not is_rejected_more(6.0, {2.0: (2, 40), 6.0: (20, 39)})
+    assert not is_rejected_more(6.0, {2.0: (2, 39), 6.0: (20, 40)})
+    assert not is_rejected_more(4.0, {2.0: (2, 40), 6.0: (20, 40)})
+    assert not is_rejected_more(2.0, {2.0: (2, 40), 6.0: (20, 40)})
+    assert not is_rejected_more(2.0, {})
+    assert not passes(SOUND | {"strength": 6.0}, {2.0: (2, 40), 6.0: (20, 40)})
+
+
+def test_a_curve_tells_the_guidance_the_push_and_the_votes(training):
+    adapt(training.base, 0.05)
+    base = training.base
+    share = guidance_share(training)
+    assert share > 0
+    assert base.pipe.unet.active_adapters() == [TRAINED]
+    choice = choose_strength(training.with_settings(strength=2.0, guidance_gain=0.5), {2.0: (5, 100), 4.0: (1, 9)})
+    [point] = choice.curve
+    w = base.plain.guidance_scale + 0.5 * 2.0
+    assert point["guidance_scale"] == pytest.approx(w)
+    assert point["push"] == pytest.approx(2.0 * share / w, rel=1e-4)
+    assert (point["rejects"], point["judged"], point["pictures"]) == (5, 100, 4)
+    half = choose_strength(training.with_settings(strength=1.0, rule="negative-half"), {}).curve[0]
+    w = base.plain.guidance_scale
+    null_share = guidance_share(training.with_settings(rule="negative-half"))
+    assert half["push"] == pytest.approx(1.0 * null_share * (w - 1) / w, rel=1e-4)
+    assert "judged" not in half
+
+
+def test_prompts_beyond_those_held_out_are_drawn_with_seeds_of_no_picture(training):
+    manifest = training.manifest
+    held_out = [item for item in manifest.items if item.split is Split.held_out]
+    jobs = held_out_jobs(manifest, 1000)
+    prompts = list(dict.fromkeys(item.prompt for item in manifest.items))
+    assert len(jobs) == SEEDS_EACH * len(prompts) == len(set(jobs))
+    first = len({item.prompt for item in held_out})
+    assert {job.prompt for job in jobs[: SEEDS_EACH * first]} == {item.prompt for item in held_out}
+    seeds = {item.seed for item in manifest.items}
+    own = {item.seed for item in held_out}
+    assert all(job.seed in own or job.seed not in seeds for job in jobs)
+    assert [job.seed for job in held_out_jobs(manifest, 0)][1] == FRESH_SEED + 1
+    assert len(held_out_jobs(manifest, 0)) == len(held_out_jobs(manifest, 3)) == SEEDS_EACH
+    assert len(held_out_jobs(manifest, 4)) == 2 * SEEDS_EACH
