@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from store.secrets import find_fault
@@ -243,7 +243,9 @@ class Settings(BaseSettings):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _is_text(cls, value: Any) -> Any:
+    def _is_text(cls, value: Any, about: ValidationInfo) -> Any:
+        if isinstance(value, bool) and bool not in checks.kinds_of(cls.model_fields[about.field_name or ""].annotation):
+            raise ValueError("it should be no true or false")
         return checks.clean_text(value) if isinstance(value, str) else value
 
     @field_validator(*PATHS, mode="before")

@@ -7,7 +7,7 @@ from functools import wraps
 from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from sqlalchemy import make_url
@@ -21,6 +21,15 @@ ADDRESS_ON_HUB = re.compile(
 )
 ID_AND_REVISION = re.compile(r"([\w.-]+/[\w.-]+)[@:]([\w./-]+)")
 POSTGRES = ("postgresql", "postgresql+psycopg")
+
+
+def kinds_of(annotation: Any) -> tuple[Any, ...]:
+    """The types that a field takes.
+
+    >>> kinds_of(int | None)
+    (<class 'int'>, <class 'NoneType'>)
+    """
+    return get_args(annotation) or (annotation,)
 
 
 def unless_empty(check: Callable[[str], str]) -> Callable[[str], str]:

@@ -127,3 +127,10 @@ def test_the_doctor_names_what_the_model_does_not_read_and_writes_nothing(store,
     assert said[0].startswith("the model does not read 1 prompt to its end (it stops before 'above' in 'a red star")
     assert said[1] == "the model does not read the negative prompt to its end (it stops before 'blurred,')"
     assert list_prompts(store)[-1].read_characters is None
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "mps"])
+def test_a_device_that_is_not_there_is_a_finding_and_the_other_checks_go_on(store, settings, device):
+    findings = examine(settings.model_copy(update={"device": device}))
+    assert [one.sentence for one in findings if not one.is_fine and f"NAYSAYER_DEVICE is {device}" in one.sentence]
+    assert any("the database" in one.sentence for one in findings)

@@ -20,3 +20,13 @@ def test_the_command_line_withdraws_refuses_and_lists(settings, engine, publish_
     assert "1 pair over 1 prompt" in run.invoke(app, ["evaluation", "import", str(pairs)]).output
     assert "set 1 (pairs)" in run.invoke(app, ["evaluation", "list"]).output
     assert "made again" in run.invoke(app, ["recount"]).output
+
+
+def test_an_invitation_link_can_be_opened_on_ipv6_and_at_the_public_address(settings, engine, monkeypatch) -> None:
+    monkeypatch.setenv("NAYSAYER_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("NAYSAYER_SECRET", "s3cretA9" * 5)
+    monkeypatch.setenv("NAYSAYER_HOST", "::1")
+    assert CliRunner().invoke(app, ["invite", "Ann"]).output.startswith("http://[::1]:8501/naysayer/invited/")
+    monkeypatch.setenv("NAYSAYER_PUBLIC_URL", "https://rate.example.org/")
+    link = CliRunner().invoke(app, ["invite", "Bo"]).output
+    assert link.startswith("https://rate.example.org/naysayer/invited/")

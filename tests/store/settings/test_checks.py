@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from store.errors import BadRequest
-from store.settings import Settings
+from store.settings import Settings, checks
 from store.settings.file import WithoutFile, keep, origins, read_data_dir, read_settings
 from store.settings.sources import SETTINGS_FILE
 
@@ -18,9 +18,7 @@ def test_a_size_that_cannot_be_drawn_is_refused(name, value):
 
 
 NUMBERS = [
-    name
-    for name, field in Settings.model_fields.items()
-    if {int, float} & {field.annotation, *getattr(field.annotation, "__args__", ())}
+    name for name, field in Settings.model_fields.items() if {int, float} & set(checks.kinds_of(field.annotation))
 ]
 
 
@@ -191,3 +189,17 @@ def test_space_around_a_value_does_not_count(shell, tmp_path):
     shell.setenv("NAYSAYER_MODEL", " x/y/\r")
     shell.setenv("NAYSAYER_STRENGTH", " ")
     assert (read_settings().model, read_settings().strength) == ("x/y", None)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_true_is_no_number(name, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / SETTINGS_FILE).write_text(f"{name} = true\n")
+    with pytest.raises(BadRequest, match=f"NAYSAYER_{name.upper()} in naysayer.toml"):
+        read_settings()
+
+
+def test_a_switch_takes_every_usual_word():
+    for word, value in {"yes": True, "off": False, "1": True, "TRUE": True}.items():
+        keep(read_data_dir(), "metrics_open", word)
+        assert read_settings().metrics_open is value
