@@ -2,8 +2,13 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
 from feedback.sample.list_files import READERS, file_name, read_rows
+from feedback.sample.pair_files import read_pairs
+from feedback.sample.prompts import read_prompt_file
 from store.errors import BadRequest
 
 
@@ -150,3 +155,26 @@ def test_a_files_name_is_text_whatever_its_bytes_are() -> None:
 
 def test_every_ending_is_lower_case() -> None:
     assert all(ending == ending.lower() for ending in READERS)
+
+
+PIECES = st.sampled_from(
+    ['"', ",", ";", "\t", "\n", "\r", "prompt", "seed", "{", "}", "[", "]", ":", "1", "a", "\ufeff", " "]
+)
+
+
+@examples(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    ending=st.sampled_from(sorted(READERS)),
+    content=st.binary(max_size=60)
+    | st.text(max_size=60).map(str.encode)
+    | st.lists(PIECES).map("".join).map(str.encode),
+)
+def test_whatever_a_file_holds_it_is_read_or_refused_in_one_line(tmp_path: Path, ending: str, content: bytes) -> None:
+    path = tmp_path / f"a{ending}"
+    path.write_bytes(content)
+    for read_file in (read_prompt_file, read_pairs):
+        try:
+            read_file(path)
+        except BadRequest as error:
+            assert str(error).endswith("nothing was imported")
+            assert "\n" not in str(error)
