@@ -24,7 +24,7 @@ from ui.web.plain_page import plain_html, plain_response
 SIGN_IN = "/naysayer/sign-in"
 log = logging.getLogger(__name__)
 
-OPEN = ("/_stcore/health", "/naysayer/metrics", "/naysayer/invited/")
+OPEN, INVITED = ("/_stcore/health", "/naysayer/metrics"), "/naysayer/invited/"
 OPEN_WITH_ACCOUNTS = (SIGN_IN, "/auth/login", "/oauth2callback")
 """What a stranger may ask for; the metrics and the invitations have checks of their own."""
 CORE, MEDIA, STREAM = "/_stcore/", "/media/", "/_stcore/stream"
@@ -71,7 +71,8 @@ class Door:
         if self.is_local:
             return LOCAL
         path = request.url.path
-        is_open = path.startswith(OPEN) or (self.settings.sign_in == "oidc" and path in OPEN_WITH_ACCOUNTS)
+        is_open = path in OPEN or (path.startswith(INVITED) and path.count("/") == INVITED.count("/"))
+        is_open = is_open or (self.settings.sign_in == "oidc" and path in OPEN_WITH_ACCOUNTS)
         if request.scope["type"] == "http" and is_open:
             return None
         return identify_sender(self.engine(), self.settings, request)

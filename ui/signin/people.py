@@ -59,12 +59,14 @@ def read_email(cookies: Mapping[str, str], settings: Settings) -> str:
     """The verified address in Streamlit's signed cookie; empty without one."""
     if settings.sign_in != "oidc" or "_streamlit_user" not in cookies:
         return ""
+    from streamlit.auth_util import get_cookie_with_chunks
     from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
 
-    signed = decode_signed_value(settings.secret, "_streamlit_user", cookies["_streamlit_user"])
-    if signed is None:
-        return ""
-    return verified_email(json.loads(signed))
+    def read(name: str) -> bytes | None:
+        return decode_signed_value(settings.secret, name, cookies[name]) if name in cookies else None
+
+    claims = get_cookie_with_chunks(read, "_streamlit_user")  # in several cookies where one would be too long
+    return verified_email(json.loads(claims)) if claims else ""
 
 
 def verified_email(claims: Mapping[str, object]) -> str:

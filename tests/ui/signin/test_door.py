@@ -25,7 +25,7 @@ from store.engine import reading
 from store.tables import PersonRole, Rater
 from tests.ui.conftest import Served
 from tests.ui.signin.conftest import OIDC, SECRET
-from ui.signin.door import OPEN, OPEN_WITH_ACCOUNTS, Door
+from ui.signin.door import INVITED, OPEN, OPEN_WITH_ACCOUNTS, Door
 from ui.signin.people import COOKIE
 from ui.web.limits import MAX_BODY_BYTES, MAX_CLIENTS, Pace
 
@@ -86,9 +86,10 @@ def test_a_stranger_is_refused_on_every_route(beyond, every_route):
         for method in methods:
             if method == "WEBSOCKET":
                 assert open_socket(beyond) in (401, 403), path
-            elif not path.startswith(OPEN):
+            elif path not in OPEN and not path.startswith(INVITED):
                 assert send(beyond, method, path)[0] in (401, 403), f"{method} {path}"
-    odd = ("//", "/%2e%2e/", "/_stcore/stream/", "/robots.txt", "/no/such")
+    odd = ("//", "/%2e%2e/", "/_stcore/stream/", "/robots.txt", "/no/such", "/naysayer/metricsx")
+    odd += ("/_stcore/health/../../", "/naysayer/invited/../../index.html")
     for path in ("/", "/rate", "/overview", "/static/index.html", *odd):
         assert send(beyond, "GET", path, {"accept": "text/html"})[0] == 401, path
 

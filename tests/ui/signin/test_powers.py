@@ -18,9 +18,22 @@ from feedback.rate.controls import make_control
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
-from store.engine import reading
+from store.engine import reading, writing
 from store.errors import NotAllowed, NotSignedIn
-from store.tables import Alias, AliasEvent, Control, PersonRole, PoolEvent, Rater, RaterEvent, Task, Verdict
+from store.tables import (
+    Alias,
+    AliasEvent,
+    Control,
+    PersonRole,
+    PoolEvent,
+    Rater,
+    RaterEvent,
+    Run,
+    RunStatus,
+    Task,
+    Verdict,
+    Vote,
+)
 from tests.ui.conftest import Served
 from tests.ui.signin.conftest import SECRET
 from ui.signin.people import COOKIE, MAY_OPEN, Viewer
@@ -229,6 +242,52 @@ def test_a_page_that_draws_itself_again_shows_nothing_new(rated, beyond: Served,
         page.get_by_text("waiting to be rated").wait_for()
     LOSSES[loss](rated)
     page.get_by_text(SAID[loss]).first.wait_for()
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", LOSSES)
+def test_an_open_dialog_stops_no_retrain_and_an_open_page_gives_no_file(
+    rated, beyond: Served, page, loss, hold_retrain_lock
+):
+    with writing(rated) as session:
+        session.add(Run(status=RunStatus.running, step=1, steps=9))
+    with hold_retrain_lock(rated):
+        token = invite(rated, "ann", days=1, secret=SECRET, role=PersonRole.admin)
+        page.goto(f"{beyond.url}/naysayer/invited/{token}")
+        page.goto(f"{beyond.url}/versions")
+        opened("Stop the retrain…", "Stop the retrain")(page)
+        LOSSES[loss](rated)
+        page.get_by_role("dialog").get_by_role("button", name="Stop the retrain").click()
+        page.get_by_text(SAID[loss]).first.wait_for()
+        with reading(rated) as session:
+            assert session.exec(select(Run.stop_reason)).one() is None
+        token = invite(rated, "ann", days=1, secret=SECRET, role=PersonRole.admin)
+        page.goto(f"{beyond.url}/naysayer/invited/{token}")
+        page.goto(f"{beyond.url}/versions")
+        page.get_by_role("tab", name="Files").click()
+        page.get_by_role("button", name="Model card").wait_for()
+        given: list[object] = []
+        page.on("download", lambda file: given.append(file))
+        LOSSES[loss](rated)
+        page.get_by_role("button", name="Model card").click()
+        page.get_by_text("Failed to generate file" if loss == "demoted" else SAID[loss]).first.wait_for()
+        assert given == []
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["?simple=1", "naysayer/plain"])
+def test_an_open_page_takes_no_vote_of_a_person_who_is_not_invited_any_more(rated, draw, beyond: Served, page, path):
+    draw(2, first_seed=90)
+    page.goto(f"{beyond.url}/naysayer/invited/{invite(rated, 'ann', days=1, secret=SECRET)}")
+    page.goto(f"{beyond.url}/{path}")
+    page.get_by_role("button", name="Reject").wait_for()
+    revoke_invitations(rated, "ann")
+    page.get_by_role("button", name="Reject").click()
+    page.get_by_text(SAID["revoked"]).first.wait_for()
+    with reading(rated) as session:
+        assert "ann" not in session.exec(select(Rater.name).join(Vote)).all()
 
 
 @pytest.mark.browser

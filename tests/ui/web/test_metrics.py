@@ -76,3 +76,22 @@ def test_the_metrics_are_for_this_machine_unless_opened(address, is_open, status
     answer = client.get("/naysayer/metrics")
     assert answer.status_code == status
     assert ("naysayer_votes" in answer.text) == (status == 200)
+
+
+@pytest.mark.parametrize(
+    "header", ["x-forwarded-for", "forwarded", "x-real-ip", "via", "x-forwarded-proto", "x-forwarded-host"]
+)
+def test_a_proxy_of_this_machine_gets_no_metrics_for_others(header, engine, settings, draw) -> None:
+    draw(1)
+    client = TestClient(Starlette(routes=metrics_routes(lambda: engine, settings)), client=("127.0.0.1", 1))
+    assert client.get("/naysayer/metrics", headers={header: "203.0.113.9"}).status_code == 403
+    assert client.get("/naysayer/metrics", headers={"sec-fetch-site": "cross-site"}).status_code == 403
+
+
+def test_behind_sign_in_the_metrics_are_closed_to_everybody_unless_opened(engine, settings, draw) -> None:
+    """A proxy of this machine that sends no header of its own looks like a program of this machine."""
+    draw(1)
+    for is_open, status in ((False, 403), (True, 200)):
+        public = settings.model_copy(update={"sign_in": "invitations", "metrics_open": is_open})
+        client = TestClient(Starlette(routes=metrics_routes(lambda: engine, public)), client=("127.0.0.1", 1))
+        assert client.get("/naysayer/metrics").status_code == status
