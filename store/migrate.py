@@ -38,6 +38,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 BEFORE_MIGRATION = "naysayer.before_migration"
 QUICK_CHECK_S = 2.0
 """Longest look at the pages of a database when it is opened; `naysayer doctor` looks at all of them."""
+STEPS_BETWEEN_LOOKS = 10_000
+"""Steps of SQLite's machine between two looks at the clock."""
 
 
 class Begun(NamedTuple):
@@ -241,7 +243,7 @@ def _look_over(engine: Engine) -> None:
     with engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert driver is not None
-        driver.set_progress_handler(lambda: time.monotonic() > until, 10_000)
+        driver.set_progress_handler(lambda: time.monotonic() > until, STEPS_BETWEEN_LOOKS)
         try:
             found = [row[0] for row in driver.execute("PRAGMA quick_check(1)")]
         except module.OperationalError as error:

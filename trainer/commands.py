@@ -43,6 +43,7 @@ def retrain(
     """When due, fit a negative LoRA on the pool and publish it; safe to call from cron every minute."""
     from feedback.settings_used import warning
     from feedback.webhook import announce
+    from store.errors import StoreError
     from store.layout import layout_of
     from store.migrate import open_store
     from trainer.retrain.processes import is_leader
@@ -62,8 +63,12 @@ def retrain(
 
     try:
         log_run(settings, lambda: retrain(settings, force=force), show)
-    finally:
+    except StoreError:
+        raise  # a store that cannot be used, or is gone, is not opened again
+    except Exception:
         announce(open_store(settings), settings)
+        raise
+    announce(open_store(settings), settings)
 
 
 @app.command()

@@ -3,10 +3,10 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from store.errors import Busy, Interrupted, NaysayerError
-from store.files import make_folder
 from store.settings import Settings
 from store.tables import utc_now
 from trainer.retrain.retrain import RetrainResult
@@ -45,7 +45,6 @@ def _write(settings: Settings, word: str, sentence: str, version: int | None, be
         }
     )
     if word not in ("not due", "busy"):  # cron asks every minute
-        make_folder(settings.data_dir)
-        with (settings.data_dir / LOG).open("a", encoding="utf-8") as file:
+        with suppress(OSError), (settings.data_dir / LOG).open("a", encoding="utf-8") as file:  # never hides an error
             file.write(line + "\n")
     return line

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from store.errors import Busy, NonFiniteLoss
+from store.errors import Busy, MovedStore, NonFiniteLoss
 from trainer.retrain.retrain import RetrainResult
 from trainer.retrain.runlog import LOG, Report, log_run
 
@@ -16,6 +16,7 @@ def test_each_run_that_did_something_leaves_one_json_line(settings) -> None:
     def is_busy() -> RetrainResult:
         raise Busy("another runs")
 
+    settings.data_dir.mkdir()
     log_run(settings, lambda: RetrainResult("not due: 1 of 2"), told.append)
     log_run(settings, lambda: RetrainResult("published v1", 1), told.append)
     with pytest.raises(NonFiniteLoss):
@@ -26,3 +27,12 @@ def test_each_run_that_did_something_leaves_one_json_line(settings) -> None:
     assert [(line["outcome"], line["version"]) for line in lines] == [("published", 1), ("failed", None)]
     assert [json.loads(one.line)["outcome"] for one in told] == ["not due", "published", "failed", "busy"]
     assert [one.sentence for one in told] == ["not due: 1 of 2", "published v1", "", ""]
+
+
+def test_a_data_folder_that_is_gone_is_not_made_again(settings):
+    def fails() -> RetrainResult:
+        raise MovedStore(settings.data_dir)
+
+    with pytest.raises(MovedStore):
+        log_run(settings, fails, lambda report: None)
+    assert not settings.data_dir.exists()
