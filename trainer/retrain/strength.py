@@ -86,14 +86,25 @@ def choose_strength(training: Training, judged: dict[float, tuple[int, int]]) ->
         looks = looks_of(base, jobs, settings, strength)
         ratios = {name: (a + TINY) / (b + TINY) for name, a, b in zip(Looks._fields, looks, plain, strict=True)}
         w = steer_drawing(base.plain, Recipe.asked(settings, strength)).guidance_scale
-        pushed = strength * share * (1 if settings.rule == "same-prompt" else w - 1)
-        point = {"strength": strength, "pictures": len(jobs), "guidance_scale": w, "push": pushed / w} | ratios
+        push = push_of(settings.rule, strength, share, w)
+        point = {"strength": strength, "pictures": len(jobs), "guidance_scale": w, "push": push} | ratios
         curve.append(point | _votes_on(judged, strength) | {"passes": float(passes(point, judged))})
         if settings.strength is None and not curve[-1]["passes"]:
             break  # the guards only worsen from here on
     base.pipe.unet.enable_adapters()
     allowed = [point["strength"] for point in curve if point["passes"]]
     return Choice(max(allowed, default=min(wanted)), curve)
+
+
+def push_of(rule: str, strength: float, share: float, guidance_scale: float) -> float:
+    """The push away from the rejects, relative to the pull towards the prompt; `share` is that of `guidance_share`.
+
+    In null + w (cond - null) the null row, which the adapter changes, has the weight w - 1.
+
+    >>> push_of("same-prompt", 2.0, 0.5, 4.0), push_of("negative-half", 2.0, 0.5, 4.0)
+    (0.25, 0.75)
+    """
+    return strength * share * (1 if rule == "same-prompt" else guidance_scale - 1) / guidance_scale
 
 
 def passes(point: dict[str, float], judged: dict[float, tuple[int, int]]) -> bool:

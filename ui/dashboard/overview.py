@@ -8,7 +8,8 @@ import streamlit as st
 from markupsafe import Markup
 from sqlalchemy import Engine
 
-from feedback.figures.summary import Standing, VersionRow, standing, unlike_rates, version_rows
+from feedback.figures.comparable import unlike_rates
+from feedback.figures.summary import Standing, VersionRow, standing, version_rows
 from feedback.figures.trend import days, growth
 from feedback.policy import rejects_needed
 from feedback.pool.damage import damage_words, damaged_pictures

@@ -77,3 +77,17 @@ def test_a_base_that_is_hardly_right_is_not_floored():
 def test_keeps_weigh_as_much_as_rejects_under_anchored_unless_told_otherwise():
     far = BASE + 3
     torch.testing.assert_close(anchored_errors(far, BASE, BASE, KEEP), anchored_errors(far, BASE, BASE, REJECT))
+
+
+def test_nft_divides_by_no_less_than_the_floor():
+    expected = sft_errors(PRED, BASE) / LEAST_BASE_ERROR
+    torch.testing.assert_close(nft_errors(PRED, BASE, BASE, REJECT), expected)
+    nearly = BASE + (LEAST_BASE_ERROR * 4) ** 0.5
+    torch.testing.assert_close(nft_errors(nearly, BASE, nearly, KEEP, beta=0.0), torch.ones(6), rtol=1e-3, atol=0)
+
+
+def test_the_anchor_weighs_only_the_keeps():
+    mixed = torch.tensor([True, False] * 3)
+    errors = anchored_errors(PRED, BASE, TARGET, mixed, anchor=0.25)
+    torch.testing.assert_close(errors[mixed], sft_errors(PRED, TARGET)[mixed])
+    torch.testing.assert_close(errors[~mixed], 0.25 * sft_errors(PRED, BASE)[~mixed])
