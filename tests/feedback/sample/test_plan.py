@@ -9,6 +9,7 @@ from sqlmodel import select
 
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
+from feedback.rate.votes import Press, record_votes
 from feedback.sample.evaluation import new_set
 from feedback.sample.plan import (
     CLAIM_S,
@@ -19,6 +20,7 @@ from feedback.sample.plan import (
     claim_key,
     claim_work,
     drop_claims,
+    drop_work,
     keep_claims,
     next_work,
     record_images,
@@ -27,7 +29,7 @@ from feedback.sample.plan import (
 from feedback.sample.prompts import add_prompts
 from feedback.versions import begin, promote
 from store.engine import reading, writing
-from store.tables import Claim, Image, Origin, Prompt, utc_now
+from store.tables import Claim, Image, Origin, Prompt, Verdict, utc_now
 
 DRAWING = Drawing("plain", 0.0, 3.0, 10, 64, 64)
 
@@ -341,3 +343,89 @@ def test_evaluation_sets_of_more_prompts_than_a_statement_takes_values_are_drawn
     many_prompts(engine, 40_000)
     new_set(engine, "large", 40_000)
     assert len(claim(engine, "ann", batch=8, target=0)) == 8
+
+
+def test_a_claim_says_whose_it_is_what_it_is_and_when_it_ends(ready: Engine) -> None:
+    now = utc_now()
+    works = claim(ready, "ann", now=now)
+    assert {(row.worker, row.version, row.origin, row.step, row.steps) for row in claims(ready)} == {
+        ("ann", works[0].version, Origin.sampled, 0, 0)
+    }
+    assert {row.expires_at for row in claims(ready)} == {now + timedelta(seconds=CLAIM_S)}
+    assert {row.key for row in claims(ready)} == {claim_key(work) for work in works}
+
+
+def test_a_worker_renews_and_gives_back_only_its_own(ready: Engine) -> None:
+    claim(ready, "ann", batch=2)
+    anns = {row.key for row in claims(ready)}
+    works = claim(ready, "bob", batch=2)
+    keep_claims(ready, "ann", 3, 20)
+    assert {(row.worker, row.step, row.steps) for row in claims(ready)} == {("ann", 3, 20), ("bob", 0, 0)}
+    drop_work(ready, works[:1])
+    assert {row.key for row in claims(ready)} == anns | {claim_key(work) for work in works[1:]}
+    drop_claims(ready, "bob")
+    assert {row.worker for row in claims(ready)} == {"ann"}
+
+
+def test_what_was_drawn_is_claimed_no_more_and_the_rest_still_is(ready: Engine) -> None:
+    works = claim(ready, "ann", batch=24, target=24)
+    draw(ready, works[:1])
+    assert {row.key for row in claims(ready)} == {claim_key(work) for work in works[1:]}
+
+
+def test_a_claim_ends_at_its_very_moment(ready: Engine) -> None:
+    now = utc_now()
+    held = claim(ready, "ann", now=now)
+    end = now + timedelta(seconds=CLAIM_S)
+    assert set(held).isdisjoint(claim(ready, "bob", now=end - timedelta(seconds=1)))
+    drop_claims(ready, "bob")
+    assert claim(ready, "bob", now=end)[0] == held[0]
+
+
+def test_a_recorded_picture_says_how_it_was_drawn(ready: Engine) -> None:
+    [work] = plan(ready, batch=1)
+    drawing = Drawing("same-prompt", 2.0, 3.5, 11, 96, 64, "blurred")
+    assert record_images(ready, [(work, "a" * 64, "b" * 64)], drawing) == 1
+    [row] = images(ready, Origin.sampled)
+    assert (row.sha256, row.latent_sha256, row.work_key) == ("a" * 64, "b" * 64, work_key(work, drawing))
+    assert (row.prompt_id, row.seed, row.version, row.is_queued) == (work.prompt_id, work.seed, work.version, True)
+    assert (row.rule, row.strength, row.guidance_scale, row.num_inference_steps) == ("same-prompt", 2.0, 3.5, 11)
+    assert (row.width, row.height, row.negative_prompt) == (96, 64, "blurred")
+
+
+def test_pictures_that_wait_for_a_comparison_fill_the_queue_and_judged_ones_do_not(ready: Engine) -> None:
+    draw(ready, plan(ready, batch=4, target=4, base_slice=0))
+    draw_grid(ready)
+    assert len(plan(ready, target=8, base_slice=0)) == 4
+    with writing(ready) as session:
+        pair = session.exec(select(Image).where(Image.origin == Origin.evaluation)).first()
+        pair.is_queued = True
+    assert len(plan(ready, target=8, base_slice=0)) == 3
+    [shown] = next_images(ready, "ann", Terms(9, 600), count=1)
+    assert len(plan(ready, target=8, base_slice=0)) == 4
+    record_votes(ready, "ann", [Press("r", shown.image_id, Verdict.keep)], Terms(9, 600))
+    later = utc_now() + timedelta(days=1)
+    assert len(next_work(ready, Wanted(8, 8, 0.0, 0), later)) == 4
+
+
+def test_older_versions_draw_only_the_first_pairs_and_newer_ones_come_first(
+    ready: Engine, publish_version: Callable
+) -> None:
+    publish_version(ready, 2)
+    publish_version(ready, 3)
+    promote(ready, 2)
+    order: list[int] = []
+    while works := plan(ready, target=0, batch=5, pairs=20):
+        order += [work.version for work in works]
+        draw(ready, works)
+    assert list(dict.fromkeys(order)) == [3, 2, 1, 0]
+    assert {version: order.count(version) for version in (3, 2, 1, 0)} == {3: 20, 2: 20, 1: 12, 0: 20}
+
+
+def test_seeds_and_prompts_are_those_of_earlier_programs(engine: Engine) -> None:
+    add_prompts(engine, ["a red star", "a blue hand", "a green word"])
+    begin(engine, "builtin", "0" * 64)
+    assert [(work.prompt_id, work.seed) for work in plan(engine, batch=4, base_slice=1.0)] == KNOWN_WORK
+
+
+KNOWN_WORK = [(2, 1101529512), (3, 190021244), (1, 1399808083), (1, 1165159815)]
