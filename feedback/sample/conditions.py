@@ -1,13 +1,17 @@
 """All that decides a picture besides prompt, seed and version: only pictures drawn alike in it are compared."""
 
 import json
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Self
 
 from sqlmodel import Session, col, select
 
-from store.tables import DrawnUnder
+from store.tables import DrawnUnder, Image, Origin
+
+Key = tuple[int, int]
+"""Prompt id and seed of an evaluation picture."""
 
 
 @dataclass(frozen=True)
@@ -95,3 +99,25 @@ def load_conditions(session: Session) -> dict[int | None, Conditions]:
 def any_alike(conditions: Conditions, others: Iterable[Conditions]) -> bool:
     """Whether some of the others may be compared with these."""
     return any(is_alike(conditions, other) for other in others)
+
+
+def drawn_under(session: Session, version: int) -> dict[Key, list[Conditions]]:
+    """The evaluation pairs that a version has drawn, and under which conditions."""
+    known, found = load_conditions(session), defaultdict(list)
+    columns = select(Image.prompt_id, Image.seed, Image.conditions_id)
+    for prompt_id, seed, under in session.exec(
+        columns.where(Image.version == version, Image.origin == Origin.evaluation)
+    ):
+        found[prompt_id, seed].append(known[under])
+    return found
+
+
+def must_draw(
+    key: Key, own: Mapping[Key, list[Conditions]], others: Sequence[Mapping[Key, list[Conditions]]], now: Conditions
+) -> bool:
+    """Whether a version must draw a pair: it never did, or it and another it is compared with drew it differently."""
+    if key not in own:
+        return True
+    if any_alike(now, own[key]):
+        return False
+    return any(key in other and not any(any_alike(one, other[key]) for one in own[key]) for other in others)

@@ -1,26 +1,20 @@
 """What the sampler should draw next, and the record of what it drew."""
 
 import random
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import count, islice, takewhile
 
-from sqlalchemy import Engine, delete, func, update
+from sqlalchemy import Engine, delete, func
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from feedback.pool.damage import is_sound
 from feedback.reservations import CLAIM_S, latest_end, still_lasts
-from feedback.sample.conditions import UNKNOWN, Conditions, any_alike, conditions_id, load_conditions
-from feedback.sample.evaluation import (
-    FIRST_EVALUATION_SEED,
-    active_pairs,
-    ensure_default,
-    is_held_out,
-)
+from feedback.sample.conditions import UNKNOWN, Conditions, conditions_id, drawn_under, must_draw
+from feedback.sample.evaluation import FIRST_EVALUATION_SEED, active_pairs, ensure_default, is_held_out
 from feedback.sample.job import Job
 from feedback.sample.release import nobody_judged, room_to_compare
 from feedback.versions import PLAIN, usable_aliases
@@ -28,8 +22,6 @@ from store.engine import reading, writing
 from store.files import sha256_of
 from store.tables import Claim, EvaluationPair, Image, Lease, Origin, Prompt, Version, utc_now
 
-Key = tuple[int, int]
-"""Prompt id and seed."""
 RECENT = 1000  # images among which a plan looks for pictures that were drawn out of turn
 GRID = 12  # pairs that every version draws, for the eye; those that are compared by votes draw the whole set
 
@@ -127,20 +119,6 @@ def _still_free(session: Session, works: Sequence[Work], newest: int) -> list[Wo
         for work, key in zip(works, keys, strict=True)
         if key not in held and (work.prompt_id, work.seed, work.version, work.origin) not in drawn
     ]
-
-
-def keep_claims(engine: Engine, worker: str, step: int, steps: int) -> None:
-    """Renews what `worker` holds, and tells how far its drawing is."""
-    until = utc_now() + timedelta(seconds=CLAIM_S)
-    with writing(engine, is_durable=False) as session:
-        mine = update(Claim).where(col(Claim.worker) == worker)
-        session.exec(mine.values(step=step, steps=steps, expires_at=until))
-
-
-def drop_claims(engine: Engine, worker: str) -> None:
-    """Gives back what `worker` holds and has not drawn."""
-    with writing(engine) as session:
-        session.exec(delete(Claim).where(col(Claim.worker) == worker))
 
 
 def drop_work(engine: Engine, works: Sequence[Work]) -> None:
@@ -299,37 +277,15 @@ def _lacking(
         return []
     texts = {prompt.id: prompt for prompt in session.exec(_prompts_of(pairs))}
     numbers = {number for version, beside in versions for number in (version, *beside)}
-    drawn = {number: _drawn_under(session, number) for number in numbers}
+    drawn = {number: drawn_under(session, number) for number in numbers}
     lacking = [
         _work(texts[pair.prompt_id], pair.seed, version, Origin.evaluation)
         for version, beside in versions
         for pair in pairs
-        if _is_lacking((pair.prompt_id, pair.seed), drawn[version], [drawn[one] for one in beside], wanted.conditions)
+        if must_draw((pair.prompt_id, pair.seed), drawn[version], [drawn[one] for one in beside], wanted.conditions)
     ]
     free = [work for work in lacking if claim_key(work) not in taken]
     return sorted(free, key=lambda work: sha256_of(f"{shuffle} {work.version} {work.seed} {work.prompt_id}".encode()))
-
-
-def _drawn_under(session: Session, version: int) -> dict[Key, list[Conditions]]:
-    """The evaluation pairs that a version has drawn, and under which conditions."""
-    known, found = load_conditions(session), defaultdict(list)
-    columns = select(Image.prompt_id, Image.seed, Image.conditions_id)
-    for prompt_id, seed, under in session.exec(
-        columns.where(Image.version == version, Image.origin == Origin.evaluation)
-    ):
-        found[prompt_id, seed].append(known[under])
-    return found
-
-
-def _is_lacking(
-    key: Key, own: Mapping[Key, list[Conditions]], others: Sequence[Mapping[Key, list[Conditions]]], now: Conditions
-) -> bool:
-    """Whether a version must draw a pair: it never did, or it and another it is compared with drew it differently."""
-    if key not in own:
-        return True
-    if any_alike(now, own[key]):
-        return False
-    return any(key in other and not any(any_alike(one, other[key]) for one in own[key]) for other in others)
 
 
 def _prompts_of(pairs: Sequence[EvaluationPair]) -> SelectOfScalar[Prompt]:

@@ -10,6 +10,7 @@ from sqlmodel import select
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
+from feedback.reservations import drop_claims, keep_claims
 from feedback.sample.evaluation import new_set
 from feedback.sample.plan import (
     CLAIM_S,
@@ -19,9 +20,7 @@ from feedback.sample.plan import (
     Work,
     claim_key,
     claim_work,
-    drop_claims,
     drop_work,
-    keep_claims,
     next_work,
     record_images,
     work_key,
