@@ -140,16 +140,16 @@ def rater(tmp_path_factory: pytest.TempPathFactory, publish_version: Callable) -
     engine = open_store(settings)
     draw = partial(put_pictures, settings, engine)
     publish_version(engine, 1)
-    draw(140)
-    draw(140, version=1, first_seed=140)
+    draw(110)
+    draw(110, version=1, first_seed=110)
     draw(32, first_seed=2**31, origin=Origin.evaluation)
     with writing(engine) as session:
         for image in session.exec(select(Image).where(Image.origin == Origin.evaluation)):
             image.is_queued, image.overlap = True, 3
             session.add(image)
-    for row in range(1, 61):
-        make_control(engine, row, Verdict.reject if row % 2 else Verdict.keep, by="root")
-    wanted = settings.model_copy(update={"control_share": 0.2, "repeat_share": 0.25})
+    for row in range(1, 221, 4):
+        make_control(engine, row, Verdict.reject if row % 8 == 1 else Verdict.keep, by="root")
+    wanted = settings.model_copy(update={"control_share": 0.3, "repeat_share": 0.3})
     client = TestClient(Starlette(routes=routes(lambda: engine, wanted)), base_url="http://127.0.0.1:8501")
     rater = Rater(client, engine)
     rater.rate()
