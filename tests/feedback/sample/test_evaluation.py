@@ -13,8 +13,10 @@ from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.retrain.manifest import freeze
 from feedback.sample.evaluation import (
+    FIRST_EVALUATION_SEED,
     ensure_default,
     import_set,
+    is_held_out,
     list_sets,
     load_held_out_hashes,
     new_set,
@@ -26,7 +28,18 @@ from feedback.sample.prompts import add_prompts
 from feedback.versions import begin
 from store.engine import reading, writing
 from store.errors import BadRequest, TooFewRejects
-from store.tables import EvaluationPair, EvaluationSet, Image, Lease, Manifest, ManifestItem, Prompt, Verdict, Vote
+from store.tables import (
+    EvaluationPair,
+    EvaluationSet,
+    Image,
+    Lease,
+    Manifest,
+    ManifestItem,
+    Origin,
+    Prompt,
+    Verdict,
+    Vote,
+)
 
 DRAWING = Drawing("plain", 0.0, 3.0, 10, 64, 64)
 TEXTS = ["a red star", "a blue hand", "a green word"]
@@ -193,3 +206,80 @@ def test_the_name_of_a_set_is_text(name: str, engine: Engine) -> None:
     with pytest.raises(BadRequest, match="the set's name"):
         import_set(engine, name, [Job("a", 1)])
     assert list_sets(engine) == []
+
+
+def seeds_of(engine: Engine, number: int) -> list[tuple[str, int]]:
+    with reading(engine) as session:
+        rows = select(Prompt.text, EvaluationPair.seed).join(Prompt, Prompt.id == EvaluationPair.prompt_id)
+        return [
+            tuple(row)
+            for row in session.exec(rows.where(EvaluationPair.set_id == number).order_by(EvaluationPair.ordinal))
+        ]
+
+
+@pytest.mark.parametrize("pairs", [0, -1, 100_001])
+def test_a_set_of_no_pairs_or_too_many_is_refused(pairs: int, engine: Engine) -> None:
+    add_prompts(engine, TEXTS)
+    with pytest.raises(BadRequest, match=f"1 to 100,000 pairs; {pairs} were asked for"):
+        new_set(engine, "one", pairs)
+    assert list_sets(engine) == []
+
+
+def test_without_a_prompt_there_is_no_set(engine: Engine) -> None:
+    with pytest.raises(BadRequest, match="prompt list is empty"):
+        new_set(engine, "one", 5)
+
+
+def test_a_fresh_set_goes_through_the_prompts_in_turn_with_unused_seeds(any_engine: Engine, fill: Callable) -> None:
+    add_prompts(any_engine, TEXTS)
+    row = new_set(any_engine, "  one  two ", 5)
+    assert (row.name, row.pairs, row.prompts, row.is_active) == ("one two", 5, 3, True)
+    first = seeds_of(any_engine, 1)
+    assert [text for text, _ in first[:3]] == [text for text, _ in first[3:]] + [first[2][0]]
+    assert [seed for _, seed in first] == list(range(FIRST_EVALUATION_SEED, FIRST_EVALUATION_SEED + 5))
+    [image] = fill(any_engine, images=1, origin=Origin.evaluation)
+    with writing(any_engine) as session:
+        session.get_one(Image, image).seed = FIRST_EVALUATION_SEED + 6
+    new_set(any_engine, "", 3)
+    assert [seed - FIRST_EVALUATION_SEED for _, seed in seeds_of(any_engine, 2)] == [5, 7, 8]
+    assert [(row.number, row.name, row.is_active) for row in list_sets(any_engine)] == [
+        (2, "default", True),
+        (1, "one two", False),
+    ]
+    assert len(list_sets(any_engine)[0].sha256) == 64
+
+
+def test_pairs_drawn_before_there_were_sets_begin_the_default(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine, images=3, origin=Origin.evaluation)
+    with writing(any_engine) as session:
+        for number, seed in ((1, 30), (2, 10), (3, 20)):
+            session.get_one(Image, number).seed = seed
+        texts = {image.seed: session.get_one(Prompt, image.prompt_id).text for image in session.exec(select(Image))}
+    ensure_default(any_engine, 5)
+    pairs = seeds_of(any_engine, 1)
+    assert pairs[:3] == [(texts[seed], seed) for seed in (10, 20, 30)]
+    assert [seed for _, seed in pairs[3:]] == [FIRST_EVALUATION_SEED, FIRST_EVALUATION_SEED + 1]
+
+
+def test_no_default_is_made_of_no_pairs_or_beside_an_imported_set(any_engine: Engine) -> None:
+    add_prompts(any_engine, TEXTS)
+    ensure_default(any_engine, 0)
+    assert list_sets(any_engine) == []
+    import_set(any_engine, "mine", [Job("a red star", 3)])
+    ensure_default(any_engine, 12)
+    assert [row.name for row in list_sets(any_engine)] == ["mine"]
+
+
+def test_a_pair_is_held_out_by_prompt_and_seed_together(any_engine: Engine) -> None:
+    import_set(any_engine, "mine", [Job("a red star", 3)])
+    with reading(any_engine) as session:
+        assert is_held_out(session, "a red star", 3)
+        assert not is_held_out(session, "a red star", 4)
+        assert not is_held_out(session, "a blue hand", 3)
+
+
+def test_a_long_name_is_cut_and_the_prompts_know_their_set(engine: Engine) -> None:
+    assert import_set(engine, "x" * 90, [Job("a red star", 3)]).name == "x" * 80
+    with reading(engine) as session:
+        prompt = session.exec(select(Prompt)).one()
+    assert (prompt.source, prompt.is_active) == (f"evaluation set {'x' * 80}", False)
