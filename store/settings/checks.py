@@ -20,6 +20,7 @@ ADDRESS_ON_HUB = re.compile(
     r"(?:/(?:tree|resolve|blob)/([^/?#]+)(/[^?#]+)?)?/?(?:[?#].*)?"
 )
 ID_AND_REVISION = re.compile(r"([\w.-]+/[\w.-]+)[@:]([\w./-]+)")
+HOST = re.compile(r"[a-z0-9_]([\w-]*\w)?(\.\w([\w-]*\w)?)*\.?")
 POSTGRES = ("postgresql", "postgresql+psycopg")
 
 
@@ -120,7 +121,7 @@ def check_public_url(url: str) -> str:
     if host is None:
         raise ValueError("it is no web address; write https:// and the host, e.g. https://rate.example.org")
     parts = urlsplit(url)
-    if parts.path.strip("/") or parts.query or parts.fragment:
+    if parts.path.strip("/") or "?" in url or "#" in url:
         raise ValueError(
             "it has a path, and the pages are only served at the top of a host; give them a host name or port of their "
             "own, e.g. https://rate.example.org"
@@ -165,10 +166,11 @@ def _host_of(url: str) -> str | None:
     """The host of a web address; None when there is none, or its port is no port."""
     try:
         parts = urlsplit(url)
-        is_sound = parts.scheme in ("http", "https") and parts.port != 0 and not re.search(r"\s", url)
+        is_sound = parts.scheme in ("http", "https") and parts.port != 0 and not re.search(r"[\s\\]", url)
     except ValueError:
         return None
-    return parts.hostname if is_sound else None
+    host = host_name(parts.hostname or "")
+    return host if is_sound and (":" in host or HOST.fullmatch(host)) else None
 
 
 def without_password(url: str) -> str:

@@ -18,6 +18,7 @@ from store.settings.sources import NOT_KEPT, SECRETS, SETTINGS_FILE, is_secret, 
 
 READ_ELSEWHERE = {"NAYSAYER_REALDATA", "NAYSAYER_CHROMIUM", "NAYSAYER_TEST_POSTGRES_URL"}
 """Names that only tests read: where real files, a browser and a PostgreSQL server are."""
+OURS = PREFIX.rstrip("_")
 ALIKE = 0.8
 """How like ours the beginning of a name must be to be taken for a misspelt one."""
 
@@ -237,15 +238,16 @@ def _reason(fault: Mapping[str, Any], place_of: Callable[[str], str] | None = No
 def _refuse_unknown(names: Iterable[str], place: str) -> None:
     for name in names:
         prefix, _, rest = name.upper().partition("_")
-        is_ours = name.upper().startswith(PREFIX) and name not in READ_ELSEWHERE
-        is_alike = rest.lower() in Settings.model_fields and _is_like_ours(prefix)
-        if is_alike or (is_ours and rest.lower() not in Settings.model_fields):
-            raise BadRequest(f"{name} in {place} is not a setting{_nearest(rest)}; see docs/reference/settings.md")
+        is_setting = rest.lower() in Settings.model_fields
+        is_ours = prefix == OURS and (is_setting or name in READ_ELSEWHERE)
+        if not is_ours and (prefix.startswith(OURS) or (is_setting and _is_like_ours(prefix))):
+            raise BadRequest(
+                f"{name} in {place} is not a setting{_nearest(rest or name.upper().removeprefix(OURS))}; see docs/reference/settings.md"
+            )
 
 
 def _is_like_ours(prefix: str) -> bool:
-    ours = PREFIX.rstrip("_")
-    return prefix != ours and difflib.SequenceMatcher(None, prefix, ours).ratio() >= ALIKE
+    return difflib.SequenceMatcher(None, prefix, OURS).ratio() >= ALIKE
 
 
 def _nearest(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import difflib
 import io
+import logging
 import shlex
 from collections.abc import Collection
 from pathlib import Path
@@ -14,6 +15,7 @@ from store.errors import BadRequest
 from store.files import expand_home, read_toml
 from store.settings.checks import without_password
 
+logging.getLogger("dotenv.main").setLevel(logging.ERROR)  # lines of other programs may be what they like
 SETTINGS_FILE = "naysayer.toml"
 SECRETS = ("secret", "oidc_client_secret", "webhook_secret")
 """Never shown."""

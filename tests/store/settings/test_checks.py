@@ -131,6 +131,12 @@ def test_a_local_file_may_have_an_at_sign(tmp_path):
         "http://0.0.0.0:8501",
         "https://a example",
         "https://[::1",
+        "https://a..b",
+        "https://-",
+        "https://a.example?",
+        "https://a.example/#",
+        "https://a.example\\x",
+        "javascript:alert(1)",
     ],
 )
 def test_a_public_address_that_cannot_work_is_refused(url):

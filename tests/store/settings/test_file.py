@@ -92,9 +92,10 @@ def test_names_that_only_tests_read_are_allowed(shell, name):
     assert read_settings().overlap == 1
 
 
-def test_foreign_lines_of_dotenv_are_ignored(tmp_path):
-    (tmp_path / ".env").write_text("POSTGRES_PASSWORD=hunter2\nNAYSAYER_OVERLAP=2\n")
+def test_foreign_lines_of_dotenv_are_ignored(tmp_path, capfd, caplog):
+    (tmp_path / ".env").write_text("POSTGRES_PASSWORD=hunter2\nfoo bar\nNAYSAYER_OVERLAP=2\n")
     assert read_settings().overlap == 2
+    assert capfd.readouterr().err == "" == caplog.text
 
 
 def test_no_message_shows_the_value_of_a_secret(shell):
@@ -200,7 +201,10 @@ def test_the_built_in_model_is_meant_even_beside_a_folder_of_that_name(tmp_path)
     assert read_settings().is_builtin
 
 
-@pytest.mark.parametrize("name", ["NAYSAYR_PORT", "NAYSAYERS_PORT", "NASAYER_PORT", "naysayer_prt", "NAYSAYER_"])
+@pytest.mark.parametrize(
+    "name",
+    ["NAYSAYR_PORT", "NAYSAYERS_PORT", "NASAYER_PORT", "NAYSAYERPORT", "NAYSAYER__PORT", "naysayer_prt", "NAYSAYER_"],
+)
 def test_a_misspelt_name_is_refused_with_the_nearest_name(shell, name):
     shell.setenv(name, "1")
     with pytest.raises(BadRequest, match=f"{name} in the environment is not a setting"):
