@@ -241,9 +241,8 @@ def _refuse_unknown(names: Iterable[str], place: str) -> None:
         is_setting = rest.lower() in Settings.model_fields
         is_ours = prefix == OURS and (is_setting or name in READ_ELSEWHERE)
         if not is_ours and (prefix.startswith(OURS) or (is_setting and _is_like_ours(prefix))):
-            raise BadRequest(
-                f"{name} in {place} is not a setting{_nearest(rest or name.upper().removeprefix(OURS))}; see docs/reference/settings.md"
-            )
+            meant = _nearest(rest or name.upper().removeprefix(OURS))
+            raise BadRequest(f"{name} in {place} is not a setting{meant}; see docs/reference/settings.md")
 
 
 def _is_like_ours(prefix: str) -> bool:
