@@ -195,4 +195,6 @@ def _draw_once(base: Any) -> Finding:
     drawing = replace(base.plain, num_inference_steps=steps)
     [picture] = decode_latents(base, sample_latents(base, [Job("a photo of a cat", 0)], drawing))
     refined = ", the last steps by the refiner" if base.refiner else ""
-    return Finding(True, f"it draws a picture of {picture.width}x{picture.height} px ({steps} steps{refined})")
+    return Finding(
+        True, f"it draws a picture of {picture.width}x{picture.height} px ({steps} steps{refined}; {base.prediction})"
+    )

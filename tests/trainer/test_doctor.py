@@ -42,7 +42,7 @@ def test_a_sound_store_has_no_problem(store, settings):
     assert Finding(True, "the newest 6 pictures are unchanged since they were stored") in findings
     assert any("the model builtin loads on" in finding.sentence for finding in findings)
     assert any("epsilon prediction, leading timesteps" in finding.sentence for finding in findings)
-    assert Finding(True, "it draws a picture of 64x64 px (2 steps)") in findings
+    assert Finding(True, "it draws a picture of 64x64 px (2 steps; epsilon prediction, leading timesteps)") in findings
 
 
 def test_pictures_that_were_set_aside_are_named_until_their_files_are_mended(store, settings):
