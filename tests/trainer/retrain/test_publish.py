@@ -1,25 +1,29 @@
+import json
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
 from sqlalchemy import Engine, event
+from sqlmodel import select
 
 from feedback.retrain.manifest import FrozenManifest
 from feedback.versions import begin, get_version
 from store.engine import reading, writing
-from store.errors import BadExport
+from store.errors import BadExport, RetrainError
 from store.files import sha256_of
 from store.layout import layout_of
 from store.migrate import open_store
 from store.safety.identity import MARK
 from store.settings import Settings
-from store.tables import Run, RunStatus, Version
+from store.tables import Action, AliasEvent, Manifest, Run, RunStatus, Version, utc_now
 from tests.trainer.conftest import quick_settings
 from trainer.fit.fit import Fitted
 from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE
-from trainer.lora.tensors import trained_tensors, weights_of
+from trainer.lora.tensors import add_fresh, trained_tensors, weights_of
+from trainer.retrain.provenance import code_commit, libraries, recorded_settings
 from trainer.retrain.publish import Candidate, Made, publish_candidate, publish_version, remove_leftovers
 from trainer.retrain.strength import Choice
 
@@ -175,3 +179,48 @@ def test_a_bad_export_is_not_published(factor, taught, engine, settings):
     with reading(engine) as session:
         assert session.get_one(Run, run.id).status is RunStatus.running
         assert session.get(Version, 1) is None
+
+
+def test_a_version_and_its_files_say_what_they_come_from(own_base, engine, settings):
+    for parameter in add_fresh(own_base.pipe.unet, 4, "all", seed=0):
+        parameter.data.add_(0.01).copy_(parameter.data.half())
+    weights = weights_of(trained_tensors(own_base.pipe.unet))
+    manifest = FrozenManifest(own_base.sha256, ())
+    with writing(engine) as session:
+        session.add(Manifest(id=manifest.id, body=manifest.body))
+        run = session.merge(Run(status=RunStatus.running))
+    curve = [{"strength": 2.0, "passes": 1.0}]
+    made = Made(own_base, Fitted(weights, [{"step": 1, "loss": 0.5}]), Choice(2.0, curve), manifest, settings, run)
+    before = utc_now()
+    version = publish_version(engine, layout_of(settings), made)
+    assert (version.number, version.parent, version.manifest_id, version.run_id) == (1, 0, manifest.id, run.id)
+    assert (version.base_model, version.base_sha256) == (own_base.name, own_base.sha256)
+    assert (version.rule, version.strength, version.strength_curve) == (settings.rule, 2.0, curve)
+    assert version.curve == [{"step": 1, "loss": 0.5}]
+    assert version.settings.items() >= recorded_settings(settings).items()
+    assert 0 <= version.train_seconds < 300
+    folder = layout_of(settings).version_folder(version.sha256)
+    assert (folder / "manifest.json").read_text() == manifest.body
+    for name, column in ((DIFFUSERS_FILE, version.sha256), (KOHYA_FILE, version.kohya_sha256)):
+        assert sha256_of((folder / name).read_bytes()) == column
+        with safe_open(folder / name, "pt") as file:
+            header = file.metadata()
+        assert header["naysayer.manifest"] == manifest.id
+        assert (header["naysayer.base"], header["naysayer.base_sha256"]) == (own_base.name, own_base.sha256)
+        assert json.loads(header["naysayer.settings"])["lora_rank"] == settings.lora_rank
+        assert header["naysayer.strength"] == "2"
+        assert json.loads(header["naysayer.libraries"]) == libraries() == version.libraries
+        assert header["naysayer.commit"] == code_commit() == version.code_commit
+    assert header["ss_seed"] == str(settings.seed)
+    assert header["ss_max_train_steps"] == str(settings.train_steps)
+    assert header["ss_learning_rate"] == str(settings.learning_rate)
+    assert header["ss_batch_size_per_device"] == str(settings.train_batch)
+    assert header["ss_num_train_images"] == "0"
+    with reading(engine) as session:
+        done = session.get_one(Run, run.id)
+        newest = session.exec(select(AliasEvent).order_by(AliasEvent.id.desc())).first()
+    assert (done.status, done.version, done.message) == (RunStatus.done, 1, "published v1")
+    assert done.updated_at >= before
+    assert (newest.action, newest.to_version, newest.reason) == (Action.publish, 1, "trained on 0 rated pictures")
+    with pytest.raises(RetrainError, match=rf"same file as an earlier version \({version.sha256[:12]}"):
+        publish_version(engine, layout_of(settings), made)
