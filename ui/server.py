@@ -43,10 +43,9 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     ):
         import_module(pages)
     config.set_option("runner.postScriptGC", False)
-    if settings().host_names:
-        config.set_option("server.allowedHosts", [*sorted(LOOPBACK | settings().host_names)])
+    config.set_option("server.allowedHosts", [*sorted(LOOPBACK | settings().host_names)])
     if settings().public_url:
-        config.set_option("server.corsAllowedOrigins", [settings().public_url.rstrip("/")])
+        config.set_option("server.corsAllowedOrigins", [settings().public_url])
     if settings().sign_in == "oidc":
         write_oidc_secrets(settings())
     gc.collect()

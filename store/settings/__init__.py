@@ -24,6 +24,8 @@ OF_THE_PAGES = (
     *("oidc_client_id", "oidc_client_secret", "oidc_metadata_url"),
 )
 """What only the pages read: neither drawing nor a retrain depends on it."""
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Every interface of the machine, and where a browser on it then finds the pages."""
 A_YEAR_S = 365 * 86_400
 
 
@@ -275,8 +277,9 @@ class Settings(BaseSettings):
 
     @property
     def host_names(self) -> frozenset[str]:
-        """The names under which the pages answer, besides this machine's own."""
+        """The names under which the pages answer, besides those that every machine has."""
         names = [name.strip() for name in self.allowed_hosts.split(",")] + [urlsplit(self.public_url).hostname or ""]
+        names += [] if self.host in ANY_ADDRESS else [self.host]
         return frozenset(checks.host_name(name) for name in names if name)
 
     @property
@@ -286,8 +289,7 @@ class Settings(BaseSettings):
         >>> Settings(host="::1", _env_file=None).address
         'http://[::1]:8501'
         """
-        here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
-        return f"http://{f'[{here}]' if ':' in here else here}:{self.port}"
+        return f"http://{checks.in_address(ANY_ADDRESS.get(self.host, self.host))}:{self.port}"
 
     @property
     def is_builtin(self) -> bool:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from importlib.util import find_spec
 from ipaddress import ip_address
@@ -116,7 +117,11 @@ def check_web_address(url: str) -> str:
 
 @unless_empty
 def check_public_url(url: str) -> str:
-    """The address that people open, with nothing after the host and its port."""
+    """The address that people open, as browsers write it: nothing after the host and a port that is not the usual one.
+
+    >>> check_public_url("HTTPS://Rate.Example.org:443/")
+    'https://rate.example.org'
+    """
     host = _host_of(url)
     if host is None:
         raise ValueError("it is no web address; write https:// and the host, e.g. https://rate.example.org")
@@ -130,12 +135,13 @@ def check_public_url(url: str) -> str:
         raise ValueError("it holds a user name; write only https:// and the host, e.g. https://rate.example.org")
     if host in ("0.0.0.0", "::"):
         raise ValueError(f"nobody can open {host}; write the name or address of this machine, as others see it")
-    return url.rstrip("/")
+    is_usual = parts.port in (None, 443 if parts.scheme == "https" else 80)
+    return f"{parts.scheme}://{in_address(host)}{'' if is_usual else f':{parts.port}'}"
 
 
 def check_host(host: str) -> str:
     """The address of a network interface: `localhost`, or IPv4 or IPv6 in figures."""
-    host = host.lower().removeprefix("[").removesuffix("]")
+    host = host_name(host)
     if host != "localhost":
         ip_address(host)
     return host
@@ -145,21 +151,43 @@ def check_host(host: str) -> str:
 def check_host_names(names: str) -> str:
     """Host names, separated by commas."""
     for name in filter(None, map(str.strip, names.split(","))):
-        if re.search(r"[/\s*@]|:\d+$", name) and name.count(":") < 2:
+        if not _is_host(host_name(name)):
             raise ValueError("it takes host names only, without https://, port, path or *, separated by commas")
     return names
 
 
 def host_name(name: str) -> str:
-    """A host name as browsers send it.
+    """A host name as browsers send it, an IPv6 address without its brackets.
 
-    >>> host_name("Bücher.example")
-    'xn--bcher-kva.example'
+    >>> host_name("Bücher.example"), host_name("[2001:DB8:0::1]")
+    ('xn--bcher-kva.example', '2001:db8::1')
     """
+    name = name.lower().removesuffix(".")
+    with suppress(ValueError):
+        return str(ip_address(name.removeprefix("[").removesuffix("]")))
     try:
-        return name.encode("idna").decode().lower()
+        return name.encode("idna").decode()
     except UnicodeError:
-        return name.lower()
+        return name
+
+
+def in_address(host: str) -> str:
+    """The host as it stands in a web address.
+
+    >>> in_address("::1")
+    '[::1]'
+    """
+    return f"[{host}]" if ":" in host else host
+
+
+def _is_host(host: str) -> bool:
+    """Whether a host, as `host_name` gives it, can be one."""
+    if ":" not in host:
+        return bool(HOST.fullmatch(host))
+    try:
+        return bool(ip_address(host))
+    except ValueError:
+        return False
 
 
 def _host_of(url: str) -> str | None:
@@ -170,7 +198,7 @@ def _host_of(url: str) -> str | None:
     except ValueError:
         return None
     host = host_name(parts.hostname or "")
-    return host if is_sound and (":" in host or HOST.fullmatch(host)) else None
+    return host if is_sound and _is_host(host) else None
 
 
 def without_password(url: str) -> str:

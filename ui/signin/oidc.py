@@ -26,7 +26,7 @@ def oidc_routes(settings: Settings) -> list[Route]:
 def write_oidc_secrets(settings: Settings) -> None:
     """Writes the `[auth]` section that Streamlit needs into the data folder, readable only by this user."""
     auth = {
-        "redirect_uri": settings.public_url.rstrip("/") + "/oauth2callback",
+        "redirect_uri": settings.public_url + "/oauth2callback",
         "cookie_secret": settings.secret,
         "client_id": settings.oidc_client_id,
         "client_secret": settings.oidc_client_secret,

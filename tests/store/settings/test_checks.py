@@ -1,3 +1,5 @@
+from urllib.parse import urlsplit
+
 import pytest
 from pydantic import ValidationError
 
@@ -145,10 +147,21 @@ def test_a_public_address_that_cannot_work_is_refused(url):
     assert "hunter2" not in str(refused.value)
 
 
-def test_a_public_address_keeps_no_slash_and_answers_to_its_name_as_browsers_send_it():
-    keep(read_data_dir(), "public_url", "https://Bücher.example/")
-    assert read_settings().public_url == "https://Bücher.example"
-    assert read_settings().host_names == {"xn--bcher-kva.example"}
+@pytest.mark.parametrize(
+    ("given", "kept", "name"),
+    [
+        ("https://Bücher.example/", "https://xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("https://Rate.Example.org", "https://rate.example.org", "rate.example.org"),
+        ("HTTPS://rate.example.org.:443", "https://rate.example.org", "rate.example.org"),
+        ("http://rate.example.org:80/", "http://rate.example.org", "rate.example.org"),
+        ("http://rate.example.org:443", "http://rate.example.org:443", "rate.example.org"),
+        ("https://[2001:DB8:0::1]:08443", "https://[2001:db8::1]:8443", "2001:db8::1"),
+    ],
+)
+def test_a_public_address_is_kept_as_browsers_write_it(given, kept, name):
+    keep(read_data_dir(), "public_url", given)
+    assert read_settings().public_url == kept
+    assert name in read_settings().host_names
 
 
 @pytest.mark.parametrize(
@@ -158,14 +171,34 @@ def test_a_public_address_keeps_no_slash_and_answers_to_its_name_as_browsers_sen
         ("::1", "http://[::1]:8501"),
         ("[::1]", "http://[::1]:8501"),
         ("localhost", "http://localhost:8501"),
+        ("127.0.0.2", "http://127.0.0.2:8501"),
+        ("0:0:0:0:0:0:0:1", "http://[::1]:8501"),
     ],
 )
-def test_the_address_of_the_pages_can_be_opened(host, address):
+def test_the_address_of_the_pages_can_be_opened_and_is_answered(host, address):
     keep(read_data_dir(), "host", host)
     assert read_settings().address == address
+    assert urlsplit(address).hostname in read_settings().host_names
 
 
-@pytest.mark.parametrize("names", ["https://a.example", "a.example:80", "*.example", "a/b", "a b"])
+def test_an_address_among_the_host_names_is_known_however_it_is_written():
+    keep(read_data_dir(), "allowed_hosts", "[2001:DB8:0::1], 2001:db8::0:2, Rate.Example.org.")
+    assert read_settings().host_names >= {"2001:db8::1", "2001:db8::2", "rate.example.org"}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "https://a.example",
+        "https://a.example:80",
+        "a.example:80",
+        "[::1]:8501",
+        "*.example",
+        "a/b",
+        "a b",
+        "a.example;b.example",
+    ],
+)
 def test_host_names_are_only_host_names(names):
     with pytest.raises(BadRequest, match="host names only"):
         keep(read_data_dir(), "allowed_hosts", f"b.example, {names}")
