@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from feedback.people.decisions import role_of
 from feedback.people.invitations import read_invitation
 from feedback.rate.raters import clean_name
-from store.errors import NotSignedIn
+from store.errors import BadRequest, NotSignedIn
 from store.settings import Settings
 from store.tables import PersonRole
 from store.texts import name_key
@@ -43,7 +43,7 @@ def identify(engine: Engine, settings: Settings, cookies: Mapping[str, str], ema
     if settings.sign_in == "name":
         return LOCAL
     if email:
-        name, key = clean_name(email), name_key(email)
+        name, key = _name_of(email), name_key(email)
         # Else a Kelvin sign would pass for the letter K of another address, and get that one's role.
         if key != email.strip().lower() or key.isascii() is not email.isascii():
             raise NotSignedIn("your account's address has letters that another address may share; use a plain one")
@@ -55,8 +55,18 @@ def identify(engine: Engine, settings: Settings, cookies: Mapping[str, str], ema
     raise NotSignedIn("sign in first: open your invitation link, or press Sign in")
 
 
+def _name_of(email: str) -> str:
+    try:
+        return clean_name(email)
+    except BadRequest as error:
+        raise NotSignedIn(f"your account's address cannot be a rater's name, so use another account; {error}") from error
+
+
 def read_email(cookies: Mapping[str, str], settings: Settings) -> str:
-    """The verified address in Streamlit's signed cookie; empty without one."""
+    """The verified address in Streamlit's signed cookie; empty without an account.
+
+    Raises NotSignedIn for an account without such an address, unless there is an invitation too.
+    """
     if settings.sign_in != "oidc" or "_streamlit_user" not in cookies:
         return ""
     from streamlit.auth_util import get_cookie_with_chunks
@@ -66,7 +76,13 @@ def read_email(cookies: Mapping[str, str], settings: Settings) -> str:
         return decode_signed_value(settings.secret, name, cookies[name]) if name in cookies else None
 
     claims = get_cookie_with_chunks(read, "_streamlit_user")  # in several cookies where one would be too long
-    return verified_email(json.loads(claims)) if claims else ""
+    email = verified_email(json.loads(claims)) if claims else ""
+    if claims and not email and COOKIE not in cookies:
+        raise NotSignedIn(
+            "your account has no e-mail address that its provider calls verified; have it verified there, or use another "
+            "account, then sign in again"
+        )
+    return email
 
 
 def verified_email(claims: Mapping[str, object]) -> str:

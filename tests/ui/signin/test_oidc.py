@@ -12,18 +12,23 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 from sqlmodel import select
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from store.engine import reading
 from store.settings import Settings
 from store.tables import Rater, Vote
 from tests.ui.conftest import Served, free_port
 from tests.ui.signin.conftest import OIDC, SECRET
-from ui.signin.oidc import write_oidc_secrets
+from ui.signin.door import SIGN_IN
+from ui.signin.oidc import oidc_routes, write_oidc_secrets
 
 ACCOUNTS = [
     {"sub": "ann", "email": "ann@example.org", "email_verified": True},
     {"sub": "root", "email": "root@example.org", "email_verified": True},
     {"sub": "eve", "email": "root@example.org", "email_verified": False},
+    {"sub": "nobody"},
+    {"sub": "long", "email": f"{'a' * 90}@example.org", "email_verified": True},
 ]
 
 
@@ -85,10 +90,27 @@ def test_an_account_rates_under_its_address_and_an_admin_sees_all_pages(served, 
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_an_address_that_the_provider_calls_unverified_gets_nowhere(served, page):
-    sign_in(page, served.url, "eve")
-    page.get_by_text("Sign in first").wait_for()
+@pytest.mark.parametrize(
+    ("account", "why"),
+    [
+        ("eve", "no e-mail address that its provider calls verified"),
+        ("nobody", "no e-mail address that its provider calls verified"),
+        ("long", "your account's address cannot be a rater's name"),
+    ],
+)
+def test_an_account_that_cannot_rate_gets_nowhere_and_reads_why(served, page, account, why):
+    sign_in(page, served.url, account)
+    page.get_by_text(why).wait_for()
+    page.get_by_role("button", name="Sign in").wait_for()
     expect(page.locator(".frame img")).to_have_count(0)
+
+
+def test_a_provider_that_does_not_answer_is_named_as_the_reason(settings):
+    silent = f"http://127.0.0.1:{free_port()}/.well-known/openid-configuration"
+    account = Settings(**(OIDC | {"data_dir": settings.data_dir, "oidc_metadata_url": silent}), _env_file=None)
+    answer = TestClient(Starlette(routes=oidc_routes(account))).get(SIGN_IN)
+    assert answer.status_code == 503
+    assert "The identity provider does not answer" in answer.text
 
 
 def test_the_oidc_file_is_read_by_its_owner_alone(settings, tmp_path):

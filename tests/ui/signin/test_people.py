@@ -42,13 +42,16 @@ def test_on_this_machine_a_name_is_enough_and_there_are_no_invitations(engine, s
 def test_an_account_is_known_by_its_verified_address(engine, settings):
     oidc = Settings(**(OIDC | {"data_dir": settings.data_dir}), _env_file=None)
 
-    def email(claims: dict, secret: str = SECRET) -> str:
+    def email(claims: dict, secret: str = SECRET, **others: str) -> str:
         signed = create_signed_value(secret, "_streamlit_user", json.dumps(claims))
         cookie = signed.decode() if isinstance(signed, bytes) else signed
-        return read_email({"_streamlit_user": cookie}, oidc)
+        return read_email({"_streamlit_user": cookie} | others, oidc)
 
     assert email({"email": "ann@example.org", "email_verified": True}) == "ann@example.org"
-    assert email({"email": "ann@example.org", "email_verified": False}) == ""
+    for claims in ({"email": "ann@example.org", "email_verified": False}, {"email": None}, {"sub": "ann"}):
+        assert email(claims, **{COOKIE: "an invitation counts instead"}) == ""
+        with pytest.raises(NotSignedIn, match="your account has no e-mail address"):
+            email(claims)
     assert email({"email": "root@example.org"}, secret="somebody else's secret of thirty-two!") == ""
     assert identify(engine, oidc, {}, "ann@example.org") == Person("ann@example.org", PersonRole.rater)
     assert identify(engine, oidc, {}, "root@example.org").role is PersonRole.admin
