@@ -59,7 +59,9 @@ def _name_of(email: str) -> str:
     try:
         return clean_name(email)
     except BadRequest as error:
-        raise NotSignedIn(f"your account's address cannot be a rater's name, so use another account; {error}") from error
+        raise NotSignedIn(
+            f"your account's address cannot be a rater's name, so use another account; {error}"
+        ) from error
 
 
 def read_email(cookies: Mapping[str, str], settings: Settings) -> str:
@@ -79,8 +81,8 @@ def read_email(cookies: Mapping[str, str], settings: Settings) -> str:
     email = verified_email(json.loads(claims)) if claims else ""
     if claims and not email and COOKIE not in cookies:
         raise NotSignedIn(
-            "your account has no e-mail address that its provider calls verified; have it verified there, or use another "
-            "account, then sign in again"
+            "your account has no e-mail address that its provider calls verified; have it verified there, or use "
+            "another account, then sign in again"
         )
     return email
 
