@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from store.errors import Busy, DamagedStore, MovedStore, NaysayerError, StoreError
+from store.errors import BadRequest, Busy, DamagedStore, MovedStore, NaysayerError, StoreError
+from store.texts import find_control
 
 NO_TEXT = ("could not decode", "codec can't decode")
 DAMAGE = (
@@ -94,9 +95,16 @@ def explained(database: object, *kinds: type[Exception]) -> Iterator[None]:
 
 @contextmanager
 def whole_rows(database: object) -> Iterator[None]:
-    """Inside it, a row that SQLAlchemy cannot read (a word or a date that no program of ours wrote) is damage."""
+    """Inside it, a row that SQLAlchemy cannot read (a word or a date that no program of ours wrote) is damage.
+
+    A text that cannot be written is the giver's mistake: BadRequest.
+    """
     try:
         yield
+    except UnicodeEncodeError as error:
+        raise BadRequest(
+            f"{error.object[:80]!r} is not UTF-8 text ({find_control(error.object)}); write it again; nothing was changed"
+        ) from error
     except (ValueError, LookupError, TypeError) as error:
         if _read_by_sqlalchemy(error):
             raise damaged(database, f"a row cannot be read: {' '.join(str(error).split())[:200]}") from error

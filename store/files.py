@@ -175,7 +175,9 @@ def expand_home(path: str) -> str:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """What a TOML file holds. Raises BadRequest when it is not TOML."""
+    """What a TOML file holds. Raises BadRequest when it is not TOML, or no file."""
+    if not path.is_file():
+        raise BadRequest(f"{path} is no file; move it away or put the file there")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -142,9 +142,10 @@ def check_public_url(url: str) -> str:
 def check_host(host: str) -> str:
     """The address of a network interface: `localhost`, or IPv4 or IPv6 in figures."""
     host = host_name(host)
-    if host != "localhost":
-        ip_address(host)
-    return host
+    try:
+        return host if host == "localhost" else str(ip_address(host))
+    except ValueError as error:
+        raise ValueError("it should be localhost or an address such as 127.0.0.1, without port or https://") from error
 
 
 @unless_empty

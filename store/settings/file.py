@@ -15,6 +15,8 @@ from store.files import make_folder, read_toml, write_file
 from store.settings import BUILTIN, PATHS, PREFIX, Settings
 from store.settings.checks import clean_path, clean_text, only_host, without_password
 from store.settings.sources import NOT_KEPT, SECRETS, SETTINGS_FILE, is_secret, nearest, read_dotenv
+from store.settings.words import why
+from store.texts import find_control
 
 READ_ELSEWHERE = {"NAYSAYER_REALDATA", "NAYSAYER_CHROMIUM", "NAYSAYER_TEST_POSTGRES_URL"}
 """Names that only tests read: where real files, a browser and a PostgreSQL server are."""
@@ -67,14 +69,20 @@ class Origin(NamedTuple):
 def read_settings() -> Settings:
     """The settings of this process.
 
-    Raises BadRequest naming the first value that cannot be used, or a name that is no setting.
+    Raises BadRequest naming the first value that cannot be used, a name that is no setting, or a folder without a name.
     """
     _refuse_unknown(os.environ, "the environment")
     _refuse_unknown(read_dotenv(), ".env")
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         raise BadRequest(f"{_reason(error.errors()[0], _place_of)}; see docs/reference/settings.md") from error
+    if find_control(folder := str(settings.data_dir.absolute())):
+        raise BadRequest(
+            f"the data folder would be {folder!r}, a name that is not UTF-8 text or holds a control character; rename "
+            f"the folder, or set {PREFIX}DATA_DIR to another one"
+        )
+    return settings
 
 
 def read_data_dir() -> Path:
@@ -222,17 +230,13 @@ def _write(folder: Path, document: tomlkit.TOMLDocument) -> Path:
 
 def _reason(fault: Mapping[str, Any], place_of: Callable[[str], str] | None = None) -> str:
     """Which setting cannot be used, where it is read from, and why; never with the value of a secret."""
-    why = fault["msg"].removeprefix("Value error, ").replace("Input should", "it should")
     if not fault["loc"]:
-        return why  # of several settings; it names them itself
+        return str(fault["ctx"]["error"])  # of several settings; it names them itself
     field = str(fault["loc"][0])
-    about = Settings.model_fields.get(field)
-    if about is not None and fault["type"] == "string_pattern_mismatch":
-        why = f"it should be {about.description}"
-    if about is not None and about.annotation not in (str, Path):  # a text may hold a secret
-        why += f" (found {str(fault['input'])[:40]!r})"
+    about = Settings.model_fields[field]
+    found = f" (found {str(fault['input'])[:40]!r})" if about.annotation not in (str, Path) else ""  # it may be secret
     place = f" in {place_of(field)}" if place_of else ""
-    return f"{PREFIX}{field.upper()}{place} cannot be used: {why}"
+    return f"{PREFIX}{field.upper()}{place} cannot be used: {why(fault, about)}{found}"
 
 
 def _refuse_unknown(names: Iterable[str], place: str) -> None:

@@ -70,10 +70,15 @@ def read_file(path: Path, fields: Collection[str]) -> dict[str, Any]:
 
     Raises BadRequest when it is not TOML, or holds a name that is no setting, or one that is not kept there.
     """
-    values = read_toml(path) if path.is_file() else {}
+    values = read_toml(path) if path.exists() else {}
     for name, value in values.items():
         remedy = f"remove it with `naysayer unset {shlex.quote(name)}`"
         variable = f"NAYSAYER_{name.upper()}"
+        plain = name.lower().removeprefix("naysayer_")
+        if name not in fields and plain in fields:
+            raise BadRequest(f"{path} holds {name}, but there settings are lower case and bare; write {plain} instead")
+        if name not in fields and isinstance(value, dict):
+            raise BadRequest(f"{path} holds the section [{name}], but it has none; write its lines without it")
         if name not in fields:
             raise BadRequest(f"{name} in {path} is not a setting{nearest(name, fields)}; {remedy}")
         if name in NOT_KEPT or is_secret(name, value):

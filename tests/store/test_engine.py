@@ -222,3 +222,9 @@ def test_a_store_url_without_a_file_is_refused() -> None:
     for url in ("sqlite://", "sqlite:///:memory:"):
         with pytest.raises(BadRequest, match="names no file"):
             open_engine(url)
+
+
+@pytest.mark.parametrize("session", [reading, writing])
+def test_a_text_that_no_database_can_hold_is_a_bad_value_and_no_damage(engine: Engine, session) -> None:
+    with pytest.raises(BadRequest, match=r"'Jos\\udce9' is not UTF-8 text \(U\+DCE9\)"), session(engine) as opened:
+        opened.exec(select(Prompt).where(Prompt.text == "Jos\udce9")).all()

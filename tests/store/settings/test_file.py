@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from store.errors import BadRequest
@@ -51,8 +53,8 @@ def test_comments_and_other_settings_of_the_file_stay(tmp_path):
     [
         ("retrain_aftr", "7", "did you mean NAYSAYER_RETRAIN_AFTER"),
         ("overlap", "many", "NAYSAYER_OVERLAP cannot be used"),
-        ("overlap", "0", "greater than or equal to 1"),
-        ("width_px", "100", r"it should be a multiple of 8 \(found '100'\)"),
+        ("overlap", "0", "a whole number from 1 to 1000 "),
+        ("width_px", "100", r"a whole number from 8 to 8192, a multiple of 8 \(found '100'\)"),
         ("lease_s", "inf", "NAYSAYER_LEASE_S"),
         ("seed", str(2**32), "NAYSAYER_SEED"),
         ("device", "gpu", "it should be auto, cpu, mps, cuda or cuda:N"),
@@ -258,3 +260,12 @@ def test_files_with_a_byte_order_mark_are_read(tmp_path):
     assert (read_settings().port, read_settings().overlap) == (9001, 2)
     keep(read_data_dir(), "overlap", "3")
     assert read_settings().overlap == 3
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", b"a\nb"])
+def test_a_data_folder_whose_path_is_no_text_is_refused_in_words(shell, tmp_path, name):
+    folder = tmp_path / os.fsdecode(name)
+    folder.mkdir()
+    shell.chdir(folder)
+    with pytest.raises(BadRequest, match="not UTF-8 text or holds a control character; rename"):
+        read_settings()
