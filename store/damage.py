@@ -103,7 +103,8 @@ def whole_rows(database: object) -> Iterator[None]:
         yield
     except UnicodeEncodeError as error:
         raise BadRequest(
-            f"{error.object[:80]!r} is not UTF-8 text ({find_control(error.object)}); write it again; nothing was changed"
+            f"{error.object[:80]!r} is not UTF-8 text ({find_control(error.object)}); write it again; "
+            "nothing was changed"
         ) from error
     except (ValueError, LookupError, TypeError) as error:
         if _read_by_sqlalchemy(error):
