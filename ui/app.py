@@ -10,6 +10,7 @@ from ui.dashboard.playground import playground_page
 from ui.dashboard.pool import pool_page
 from ui.dashboard.raters import raters_page
 from ui.dashboard.versions import versions_page
+from ui.dashboard.warnings import under_warnings
 from ui.rate.rate import rate_page
 from ui.signin.people import MAY_OPEN, identify_viewer
 from ui.signin.powers import refused_page
@@ -19,12 +20,17 @@ st.set_page_config(page_title="Naysayer", page_icon="👎", layout="wide")
 st.logo(str(Path(__file__).with_name("wordmark.svg")), size="large")
 st.html(Path(__file__).with_name("pages.css"))
 PAGES = {
-    "Rate": rate_page,
-    "Overview": overview_page,
-    "Pool": pool_page,
-    "Versions": versions_page,
-    "Raters": raters_page,
-    "Playground": playground_page,
+    "Rate": rate_page,  # a rater is told nothing of versions
+    "Overview": overview_page,  # has the warnings in a card
+    **{
+        title: under_warnings(title, draw)
+        for title, draw in (
+            ("Pool", pool_page),
+            ("Versions", versions_page),
+            ("Raters", raters_page),
+            ("Playground", playground_page),
+        )
+    },
 }
 
 

@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import Engine
 from sqlmodel import select
 
+from feedback.rate.votes import sha256_of_number
 from feedback.versions import champion, events
 from store.engine import reading
 from store.migrate import check_integrity, open_store
@@ -69,14 +70,14 @@ def open_pages(page: Page, url: str) -> None:
     until(answers, "the pages to answer", 60)
 
 
-def on_screen(page: Page) -> str:
-    """The SHA-256 of the picture on screen, once there is one."""
+def on_screen(page: Page) -> int:
+    """The public number of the picture on screen, once there is one."""
     picture = page.locator(".frame img")
     expect(picture).to_be_visible(timeout=60_000)
-    return re.search(r"/image/(\w{64})-", picture.get_attribute("src") or "")[1]
+    return int(re.search(r"/image/(\d+)-", picture.get_attribute("src") or "")[1])
 
 
-def rate(page: Page, keys: str) -> list[tuple[str, str]]:
+def rate(page: Page, keys: str) -> list[tuple[int, str]]:
     """Presses the keys one after another; what was on screen at each."""
     pressed = []
     for key in keys:
@@ -91,7 +92,8 @@ def votes(engine: Engine) -> list[tuple[str, Verdict]]:
         return list(rows)
 
 
-def version_of(engine: Engine, sha256: str) -> int:
+def version_of(engine: Engine, number: int) -> int:
+    sha256 = sha256_of_number(engine, number)
     with reading(engine) as session:
         return session.exec(select(Image.version).where(Image.sha256 == sha256)).first()
 
@@ -114,7 +116,7 @@ def test_a_newcomer_rates_retrains_meets_v1_promotes_and_rolls_back(running, pag
     until(lambda: len(votes(engine)) == 31 + 31, "every vote in the store")
     words = {"j": Verdict.reject, "k": Verdict.keep, "s": Verdict.skip}
     last_words = dict(votes(engine))
-    assert last_words == {sha256: words[key] for sha256, key in pressed}
+    assert last_words == {sha256_of_number(engine, number): words[key] for number, key in pressed}
     assert len(last_words) >= 60
 
     expect(page.locator(".towards")).to_contain_text("A retrain is running", timeout=60_000)

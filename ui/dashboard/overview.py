@@ -21,7 +21,7 @@ from ui.dashboard.curves import show_history
 from ui.dashboard.disk import disk_words
 from ui.signin.powers import fragment, guard, store_of
 from ui.web.phrases import percent, plural
-from ui.web.pieces import alert, axis_end, data_line
+from ui.web.pieces import axis_end, data_line
 from ui.web.process import settings
 from ui.web.templates import render
 from ui.words import in_hand_words
@@ -42,7 +42,7 @@ def overview_page() -> None:
 
 @fragment(PAGE, run_every=2)
 def _live() -> None:
-    st.html(damage_html(engine()) + overview_html(engine(), settings()))
+    st.html(overview_html(engine(), settings()))
 
 
 class Bar(NamedTuple):
@@ -64,12 +64,6 @@ class Step(NamedTuple):
     is_active: bool = False
 
 
-def damage_html(engine: Engine) -> Markup:
-    """The pictures that nobody is shown, because their files are bad."""
-    words = damage_words(damaged_pictures(engine))
-    return alert(words) if words else Markup()
-
-
 def overview_html(engine: Engine, settings: Settings) -> Markup:
     """What the page says about the loop now."""
     now, rows = standing(engine), version_rows(engine)
@@ -77,6 +71,7 @@ def overview_html(engine: Engine, settings: Settings) -> Markup:
     base = next((row for row in rows if row.number == PLAIN), None)
     champion = next((row for row in rows if "champion" in row.aliases), None)
     compared = [row for row in dict.fromkeys([champion, base]) if row is not None]
+    damaged = filter(None, [damage_words(damaged_pictures(engine))])
     return render(
         "dashboard/html/overview.html",
         based_on=[
@@ -85,7 +80,7 @@ def overview_html(engine: Engine, settings: Settings) -> Markup:
         ],
         steps=[_draw(now), _rate(now), _pool(now), _retrain(due, now.run), _live_version(rows, champion)],
         effect=effect_words(champion, base),
-        warnings=[*now.damaged, *unlike_rates(engine, champion.number if champion else PLAIN)],
+        warnings=[*damaged, *now.damaged, *unlike_rates(engine, champion.number if champion else PLAIN)],
         compared=compared,
         champion=champion,
         end=axis_end(compared),

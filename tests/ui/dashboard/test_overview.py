@@ -6,7 +6,7 @@ from feedback.versions import promote
 from store.engine import reading, writing
 from store.tables import Action, AliasEvent, AliasName, Image, Run, RunStatus, Verdict
 from tests.ui.dashboard.conftest import HOSTILE, row, vote_on
-from ui.dashboard.overview import damage_html, effect_words, event_words, overview_html
+from ui.dashboard.overview import effect_words, event_words, overview_html
 
 
 def test_the_overview_states_its_data_and_the_way_to_the_next_retrain(settings, engine, draw):
@@ -75,9 +75,9 @@ def test_one_reject_to_go_is_said_in_the_singular(settings, engine, draw):
 
 def test_pictures_with_bad_files_are_named(settings, engine, draw):
     draw(8)
-    assert damage_html(engine) == ""
+    assert 'role="alert"' not in overview_html(engine, settings)
     with reading(engine) as session:
         hashes = list(session.exec(select(Image.sha256).order_by(Image.id)))
     for sha256 in hashes[:7]:
         set_aside(engine, sha256)
-    assert "the files of 7 pictures are lost or altered (number 1, 2, 3, 4, 5, …)" in damage_html(engine)
+    assert "the files of 7 pictures are lost or altered (number 1, 2, 3, 4, 5, …)" in overview_html(engine, settings)
