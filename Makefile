@@ -80,7 +80,7 @@ bench-ui: $(STAMP)  ## measure the time from key press to next picture, in Chrom
 bench-train: $(STAMP)  ## measure a retrain beside diffusers' script: SCRIPT=path/to/train_text_to_image_lora_sdxl.py
 	@exec $(NAYSAYER) bench train $(if $(SCRIPT),--diffusers-script $(SCRIPT)) $(if $(SCRIPT_PYTHON),--python $(SCRIPT_PYTHON))
 
-mutants: $(STAMP)  ## break the code on purpose and count what the tests notice (SAMPLE=600 changes; two hours)
+mutants: $(STAMP)  ## break the code on purpose and count what the tests notice (SAMPLE=600 changes; an hour or more)
 	.venv/bin/pip install --quiet --constraint constraints.txt --editable '.[mutants]'
 	.venv/bin/python -m tests.mutants --sample $(or $(SAMPLE),600)
 

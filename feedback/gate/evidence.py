@@ -161,9 +161,10 @@ def run_gate(engine: Engine, layout: Layout) -> Decision | None:
             return None
         evidence = weigh(read_sides(session, {live, challenger}), challenger, live)
         version = session.get_one(Version, challenger)
-    decision = decide(evidence, guardrails(engine, challenger, live))
+    guards = guardrails(engine, challenger, live)
+    decision = decide(evidence, guards)
     if decision.step is Step.promote:  # the files are read only when it matters
-        decision = decide(evidence, guardrails(engine, challenger, live), failed_checks(layout, version))
+        decision = decide(evidence, guards, failed_checks(layout, version))
     if decision.step is not Step.wait and not conclude(
         engine, ACTIONS[decision.step], challenger, live, decision.sentence
     ):

@@ -276,6 +276,9 @@ def test_the_grid_is_in_the_order_of_the_set_and_then_of_the_seeds_and_shows_the
         (first.seed - 1, {0: "2" * 64}, {0: "unrated"}),
         (first.seed, {0: "1" * 64}, {0: "unrated"}),
     ]
+    with reading(rated) as session:
+        texts = {prompt.id: prompt.text for prompt in session.exec(select(Prompt))}
+    assert [pair.prompt for pair in grid] == [texts[second.prompt_id], texts[first.prompt_id], texts[first.prompt_id]]
     assert same_seed_grid(rated, [1]) == []
     assert same_seed_grid(rated, [0]) == grid
 

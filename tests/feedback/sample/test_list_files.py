@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from feedback.sample.list_files import READERS, file_name, read_rows
+from feedback.sample.list_files import MAX_BYTES, READERS, file_name, read_rows
 from feedback.sample.pair_files import read_pairs
 from feedback.sample.prompts import read_prompt_file
 from store.errors import BadRequest
@@ -178,3 +179,11 @@ def test_whatever_a_file_holds_it_is_read_or_refused_in_one_line(tmp_path: Path,
         except BadRequest as error:
             assert str(error).endswith("nothing was imported")
             assert "\n" not in str(error)
+
+
+def test_a_file_that_is_far_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.touch()
+    os.truncate(path, MAX_BYTES + 3 * 10**6)
+    with pytest.raises(BadRequest, match="the file has 103 MB, 100 are allowed; split it"):
+        read_rows(path)
