@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 # Any fixed number: one advisory lock for all writers of a PostgreSQL store.
 WRITE_LOCK = 0x6E617973
-RETRAIN_LOCK = "retrain_lock"
-"""The engine's execution option that names the file which a running retrain locks."""
+RETRAIN_LOCK, WORKER_LOCK = "retrain_lock", "worker_lock"
+"""The engine's execution options that name the files which a running retrain and the leading worker lock."""
 BUSY_S = 30.0
 """How long a connection to SQLite waits for another's lock."""
 

@@ -50,6 +50,10 @@ class Layout:
     def retrain_lock(self) -> Path:
         return self.root / "retrain.lock"
 
+    @property
+    def worker_lock(self) -> Path:
+        return self.root / "worker.lock"
+
     def version_folder(self, sha256: str) -> Path:
         """The folder of a published version, named by the hash of its diffusers file."""
         return self.versions / sha256

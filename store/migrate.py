@@ -25,7 +25,16 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, make_url, tex
 from sqlalchemy.exc import DatabaseError
 
 from store.damage import RESTORE, damaged
-from store.engine import RETRAIN_LOCK, WRITE_LOCK, is_sqlite, open_engine, open_reader, sqlite_file, sqlite_module
+from store.engine import (
+    RETRAIN_LOCK,
+    WORKER_LOCK,
+    WRITE_LOCK,
+    is_sqlite,
+    open_engine,
+    open_reader,
+    sqlite_file,
+    sqlite_module,
+)
 from store.errors import DamagedStore, NewerStore, StoreError
 from store.layout import Layout, layout_of
 from store.safety.copies import copy_database, keep_copy
@@ -72,8 +81,9 @@ def open_store(settings: Settings) -> Engine:
 
 
 def _knowing(engine: Engine, layout: Layout) -> Engine:
-    """The engine, which from now on tells every session where the lock of a retrain is."""
-    engine.update_execution_options(**{RETRAIN_LOCK: str(layout.retrain_lock.absolute())})
+    """The engine, which from now on tells every session where the locks of a retrain and of the worker are."""
+    locks = {RETRAIN_LOCK: layout.retrain_lock, WORKER_LOCK: layout.worker_lock}
+    engine.update_execution_options(**{name: str(lock.absolute()) for name, lock in locks.items()})
     return engine
 
 

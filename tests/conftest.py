@@ -23,7 +23,7 @@ from sqlmodel import SQLModel, select
 from feedback.sample.plan import Drawing, Work, record_images
 from feedback.sample.prompts import add_prompts
 from feedback.versions import begin, publish
-from store.engine import RETRAIN_LOCK, reading, writing
+from store.engine import RETRAIN_LOCK, WORKER_LOCK, reading, writing
 from store.files import only_one, sha256_of
 from store.migrate import open_store
 from store.settings import Settings
@@ -144,6 +144,16 @@ def hold_retrain_lock() -> Callable[[Engine], AbstractContextManager[None]]:
 
     def hold(engine: Engine) -> AbstractContextManager[None]:
         return only_one(Path(engine.get_execution_options()[RETRAIN_LOCK]), "another retrain runs")
+
+    return hold
+
+
+@pytest.fixture(scope="session")
+def hold_worker_lock() -> Callable[[Engine], AbstractContextManager[None]]:
+    """`with hold_worker_lock(engine):` a worker of that store is alive, as far as its lock tells."""
+
+    def hold(engine: Engine) -> AbstractContextManager[None]:
+        return only_one(Path(engine.get_execution_options()[WORKER_LOCK]), "another worker leads")
 
     return hold
 

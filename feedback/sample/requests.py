@@ -1,20 +1,29 @@
 """What pages and commands ask of the worker, and its answers: the page process itself never loads the model."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from store.engine import reading, writing
+from store.engine import WORKER_LOCK, reading, writing
 from store.errors import BadRequest
+from store.files import is_held
 from store.tables import Task, TaskKind, TaskStatus, utc_now
 
 MAX_WAITING = 20
 PATIENCE = timedelta(hours=1)
 """How long a page may wait for a drawing that no worker began."""
+NO_WORKER = "no worker runs, so nothing is drawn and no retrain starts; `naysayer run` starts one"
 COMING = "coming"
 """In the answer to TaskKind.draw: "3" is the hash of v3's picture, "3 coming" a glimpse of it as a data URI."""
+
+
+def is_worker_alive(engine: Engine) -> bool:
+    """Whether a worker runs for this store. The kernel releases its lock however it ends."""
+    lock = engine.get_execution_options().get(WORKER_LOCK)
+    return lock is None or is_held(Path(lock))
 
 
 class DrawRequest(NamedTuple):

@@ -56,7 +56,8 @@ export class FakeServer {
     const reply = (content, status = 200, headers = {}) => ({
       ok: status === 200, status, headers: new Map(Object.entries(headers)), json: async () => content,
     });
-    const state = { progress: { today: this.votes.size }, due: { new_rejects: 0, needed: 50 }, run: null };
+    const due = { new_rejects: 0, needed: 50 };
+    const state = { progress: { today: this.votes.size }, due, is_drawing: true, run: null };
     if (path.endsWith("/next")) {
       const voted = new Set([...this.votes.values()].map((vote) => vote.image_id));
       const images = this.images.filter(({ id }) => !voted.has(id) && !this.damaged.has(id)).slice(0, body.count);

@@ -121,7 +121,7 @@ class Leader:
         """Whether this worker leads: since before, or from now on, when no other does."""
         if not self.is_mine:
             try:
-                self.held.enter_context(only_one(self.layout.root / "worker.lock", "another worker leads"))
+                self.held.enter_context(only_one(self.layout.worker_lock, "another worker leads"))
             except Busy:
                 return False
             abandon(self.engine)

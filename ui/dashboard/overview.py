@@ -14,6 +14,7 @@ from feedback.figures.trend import days, growth
 from feedback.policy import rejects_needed
 from feedback.pool.damage import damage_words, damaged_pictures
 from feedback.pool.pool import Due, how_due
+from feedback.sample.requests import NO_WORKER, is_worker_alive
 from feedback.versions import PLAIN, events
 from store.settings import Settings
 from store.tables import Action, AliasEvent, Run, RunStatus
@@ -80,7 +81,12 @@ def overview_html(engine: Engine, settings: Settings) -> Markup:
         ],
         steps=[_draw(now), _rate(now), _pool(now), _retrain(due, now.run), _live_version(rows, champion)],
         effect=effect_words(champion, base),
-        warnings=[*damaged, *now.damaged, *unlike_rates(engine, champion.number if champion else PLAIN)],
+        warnings=[
+            *([] if is_worker_alive(engine) else [NO_WORKER]),
+            *damaged,
+            *now.damaged,
+            *unlike_rates(engine, champion.number if champion else PLAIN),
+        ],
         compared=compared,
         champion=champion,
         end=axis_end(compared),

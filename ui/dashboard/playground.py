@@ -7,7 +7,7 @@ import streamlit as st
 from markupsafe import Markup
 
 from feedback.figures.summary import newest_width, version_rows
-from feedback.sample.requests import COMING, DrawRequest, ask_drawing, task
+from feedback.sample.requests import COMING, NO_WORKER, DrawRequest, ask_drawing, is_worker_alive, task
 from feedback.versions import get_version
 from store.tables import Task, TaskStatus
 from ui.signin.powers import fragment, guard, store_of
@@ -55,7 +55,7 @@ def _show(number: int) -> None:
     st.html(
         data_line("that drawing no longer exists; press Draw again")
         if found is None
-        else drawn_html(found, newest_width(engine()))
+        else drawn_html(found, newest_width(engine()), is_alive=is_worker_alive(engine()))
     )
 
 
@@ -67,12 +67,12 @@ class Side(NamedTuple):
     coming: str | None
 
 
-def drawn_html(found: Task, width: int) -> Markup:
+def drawn_html(found: Task, width: int, *, is_alive: bool = True) -> Markup:
     """Both pictures, `width` px wide, or how far the worker is."""
     asked = DrawRequest.of(found)
     done, wanted = sum(str(n) in found.answer for n in set(asked.versions)), len(set(asked.versions))
     said = {
-        TaskStatus.waiting: "waiting for the worker, which draws it after its current batch",
+        TaskStatus.waiting: "waiting for the worker, which draws it after its current batch" if is_alive else NO_WORKER,
         TaskStatus.running: "; ".join(filter(None, [f"{done} of {wanted} drawn", found.message])),
         TaskStatus.done: f"seed {asked.seed}" + ("" if asked.strength is None else f", strength {asked.strength:g}"),
         TaskStatus.failed: f"not drawn: {found.message}",

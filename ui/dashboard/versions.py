@@ -11,6 +11,7 @@ from feedback.gate.by_hand import list_objections, promote_by_hand
 from feedback.gate.evidence import LORA_FILES, evidence_rows
 from feedback.gate.gate import RULE, Evidence, evidence_words, what_follows
 from feedback.runs import ask_for_retrain, latest_run, stop_retrain
+from feedback.sample.requests import NO_WORKER, is_worker_alive
 from feedback.versions import PLAIN, get_version, roll_back, withdraw
 from store.engine import reading
 from store.layout import layout_of
@@ -118,7 +119,7 @@ def _confirm_retrain() -> None:
 
     def act(reason: str) -> str:
         ask_for_retrain(engine(), reason)
-        return "the worker will retrain next"
+        return "the worker will retrain next" if is_worker_alive(engine()) else f"asked for, but {NO_WORKER}"
 
     confirm("Retrain now", act)
 

@@ -60,6 +60,13 @@ def page_data(rater: str) -> dict[str, Any]:
     return {"rater": rater, "reasons": REASONS, "keys": KEYS, "done": DONE, "limits": LIMITS._asdict()}
 
 
+def coming_words(is_drawing: bool) -> str:
+    """What somebody who has seen everything may expect."""
+    if is_drawing:
+        return "New pictures are being drawn."
+    return "No new pictures are being drawn, because the worker does not run. Tell whoever runs this server."
+
+
 def keycap(key: str) -> str:
     """The key as it is printed on a keyboard."""
     return KEYCAPS.get(key, shortcut(key))

@@ -25,12 +25,13 @@ from feedback.rate.queue import Shown, next_sound
 from feedback.rate.raters import clean_name
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, recent_votes, take_votes
+from feedback.sample.requests import is_worker_alive
 from store.errors import BadRequest, InputError, NaysayerError, NotAllowed, NotSignedIn, TooFast
 from store.layout import layout_of
 from store.settings import Settings
 from store.tables import Verdict, utc_now
 from ui.rate.pace import pace_of
-from ui.rate.page_data import DONE, KEYS, LIMITS, REASONS, enlargement
+from ui.rate.page_data import DONE, KEYS, LIMITS, REASONS, coming_words, enlargement
 from ui.rate.routes import body_of, malformed, wait_for_tick
 from ui.signin.invitation_link import identify_sender
 from ui.web.guard import is_from_elsewhere
@@ -161,6 +162,7 @@ def form_html(engine: Engine, settings: Settings, rater: str, note: str = "") ->
         today=rating_state(engine, rater).progress.today,
         picture=_on_form(settings, rater, picture) if picture else None,
         last=_on_form(settings, rater, last[0][0]) if last else None,
+        coming=coming_words(is_worker_alive(engine)),
         again=_address(settings, rater),
     )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui.rate.page_data import KEYS, LIMITS, keycap, page_data, shortcut
+from ui.rate.page_data import KEYS, LIMITS, coming_words, keycap, page_data, shortcut
 from ui.rate.simple import simple_page
 from ui.signin.powers import guard, require
 from ui.web.templates import render
@@ -39,7 +39,9 @@ def joined_script() -> str:
 
 def page_html() -> str:
     """The page's HTML, with the keys that do something printed on its buttons."""
-    return str(render("rate/page/rating.html", keys=KEYS, limits=LIMITS, keycap=keycap, shortcut=shortcut))
+    return str(
+        render("rate/page/rating.html", keys=KEYS, limits=LIMITS, keycap=keycap, shortcut=shortcut, coming=coming_words)
+    )
 
 
 rating_component = st.components.v2.component(

@@ -21,6 +21,7 @@ from feedback.pool.pool import how_due
 from feedback.rate.queue import Shown, next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, Receipt, has_voted, recent_votes, take_votes
+from feedback.sample.requests import is_worker_alive
 from store.errors import BadRequest, InputError, NaysayerError, NotAllowed, NotSignedIn, TooFast
 from store.settings import Settings
 from store.tables import RunStatus
@@ -165,6 +166,7 @@ def _state(engine: Engine, settings: Settings, rater: str) -> Answer:
     return {
         "progress": {"votes": progress.answers, "today": progress.today},
         "due": {"new_rejects": new_rejects, "needed": needed},
+        "is_drawing": is_worker_alive(engine),
         "run": {"step": run.step, "steps": run.steps} if run is not None and is_running else None,
     }
 

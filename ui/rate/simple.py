@@ -11,11 +11,12 @@ from feedback.figures.summary import rating_state
 from feedback.rate.queue import Shown, next_sound
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, recent_votes, take_votes
+from feedback.sample.requests import is_worker_alive
 from store.errors import NaysayerError
 from store.layout import layout_of
 from store.tables import Verdict, utc_now
 from ui.rate.pace import pace_of
-from ui.rate.page_data import enlargement
+from ui.rate.page_data import coming_words, enlargement
 from ui.signin.powers import callback, guard, require, store_of
 from ui.web.phrases import plural
 from ui.web.pictures import rater_path
@@ -53,7 +54,7 @@ def _rate_as(rater: str) -> None:
         st.html(alert(note))
     on_screen = _on_screen(rater)
     if on_screen is None:
-        st.text("You have seen everything. New pictures are being drawn.")
+        st.text(f"You have seen everything. {coming_words(is_worker_alive(engine()))}")
         st.button("Look again")
     else:
         st.html(picture_html(on_screen.image))

@@ -2,6 +2,7 @@ import pytest
 from sqlmodel import select
 
 from feedback.pool.damage import set_aside
+from feedback.sample.requests import NO_WORKER
 from feedback.versions import promote
 from store.engine import reading, writing
 from store.tables import Action, AliasEvent, AliasName, Image, Run, RunStatus, Verdict
@@ -19,6 +20,13 @@ def test_the_overview_states_its_data_and_the_way_to_the_next_retrain(settings, 
     assert "3 of 40 new rejects" in page
     assert "<b>37</b> rejects to go" in page
     assert "<b>5</b> waiting to be rated" in page
+
+
+def test_the_overview_says_when_no_worker_runs(settings, engine, draw, hold_worker_lock):
+    draw(1)
+    assert NO_WORKER in overview_html(engine, settings)
+    with hold_worker_lock(engine):
+        assert NO_WORKER not in overview_html(engine, settings)
 
 
 def test_the_overview_shows_a_running_retrain_and_why_one_failed(settings, engine, draw, hold_retrain_lock):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from store.files import only_one
 from store.migrate import open_store
 from store.settings import Settings
 from tests.ui.conftest import PATIENCE_MS, PROMPTS, Served, put_pictures, serve
@@ -82,7 +83,7 @@ def begin(served: Served, chromium: Browser) -> Iterator[Callable[..., Page]]:
         context.close()
 
 
-def test_pace_and_goal_are_told_and_the_end_of_the_queue_is_quiet(begin):
+def test_pace_and_goal_are_told_and_the_end_of_the_queue_is_quiet(begin, served):
     page = begin("ann")
     page.keyboard.press("?")
     page.get_by_label("Goal of this session").fill("3")
@@ -94,7 +95,11 @@ def test_pace_and_goal_are_told_and_the_end_of_the_queue_is_quiet(begin):
         pace = f" · {given} in the last minute" if given > 1 else ""
         expect(page.locator(".pace")).to_have_text(f"{pace} · {goal}", use_inner_text=True)
     expect(page.locator(".nothing")).to_contain_text("You have seen everything.")
-    expect(page.locator(".nothing")).to_contain_text("New pictures are being drawn and appear here by themselves.")
+    expect(page.locator(".stalled")).to_contain_text("because the worker does not run. Tell whoever runs this server.")
+    expect(page.locator(".coming")).to_be_hidden()
+    with only_one(served.settings.data_dir / "worker.lock", "another worker leads"):
+        expect(page.locator(".coming")).to_have_text("New pictures are being drawn. They appear here by themselves.")
+        expect(page.locator(".stalled")).to_be_hidden()
     expect(page.locator(".announcement")).to_have_text(
         "Rejected. No more pictures." if PICTURES % 2 else "Kept. No more pictures."
     )

@@ -252,6 +252,13 @@ def test_what_is_no_press_at_all_costs_no_other_its_place(client, engine, draw, 
     assert len(votes_in(engine)) == 1
 
 
+def test_an_answer_says_whether_more_pictures_will_come(client, engine, draw, hold_worker_lock):
+    draw(1)
+    assert next_of(client)["is_drawing"] is False
+    with hold_worker_lock(engine):
+        assert next_of(client)["is_drawing"] is True
+
+
 def test_a_paused_rater_reads_why_there_are_no_pictures(client, engine, draw):
     draw(3)
     held = next_of(client, count=1)["images"]

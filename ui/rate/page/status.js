@@ -29,9 +29,11 @@ export class Status {
     Object.assign(this, { today: 0, isOffline: false, note: "", trouble: "" });
   }
 
-  /** Shows the server's answer: how many answers were given today, and when the next retrain is due. */
-  update({ progress, due, run }) {
+  /** Shows the server's answer: how many answers were given today, what is drawn, when the next retrain is due. */
+  update({ progress, due, run, is_drawing: isDrawing }) {
     this.today = progress.today;
+    this.page.$(".coming").hidden = !isDrawing;
+    this.page.$(".stalled").hidden = isDrawing;
     if (!this.page.sender.isPaused) this.setOffline(false);
     this.showCount();
     this.showDue(due, run);
