@@ -195,10 +195,14 @@ class TooFewRejects(RetrainError):
     Collect more votes.
     """
 
-    def __init__(self, found: int, needed: int) -> None:
-        super().__init__(
-            f"{found} rejects in the pool, {needed} needed; collect more votes or lower NAYSAYER_RETRAIN_AFTER"
-        )
+    def __init__(self, found: int, needed: int, lost: int = 0) -> None:
+        remedy = "collect more votes or lower NAYSAYER_RETRAIN_AFTER"
+        if lost:
+            remedy = (
+                f"{lost} rated pictures are left out, because their files are lost; restore a backup with "
+                "`naysayer restore FILE` into another NAYSAYER_DATA_DIR, or collect more votes"
+            )
+        super().__init__(f"{found} rejects in the pool, {needed} needed; {remedy}")
         self.found, self.needed = found, needed
 
 

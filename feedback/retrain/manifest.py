@@ -57,10 +57,11 @@ def freeze(
     with reading(engine) as session:
         manifest = _without_evaluated(session, FrozenManifest(base_sha256, tuple(pool(session, share=share))))
     lost = find_lost(manifest.items)
-    manifest = FrozenManifest(base_sha256, tuple(item for item in manifest.items if item.image_id not in lost))
-    rejects = len(manifest.of(Role.reject, Split.train))
+    kept = tuple(item for item in manifest.items if item.image_id not in lost)
+    rejects = sum((item.role, item.split) == (Role.reject, Split.train) for item in kept)
     if rejects < min_rejects:
-        raise TooFewRejects(rejects, min_rejects)
+        raise TooFewRejects(rejects, min_rejects, lost=len(manifest.items) - len(kept))
+    manifest = FrozenManifest(base_sha256, kept)
     with writing(engine) as session:
         if _without_evaluated(session, manifest) != manifest:
             raise Busy("an evaluation set was imported while the pool was being frozen; run the retrain again")

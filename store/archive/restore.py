@@ -1,5 +1,6 @@
 """Makes a data folder from a backup, completely or not at all."""
 
+import re
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,8 +35,20 @@ from store.settings.sources import SETTINGS_FILE
 from store.tables import Run, RunStatus, Task, TaskStatus
 
 MAX_CONTENTS_BYTES = 2**30
-NOT_THE_STORES = ("lost+found", SETTINGS_FILE, DETAILS)
-"""What an empty data folder may hold: a volume's own folder, settings for the store to come, details of an error."""
+NOT_THE_STORES = re.compile(
+    rf"lost\+found|{SETTINGS_FILE}|{DETAILS}|.+\.(lock|line|log)|retrain\.jsonl|\.DS_Store|Thumbs\.db|desktop\.ini|{WORK}.*",
+    re.IGNORECASE,
+)
+"""What an empty data folder may hold: a volume's own folder, settings for the store to come, what commands said or
+locked while there was no store (cron's log too), and what desktops leave in every folder."""
+COMPRESSED = {
+    b"\x1f\x8b": "gunzip",
+    b"\xfd7zXZ": "unxz",
+    b"BZh": "bunzip2",
+    b"\x28\xb5\x2f\xfd": "unzstd",
+    b"PK": "unzip",
+}
+NAMED = 4
 MOVING = "moving"
 PARTS = ("blobs", "versions", DATABASE)
 """In the order in which they are moved into place: a folder without its database is refused by every command."""
@@ -81,8 +94,12 @@ def _made(folder: Path) -> Iterator[None]:
 
 
 def _refuse_full(folder: Path) -> None:
-    if any(path.name not in NOT_THE_STORES and not path.name.startswith(WORK) for path in folder.iterdir()):
-        raise BadRequest(f"{folder} is not empty and is left as it is; restore into another NAYSAYER_DATA_DIR")
+    if found := sorted(path.name for path in folder.iterdir() if not NOT_THE_STORES.fullmatch(path.name)):
+        more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+        raise BadRequest(
+            f"{folder} is not empty (it holds {', '.join(found[:NAMED])}{more}) and is left as it is; move its content "
+            "away, or restore into another NAYSAYER_DATA_DIR"
+        )
 
 
 def _move(folder: Path, final: Path) -> None:
@@ -113,6 +130,8 @@ def _extract(archive: Path, folder: Path) -> Contents:
         raise BadRequest(f"{archive} is a folder, a backup is one file; nothing was restored; name the file")
     if not archive.exists():
         raise BadRequest(f"there is no backup {archive}; nothing was restored")
+    if program := next((COMPRESSED[start] for start in COMPRESSED if _begins_with(archive, start)), ""):
+        raise BadRequest(f"{archive} is compressed; unpack it with `{program}` first; nothing was restored")
     try:
         with tarfile.open(archive, "r:") as tar:
             contents = _read_contents(tar)
@@ -120,6 +139,11 @@ def _extract(archive: Path, folder: Path) -> Contents:
     except (tarfile.TarError, ValueError, KeyError, TypeError, EOFError, OverflowError, RecursionError) as error:
         raise _damaged(archive, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
     return contents
+
+
+def _begins_with(file: Path, start: bytes) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(len(start)) == start
 
 
 def _read_contents(tar: tarfile.TarFile) -> Contents:

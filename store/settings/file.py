@@ -222,9 +222,14 @@ def _document(folder: Path) -> tomlkit.TOMLDocument:
 
 
 def _write(folder: Path, document: tomlkit.TOMLDocument) -> Path:
-    make_folder(folder)
     path = folder / SETTINGS_FILE
-    write_file(path, tomlkit.dumps(document).encode())
+    try:
+        make_folder(folder)
+        write_file(path, tomlkit.dumps(document).encode())
+    except OSError as error:
+        raise BadRequest(
+            f"{path} cannot be written ({error.strerror}); look at the disk and the rights there"
+        ) from error
     return path
 
 

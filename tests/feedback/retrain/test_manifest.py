@@ -250,3 +250,12 @@ def test_a_picture_keeps_its_side_when_its_verdict_flips(any_engine: Engine, fil
     assert {i.image_id: i.split for i in later} == {n: side for n, side in sides.items() if n != 30}
     with reading(any_engine) as session:
         assert len(session.exec(select(Image)).all()) == 30
+
+
+def test_a_pool_that_is_too_small_for_its_lost_pictures_says_so(any_engine: Engine, fill: Callable) -> None:
+    images = fill(any_engine)
+    vote_on(any_engine, dict.fromkeys(images, Verdict.reject))
+    with pytest.raises(
+        TooFewRejects, match=rf"0 rejects .* {len(images)} rated pictures are left out, .*naysayer restore"
+    ):
+        freeze(any_engine, BASE, find_lost=lambda items: {item.image_id for item in items})

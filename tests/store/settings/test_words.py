@@ -4,7 +4,7 @@ import pytest
 
 from store.errors import BadRequest
 from store.settings import Settings
-from store.settings.file import read_data_dir, read_settings
+from store.settings.file import keep, read_data_dir, read_settings
 from store.settings.sources import SETTINGS_FILE
 
 WORDS_OF_PYDANTIC = r"nput|valid|parse|pattern|greater|less than|interpret|finite|instance|type=|\^\("
@@ -79,3 +79,5 @@ def test_a_folder_in_the_place_of_the_file_is_named():
     (read_data_dir() / SETTINGS_FILE).mkdir(parents=True)
     with pytest.raises(BadRequest, match="is no file"):
         read_settings()
+    with pytest.raises(BadRequest, match=r"data/naysayer\.toml cannot be written \(Is a directory\)"):
+        keep(read_data_dir(), "overlap", "2")
