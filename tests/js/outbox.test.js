@@ -40,6 +40,19 @@ test("the pause between tries doubles up to its limit and starts again after an 
   assert.equal(page.sender.waitMs, 1);
 });
 
+test("votes that wait for another rater's sign-in hold up no vote of the one who rates now", async () => {
+  const server = new FakeServer(3);
+  page = await openPage(server, { limits: QUICK });
+  server.signedIn = "Ada";
+  post("Bob", { id: 3, url: "/naysayer/image/3", prompt: "", width: 64, height: 64 }, "keep", "", {});
+  press("j");
+  await until(() => server.votes.size === 1);
+  await until(() => page.$(".note").textContent);
+  assert.deepEqual(server.verdicts, [[1, "reject"]]);
+  assert.deepEqual(unsentVotes().map(({ rater }) => rater), ["Bob"]);
+  assert.match(page.$(".note").textContent, /These votes belong to another\. 1 vote waiting to be sent/);
+});
+
 test("a server that asks for a pause gets it, with every vote after it, and the page says why", async () => {
   const server = new FakeServer(5);
   page = await openPage(server, { limits: QUICK });

@@ -37,7 +37,8 @@ const { RatingPage } = await import("../../ui/rate/page/rating.js");
 
 /**
  * A server that holds pictures and remembers the votes it took, by request id. `isDown`: it answers nothing; `pauseS`:
- * it takes no votes for so many seconds; `damaged`: the files of these pictures are bad.
+ * it takes no votes for so many seconds; `damaged`: the files of these pictures are bad;
+ * `signedIn`: whose votes it takes.
  */
 export class FakeServer {
   constructor(count) {
@@ -63,6 +64,7 @@ export class FakeServer {
       const images = this.images.filter(({ id }) => !voted.has(id) && !this.damaged.has(id)).slice(0, body.count);
       return reply({ images: structuredClone(images), recent: [], ...state });
     }
+    if (this.signedIn && body.rater !== this.signedIn) return reply({ error: "these votes belong to another" }, 401);
     if (this.pauseS) return reply({ error: "too many votes at once" }, 429, { "retry-after": String(this.pauseS) });
     if (body.votes.some((vote) => this.malformed.has(vote.image_id))) return reply({ error: "malformed" }, 400);
     for (const vote of body.votes) this.votes.set(vote.request_id, vote);

@@ -72,8 +72,8 @@ export async function ask(path, body, timeoutMs) {
 
 /** Sends the outbox, one batch at a time, until it is empty. It never gives up. */
 export class Sender {
-  constructor({ limits, onAnswer, onRefused, onTrouble }) {
-    Object.assign(this, { limits, onAnswer, onRefused, onTrouble });
+  constructor({ limits, rater, onAnswer, onRefused, onTrouble }) {
+    Object.assign(this, { limits, rater, onAnswer, onRefused, onTrouble });
     this.isSending = false;
     this.notBefore = 0;
     this.resetPace();
@@ -109,9 +109,11 @@ export class Sender {
     this.timer = setTimeout(() => this.send(), waitMs);
   }
 
+  /** The next votes of one rater: of the one who rates now first, because another's may have to wait for a sign-in. */
   batch() {
     const all = unsentVotes();
-    return all.filter((entry) => entry.rater === all[0].rater).slice(0, this.batchSize);
+    const { rater } = all.find((entry) => entry.rater === this.rater()) ?? all[0] ?? {};
+    return all.filter((entry) => entry.rater === rater).slice(0, this.batchSize);
   }
 
   async deliver(batch) {

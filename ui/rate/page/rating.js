@@ -22,6 +22,7 @@ export class RatingPage {
     this.ended = new AbortController();
     this.sender = new Sender({
       limits,
+      rater: () => this.rater,
       onAnswer: (answer, rater) => this.update(answer, rater),
       onRefused: (sentence) => this.status.notify(`One vote was not recorded: ${sentence}`),
       onTrouble: (error) => this.status.setOffline(true, error),
