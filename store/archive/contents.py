@@ -11,7 +11,7 @@ from sqlalchemy import Engine, func, make_url
 from sqlmodel import col, select
 
 from store.engine import open_engine, reading
-from store.errors import BadRequest
+from store.errors import BadRequest, StoreError
 from store.files import Blobs, sha256_of_file
 from store.layout import Layout
 from store.migrate import schema_of
@@ -170,8 +170,13 @@ def _version_files(root: Path, version: Hashes) -> dict[str, str]:
 
 
 def _hash(path: Path) -> str:
-    """The hash of a file; empty when it cannot be read."""
+    """The hash of a file; empty when it is lost. Raises StoreError when this user may not read it."""
     try:
         return sha256_of_file(path)
+    except PermissionError as error:
+        raise StoreError(
+            f"{path} is there, but this user may not read it ({error.strerror}), so nothing was written; run the "
+            "command as the user to whom the store belongs, or give this one the right to read it"
+        ) from error
     except OSError:
         return ""

@@ -556,3 +556,15 @@ def test_a_compressed_backup_is_answered_with_the_way_to_unpack_it(
     with pytest.raises(BadRequest, match=f"unpack it with `{program}` first"):
         restore(packed, elsewhere)
     assert not elsewhere.data_dir.exists()
+
+
+def test_files_that_this_user_may_not_read_are_not_lost(settings: Settings, tmp_path: Path, monkeypatch) -> None:
+    open_store(settings).dispose()
+
+    def forbid(path: Path) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("store.archive.contents.sha256_of_file", forbid)  # root, who runs tests too, may read all
+    with pytest.raises(StoreError, match="this user may not read it"):
+        backup(settings, tmp_path / "backup.tar")
+    assert not (tmp_path / "backup.tar").exists()
