@@ -26,8 +26,8 @@ def import_evaluation(
 ) -> None:
     """Freeze the prompts and seeds of a file as the evaluation set in use; pairs that were trained on are refused."""
     from feedback.sample.evaluation import import_set
-    from feedback.sample.list_files import file_name
-    from feedback.sample.pair_files import read_pairs
+    from feedback.sample.lists.pairs import read_pairs
+    from feedback.sample.lists.rows import file_name
     from store.migrate import open_store
     from ui.words import set_line
 
@@ -75,7 +75,7 @@ def add_prompt(texts: Annotated[list[str], typer.Argument(help="One or more prom
 @prompts.command("import")
 def import_prompts(file: Annotated[Path, typer.Argument(help=f"{KINDS}; text has a prompt a line.")]) -> None:
     """Add every prompt of a file: one a line, or what stands under `prompt` in a table or a JSON file."""
-    from feedback.sample.list_files import file_name
+    from feedback.sample.lists.rows import file_name
     from feedback.sample.prompts import import_prompts, read_prompt_file
     from store.migrate import open_store
     from ui.words import foreign_words, imported_words

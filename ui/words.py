@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from feedback.figures.summary import InHand, Standing, VersionRow
 from feedback.pool.pool import Due
 from feedback.sample.evaluation import SetRow
-from feedback.sample.look_alikes import foreign_syntax
+from feedback.sample.lists.look_alikes import foreign_syntax
 from feedback.sample.prompts import Imported, ImportRow, Listed
 from feedback.sample.setting_aside import Change, Changed
 from store.archive.contents import BackupReport

@@ -137,9 +137,7 @@ def _plan(session: Session, wanted: Wanted, now: datetime) -> list[Work]:
     missing = wanted.target - _free(session, [live, PLAIN], wanted, now) - coming
     if missing > 0:
         if challenger is not None and room_to_compare(session, wanted.target, wanted.evaluation_share) > 0:
-            compared = _lacking(
-                session, [(challenger, (live,)), (live, (challenger,))], challenger, wanted, taken=taken
-            )
+            compared = _lacking(session, [(challenger, (live,)), (live, (challenger,))], wanted, taken=taken)
             if compared:
                 return list(takewhile(lambda work: work.version == compared[0].version, compared))[: wanted.batch]
         planned = list(islice(_in_turn(session, live, wanted.base_slice, taken), min(missing, wanted.batch)))
@@ -254,7 +252,7 @@ def _grid_work(session: Session, aliases: tuple[int, int | None], wanted: Wanted
     for version in session.exec(sound.order_by(col(Version.number).desc())):
         whole = version in (live, challenger, PLAIN)
         beside = tuple(one for one in partners.get(version, ()) if one is not None and one != version)
-        if lacking := _lacking(session, [(version, beside)], version, wanted, None if whole else GRID, taken):
+        if lacking := _lacking(session, [(version, beside)], wanted, None if whole else GRID, taken):
             return lacking
     return []
 
@@ -262,7 +260,6 @@ def _grid_work(session: Session, aliases: tuple[int, int | None], wanted: Wanted
 def _lacking(
     session: Session,
     versions: Sequence[tuple[int, Sequence[int]]],
-    shuffle: int,
     wanted: Wanted,
     first: int | None = None,
     taken: Collection[str] = (),
@@ -285,7 +282,8 @@ def _lacking(
         if must_draw((pair.prompt_id, pair.seed), drawn[version], [drawn[one] for one in beside], wanted.conditions)
     ]
     free = [work for work in lacking if claim_key(work) not in taken]
-    return sorted(free, key=lambda work: sha256_of(f"{shuffle} {work.version} {work.seed} {work.prompt_id}".encode()))
+    [(newest, _), *_] = versions
+    return sorted(free, key=lambda work: sha256_of(f"{newest} {work.version} {work.seed} {work.prompt_id}".encode()))
 
 
 def _prompts_of(pairs: Sequence[EvaluationPair]) -> SelectOfScalar[Prompt]:

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, func, insert
 from sqlmodel import Session, col, select
 
 from feedback.sample.cut_prompts import is_surely_read
-from feedback.sample.list_files import Fault, Row, bad_line, read_rows
+from feedback.sample.lists.rows import Fault, Row, bad_line, read_rows
 from store.engine import reading, writing
 from store.errors import BadRequest
 from store.tables import Prompt, PromptImport

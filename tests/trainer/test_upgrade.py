@@ -21,10 +21,10 @@ from store.safety.copies import copy_database
 from store.settings import Settings
 from store.tables import Image, Verdict, Vote
 from tests.trainer.conftest import PICTURES, quick_settings
-from trainer.base.begun import refuse_other_base
 from trainer.base.weights import BUILTIN_FOLDER, EARLIER_BUILTINS, locate, pin_revision
 from trainer.retrain.retrain import retrain
 from trainer.sample.worker import generate
+from trainer.upgrade import refuse_other_base
 
 FIRST = "1fee5583035db54c03c3d1710d186fafd68c25244067f08073ee71fe90d758da"
 SECOND = "710f9f40d6caf54f2383712535740b3e275e0cff6f65ba649187988153a377ac"

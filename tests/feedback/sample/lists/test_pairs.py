@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from feedback.sample.job import Job
-from feedback.sample.pair_files import read_pairs
+from feedback.sample.lists.pairs import read_pairs
 from store.errors import BadRequest
 
 

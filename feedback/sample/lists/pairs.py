@@ -5,7 +5,7 @@ from pathlib import Path
 
 from feedback.sample.evaluation import SEEDS
 from feedback.sample.job import Job
-from feedback.sample.list_files import Fault, Row, bad_line, read_rows
+from feedback.sample.lists.rows import Fault, Row, bad_line, read_rows
 from feedback.sample.prompts import prompt_of
 from store.texts import with_single_spaces
 

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from feedback.sample.list_files import MAX_BYTES, READERS, file_name, read_rows
-from feedback.sample.pair_files import read_pairs
+from feedback.sample.lists.pairs import read_pairs
+from feedback.sample.lists.rows import MAX_BYTES, READERS, file_name, read_rows
 from feedback.sample.prompts import read_prompt_file
 from store.errors import BadRequest
 

@@ -1,6 +1,6 @@
 import pytest
 
-from feedback.sample.look_alikes import foreign_syntax, looks_like
+from feedback.sample.lists.look_alikes import foreign_syntax, looks_like
 
 
 def kind_of(text: str) -> tuple[str, int] | None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from feedback.sample.look_alikes import looks_like
+from feedback.sample.lists.look_alikes import looks_like
 from store.errors import BadRequest
 from store.texts import EDGES, find_control
 
