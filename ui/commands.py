@@ -238,6 +238,8 @@ def invite(
         token = invite(open_store(settings), name, days=days, secret=settings.secret, role=PersonRole(role))
         base = settings.public_url or settings.address
         typer.echo(f"{base}/naysayer/invited/{token}")
+        if settings.sign_in == "name":
+            typer.echo("nobody can open this link while NAYSAYER_SIGN_IN is name; set it to invitations", err=True)
 
 
 @exports.command("lora")

@@ -30,3 +30,12 @@ def test_an_invitation_link_can_be_opened_on_ipv6_and_at_the_public_address(sett
     monkeypatch.setenv("NAYSAYER_PUBLIC_URL", "https://rate.example.org/")
     link = CliRunner().invoke(app, ["invite", "Bo"]).output
     assert link.startswith("https://rate.example.org/naysayer/invited/")
+
+
+def test_a_link_that_nobody_can_open_is_called_that(settings, engine, monkeypatch) -> None:
+    for name, value in {"SECRET": "x" * 40, "PUBLIC_URL": "https://rate.example.org"}.items():
+        monkeypatch.setenv(f"NAYSAYER_{name}", value)
+    warning = "nobody can open this link while NAYSAYER_SIGN_IN is name"
+    assert warning in CliRunner().invoke(app, ["invite", "Ann"]).stderr
+    monkeypatch.setenv("NAYSAYER_SIGN_IN", "invitations")
+    assert warning not in CliRunner().invoke(app, ["invite", "Ann"]).stderr
