@@ -1,5 +1,6 @@
 """`naysayer doctor`: checks of this installation, its store and its model."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -91,6 +92,8 @@ def _disk(settings: Settings) -> Iterable[Finding]:
         free > MIN_FREE_BYTES,
         f"{free / 1e9:.1f} GB free on the disk of {settings.data_dir} (2 GB are needed for a retrain)",
     )
+    if not os.access(existing, os.W_OK):
+        yield Finding(False, f"{existing} can only be read by this user, so nothing can be drawn, rated or trained")
 
 
 def _database(engine: Engine) -> Iterable[Finding]:

@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -134,3 +135,8 @@ def test_a_device_that_is_not_there_is_a_finding_and_the_other_checks_go_on(stor
     findings = examine(settings.model_copy(update={"device": device}))
     assert [one.sentence for one in findings if not one.is_fine and f"NAYSAYER_DEVICE is {device}" in one.sentence]
     assert any("the database" in one.sentence for one in findings)
+
+
+def test_a_data_folder_that_can_only_be_read_is_a_problem(settings, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)  # root, who runs tests too, may write all
+    assert any("can only be read by this user" in sentence for sentence in problems(settings))
