@@ -16,7 +16,7 @@ from feedback.gate.gate import Conclusion
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
-from feedback.sample.requests import DrawRequest, ask_drawing, task
+from feedback.sample.requests import NO_WORKER, DrawRequest, ask_drawing, task
 from feedback.versions import champion, events, get_version
 from store.engine import reading
 from store.files import sha256_of_file
@@ -209,7 +209,7 @@ def play(page: Page, url: str, engine: Engine, work: Callable[[], None]) -> None
     page.goto(f"{url}/playground")
     page.get_by_label("Prompt").fill("a red star")
     page.get_by_role("button", name="Draw").click()
-    expect(page.get_by_text("waiting for the worker")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text(NO_WORKER)).to_be_visible(timeout=30_000)
     work()
     expect(page.locator(".ns-play img")).to_have_count(2, timeout=30_000)
     number = ask_drawing(engine, DrawRequest("x", 1, [999], 1.0))

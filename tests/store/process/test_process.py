@@ -99,11 +99,12 @@ def test_a_name_that_is_no_text_does_not_end_the_message(capfd):
 
 
 def test_a_hangup_stops_a_command_unless_it_is_ignored():
-    with catch_stop_signals() as stop:
-        os.kill(os.getpid(), signal.SIGHUP)
-        assert stop.wait(5)
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
+        with catch_stop_signals() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert stop.wait(5)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         with catch_stop_signals() as stop:
             os.kill(os.getpid(), signal.SIGHUP)
             assert not stop.wait(0.2)

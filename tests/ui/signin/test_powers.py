@@ -18,6 +18,7 @@ from feedback.rate.controls import make_control
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
+from feedback.sample.requests import NO_WORKER
 from store.engine import reading, writing
 from store.errors import NotAllowed, NotSignedIn
 from store.tables import (
@@ -237,7 +238,7 @@ def test_a_page_that_draws_itself_again_shows_nothing_new(rated, beyond: Served,
     if path == "playground":
         page.get_by_label("Prompt").fill("a red star")
         page.get_by_role("button", name="Draw").click()
-        page.get_by_text("waiting for the worker").wait_for()
+        page.get_by_text(NO_WORKER).wait_for()
     else:
         page.get_by_text("waiting to be rated").wait_for()
     LOSSES[loss](rated)
