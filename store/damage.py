@@ -76,7 +76,7 @@ def _why_of(database: object) -> str:
     folder = Path(str(database)).parent
     try:
         if shutil.disk_usage(folder).free < SQLITE_NEEDS_BYTES:
-            return "full"
+            return "is full"
     except OSError:
         return ""
     return "" if os.access(folder, os.W_OK) else "readonly"

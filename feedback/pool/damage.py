@@ -47,8 +47,12 @@ def set_aside(engine: Engine, sha256: str) -> None:
 def damaged_pictures(engine: Engine) -> list[Damaged]:
     """The pictures that were set aside, oldest first."""
     with reading(engine) as session:
-        rows = select(Image.id, Image.sha256).join(Damage, col(Damage.image_id) == Image.id).order_by(col(Image.id))
-        return [Damaged(image_id or 0, sha256) for image_id, sha256 in session.exec(rows)]
+        rows = (
+            select(Damage.image_id, Image.sha256)
+            .join(Image, col(Image.id) == Damage.image_id)
+            .order_by(col(Damage.image_id))
+        )
+        return [Damaged(image_id, sha256) for image_id, sha256 in session.exec(rows)]
 
 
 def damage_words(pictures: Sequence[Damaged]) -> str:

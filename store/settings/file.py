@@ -1,6 +1,7 @@
 """Settings from outside: read once by each process, and kept in `naysayer.toml` by `naysayer set` and `unset`."""
 
 import difflib
+import errno
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -227,9 +228,8 @@ def _write(folder: Path, document: tomlkit.TOMLDocument) -> Path:
         make_folder(folder)
         write_file(path, tomlkit.dumps(document).encode())
     except OSError as error:
-        raise BadRequest(
-            f"{path} cannot be written ({error.strerror}); look at the disk and the rights there"
-        ) from error
+        why = "disk full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
+        raise BadRequest(f"{path} cannot be written ({why}); look at the disk and the rights there") from error
     return path
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from sqlmodel import select
 
 from bench.rate.browser import FLAGS, find_chromium, free_port
@@ -88,15 +88,10 @@ PROXIES: dict[str, tuple[Callable, str, str]] = {
 
 
 @pytest.fixture(scope="module")
-def outside() -> Iterator[Browser]:
+def outside(chromium: Browser) -> Iterator[Browser]:
     """A browser that knows this machine as rate.example.org."""
-    with sync_playwright() as playwright:
-        yield from _launched(playwright)
-
-
-def _launched(playwright: Playwright) -> Iterator[Browser]:
     rules = f"--host-resolver-rules=MAP {NAME} 127.0.0.1"
-    browser = playwright.chromium.launch(executable_path=find_chromium(), args=[*FLAGS, rules, "--no-proxy-server"])
+    browser = chromium.browser_type.launch(executable_path=find_chromium(), args=[*FLAGS, rules, "--no-proxy-server"])
     yield browser
     browser.close()
 
