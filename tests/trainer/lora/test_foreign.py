@@ -1,42 +1,19 @@
 import json
-import os
 import re
 import struct
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from store.errors import BadLora
 from tests.trainer.foreign_files import kohya_names, random_lora, random_text_lora, text_encoder_part
-from trainer.base.model import Base
+from tests.trainer.lora.written import ALPHA, RANK, written
 from trainer.lora.foreign import read_lora
 from trainer.lora.formats import kohya_layout, lora_hash
 from trainer.lora.names import ModuleNames, original_blocks, split_name
-from trainer.lora.text_encoders import text_layers
-
-RANK, ALPHA = 4, 1.0
-
-
-@pytest.fixture(scope="module")
-def unet(base: Base) -> UNet2DConditionModel:
-    return base.pipe.unet
-
-
-@pytest.fixture(scope="module")
-def layers(base: Base) -> dict[str, torch.nn.Linear]:
-    return text_layers(base.pipe)
-
-
-def written(folder: Path, tensors: dict, metadata: dict | None = None, name: str = "theirs.safetensors") -> Path:
-    (folder / name).write_bytes(save(tensors, metadata))
-    return folder / name
 
 
 def product(weights: dict, path: str) -> torch.Tensor:
@@ -172,102 +149,6 @@ def test_a_text_encoder_module_of_another_shape_is_refused(unet, layers, tmp_pat
         read_lora(written(tmp_path, theirs), unet, layers)
 
 
-FIRST = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
-
-
-def one_changed(unet, name: str, change) -> bytes:
-    tensors = kohya_names(random_lora(unet, "attention", RANK), ALPHA)
-    tensors[name] = change(tensors[name])
-    return save(tensors)
-
-
-def one_more(unet, name: str, tensor) -> bytes:
-    return save(kohya_names(random_lora(unet, "attention", RANK), ALPHA) | {name: tensor})
-
-
-def raw(header: object, body: bytes = b"1234") -> bytes:
-    text = json.dumps(header).encode() if not isinstance(header, bytes) else header
-    return struct.pack("<Q", len(text)) + text + body
-
-
-def half(offsets: list[int], shape: list[int] | None = None) -> dict:
-    return {"dtype": "F16", "shape": shape or [1], "data_offsets": offsets}
-
-
-DAMAGED = {
-    "empty": (lambda u: b"", "cut short"),
-    "truncated": (
-        lambda u: save(kohya_names(random_lora(u, "attention", RANK), ALPHA))[:-40],
-        "not a valid safetensors",
-    ),
-    "cut in the header": (lambda u: save(kohya_names(random_lora(u, "attention", RANK), ALPHA))[:200], "cut short"),
-    "overlapping": (lambda u: raw({"a": half([0, 2]), "b": half([0, 2])}), "not a valid safetensors"),
-    "a hole": (lambda u: raw({"a": half([2, 4])}), "not a valid safetensors"),
-    "data left over": (lambda u: raw({"a": half([0, 2])}), "not a valid safetensors"),
-    "shape of another size": (lambda u: raw({"a": half([0, 4], [2**40])}), "not a valid safetensors"),
-    "huge header": (lambda u: struct.pack("<Q", 2**62) + b"{}", "cut short"),
-    "nested header": (lambda u: raw(b"[" * 100_000), "not that of a safetensors file"),
-    "a list for a header": (lambda u: raw([]), "not that of a safetensors file"),
-    "NaN": (lambda u: one_changed(u, f"{FIRST}.lora_up.weight", lambda t: t * torch.nan), "NaN or infinite"),
-    "infinite": (lambda u: one_changed(u, f"{FIRST}.lora_down.weight", lambda t: t + torch.inf), "NaN or infinite"),
-    "NaN alpha": (lambda u: one_changed(u, f"{FIRST}.alpha", lambda t: t * torch.nan), "NaN or infinite"),
-    "two alphas": (lambda u: one_changed(u, f"{FIRST}.alpha", lambda t: torch.ones(2)), "2 numbers"),
-    "integers": (lambda u: one_changed(u, f"{FIRST}.lora_up.weight", lambda t: t.int()), "floating-point"),
-    "wrong rank": (lambda u: one_changed(u, f"{FIRST}.lora_up.weight", lambda t: t[:, 1:].clone()), "the shapes of"),
-    "rank zero": (lambda u: one_changed(u, f"{FIRST}.lora_down.weight", lambda t: t[:0].clone()), "the shapes of"),
-    "no matrix": (lambda u: one_changed(u, f"{FIRST}.lora_down.weight", lambda t: t[0, 0].clone()), "the shapes of"),
-    "beyond float16": (lambda u: one_changed(u, f"{FIRST}.lora_up.weight", lambda t: t * 1e9), "float16"),
-    "only one half": (lambda u: save({f"{FIRST}.lora_up.weight": torch.ones(96, 4)}), "both down and up"),
-    "LoHa": (lambda u: save({f"{FIRST}.hada_w1_a": torch.ones(4, 4)}), "it is a LoHa"),
-    "LoKr": (lambda u: save({f"{FIRST}.lokr_w1": torch.ones(4, 4)}), "it is a LoKr"),
-    "DoRA": (lambda u: one_more(u, f"{FIRST}.dora_scale", torch.ones(4, 1)), "it is a DoRA"),
-    "peft's DoRA": (lambda u: one_more(u, "unet.x.lora_magnitude_vector", torch.ones(4)), "it is a DoRA"),
-    "OFT": (lambda u: save({f"{FIRST}.oft_blocks": torch.ones(4, 4)}), "it is an OFT"),
-    "IA3": (lambda u: save({f"{FIRST}.on_input": torch.ones(4)}), "it is an IA3"),
-    "GLoRA": (lambda u: save({f"{FIRST}.a1.weight": torch.ones(4, 4)}), "it is a GLoRA"),
-    "CP": (lambda u: one_more(u, f"{FIRST}.lora_mid.weight", torch.ones(4, 4, 3, 3)), "CP decomposition"),
-    "differences": (lambda u: one_more(u, "diffusion_model.out.2.diff", torch.ones(4)), "whole differences"),
-    "biases": (lambda u: one_more(u, f"{FIRST}.lora_up.bias", torch.ones(4)), "a LoRA with biases"),
-    "scaled fp8": (lambda u: one_more(u, f"{FIRST}.lora_up.scale_weight", torch.ones(1)), "scales of its own"),
-    "whole weights": (lambda u: one_more(u, f"{FIRST}.weight", torch.ones(4)), "whole weights beside"),
-    "Flux": (
-        lambda u: save({"transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight": torch.ones(4, 4)}),
-        "Flux",
-    ),
-    "SD 3": (
-        lambda u: save({"lora_unet_joint_blocks_0_x_block_attn_qkv.lora_up.weight": torch.ones(4, 4)}),
-        "Stable Diffusion 3",
-    ),
-    "a checkpoint": (lambda u: save({"model.diffusion_model.out.2.weight": torch.ones(4)}), "it is a whole checkpoint"),
-    "an embedding": (lambda u: save({"clip_l": torch.ones(4, 64), "clip_g": torch.ones(4, 64)}), "textual-inversion"),
-    "complex alpha": (lambda u: one_changed(u, f"{FIRST}.alpha", lambda t: t + 1j), "stored as torch.complex64"),
-    "git-lfs": (lambda u: b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "git-lfs pointer"),
-    "login page": (lambda u: b"<!DOCTYPE html><title>Log in</title>", "web page, perhaps a login page"),
-    "JSON error": (lambda u: b'{"error":"Unauthorized"}', "JSON text"),
-    "unknown module": (lambda u: save({"lora_unet_woof.lora_up.weight": torch.ones(4, 4)}), "unknown key"),
-    "only text": (lambda u: save(text_encoder_part(4)), "nothing for the UNet"),
-    "no tensors": (lambda u: save({}), "nothing for the UNet"),
-    "SD 1.5": (
-        lambda u: save({f"{FIRST.replace('attn1_to_q', 'attn2_to_k')}.lora_down.weight": torch.ones(4, 768)}),
-        "Stable Diffusion 1.x",
-    ),
-    "SD 2": (
-        lambda u: save({f"{FIRST.replace('attn1_to_q', 'attn2_to_k')}.lora_down.weight": torch.ones(4, 1024)}),
-        "Stable Diffusion 2.x",
-    ),
-    "pickle": (lambda u: b"PK\x03\x04 archive/data.pkl", "pickle"),
-    "old pickle": (lambda u: b"\x80\x02}q\x00.", "pickle"),
-}
-
-
-@pytest.mark.parametrize("kind", DAMAGED)
-def test_a_file_that_will_not_do_is_refused_with_the_reason(unet, tmp_path, kind):
-    make, reason = DAMAGED[kind]
-    (tmp_path / "theirs.safetensors").write_bytes(make(unet))
-    with pytest.raises(BadLora, match=reason):
-        read_lora(tmp_path / "theirs.safetensors", unet)
-
-
 @pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.int8, torch.uint8, torch.float64, torch.bfloat16])
 def test_alpha_may_be_any_type_of_number(unet, tmp_path, dtype):
     theirs = kohya_names(random_lora(unet, "attention", RANK), 2.0)
@@ -356,67 +237,6 @@ def test_whatever_the_bytes_only_our_error_comes_out(unet, tmp_path):
     trial()
     assert sum(outcomes.values()) >= 2000
     assert min(outcomes.values()) > 0  # some edits fall into the numbers, which any value fits
-
-
-def real_data() -> Path:
-    folder = os.environ.get("NAYSAYER_REALDATA")
-    if not folder:
-        pytest.skip("NAYSAYER_REALDATA is not set: the real SDXL configuration and key listings are not at hand")
-    return Path(folder)
-
-
-@pytest.fixture(scope="module")
-def real_unet() -> UNet2DConditionModel:
-    """A UNet of the real configuration, without memory for its weights."""
-    config = json.loads((real_data() / "sdxl_config/unet/config.json").read_text())
-    with torch.device("meta"):
-        return UNet2DConditionModel.from_config(config)
-
-
-def real_text_layers() -> dict[str, torch.nn.Linear]:
-    """Those of text encoders of the real configuration, without memory for their weights."""
-    folder = real_data() / "sdxl_config"
-    with torch.device("meta"):
-        first = CLIPTextModel(CLIPTextConfig.from_pretrained(folder / "text_encoder"))
-        second = CLIPTextModelWithProjection(CLIPTextConfig.from_pretrained(folder / "text_encoder_2"))
-    return text_layers(SimpleNamespace(text_encoder=first, text_encoder_2=second))
-
-
-def listed(name: str) -> dict[str, list[int]]:
-    rows = json.loads((real_data() / "statedict_listings" / name).read_text())
-    return {key: row["shape"] for key, row in rows.items()}
-
-
-@pytest.mark.slow
-def test_a_published_kohya_file_is_read_whole(real_unet, tmp_path):
-    shapes = listed("lora_sdxl_kohya_AlienStyle_rank32_te1te2unet.json")
-    random = torch.Generator().manual_seed(0)
-    tensors = {key: torch.randn(shape, generator=random).bfloat16() for key, shape in shapes.items()}
-    read = read_lora(written(tmp_path, tensors), real_unet, real_text_layers())
-    assert (read.about["imported_modules"], read.about["imported_ranks"]) == (722 + 264, [32])
-    assert read.about["text_encoder_modules_left_out"] == 0
-    assert len(read_lora(tmp_path / "theirs.safetensors", real_unet).weights) == 2 * 722
-
-
-@pytest.mark.slow
-def test_a_published_sd_15_file_is_refused(real_unet, tmp_path):
-    shapes = listed("lora_sd15_kohya_shinkai_rank128.json")
-    tensors = {key: torch.zeros(shape, dtype=torch.float16) for key, shape in shapes.items()}
-    with pytest.raises(BadLora, match=r"Stable Diffusion 1\.x"):
-        read_lora(written(tmp_path, tensors), real_unet)
-
-
-def test_the_original_block_names_of_every_layer_lead_to_its_diffusers_path(real_unet):
-    text = (real_data() / "statedict_listings/aitoolkit_stable_diffusion_sdxl_keymap.json").read_text()
-    names = ModuleNames(real_unet)
-    layers, checked = set(names.unet.values()), 0
-    for original, theirs in json.loads(text)["ldm_diffusers_keymap"].items():
-        path = theirs.removeprefix("unet_").removesuffix(".weight")
-        if original.startswith("model.diffusion_model.") and path in layers:
-            blocks = original.removeprefix("model.diffusion_model.").removesuffix(".weight").replace(".", "_")
-            assert names.find(f"lora_unet_{blocks}") == path
-            checked += 1
-    assert checked == len(layers) == 794
 
 
 def test_our_kohya_names_are_diffusers_paths_throughout(unet):
