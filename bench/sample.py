@@ -24,7 +24,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor
 
 from feedback.recipe import Recipe
-from feedback.sample.job import Job
+from feedback.sample.work import Job
 from store.process.child import end_with
 from store.settings import Settings
 from trainer.base.model import Base, load_base, silence_libraries

@@ -3,11 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, delete, update
+from sqlalchemy import ColumnElement
 from sqlmodel import col
-
-from store.engine import writing
-from store.tables import Claim, utc_now
 
 CLAIM_S = 300  # a worker says more often than this that it is still at it
 
@@ -20,17 +17,3 @@ def latest_end(now: datetime, longest_s: float) -> datetime:
 def still_lasts(expires_at: Any, now: Any, latest: Any) -> ColumnElement[bool]:
     """Condition: a reservation has not ended; one that ends too late was made by a clock that was ahead."""
     return (col(expires_at) > now) & (col(expires_at) <= latest)
-
-
-def keep_claims(engine: Engine, worker: str, step: int, steps: int) -> None:
-    """Renews what `worker` holds, and tells how far its drawing is."""
-    until = utc_now() + timedelta(seconds=CLAIM_S)
-    with writing(engine, is_durable=False) as session:
-        mine = update(Claim).where(col(Claim.worker) == worker)
-        session.exec(mine.values(step=step, steps=steps, expires_at=until))
-
-
-def drop_claims(engine: Engine, worker: str) -> None:
-    """Gives back what `worker` holds and has not drawn."""
-    with writing(engine) as session:
-        session.exec(delete(Claim).where(col(Claim.worker) == worker))

@@ -20,8 +20,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlmodel import SQLModel, select
 
-from feedback.sample.plan import Drawing, Work, record_images
+from feedback.sample.claims import record_images
 from feedback.sample.prompts import add_prompts
+from feedback.sample.work import Drawing, Work
 from feedback.versions import begin, publish
 from store.engine import RETRAIN_LOCK, WORKER_LOCK, reading, writing
 from store.files import only_one, sha256_of

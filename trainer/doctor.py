@@ -16,8 +16,8 @@ from feedback.pool.damage import damage_words, still_bad
 from feedback.pool.tally import differences
 from feedback.runs import latest_run
 from feedback.sample.cut_prompts import cut_sentence, first_missed
-from feedback.sample.job import Job
 from feedback.sample.prompts import count_active, has_list, list_prompts
+from feedback.sample.work import Job
 from feedback.versions import PLAIN
 from store.engine import has_wal_reset_bug, is_sqlite, reading, sqlite_module
 from store.errors import DamagedStore
@@ -193,7 +193,7 @@ def _draw_once(base: Any) -> Finding:
     from trainer.base.vae import decode_latents
     from trainer.sample.sampler import sample_latents
 
-    # The refiner needs a step of its own.
+    # The refiner needs its own step.
     steps = FEWEST_STEPS if base.refiner is None else ceil(1 / (1 - base.refiner.start)) + 1
     drawing = replace(base.plain, num_inference_steps=steps)
     [picture] = decode_latents(base, sample_latents(base, [Job("a photo of a cat", 0)], drawing))

@@ -90,7 +90,7 @@ def import_prompts(file: Annotated[Path, typer.Argument(help=f"{KINDS}; text has
 
 
 def _say_what_is_cut(engine: "Engine", imported: "Imported") -> None:
-    """Has the model's tokenizers count, in a process of their own, because pages and commands load no model."""
+    """Has the model's tokenizers count, in a separate process, because pages and commands load no model."""
     from feedback.sample.cut_prompts import cut_prompts, cut_sentence, has_uncounted
 
     if imported.number is None:

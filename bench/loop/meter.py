@@ -12,8 +12,7 @@ from PIL.Image import Image as Picture
 from bench.loop.rows import HIGHER_GUIDANCE, NEGATIVE_PROMPT, WOOLFS_GUIDANCE, Plan, Row
 from bench.loop.stores import HELD_OUT_SUBJECT, Stores, evaluation_items
 from feedback.recipe import Recipe
-from feedback.sample.job import Job
-from feedback.sample.plan import Drawing
+from feedback.sample.work import Drawing, Job
 from store.layout import layout_of
 from store.settings import Settings
 

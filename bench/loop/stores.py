@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from bench.loop.simulate import Habits, simulate
-from feedback.sample.job import Job
-from feedback.sample.plan import FIRST_EVALUATION_SEED
+from feedback.sample.evaluation import FIRST_EVALUATION_SEED
 from feedback.sample.prompts import add_prompts
+from feedback.sample.work import Job
 from feedback.versions import get_version, promote
 from store.migrate import open_store
 from store.settings import Settings

@@ -38,8 +38,9 @@ from bench.rate.http_rater import HttpRater
 from bench.rate.label_studio import SHOWN, SUBMIT, label_studio, require, sign_in
 from feedback.rate.display import put_picture
 from feedback.runs import latest_run
-from feedback.sample.plan import Drawing, Work, record_images
+from feedback.sample.claims import record_images
 from feedback.sample.prompts import add_prompts
+from feedback.sample.work import Drawing, Work
 from feedback.versions import begin
 from store.engine import reading
 from store.errors import NaysayerError

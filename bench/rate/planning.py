@@ -15,7 +15,8 @@ from sqlalchemy import Engine, text
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
-from feedback.sample.plan import Drawing, Wanted, claim_work, record_images
+from feedback.sample.claims import claim_work, record_images
+from feedback.sample.work import Drawing, Wanted
 from feedback.versions import begin
 from store.engine import writing
 from store.files import sha256_of
@@ -39,7 +40,7 @@ class Row(NamedTuple):
 
 
 def measure_planning(sizes: Sequence[int], votes: int) -> list[Row]:
-    """A row for each length of the list of prompts, in SQLite, with the worker in a process of its own."""
+    """A row for each length of the list of prompts, in SQLite, with the worker in another process."""
     return [_measure(prompts, votes) for prompts in sizes]
 
 

@@ -17,7 +17,7 @@ SHARE = 0.75
 """One rater's rejects are at most this share of a version's, and always FLOOR."""
 FLOOR = 50
 RECENT_DAYS = 7
-"""Somebody who voted in these days is a rater beside a rater who is alone on a version."""
+"""A rater who voted this recently counts as another rater, even without a vote on the version."""
 
 
 class Capped(NamedTuple):
@@ -30,7 +30,7 @@ class Capped(NamedTuple):
 
 
 def capped_raters(session: Session, share: float) -> list[Capped]:
-    """The raters beyond the cap on a version; nobody while one person rates alone."""
+    """The raters beyond the cap on a version; nobody while only one person rates."""
     columns = (col(VoteCount.version), col(VoteCount.rater_id))
     rows = session.execute(
         select(*columns, func.sum(col(VoteCount.rejects)), func.max(col(VoteCount.day)))

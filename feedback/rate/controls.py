@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from feedback.pool.verdicts import select_taken_out
-from feedback.sample.plan import Drawing
+from feedback.sample.work import Drawing
 from store.engine import reading, writing
 from store.errors import BadRequest, UnknownImage
 from store.files import sha256_of

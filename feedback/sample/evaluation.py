@@ -8,8 +8,8 @@ from typing import NamedTuple
 from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 
-from feedback.sample.job import Job
 from feedback.sample.prompts import clean_prompt, prompts_by_words
+from feedback.sample.work import Job
 from store.engine import reading, writing
 from store.errors import BadRequest
 from store.files import sha256_of

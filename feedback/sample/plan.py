@@ -1,76 +1,28 @@
-"""What the sampler should draw next, and the record of what it drew."""
+"""What the sampler should draw next."""
 
 import random
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from itertools import count, islice, takewhile
 
-from sqlalchemy import Engine, delete, func
+from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from feedback.pool.damage import is_sound
 from feedback.reservations import CLAIM_S, latest_end, still_lasts
-from feedback.sample.conditions import UNKNOWN, Conditions, conditions_id, drawn_under, must_draw
+from feedback.sample.conditions import drawn_under, must_draw
 from feedback.sample.evaluation import FIRST_EVALUATION_SEED, active_pairs, ensure_default, is_held_out
-from feedback.sample.job import Job
 from feedback.sample.release import nobody_judged, room_to_compare
+from feedback.sample.work import Wanted, Work, claim_key
 from feedback.versions import PLAIN, usable_aliases
-from store.engine import reading, writing
+from store.engine import reading
 from store.files import sha256_of
 from store.tables import Claim, EvaluationPair, Image, Lease, Origin, Prompt, Version, utc_now
 
 RECENT = 1000  # images among which a plan looks for pictures that were drawn out of turn
 GRID = 12  # pairs that every version draws, for the eye; those that are compared by votes draw the whole set
-
-
-@dataclass(frozen=True)
-class Work:
-    """One picture to draw."""
-
-    prompt_id: int
-    prompt: str
-    seed: int
-    version: int
-    origin: Origin
-
-    @property
-    def job(self) -> Job:
-        return Job(self.prompt, self.seed)
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """How a picture was drawn; with prompt, seed and version it names the picture."""
-
-    rule: str
-    strength: float
-    guidance_scale: float
-    num_inference_steps: int
-    width: int
-    height: int
-    negative_prompt: str = ""
-    conditions: Conditions = UNKNOWN
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """How much to draw: at most `batch` pictures, while fewer than `target` are free to be rated.
-
-    `base_slice` of them come from the plain base. The default evaluation set has `pairs` pairs. While there is a
-    challenger, `evaluation_share` of the queue are its pictures and the champion's, of the evaluation set.
-    A picture is reserved for a rater for `lease_s`.
-    """
-
-    target: int
-    batch: int
-    base_slice: float
-    pairs: int
-    evaluation_share: float = 0.0
-    conditions: Conditions = UNKNOWN
-    lease_s: float = 366 * 86_400
 
 
 def next_work(engine: Engine, wanted: Wanted, now: datetime | None = None) -> list[Work]:
@@ -80,54 +32,11 @@ def next_work(engine: Engine, wanted: Wanted, now: datetime | None = None) -> li
     """
     ensure_default(engine, wanted.pairs)
     with reading(engine) as session:
-        return _plan(session, wanted, now or utc_now())
+        return plan_work(session, wanted, now or utc_now())
 
 
-def claim_work(engine: Engine, worker: str, wanted: Wanted, now: datetime | None = None) -> list[Work]:
-    """What `next_work` gives, reserved for `worker`: no other is given the same while the claim lasts.
-
-    The plan is made before the writer's turn, so that no vote waits for it. What another worker claimed or drew
-    meanwhile is left out; when that is all of it, there is a new plan.
-    """
-    ensure_default(engine, wanted.pairs)
-    now = now or utc_now()
-    while True:
-        with reading(engine) as session:
-            works, newest = _plan(session, wanted, now), _newest_image(session)
-        if not works:
-            return []
-        with writing(engine, is_durable=False) as session:
-            session.exec(delete(Claim).where(~still_lasts(Claim.expires_at, now, latest_end(now, CLAIM_S))))
-            free = _still_free(session, works, newest)
-            until = now + timedelta(seconds=CLAIM_S)
-            session.add_all(
-                Claim(key=claim_key(work), worker=worker, version=work.version, origin=work.origin, expires_at=until)
-                for work in free
-            )
-        if free:
-            return free
-
-
-def _still_free(session: Session, works: Sequence[Work], newest: int) -> list[Work]:
-    """The works that nobody claims, and nobody drew since the image `newest`."""
-    keys = [claim_key(work) for work in works]
-    held = set(session.exec(select(Claim.key).where(col(Claim.key).in_(keys))))
-    since = select(Image.prompt_id, Image.seed, Image.version, Image.origin).where(col(Image.id) > newest)
-    drawn = set(session.exec(since))
-    return [
-        work
-        for work, key in zip(works, keys, strict=True)
-        if key not in held and (work.prompt_id, work.seed, work.version, work.origin) not in drawn
-    ]
-
-
-def drop_work(engine: Engine, works: Sequence[Work]) -> None:
-    """Gives back these pieces of work, which could not be drawn."""
-    with writing(engine) as session:
-        session.exec(delete(Claim).where(col(Claim.key).in_([claim_key(work) for work in works])))
-
-
-def _plan(session: Session, wanted: Wanted, now: datetime) -> list[Work]:
+def plan_work(session: Session, wanted: Wanted, now: datetime) -> list[Work]:
+    """What `next_work` gives, in a session that reads, without the default evaluation set."""
     live, challenger = usable_aliases(session)
     if live is None or session.exec(_active_prompts().limit(1)).first() is None:
         return []
@@ -148,7 +57,7 @@ def _plan(session: Session, wanted: Wanted, now: datetime) -> list[Work]:
 
 def _in_turn(session: Session, live: int, base_slice: float, taken: Collection[str]) -> Iterator[Work]:
     """What the queue's next pictures are, without end, but for those that a worker draws or drew before its turn."""
-    newest = _newest_image(session)
+    newest = newest_image(session)
     prompts = session.exec(select(func.count(col(Prompt.id))).where(col(Prompt.is_active))).one()
     recent = select(Image.prompt_id, Image.seed, Image.version).where(col(Image.id) > newest - RECENT)
     drawn = set(session.exec(recent.where(Image.origin == Origin.sampled)))
@@ -156,52 +65,6 @@ def _in_turn(session: Session, live: int, base_slice: float, taken: Collection[s
         work = _planned(session, ordinal, prompts, live, base_slice)
         if claim_key(work) not in taken and (work.prompt_id, work.seed, work.version) not in drawn:
             yield work
-
-
-def work_key(work: Work, drawing: Drawing) -> str:
-    """SHA-256 that names a picture: the same work is never recorded twice."""
-    own = asdict(work) | asdict(drawing) | {"conditions": drawing.conditions.body}
-    if drawing.conditions == UNKNOWN:
-        del own["conditions"]
-    return sha256_of(repr(sorted(own.items())).encode())
-
-
-def claim_key(work: Work) -> str:
-    """SHA-256 that names a piece of work, however it is drawn."""
-    return sha256_of(repr((work.prompt_id, work.seed, work.version, work.origin.value)).encode())
-
-
-def record_images(engine: Engine, drawn: Sequence[tuple[Work, str, str]], drawing: Drawing) -> int:
-    """How many of the drawn pictures (work, image hash, latent hash) were new; sampled ones join the queue.
-
-    Their claims are gone with it.
-    """
-    with writing(engine) as session:
-        done = [claim_key(work) for work, _, _ in drawn]
-        session.exec(delete(Claim).where(col(Claim.key).in_(done)))
-        rows = [_row(work, drawing, image, latent) for work, image, latent in drawn]
-        keys = {row.work_key: row for row in rows}
-        known = set(session.exec(select(Image.work_key).where(col(Image.work_key).in_(list(keys)))))
-        new = [row for key, row in keys.items() if key not in known]
-        under = conditions_id(session, drawing.conditions)
-        for row in new:
-            row.conditions_id = under
-        session.add_all(new)
-    return len(new)
-
-
-def _row(work: Work, drawing: Drawing, sha256: str, latent_sha256: str) -> Image:
-    return Image(
-        work_key=work_key(work, drawing),
-        sha256=sha256,
-        latent_sha256=latent_sha256,
-        prompt_id=work.prompt_id,
-        seed=work.seed,
-        version=work.version,
-        origin=work.origin,
-        is_queued=work.origin is Origin.sampled,
-        **{name: value for name, value in asdict(drawing).items() if name != "conditions"},
-    )
 
 
 def _free(session: Session, versions: Sequence[int], wanted: Wanted, now: datetime) -> int:
@@ -240,7 +103,8 @@ def _active_prompts() -> SelectOfScalar[Prompt]:
     return select(Prompt).where(col(Prompt.is_active))
 
 
-def _newest_image(session: Session) -> int:
+def newest_image(session: Session) -> int:
+    """The id of the picture drawn last; 0 before the first."""
     return session.exec(select(func.max(Image.id))).one() or 0
 
 

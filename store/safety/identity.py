@@ -60,7 +60,7 @@ def refuse_strangers(engine: Engine, layout: Layout) -> str | None:
 
 
 def list_unknown(engine: Engine, layout: Layout) -> list[Path]:
-    """What lies in the folder of versions without a row: of a database that was lost, or of nobody we know."""
+    """What the folder of versions holds without a row: from a lost database, or from something unknown."""
     with reading(engine) as session:
         known = {MARK, *session.exec(select(Version.sha256))}
     found = sorted(layout.versions.iterdir()) if layout.versions.is_dir() else []
@@ -93,7 +93,7 @@ def _content(folder: Path) -> set[str]:
 
 
 def _is_its_own(engine: Engine, layout: Layout, folder: Path) -> bool:
-    """Whether a folder without a mark, as earlier programs left it, belongs to the database: it lies beside it, or
+    """Whether a folder without a mark, as earlier programs left it, belongs to the database: it is beside it, or
     holds something that a row names."""
     if is_sqlite(engine) and sqlite_file(str(engine.url)).parent.resolve() == layout.root.resolve():
         return True

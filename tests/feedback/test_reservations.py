@@ -11,8 +11,10 @@ from feedback.rate.queue import next_images
 from feedback.rate.terms import Mix, Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.reservations import CLAIM_S
-from feedback.sample.plan import Wanted, claim_work, next_work
+from feedback.sample.claims import claim_work
+from feedback.sample.plan import next_work
 from feedback.sample.prompts import add_prompts
+from feedback.sample.work import Wanted
 from feedback.versions import begin
 from store.tables import Verdict, utc_now
 

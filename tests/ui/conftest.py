@@ -18,8 +18,9 @@ from sqlalchemy import Engine
 from sqlmodel import col, select
 
 from bench.rate.browser import FLAGS, answers, find_chromium, free_port
-from feedback.sample.plan import Drawing, Work, record_images
+from feedback.sample.claims import record_images
 from feedback.sample.prompts import add_prompts
+from feedback.sample.work import Drawing, Work
 from feedback.versions import begin
 from store.engine import reading
 from store.layout import layout_of

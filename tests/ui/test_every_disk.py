@@ -41,7 +41,7 @@ def may_mount() -> bool:
 
 
 def in_place(place: str, folder: Path, store: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Runs Python in a small file system of its own that holds a store and is in that state."""
+    """Runs Python in a separate small file system that holds a store and is in that state."""
     script = f'''mount -t tmpfs -o size=8m tmpfs "$1" && cd "$1" && mkdir data && cp "$2" data/ || exit 99
         printf 'prompt\\tseed\\na star\\t1\\n' > in.tsv; echo "a star" > in.txt
         {PLACES[place]}

@@ -30,7 +30,7 @@ FAMILIES = {
     "inpainting_v2": "Stable Diffusion 2.x for inpainting",
     "upscale": "Stable Diffusion's upscaler",
     "xl_inpaint": "SDXL for inpainting",
-    "playground-v2-5": "Playground v2.5, which has a noise schedule of its own (EDM)",
+    "playground-v2-5": "Playground v2.5, which has its own noise schedule (EDM)",
     "sd3": "Stable Diffusion 3",
     "sd35_medium": "Stable Diffusion 3.5",
     "sd35_large": "Stable Diffusion 3.5",
@@ -67,7 +67,7 @@ def family_of(header: Header) -> str:
     if any(".lora_" in name or ".hada_" in name or ".lokr_" in name or name.startswith("lora_") for name in shapes):
         return "a LoRA, which `naysayer import lora` takes"
     if any(name.startswith("edm_vpred.") for name in shapes):
-        return "CosXL, which has a noise schedule of its own (EDM)"
+        return "CosXL, which has its own noise schedule (EDM)"
     kind = _kind(shapes)
     if kind == "xl_refiner":
         return f"{REFINER}, which belongs into NAYSAYER_REFINER"

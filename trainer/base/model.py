@@ -17,7 +17,7 @@ from torch import nn
 from transformers.utils import logging as transformers_logging
 
 from feedback.sample.conditions import Conditions
-from feedback.sample.plan import Drawing
+from feedback.sample.work import Drawing
 from feedback.versions import PLAIN, begin, require_same_base
 from store.errors import ModelError
 from store.settings import Settings

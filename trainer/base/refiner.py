@@ -30,7 +30,7 @@ from trainer.base.weights import first_line
 class Refiner:
     """The loaded refiner; it takes over at the share `start` (0 to 1) of the noise schedule.
 
-    `parts` has the hashes of what belongs to it alone, by name.
+    `parts` has the hashes of what only the refiner uses, by name.
     """
 
     pipe: StableDiffusionXLImg2ImgPipeline

@@ -7,8 +7,8 @@ from PIL import ImageFilter
 
 from feedback.rate.controls import DrawnControl, record_drawn_controls
 from feedback.rate.display import put_picture
-from feedback.sample.plan import Drawing
 from feedback.sample.prompts import list_prompts
+from feedback.sample.work import Drawing
 from store.errors import BadRequest
 from store.layout import layout_of
 from store.migrate import open_store

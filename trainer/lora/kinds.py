@@ -13,7 +13,7 @@ METHODS = (
     (r"on_input$|\.ia3_", "an IA3"),
     (r"vera_lambda", "a VeRA"),
     (r"\.(?:diff|diff_b|set_weight|w_norm|b_norm)$", "a file of whole differences of the weights"),
-    (r"scale_weight$|scale_input$|scaled_fp8$", "in fp8 with scales of its own"),
+    (r"scale_weight$|scale_input$|scaled_fp8$", "in fp8 with its own scales"),
     (r"lora(?:_up|_down|_A|_B|\.up|\.down).*\.bias$", "a LoRA with biases"),
 )
 """By what its keys have in common: kinds that are not read."""

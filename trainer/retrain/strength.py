@@ -17,7 +17,7 @@ from torch import Tensor
 
 from feedback.recipe import Recipe
 from feedback.retrain.manifest import FrozenManifest
-from feedback.sample.job import Job
+from feedback.sample.work import Job
 from feedback.statistics import Interval, wilson
 from store.settings import Settings
 from store.tables import Split

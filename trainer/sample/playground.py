@@ -5,8 +5,8 @@ from functools import partial
 from sqlalchemy import Engine
 
 from feedback.rate.display import put_picture
-from feedback.sample.job import Job
 from feedback.sample.requests import COMING, DrawRequest, answer, take
+from feedback.sample.work import Job
 from feedback.versions import PLAIN, get_version
 from store.errors import NaysayerError
 from store.layout import Layout

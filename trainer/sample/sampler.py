@@ -15,8 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from feedback.recipe import Recipe
-from feedback.sample.job import Job
-from feedback.sample.plan import Drawing
+from feedback.sample.work import Drawing, Job
 from store.errors import DamagedVersion, ModelError
 from store.files import sha256_of_file
 from store.layout import Layout

@@ -28,14 +28,14 @@ from feedback.gate.guardrails import Scorer, measure
 from feedback.policy import pairs_wanted, promotion_mode, rejects_needed, retrains_itself
 from feedback.pool.pool import how_due
 from feedback.rate.display import put_picture
-from feedback.reservations import drop_claims, keep_claims
 from feedback.runs import bury_dead_runs, was_answered
+from feedback.sample.claims import claim_work, drop_claims, drop_work, keep_claims, record_images
 from feedback.sample.conditions import UNKNOWN, Conditions
 from feedback.sample.cut_prompts import count_read, cut_prompts, cut_sentence
-from feedback.sample.plan import Wanted, Work, claim_work, drop_work, record_images
 from feedback.sample.prompts import add_prompts, count_active, has_list
 from feedback.sample.release import release
 from feedback.sample.requests import abandon, answer, take
+from feedback.sample.work import Wanted, Work
 from feedback.settings_used import remember
 from feedback.versions import damaged_versions, get_version, note_damage
 from feedback.webhook import keep_announcing

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 OPEN, INVITED = ("/_stcore/health", "/naysayer/metrics"), "/naysayer/invited/"
 OPEN_WITH_ACCOUNTS = (SIGN_IN, "/auth/login", "/oauth2callback")
-"""What a stranger may ask for; the metrics and the invitations have checks of their own."""
+"""What a stranger may ask for; the metrics and the invitations have their own checks."""
 CORE, MEDIA, STREAM = "/_stcore/", "/media/", "/_stcore/stream"
 USED = tuple(CORE + name for name in ("health", "host-config", "stream", "bidi-components/", "allowed-message-origins"))
 """Streamlit's own addresses that a page needs. The others, uploads among them, are closed to everybody."""

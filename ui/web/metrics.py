@@ -1,4 +1,4 @@
-"""`/naysayer/metrics`: the loop for Prometheus, for whoever asks on this machine itself unless set otherwise."""
+"""`/naysayer/metrics`: the loop for Prometheus, open to this machine only unless set otherwise."""
 
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address

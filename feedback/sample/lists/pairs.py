@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 from feedback.sample.evaluation import SEEDS
-from feedback.sample.job import Job
 from feedback.sample.lists.rows import Fault, Row, bad_line, read_rows
 from feedback.sample.prompts import prompt_of
+from feedback.sample.work import Job
 from store.texts import with_single_spaces
 
 DIGITS = re.compile(r" *([0-9]{1,16}) *")

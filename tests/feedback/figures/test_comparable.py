@@ -1,8 +1,9 @@
 from dataclasses import replace
 
 from feedback.figures.comparable import unlike_rates
+from feedback.sample.claims import record_images
 from feedback.sample.conditions import Conditions
-from feedback.sample.plan import Work, record_images
+from feedback.sample.work import Work
 from store.tables import Origin
 from tests.conftest import DRAWING
 

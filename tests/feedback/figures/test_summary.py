@@ -31,7 +31,8 @@ from feedback.rate.raters import rater_id
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.retrain.manifest import freeze
-from feedback.sample.plan import Drawing, Work, record_images
+from feedback.sample.claims import record_images
+from feedback.sample.work import Drawing, Work
 from feedback.statistics import confidence_sequence
 from feedback.versions import promote, withdraw
 from store.engine import reading, writing

@@ -13,10 +13,12 @@ from feedback.gate.guardrails import Measures
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
+from feedback.sample.claims import record_images
 from feedback.sample.conditions import Conditions
 from feedback.sample.evaluation import active_pairs, ensure_default
-from feedback.sample.plan import Wanted, Work, next_work, record_images
+from feedback.sample.plan import next_work
 from feedback.sample.release import release
+from feedback.sample.work import Wanted, Work
 from store.engine import reading
 from store.tables import Image, Origin, Verdict
 from tests.conftest import DRAWING

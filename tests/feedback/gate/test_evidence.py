@@ -16,9 +16,11 @@ from feedback.pool.pool import how_due, pool
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
+from feedback.sample.claims import record_images
 from feedback.sample.evaluation import ensure_default
-from feedback.sample.plan import Drawing, Wanted, next_work, record_images
+from feedback.sample.plan import next_work
 from feedback.sample.release import release
+from feedback.sample.work import Drawing, Wanted
 from feedback.versions import champion, events, promote, roll_back, withdraw
 from store.engine import reading
 from store.errors import BadRequest

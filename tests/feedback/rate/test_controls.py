@@ -17,7 +17,7 @@ from feedback.rate.controls import (
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Mix, Terms
 from feedback.rate.votes import Press, record_votes
-from feedback.sample.plan import Drawing
+from feedback.sample.work import Drawing
 from store.engine import reading, writing
 from store.errors import BadRequest, UnknownImage
 from store.tables import Control, Image, Origin, PoolAction, Verdict

@@ -11,9 +11,9 @@ from feedback.sample.cut_prompts import (
     is_surely_read,
 )
 from feedback.sample.evaluation import import_set
-from feedback.sample.job import Job
 from feedback.sample.prompts import import_prompts, list_prompts
 from feedback.sample.setting_aside import Change, Which, change_prompts
+from feedback.sample.work import Job
 from store.tables import Prompt
 
 LONG = "a red star above a blue hand " * 4

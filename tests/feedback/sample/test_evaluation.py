@@ -12,6 +12,7 @@ from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.retrain.manifest import freeze
+from feedback.sample.claims import record_images
 from feedback.sample.evaluation import (
     FIRST_EVALUATION_SEED,
     ensure_default,
@@ -22,9 +23,9 @@ from feedback.sample.evaluation import (
     new_set,
     pair_hash,
 )
-from feedback.sample.job import Job
-from feedback.sample.plan import Drawing, Wanted, next_work, record_images
+from feedback.sample.plan import next_work
 from feedback.sample.prompts import add_prompts
+from feedback.sample.work import Drawing, Job, Wanted
 from feedback.versions import begin
 from store.engine import reading, writing
 from store.errors import BadRequest, TooFewRejects
@@ -72,7 +73,7 @@ def empty(engine: Engine) -> None:
 def test_a_manifest_and_an_evaluation_set_never_meet(
     engine: Engine, sampled: list[tuple[str, int]], evaluated: list[tuple[str, int]], is_imported_first: bool
 ) -> None:
-    from feedback.sample.plan import Work
+    from feedback.sample.work import Work
     from store.tables import Origin
 
     empty(engine)

@@ -8,11 +8,11 @@ from sqlmodel import select
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
+from feedback.sample.claims import record_images
 from feedback.sample.evaluation import import_set
-from feedback.sample.job import Job
-from feedback.sample.plan import Drawing, Work, record_images
 from feedback.sample.prompts import add_prompts
 from feedback.sample.release import release
+from feedback.sample.work import Drawing, Job, Work
 from feedback.versions import promote
 from store.engine import reading
 from store.tables import Image, Origin, Prompt, Verdict

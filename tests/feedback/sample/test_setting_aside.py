@@ -8,10 +8,10 @@ from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.sample.evaluation import active_pairs, ensure_default, import_set, list_sets
-from feedback.sample.job import Job
-from feedback.sample.plan import Wanted, next_work
+from feedback.sample.plan import next_work
 from feedback.sample.prompts import add_prompts, import_prompts, list_imports, list_prompts
 from feedback.sample.setting_aside import Change, Changed, Which, change_prompts
+from feedback.sample.work import Job, Wanted
 from feedback.versions import begin
 from store.engine import reading
 from store.errors import BadRequest

@@ -19,7 +19,7 @@ SCHEDULER = "scheduler/scheduler_config.json"
 
 @pytest.fixture(scope="module")
 def checkpoint(base: Base, tmp_path_factory) -> Path:
-    """A single file in the original layout; its configuration lies in the folder `cfg` beside it."""
+    """A single file in the original layout; its configuration is in the folder `cfg` beside it."""
     folder = tmp_path_factory.mktemp("checkpoint")
     return single_file(narrow_folder(base, folder / "cfg"), folder / "eps.safetensors")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from feedback.sample.job import Job
+from feedback.sample.work import Job
 from store.errors import ModelError, OtherBase
 from store.migrate import open_store
 from tests.trainer.checkpoints import narrow_folder, single_file, with_config

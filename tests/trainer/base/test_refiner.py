@@ -1,6 +1,6 @@
 import pytest
 
-from feedback.sample.job import Job
+from feedback.sample.work import Job
 from store.errors import ModelError
 from tests.trainer.checkpoints import refiner_folder
 from tests.trainer.conftest import quick_settings

@@ -60,7 +60,7 @@ DAMAGED = {
     "CP": (lambda u: one_more(u, f"{FIRST}.lora_mid.weight", torch.ones(4, 4, 3, 3)), "CP decomposition"),
     "differences": (lambda u: one_more(u, "diffusion_model.out.2.diff", torch.ones(4)), "whole differences"),
     "biases": (lambda u: one_more(u, f"{FIRST}.lora_up.bias", torch.ones(4)), "a LoRA with biases"),
-    "scaled fp8": (lambda u: one_more(u, f"{FIRST}.lora_up.scale_weight", torch.ones(1)), "scales of its own"),
+    "scaled fp8": (lambda u: one_more(u, f"{FIRST}.lora_up.scale_weight", torch.ones(1)), "its own scales"),
     "whole weights": (lambda u: one_more(u, f"{FIRST}.weight", torch.ones(4)), "whole weights beside"),
     "Flux": (
         lambda u: save({"transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight": torch.ones(4, 4)}),

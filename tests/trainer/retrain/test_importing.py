@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file, save
 from sqlmodel import select
 
-from feedback.sample.job import Job
+from feedback.sample.work import Job
 from feedback.versions import get_version
 from store.engine import reading
 from store.errors import BadLora, Busy

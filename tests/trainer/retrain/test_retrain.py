@@ -12,7 +12,7 @@ from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.retrain.manifest import load_manifest
-from feedback.sample.job import Job
+from feedback.sample.work import Job
 from feedback.versions import champion, get_version
 from store.engine import reading
 from store.errors import Busy, DamagedStore, NonFiniteLoss

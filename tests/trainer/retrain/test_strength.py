@@ -5,7 +5,7 @@ import torch
 
 from feedback.recipe import Recipe
 from feedback.retrain.manifest import freeze
-from feedback.sample.job import Job
+from feedback.sample.work import Job
 from store.layout import layout_of
 from store.migrate import open_store
 from store.tables import Split

@@ -1,4 +1,4 @@
-"""A worker and a rater on a small disk of their own, which fills up and gets room again."""
+"""A worker and a rater on a small separate disk, which fills up and gets room again."""
 
 import os
 import shutil

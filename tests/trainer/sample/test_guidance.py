@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from feedback.sample.job import Job
+from feedback.sample.work import Job
 from trainer.base.model import Base
 from trainer.lora.tensors import TRAINED, add_fresh, detach
 from trainer.sample.guidance import steered

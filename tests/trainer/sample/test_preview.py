@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import EulerDiscreteScheduler
 
-from feedback.sample.job import Job
+from feedback.sample.work import Job
 from trainer.sample.preview import DrawStep, now_and_then, predict_clean_latents, shrink
 from trainer.sample.sampler import sample_latents
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from feedback.sample.job import Job
+from feedback.sample.work import Job
 from tests.trainer.checkpoints import refiner_folder
 from tests.trainer.conftest import quick_settings, with_effect
 from trainer.base.model import Base, load_base

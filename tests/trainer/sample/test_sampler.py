@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load
 
-from feedback.sample.job import Job
+from feedback.sample.work import Job
 from feedback.versions import get_version
 from store.errors import ModelError
 from store.layout import layout_of

@@ -11,8 +11,7 @@ from sqlmodel import select
 from feedback.figures.summary import InHand, standing
 from feedback.policy import rejects_needed
 from feedback.pool.pool import how_due
-from feedback.reservations import keep_claims
-from feedback.sample.plan import record_images
+from feedback.sample.claims import keep_claims, record_images
 from feedback.sample.prompts import add_prompts, list_prompts
 from feedback.sample.requests import DrawRequest, ask_drawing, take, task
 from feedback.sample.setting_aside import Change, Which, change_prompts

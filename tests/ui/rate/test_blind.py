@@ -252,4 +252,4 @@ def test_no_answer_names_what_an_image_is(rater: Rater) -> None:
 
 def test_no_row_number_reaches_a_rater(rater: Rater) -> None:
     assert all(2**32 <= one.number < 2**53 for one in rater.showings)
-    assert len({one.number for one in rater.showings}) == len(rater.showings), "a repeat has a number of its own"
+    assert len({one.number for one in rater.showings}) == len(rater.showings), "a repeat has its own number"

@@ -89,7 +89,7 @@ def test_a_proxy_of_this_machine_gets_no_metrics_for_others(header, engine, sett
 
 
 def test_behind_sign_in_the_metrics_are_closed_to_everybody_unless_opened(engine, settings, draw) -> None:
-    """A proxy of this machine that sends no header of its own looks like a program of this machine."""
+    """A proxy of this machine that adds no header looks like a program of this machine."""
     draw(1)
     for is_open, status in ((False, 403), (True, 200)):
         public = settings.model_copy(update={"sign_in": "invitations", "metrics_open": is_open})

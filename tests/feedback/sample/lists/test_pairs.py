@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from feedback.sample.job import Job
 from feedback.sample.lists.pairs import read_pairs
+from feedback.sample.work import Job
 from store.errors import BadRequest
 
 

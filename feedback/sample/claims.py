@@ -1,0 +1,107 @@
+"""Work that a worker holds, so that no other draws it, and the record of what was drawn."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine, delete, update
+from sqlmodel import Session, col, select
+
+from feedback.reservations import CLAIM_S, latest_end, still_lasts
+from feedback.sample.conditions import conditions_id
+from feedback.sample.evaluation import ensure_default
+from feedback.sample.plan import newest_image, plan_work
+from feedback.sample.work import Drawing, Wanted, Work, claim_key, work_key
+from store.engine import reading, writing
+from store.tables import Claim, Image, Origin, utc_now
+
+
+def claim_work(engine: Engine, worker: str, wanted: Wanted, now: datetime | None = None) -> list[Work]:
+    """What `next_work` gives, reserved for `worker`: no other is given the same while the claim lasts.
+
+    The plan is made before the writer's turn, so that no vote waits for it. What another worker claimed or drew
+    meanwhile is left out; when that is all of it, there is a new plan.
+    """
+    ensure_default(engine, wanted.pairs)
+    now = now or utc_now()
+    while True:
+        with reading(engine) as session:
+            works, newest = plan_work(session, wanted, now), newest_image(session)
+        if not works:
+            return []
+        with writing(engine, is_durable=False) as session:
+            session.exec(delete(Claim).where(~still_lasts(Claim.expires_at, now, latest_end(now, CLAIM_S))))
+            free = _still_free(session, works, newest)
+            until = now + timedelta(seconds=CLAIM_S)
+            session.add_all(
+                Claim(key=claim_key(work), worker=worker, version=work.version, origin=work.origin, expires_at=until)
+                for work in free
+            )
+        if free:
+            return free
+
+
+def keep_claims(engine: Engine, worker: str, step: int, steps: int) -> None:
+    """Renews what `worker` holds, and tells how far its drawing is."""
+    until = utc_now() + timedelta(seconds=CLAIM_S)
+    with writing(engine, is_durable=False) as session:
+        mine = update(Claim).where(col(Claim.worker) == worker)
+        session.exec(mine.values(step=step, steps=steps, expires_at=until))
+
+
+def drop_work(engine: Engine, works: Sequence[Work]) -> None:
+    """Gives back these pieces of work, which could not be drawn."""
+    with writing(engine) as session:
+        session.exec(delete(Claim).where(col(Claim.key).in_([claim_key(work) for work in works])))
+
+
+def drop_claims(engine: Engine, worker: str) -> None:
+    """Gives back what `worker` holds and has not drawn."""
+    with writing(engine) as session:
+        session.exec(delete(Claim).where(col(Claim.worker) == worker))
+
+
+def record_images(engine: Engine, drawn: Sequence[tuple[Work, str, str]], drawing: Drawing) -> int:
+    """How many of the drawn pictures (work, image hash, latent hash) were new; sampled ones join the queue.
+
+    Their claims are gone with it.
+    """
+    with writing(engine) as session:
+        done = [claim_key(work) for work, _, _ in drawn]
+        session.exec(delete(Claim).where(col(Claim.key).in_(done)))
+        rows = [_row(work, drawing, image, latent) for work, image, latent in drawn]
+        keys = {row.work_key: row for row in rows}
+        known = set(session.exec(select(Image.work_key).where(col(Image.work_key).in_(list(keys)))))
+        new = [row for key, row in keys.items() if key not in known]
+        under = conditions_id(session, drawing.conditions)
+        for row in new:
+            row.conditions_id = under
+        session.add_all(new)
+    return len(new)
+
+
+def _still_free(session: Session, works: Sequence[Work], newest: int) -> list[Work]:
+    """The works that nobody claims, and nobody drew since the image `newest`."""
+    keys = [claim_key(work) for work in works]
+    held = set(session.exec(select(Claim.key).where(col(Claim.key).in_(keys))))
+    since = select(Image.prompt_id, Image.seed, Image.version, Image.origin).where(col(Image.id) > newest)
+    drawn = set(session.exec(since))
+    return [
+        work
+        for work, key in zip(works, keys, strict=True)
+        if key not in held and (work.prompt_id, work.seed, work.version, work.origin) not in drawn
+    ]
+
+
+def _row(work: Work, drawing: Drawing, sha256: str, latent_sha256: str) -> Image:
+    return Image(
+        work_key=work_key(work, drawing),
+        sha256=sha256,
+        latent_sha256=latent_sha256,
+        prompt_id=work.prompt_id,
+        seed=work.seed,
+        version=work.version,
+        origin=work.origin,
+        is_queued=work.origin is Origin.sampled,
+        **{name: value for name, value in asdict(drawing).items() if name != "conditions"},
+    )

@@ -1,0 +1,181 @@
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, event
+from sqlmodel import select
+
+from feedback.sample.claims import claim_work, drop_claims, drop_work, keep_claims, record_images
+from feedback.sample.plan import CLAIM_S
+from feedback.sample.work import Drawing, Wanted, Work, claim_key, work_key
+from feedback.versions import begin
+from store.engine import reading
+from store.tables import Claim, Origin, utc_now
+from tests.feedback.sample.planned import DRAWING, draw, images, many_prompts, plan
+
+
+def test_recording_the_same_pictures_again_adds_nothing(ready: Engine) -> None:
+    works = plan(ready, base_slice=0)
+    assert draw(ready, works) == len(works) == 8
+    assert draw(ready, works) == 0
+    assert draw(ready, [works[0], works[0]]) == 0
+    twice = [replace(works[0], seed=5)] * 2
+    assert draw(ready, twice) == 1
+    assert len(images(ready, Origin.sampled)) == 9
+    assert record_images(ready, [], DRAWING) == 0
+
+
+def claim(
+    engine: Engine, worker: str, *, batch: int = 4, target: int = 24, pairs: int = 0, now: datetime | None = None
+) -> list[Work]:
+    return claim_work(engine, worker, Wanted(target, batch, 0.5, pairs), now)
+
+
+def claims(engine: Engine) -> list[Claim]:
+    with reading(engine) as session:
+        return list(session.exec(select(Claim)))
+
+
+def test_what_one_worker_has_in_hand_is_given_to_no_other(ready: Engine) -> None:
+    works = [work for worker in ("ann", "bob", "cid") * 8 for work in claim(ready, worker)]
+    assert len(set(works)) == len(works) == 24
+    assert claim(ready, "dan") == []
+
+
+def test_whoever_ends_first_every_plan_draws_something_new(ready: Engine) -> None:
+    in_hand: list[list[Work]] = []
+    drawn: list[Work] = []
+    for turn in range(40):
+        if works := claim(ready, f"worker {turn % 3}", target=40):
+            in_hand.append(works)
+        if in_hand and turn % 2:
+            done = in_hand.pop(-1 if turn % 4 == 1 else 0)  # out of turn as often as in turn
+            assert draw(ready, done) == len(done)
+            drawn += done
+    for done in in_hand:
+        assert draw(ready, done) == len(done)
+        drawn += done
+    assert len(set(drawn)) == len(drawn) == 40
+    assert claims(ready) == []
+
+
+def test_what_a_dead_worker_held_is_given_out_again_after_its_time(ready: Engine) -> None:
+    held = claim(ready, "dead", batch=24, target=8)
+    rest = claim(ready, "ann", target=8)
+    assert set(held).isdisjoint(rest)
+    later = utc_now() + timedelta(seconds=CLAIM_S + 1)
+    again = claim(ready, "ann", target=8, now=later)
+    assert again[0] == held[0]
+    assert {row.worker for row in claims(ready)} == {"ann"}
+
+
+def test_a_worker_that_says_it_is_still_at_it_keeps_what_it_holds(ready: Engine) -> None:
+    held = claim(ready, "slow", target=8)
+    keep_claims(ready, "slow", 3, 20)
+    assert {(row.step, row.steps) for row in claims(ready)} == {(3, 20)}
+    almost = utc_now() + timedelta(seconds=CLAIM_S - 5)
+    assert set(held).isdisjoint(claim(ready, "ann", target=8, now=almost))
+
+
+def test_a_worker_that_stops_gives_back_what_it_has_not_drawn(ready: Engine) -> None:
+    held = claim(ready, "ann")
+    drop_claims(ready, "ann")
+    assert claim(ready, "bob") == held
+
+
+def test_the_grid_is_shared_out_as_well(ready: Engine) -> None:
+    works = [work for worker in ("ann", "bob") for work in claim(ready, worker, batch=3, target=0, pairs=6)]
+    assert len(set(map(claim_key, works))) == len(works) == 6
+    assert {work.origin for work in works} == {Origin.evaluation}
+
+
+def after_each_read(engine: Engine, act: Callable[[], object], times: int) -> None:
+    """Lets another worker act right after each of the next reads of this one."""
+    left, is_acting = times, False
+
+    @event.listens_for(engine, "commit")
+    def act_now(_connection: object) -> None:
+        nonlocal left, is_acting
+        if left and not is_acting:
+            left, is_acting = left - 1, True
+            act()
+            is_acting = False
+
+
+@pytest.mark.parametrize("is_drawn", [False, True])
+def test_what_another_worker_takes_while_this_one_plans_is_left_to_it(is_drawn: bool, ready: Engine) -> None:
+    taken: list[Work] = []
+
+    def other() -> None:
+        works = claim(ready, "bob", batch=2)
+        taken.extend(works)
+        if is_drawn:
+            draw(ready, works)
+
+    after_each_read(ready, other, times=2)
+    mine = claim(ready, "ann")
+    assert mine
+    assert len(taken) > 2
+    assert set(mine).isdisjoint(taken)
+    assert {row.key for row in claims(ready) if row.worker == "ann"} == set(map(claim_key, mine))
+
+
+def test_no_prompt_is_read_in_the_writers_turn(engine: Engine) -> None:
+    begin(engine, "builtin", "0" * 64)
+    many_prompts(engine, 300)
+    said: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *call: said.append(call[2]))
+    draw(engine, claim(engine, "ann", pairs=4))
+    turns = "\n".join(said).split("BEGIN ")
+    assert sum("INSERT INTO claim" in turn for turn in turns) == 1
+    assert [turn for turn in turns if turn.startswith("IMMEDIATE")]
+    assert not [turn for turn in turns if turn.startswith("IMMEDIATE") and "prompt.text" in turn]
+
+
+def test_a_claim_says_whose_it_is_what_it_is_and_when_it_ends(ready: Engine) -> None:
+    now = utc_now()
+    works = claim(ready, "ann", now=now)
+    assert {(row.worker, row.version, row.origin, row.step, row.steps) for row in claims(ready)} == {
+        ("ann", works[0].version, Origin.sampled, 0, 0)
+    }
+    assert {row.expires_at for row in claims(ready)} == {now + timedelta(seconds=CLAIM_S)}
+    assert {row.key for row in claims(ready)} == {claim_key(work) for work in works}
+
+
+def test_a_worker_renews_and_gives_back_only_its_own(ready: Engine) -> None:
+    claim(ready, "ann", batch=2)
+    anns = {row.key for row in claims(ready)}
+    works = claim(ready, "bob", batch=2)
+    keep_claims(ready, "ann", 3, 20)
+    assert {(row.worker, row.step, row.steps) for row in claims(ready)} == {("ann", 3, 20), ("bob", 0, 0)}
+    drop_work(ready, works[:1])
+    assert {row.key for row in claims(ready)} == anns | {claim_key(work) for work in works[1:]}
+    drop_claims(ready, "bob")
+    assert {row.worker for row in claims(ready)} == {"ann"}
+
+
+def test_what_was_drawn_is_claimed_no_more_and_the_rest_still_is(ready: Engine) -> None:
+    works = claim(ready, "ann", batch=24, target=24)
+    draw(ready, works[:1])
+    assert {row.key for row in claims(ready)} == {claim_key(work) for work in works[1:]}
+
+
+def test_a_claim_ends_at_its_very_moment(ready: Engine) -> None:
+    now = utc_now()
+    held = claim(ready, "ann", now=now)
+    end = now + timedelta(seconds=CLAIM_S)
+    assert set(held).isdisjoint(claim(ready, "bob", now=end - timedelta(seconds=1)))
+    drop_claims(ready, "bob")
+    assert claim(ready, "bob", now=end)[0] == held[0]
+
+
+def test_a_recorded_picture_says_how_it_was_drawn(ready: Engine) -> None:
+    [work] = plan(ready, batch=1)
+    drawing = Drawing("same-prompt", 2.0, 3.5, 11, 96, 64, "blurred")
+    assert record_images(ready, [(work, "a" * 64, "b" * 64)], drawing) == 1
+    [row] = images(ready, Origin.sampled)
+    assert (row.sha256, row.latent_sha256, row.work_key) == ("a" * 64, "b" * 64, work_key(work, drawing))
+    assert (row.prompt_id, row.seed, row.version, row.is_queued) == (work.prompt_id, work.seed, work.version, True)
+    assert (row.rule, row.strength, row.guidance_scale, row.num_inference_steps) == ("same-prompt", 2.0, 3.5, 11)
+    assert (row.width, row.height, row.negative_prompt) == (96, 64, "blurred")
