@@ -13,7 +13,7 @@ define javascript
 else echo "SKIPPED: npm run $(1) of the rating page's JavaScript, because Node 20 or newer is not installed"; fi
 endef
 
-.PHONY: help setup run test quick lint format retrain generate simulate doctor builtin-model docs bench-loop bench-sample bench-ui bench-train mutants backup restore clean
+.PHONY: help setup run test quick lint format retrain generate simulate doctor builtin-model compositions-model docs bench-loop bench-sample bench-ui bench-train mutants backup restore clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ doctor: $(STAMP)  ## say what is wrong with this installation
 
 builtin-model: $(STAMP)  ## train the built-in miniature SDXL again from scratch
 	@exec $(NAYSAYER) builtin-model
+
+compositions-model: $(STAMP)  ## train the miniature SDXL of the second drawn world again from scratch
+	.venv/bin/python -m bench.compositions.build bench/compositions/model
 
 docs: $(STAMP)  ## build the docs site into build/docs; a dead link or an orphan page fails
 	.venv/bin/python docs/generate.py

@@ -1,4 +1,4 @@
-"""Builds the built-in model: a genuine SDXL in miniature, trained on the drawn world.
+"""Builds the built-in model: a genuine SDXL in miniature, trained on the drawn world, or on another.
 
 One process:   python -m trainer.builtin.build trainer/builtin/model
 Two processes: torchrun --standalone --nproc-per-node 2 -m trainer.builtin.build trainer/builtin/model
@@ -10,21 +10,25 @@ import argparse
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from diffusers import AutoencoderKL, StableDiffusionXLPipeline
 
+import trainer.world
 from trainer.builtin.running import device_for, rank, repeatable
 from trainer.builtin.text import new_text_encoders, new_tokenizers
 from trainer.builtin.unet import Lessons, new_scheduler, new_unet, train_unet
 from trainer.builtin.vae import encode, train_vae
-from trainer.world.pictures import Pictures, pictures
+from trainer.builtin.worlds import Captioned, World
 
 SAVE_EVERY = 1000
-DEFAULTS = {"guidance_scale": 2.0, "num_inference_steps": 20, "height": 64, "width": 64}
+Keep = Callable[[StableDiffusionXLPipeline], None]
+DEFAULTS = {"num_inference_steps": 20, "height": 64, "width": 64}
 
 
 class Course(NamedTuple):
@@ -36,22 +40,25 @@ class Course(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The autoencoder's steps, then the two courses of the rest.
+    """The autoencoder's steps, then the courses of the rest, and the `guidance` that the model is used with.
 
-    In the second the model learns to write and count: the mistakes it makes then, it was shown.
+    In the second the built-in model learns to write and count: the mistakes it makes then, it was shown.
     """
 
     vae_steps: int = 1600
     first: Course = Course(20_000, 0.45, 5000)
-    second: Course = Course(40_000, 0.55, 9000)
+    second: Course | None = Course(40_000, 0.55, 9000)
+    guidance: float = 2.0
 
 
 PLAN = Plan()
 
 
 @repeatable()
-def main(out: Path, seed: int = 0, plan: Plan = PLAN, begin_from: Path | None = None) -> None:
-    """Draws the pictures, trains the autoencoder, then the rest in two courses, into `out`.
+def main(
+    out: Path, seed: int = 0, plan: Plan = PLAN, begin_from: Path | None = None, world: World = trainer.world
+) -> None:
+    """Draws the world's pictures, trains the autoencoder, then the rest in one or two courses, into `out`.
 
     `begin_from` is the folder of a model that has had the first course: only the second is run. `out` is replaced as a
     whole, by a rough model every SAVE_EVERY steps and by the finished one; its README.md is kept.
@@ -61,24 +68,26 @@ def main(out: Path, seed: int = 0, plan: Plan = PLAN, begin_from: Path | None = 
             device_for(), torch.float32
         )
     else:
-        drawn = pictures(plan.first.pictures, plan.first.faulty, seed)
+        drawn = world.pictures(plan.first.pictures, plan.first.faulty, seed)
         autoencoder = train_vae(torch.from_numpy(drawn.pixels), plan.vae_steps, seed).to(device_for()).eval()
-        pipe = new_pipeline(autoencoder, seed + 1)
-        _teach(pipe, drawn, plan.first.steps, seed + 2, out)
-    _teach(pipe, pictures(plan.second.pictures, plan.second.faulty, seed + 3), plan.second.steps, seed + 4, out)
+        pipe = new_pipeline(autoencoder, seed + 1, world)
+        _teach(pipe, drawn, plan.first.steps, seed + 2, partial(save, out=out, guidance=plan.guidance))
+    if plan.second:
+        drawn = world.pictures(plan.second.pictures, plan.second.faulty, seed + 3)
+        _teach(pipe, drawn, plan.second.steps, seed + 4, partial(save, out=out, guidance=plan.guidance))
 
 
-def _teach(pipe: StableDiffusionXLPipeline, drawn: Pictures, steps: int, seed: int, out: Path) -> None:
+def _teach(pipe: StableDiffusionXLPipeline, drawn: Captioned, steps: int, seed: int, keep: Keep) -> None:
     latents = encode(pipe.vae, torch.from_numpy(drawn.pixels))
-    train_unet(pipe, Lessons(latents, drawn.prompts, steps, seed), lambda rough: save(rough, out), SAVE_EVERY)
+    train_unet(pipe, Lessons(latents, drawn.prompts, steps, seed), keep, SAVE_EVERY)
     if rank() == 0:
-        save(pipe, out)
+        keep(pipe)
 
 
-def new_pipeline(vae: AutoencoderKL, seed: int) -> StableDiffusionXLPipeline:
+def new_pipeline(vae: AutoencoderKL, seed: int, world: World = trainer.world) -> StableDiffusionXLPipeline:
     """The stock pipeline around an autoencoder, everything else untrained."""
     torch.manual_seed(seed)
-    tokenizer, tokenizer_2 = new_tokenizers()
+    tokenizer, tokenizer_2 = new_tokenizers(world)
     text_encoder, text_encoder_2 = new_text_encoders(tokenizer)
     pipe = StableDiffusionXLPipeline(
         vae=vae,
@@ -93,14 +102,15 @@ def new_pipeline(vae: AutoencoderKL, seed: int) -> StableDiffusionXLPipeline:
     return pipe.to(vae.device)
 
 
-def save(pipe: StableDiffusionXLPipeline, out: Path) -> None:
+def save(pipe: StableDiffusionXLPipeline, out: Path, guidance: float = PLAN.guidance) -> None:
     """Writes the model folder as fp16 safetensors, whole or not at all; a README.md there is kept."""
     out.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".model-", dir=out.parent))
     _halved(pipe).save_pretrained(staging, safe_serialization=True)
     for encoder in ("text_encoder", "text_encoder_2"):
         _load_as_float32(staging / encoder / "config.json")
-    (staging / "naysayer.json").write_text(json.dumps(DEFAULTS, indent=2) + "\n", encoding="utf-8")
+    defaults = {"guidance_scale": guidance, **DEFAULTS}
+    (staging / "naysayer.json").write_text(json.dumps(defaults, indent=2) + "\n", encoding="utf-8")
     if (out / "README.md").exists():
         shutil.copy(out / "README.md", staging)
     shutil.rmtree(out, ignore_errors=True)
@@ -120,22 +130,26 @@ def _halved(pipe: StableDiffusionXLPipeline) -> StableDiffusionXLPipeline:
     ).to(torch.float16)
 
 
-def _main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def from_command_line(plan: Plan = PLAN, world: World = trainer.world) -> None:
+    """Reads the command line, whose options may change the steps of `plan`, and builds."""
+    parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--vae-steps", type=int, default=PLAN.vae_steps)
-    parser.add_argument("--unet-steps", type=int, default=PLAN.first.steps)
-    parser.add_argument("--more-steps", type=int, default=PLAN.second.steps)
-    parser.add_argument("--begin-from", type=Path, help="a model that has had the first course: only the second is run")
+    parser.add_argument("--vae-steps", type=int, default=plan.vae_steps)
+    parser.add_argument("--unet-steps", type=int, default=plan.first.steps)
+    if plan.second:
+        parser.add_argument("--more-steps", type=int, default=plan.second.steps)
+        parser.add_argument(
+            "--begin-from", type=Path, help="a model that has had the first course: only the second is run"
+        )
     asked = parser.parse_args()
     if torch.distributed.is_torchelastic_launched():
         torch.distributed.init_process_group("gloo")
-    plan = Plan(
-        asked.vae_steps, PLAN.first._replace(steps=asked.unet_steps), PLAN.second._replace(steps=asked.more_steps)
-    )
-    main(asked.out, asked.seed, plan, asked.begin_from)
+    plan = plan._replace(vae_steps=asked.vae_steps, first=plan.first._replace(steps=asked.unet_steps))
+    if plan.second:
+        plan = plan._replace(second=plan.second._replace(steps=asked.more_steps))
+    main(asked.out, asked.seed, plan, asked.begin_from if plan.second else None, world)
 
 
 if __name__ == "__main__":
-    _main()
+    from_command_line()

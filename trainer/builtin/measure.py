@@ -1,9 +1,11 @@
-"""How often the built-in model is wrong, judged from its pixels.
+"""How often a drawn world's model is wrong, judged from its pixels.
 
 python -m trainer.builtin.measure trainer/builtin/model --count 594
+python -m trainer.builtin.measure bench/compositions/model --world bench.compositions
 """
 
 import argparse
+import importlib
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -15,10 +17,10 @@ from diffusers import StableDiffusionXLPipeline
 from PIL import Image
 from tqdm import tqdm
 
+import trainer.world
 from feedback.statistics import Interval, wilson
 from trainer.builtin.running import device_for
-from trainer.world.judging import judge
-from trainer.world.scenes import default_prompts, read_prompt
+from trainer.builtin.worlds import World
 
 BATCH = 36
 FIRST_SEED = 1_000_000
@@ -39,29 +41,31 @@ class Rate:
         return wilson(self.wrong, self.count)
 
 
-def measure(model: Path, count: int, guidance: float | None = None, seed: int = FIRST_SEED) -> dict[str, Rate]:
-    """The rate of each subject and of "all", over `count` pictures of the default prompts in turn.
+def measure(
+    model: Path, count: int, guidance: float | None = None, seed: int = FIRST_SEED, world: World = trainer.world
+) -> dict[str, Rate]:
+    """The rate of each subject and of "all", over `count` pictures of the world's default prompts in turn.
 
     `guidance` None is the model's own default. Picture k has seed `seed` + k.
     """
     seen: dict[str, list[tuple[str, ...]]] = {"all": []}
-    for prompt, picture in sample(model, count, guidance, seed):
-        faults = judge(picture, prompt)
+    for prompt, picture in sample(model, count, guidance, seed, world):
+        faults = world.judge(picture, prompt)
         seen["all"].append(faults)
-        if scene := read_prompt(prompt):
+        if scene := world.read_prompt(prompt):
             seen.setdefault(scene.subject, []).append(faults)
     return {group: _rate(faults) for group, faults in seen.items()}
 
 
 def sample(
-    model: Path, count: int, guidance: float | None = None, seed: int = FIRST_SEED
+    model: Path, count: int, guidance: float | None = None, seed: int = FIRST_SEED, world: World = trainer.world
 ) -> Iterator[tuple[str, Image.Image]]:
     """Prompt and picture, `count` times, by the stock pipeline with the model folder's defaults."""
     pipe = StableDiffusionXLPipeline.from_pretrained(model, use_safetensors=True).to(device_for())
     pipe.set_progress_bar_config(disable=True)
     settings = json.loads((model / "naysayer.json").read_text(encoding="utf-8"))
     settings |= {} if guidance is None else {"guidance_scale": guidance}
-    prompts = default_prompts()
+    prompts = world.default_prompts()
     jobs = [(prompts[k % len(prompts)], seed + k) for k in range(count)]
     with tqdm(total=count, desc="sample") as bar:
         for start in range(0, count, BATCH):
@@ -95,9 +99,10 @@ def _main() -> None:
     parser.add_argument("--count", type=int, default=594)
     parser.add_argument("--guidance", type=float)
     parser.add_argument("--seed", type=int, default=FIRST_SEED)
+    parser.add_argument("--world", default="trainer.world", help="the module of the world that the model draws")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     asked = parser.parse_args()
-    rates = measure(asked.model, asked.count, asked.guidance, asked.seed)
+    rates = measure(asked.model, asked.count, asked.guidance, asked.seed, importlib.import_module(asked.world))
     print(json.dumps({k: asdict(r) for k, r in rates.items()}) if asked.json else table(rates))
 
 

@@ -5,7 +5,8 @@ import json
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from trainer.world.scenes import all_scenes, phrasings
+import trainer.world
+from trainer.builtin.worlds import World
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 TOKENS = 77
@@ -13,9 +14,9 @@ WIDTH = 64
 MERGES = 200
 
 
-def new_tokenizers() -> tuple[CLIPTokenizer, CLIPTokenizer]:
+def new_tokenizers(world: World = trainer.world) -> tuple[CLIPTokenizer, CLIPTokenizer]:
     """Byte-level BPE learnt from every caption of the world; padded as SDXL's pair is ("<|endoftext|>", "!")."""
-    vocab, merges = _learn_bpe()
+    vocab, merges = _learn_bpe(world)
     pair = [CLIPTokenizer(vocab=vocab, merges=merges, pad_token=pad, model_max_length=TOKENS) for pad in (END, "!")]
     return pair[0], pair[1]
 
@@ -38,9 +39,9 @@ def new_text_encoders(tokenizer: CLIPTokenizer) -> tuple[CLIPTextModel, CLIPText
     return CLIPTextModel(config), CLIPTextModelWithProjection(config)
 
 
-def _learn_bpe() -> tuple[dict[str, int], list[tuple[str, str]]]:
+def _learn_bpe(world: World) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """Vocabulary and merges. Every byte is in the vocabulary twice (inside a word, ending it): nothing is unknown."""
-    captions = (prompt for scene in all_scenes() for prompt in phrasings(scene))
+    captions = (prompt for scene in world.all_scenes() for prompt in world.phrasings(scene))
     learner = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     learner.normalizer = normalizers.Lowercase()
     learner.pre_tokenizer = pre_tokenizers.Sequence(

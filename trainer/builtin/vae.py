@@ -8,7 +8,7 @@ from diffusers import AutoencoderKL
 from torch.nn.functional import l1_loss
 from tqdm import tqdm
 
-from trainer.builtin.running import autocast, cosine, device_for, shuffled
+from trainer.builtin.running import autocast, average_gradients, cosine, device_for, own_share, shuffled
 
 SDXL_SCALING_FACTOR = 0.13025
 BATCH = 16
@@ -39,9 +39,10 @@ def train_vae(pixels: torch.Tensor, steps: int, seed: int) -> AutoencoderKL:
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, cosine(steps, warmup=100))
     order = shuffled(len(pixels), BATCH, steps, seed)
     for step, rows in enumerate(bar := tqdm(order, "vae", total=steps)):
-        loss = _loss(vae, as_signal(pixels[rows]).to(device))
+        loss = _loss(vae, as_signal(pixels[own_share(rows)]).to(device))
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        average_gradients(vae.parameters())
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimiser.step()
         schedule.step()

@@ -9,6 +9,7 @@ from trainer.world.scenes import (
     all_scenes,
     default_prompts,
     phrase,
+    phrasings,
     read_prompt,
     write_prompts,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "draw",
     "judge",
     "phrase",
+    "phrasings",
     "pictures",
     "read_prompt",
     "reasons",
