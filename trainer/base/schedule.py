@@ -3,7 +3,8 @@
 import inspect
 from typing import Any
 
-from diffusers import EulerDiscreteScheduler
+from diffusers import DDPMScheduler, EulerDiscreteScheduler
+from torch import Tensor
 
 from store.errors import ModelError
 from trainer.base.declared import EPSILON, Prediction, V
@@ -31,6 +32,13 @@ def set_prediction(scheduler: Any, prediction: Prediction) -> Any:
     if not changes.keys() <= inspect.signature(kind.__init__).parameters.keys():
         kind = EulerDiscreteScheduler
     return kind.from_config(scheduler.config, **changes)
+
+
+def training_target(noising: DDPMScheduler, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+    """What the UNet is trained to predict of noised latents: the noise, or the velocity (Salimans and Ho 2022)."""
+    if noising.config.prediction_type == V:
+        return noising.get_velocity(latents, noise, timesteps)
+    return noise
 
 
 def _is_zero_snr(scheduler: Any) -> bool:

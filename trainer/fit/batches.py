@@ -18,6 +18,7 @@ from feedback.pool.pool import PoolItem
 from feedback.retrain.manifest import FrozenManifest
 from store.errors import RetrainError
 from store.tables import Role, Split
+from trainer.base.schedule import training_target
 from trainer.fit.cache import null_prompt
 from trainer.fit.objectives import NEEDS_KEEPS
 from trainer.fit.training import Training
@@ -141,7 +142,7 @@ class BatchDrawer:
         return Noised(
             self.noising.add_noise(latents, noise, timesteps).to(self.device, self.dtype),
             timesteps.to(self.device),
-            self._target(latents, noise, timesteps).to(self.device),
+            training_target(self.noising, latents, noise, timesteps).to(self.device),
         )
 
     def _rows(self, items: Sequence[PoolItem], noised: Noised, is_null: Tensor, weights: Tensor) -> Batch:
@@ -165,11 +166,6 @@ class BatchDrawer:
 
     def _text(self, prompt: str | None) -> PromptEmbeds:
         return self.null if prompt is None else self.cache.text(prompt)
-
-    def _target(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        if self.noising.config.prediction_type == "v_prediction":
-            return self.noising.get_velocity(latents, noise, timesteps)
-        return noise
 
 
 def sureness(items: Sequence[PoolItem]) -> Tensor:
