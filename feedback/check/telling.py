@@ -70,8 +70,8 @@ def auc_interval(scores: ArrayLike, is_reject: ArrayLike) -> Auc | None:
 def auc_within_interval(scores: ArrayLike, is_reject: ArrayLike, groups: Sequence[Hashable]) -> Auc | None:
     """The AUC within groups with its 95 % interval; None without a pair.
 
-    `rejects` and `keeps` count the pictures of groups that have both. The interval is a bootstrap of whole groups, whose
-    pictures are alike (Field and Welsh 2007); with a single group it is 0 to 1.
+    `rejects` and `keeps` count the pictures of groups that have both. The interval is a bootstrap of whole groups, as
+    their pictures are alike (Field and Welsh 2007); with a single group it is 0 to 1.
     """
     table = _pairs_by_group(scores, is_reject, groups)
     table = table[table[:, 1] > 0]
