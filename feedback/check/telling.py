@@ -98,7 +98,7 @@ def _pairs_by_group(scores: ArrayLike, is_reject: ArrayLike, groups: Sequence[Ha
     """A row for each group: pairs won, and pairs."""
     values, flags, number = np.asarray(scores, float), np.asarray(is_reject, bool), _numbered(groups)
     order = np.argsort(number, kind="stable")
-    ends = np.cumsum(np.bincount(number))[:-1] if len(number) else []
+    ends = np.cumsum(np.bincount(number))[:-1]
     return np.array([_pairs(values[rows], flags[rows]) for rows in np.split(order, ends)], float).reshape(-1, 2)
 
 
