@@ -9,6 +9,8 @@ import typer
 
 from store.settings.file import read_settings
 
+NAMES = "drawn, compositions or package.module:NAME"
+
 app = typer.Typer()
 benches = typer.Typer(no_args_is_help=True, help="Benchmarks; --json prints one object on standard output.")
 app.add_typer(benches, name="bench")
@@ -26,15 +28,18 @@ def simulate(
     pace_s: Annotated[float, typer.Option(min=0, help="Median seconds for a vote; people need about 8.")] = 0.0,
     retrain: Annotated[bool, typer.Option(help="Retrain and promote whenever a retrain is due.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the raters' mistakes.")] = 0,
+    world: Annotated[str, typer.Option(help=f"The world whose model draws: {NAMES}.")] = "drawn",
 ) -> None:
-    """Let simulated raters vote on the built-in model's pictures, through the real store and queue; print the rates."""
+    """Let simulated raters vote on the pictures of a drawn world, through the real store and queue; print the rates."""
     from bench.loop.simulate import Habits, simulate
+    from bench.loop.worlds import find_world
     from feedback.figures.summary import version_rows
     from store.migrate import open_store
     from ui.words import version_table
 
     settings = read_settings()
-    simulate(settings, raters, votes, Habits(error_rate, skip_rate, pace_s, seed), retrain_when_due=retrain)
+    habits = Habits(error_rate, skip_rate, pace_s, seed, world=find_world(world))
+    simulate(settings, raters, votes, habits, retrain_when_due=retrain)
     typer.echo(version_table(version_rows(open_store(settings))))
 
 
@@ -45,30 +50,38 @@ def loop(
     ] = Path("bench-loop"),
     replicates: Annotated[int, typer.Option(min=1, help="Independent repetitions, each with its own seeds.")] = 3,
     first: Annotated[
-        int, typer.Option(min=0, max=89, help="Seed of the first replicate; the defaults were chosen on other seeds.")
+        int, typer.Option(min=0, max=900, help="Seed of the first replicate; the defaults were chosen on other seeds.")
     ] = 40,
     votes: Annotated[int, typer.Option(min=10, help="Votes in each round.")] = 200,
     rounds: Annotated[int, typer.Option(min=1, max=3, help="Rounds of the default method.")] = 3,
     processes: Annotated[int, typer.Option(min=1, help="Replicates at once, one thread each.")] = 2,
+    worlds: Annotated[
+        list[str] | None, typer.Option("--world", help=f"{NAMES}; may be given several times; both if not given.")
+    ] = None,
     docs: Annotated[Path | None, typer.Option(help="Folder to write evidence.md, .json, .png and the grid to.")] = None,
     short: Annotated[bool, typer.Option("--short", help="Only the base and one round of the default method.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Does the loop lower the share of wrong pictures, and by which method? About an hour on two cores."""
+    """Does the loop lower the share of wrong pictures, and by which method? About an hour for a world on two cores."""
     from bench.loop.charts import grid, plot
     from bench.loop.loop import run
     from bench.loop.record import make_record
-    from bench.loop.record_page import page, table
+    from bench.loop.record_page import page, tables
     from bench.loop.rows import Plan
+    from bench.loop.worlds import WORLDS, find_world
 
-    settings, plan = read_settings(), Plan(votes=votes, rounds=rounds, is_short=short)
-    found = make_record(run(settings, folder, plan, range(first, first + replicates), processes), plan)
+    settings, seeds = read_settings(), range(first, first + replicates)
+    plans = [Plan(world, votes=votes, rounds=rounds, is_short=short) for world in worlds or WORLDS]
+    names = [find_world(plan.world).name for plan in plans]
+    rows = [run(settings, folder / name, plan, seeds, processes) for name, plan in zip(names, plans, strict=True)]
+    found = make_record(list(zip(plans, rows, strict=True)))
     if docs is not None:
         (docs / "evidence.json").write_text(found.to_json(indent=1) + "\n")
         (docs / "evidence.md").write_text(page(found))
         plot(found, docs / "evidence.png")
-        grid(settings, folder, plan, first, docs / "evidence-grid.png")
-    typer.echo(found.to_json() if as_json else table(found))
+        for name, plan in zip(names, plans, strict=True):
+            grid(settings, folder / name, plan, first, docs / f"evidence-grid-{name}.png")
+    typer.echo(found.to_json() if as_json else tables(found))
 
 
 @benches.command("queue")

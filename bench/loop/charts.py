@@ -4,40 +4,51 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.loop.meter import Meter
-from bench.loop.record import Method, Record
+from bench.loop.loop import new_meter
+from bench.loop.record import Method, Record, WorldRecord
 from bench.loop.rows import DEFAULT, ROUNDS, Plan, Row
-from bench.loop.stores import Stores, evaluation_items
+from bench.loop.stores import evaluation_items
 from store.settings import Settings
 
 GRID_ITEMS = 8
 
 
 def plot(found: Record, path: Path) -> None:
-    """Share wrong with its interval: left by votes, right by method."""
+    """Share wrong with its interval, a row for each world: left by votes, right by method."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    methods = found.methods
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.6), width_ratios=[1, 1.5], layout="constrained")
-    steps = [("base", methods["base"])] + [(n, m) for n, m in methods.items() if n.startswith(f"{DEFAULT}, round")]
-    _errorbars(left, [m.votes for _, m in steps], [m for _, m in steps], vertical=True)
-    left.set(xlabel="votes", ylabel="share judged wrong", ylim=(0, None), title=f"{DEFAULT}, by number of votes")
-    rest = sorted(
-        ((n, m) for n, m in methods.items() if n != DEFAULT and not n.startswith("held-out")),
-        key=lambda named: -named[1].rate,
-    )
-    _errorbars(right, range(len(rest)), [m for _, m in rest], vertical=False)
-    right.set_yticks(range(len(rest)), [name for name, _ in rest], fontsize=8)
-    right.axvline(methods["base"].rate, color="#999", linewidth=0.8, linestyle="--")
-    right.set(xlabel="share judged wrong, 95 % interval", xlim=(0, 1), title="every method, one round unless named")
-    for axes in (left, right):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(alpha=0.25)
+    count = len(found.worlds)
+    size = (11, 4.6 * count)
+    figure, rows = pyplot.subplots(count, 2, figsize=size, width_ratios=[1, 1.5], layout="constrained", squeeze=False)
+    for (name, world), (left, right) in zip(found.worlds.items(), rows, strict=True):
+        _by_votes(left, world, name)
+        _by_method(right, world)
+        for axes in (left, right):
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.grid(alpha=0.25)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
+
+
+def _by_votes(axes: Any, found: WorldRecord, name: str) -> None:
+    methods = found.methods
+    steps = [("base", methods["base"])] + [(n, m) for n, m in methods.items() if n.startswith(f"{DEFAULT}, round")]
+    _errorbars(axes, [m.votes for _, m in steps], [m for _, m in steps], vertical=True)
+    axes.set(xlabel="votes", ylabel="share judged wrong", ylim=(0, None), title=f"{name}: {DEFAULT}, by votes")
+
+
+def _by_method(axes: Any, found: WorldRecord) -> None:
+    rest = sorted(
+        ((n, m) for n, m in found.methods.items() if n != found.default and not n.startswith("held-out")),
+        key=lambda named: -named[1].rate,
+    )
+    _errorbars(axes, range(len(rest)), [m for _, m in rest], vertical=False)
+    axes.set_yticks(range(len(rest)), [name for name, _ in rest], fontsize=8)
+    axes.axvline(found.methods["base"].rate, color="#999", linewidth=0.8, linestyle="--")
+    axes.set(xlabel="share judged wrong, 95 % interval", xlim=(0, 1), title="every method, one round unless named")
 
 
 def _errorbars(axes: Any, at: Iterable[float], methods: Sequence[Method], vertical: bool) -> None:
@@ -54,12 +65,11 @@ def grid(settings: Settings, folder: Path, plan: Plan, seed: int, path: Path) ->
     """One picture: a row for each prompt and seed, a column for the base and each round of the default method."""
     from PIL import Image, ImageDraw
 
-    from trainer.base.model import load_base, silence_libraries
+    from trainer.base.model import silence_libraries
 
     silence_libraries()
-    stores = Stores(settings, folder / f"replicate-{seed}", seed, plan.votes, plan.error_rate)
-    meter = Meter(load_base(settings), stores, plan)
-    items = evaluation_items(seed, plan.prompts, plan.seeds)[:: plan.seeds][:GRID_ITEMS]
+    meter = new_meter(settings, folder, plan, seed)
+    items = evaluation_items(meter.world, seed, plan.prompts, plan.seeds)[:: plan.seeds][:GRID_ITEMS]
     columns = [Row("base"), Row("random-outputs", "random", "same-prompt", 1), *ROUNDS[: plan.rounds]]
     side, left, top = 96, 330, 22
     sheet = Image.new("RGB", (left + side * len(columns), top + side * len(items)), "white")

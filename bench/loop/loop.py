@@ -16,6 +16,7 @@ from typing import NamedTuple
 from bench.loop.meter import Meter
 from bench.loop.rows import Plan, label_of, planned_rows
 from bench.loop.stores import Stores
+from bench.loop.worlds import find_world, world_settings
 from store.process.child import end_with
 from store.settings import Settings
 
@@ -40,7 +41,7 @@ class Finished(NamedTuple):
 
 
 def run(settings: Settings, folder: Path, plan: Plan, replicates: Sequence[int], processes: int) -> list[Finished]:
-    """The finished rows of all replicates. `folder` keeps stores and rows."""
+    """The finished rows of all replicates on the plan's world. `folder` keeps stores and rows."""
     folder.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(
         processes, mp_context=get_context("spawn"), initializer=end_with, initargs=(os.getpid(),)
@@ -56,17 +57,25 @@ def replicate(settings: Settings, folder: Path, plan: Plan, seed: int, is_only_o
     """Measures the rows that a replicate lacks. Each has its own prompts, votes, training seed and evaluation set."""
     import torch
 
-    from trainer.base.model import load_base, silence_libraries
+    from trainer.base.model import silence_libraries
 
     if not is_only_one:
         torch.set_num_threads(1)
     silence_libraries()
     known = {(row.row, row.round) for row in finished(folder, seed)}
-    stores = Stores(settings, folder / f"replicate-{seed}", seed, plan.votes, plan.error_rate)
-    meter = Meter(load_base(settings), stores, plan)
+    meter = new_meter(settings, folder, plan, seed)
     for row in planned_rows(plan):
         if (row.name, row.round) not in known:
             _keep(folder, Finished(seed, row.name, row.round, *meter.measure(row)))
+
+
+def new_meter(settings: Settings, folder: Path, plan: Plan, seed: int) -> Meter:
+    """The meter of a replicate, with the world's base."""
+    from trainer.base.model import load_base
+
+    world = find_world(plan.world)
+    stores = Stores(world, settings, folder / f"replicate-{seed}", seed, plan.votes, plan.error_rate)
+    return Meter(load_base(world_settings(world, settings)), stores, plan)
 
 
 def finished(folder: Path, seed: int) -> list[Finished]:

@@ -9,16 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL.Image import Image as Picture
 
-from bench.loop.rows import HIGHER_GUIDANCE, NEGATIVE_PROMPT, WOOLFS_GUIDANCE, Plan, Row
-from bench.loop.stores import HELD_OUT_SUBJECT, Stores, evaluation_items
+from bench.loop.rows import HIGHER_GUIDANCE, WOOLFS_GUIDANCE, Plan, Row
+from bench.loop.stores import OTHER_ITEMS, Stores, evaluation_items
 from feedback.recipe import Recipe
 from feedback.sample.work import Drawing, Job
 from store.layout import layout_of
 from store.settings import Settings
 
 AT_ONCE = 24
-TUNING_SEED = 100
-"""Added to the replicate's seed where the judge helps to tune, so that other prompts and seeds are used."""
 
 
 class Judged(NamedTuple):
@@ -40,15 +38,16 @@ class Meter:
     """Judges rows on one replicate's evaluation set."""
 
     def __init__(self, base: Any, stores: Stores, plan: Plan) -> None:
-        self.base, self.stores, self.plan = base, stores, plan
+        self.base, self.stores, self.plan, self.world = base, stores, plan, stores.world
 
     def measure(self, row: Row) -> Judged:
         """The evaluation pictures of a row, judged from their pixels."""
-        subjects = {"subjects": (HELD_OUT_SUBJECT, "star")} if row.name.startswith("held-out") else {}
-        items = evaluation_items(self.stores.seed, self.plan.prompts, self.plan.seeds, **subjects)
+        unseen = self.world.unseen
+        subjects = (unseen.subject, unseen.shown_by) if row.name.startswith("held-out") else ()
+        items = evaluation_items(self.world, self.stores.seed, self.plan.prompts, self.plan.seeds, subjects)
         with self.drawing_of(row) as (drawing, train_s):
             pictures, latents = self._drawn(drawing, items)
-        faults, how = _faults(pictures, items), (drawing.strength, drawing.guidance_scale, train_s)
+        faults, how = self._faults(pictures, items), (drawing.strength, drawing.guidance_scale, train_s)
         by_prompt = latents.reshape(self.plan.prompts, self.plan.seeds, -1)
         is_right = np.array([not found for found in faults]).reshape(self.plan.prompts, self.plan.seeds)
         return Judged(faults, _spread(by_prompt), _spread(by_prompt, is_right), *how)
@@ -57,7 +56,7 @@ class Meter:
         """A row's pictures for some prompts and seeds, each with whether it is wrong."""
         with self.drawing_of(row) as (drawing, _):
             pictures, _ = self._drawn(drawing, items)
-        return list(zip(pictures, map(bool, _faults(pictures, items)), strict=True))
+        return list(zip(pictures, map(bool, self._faults(pictures, items)), strict=True))
 
     @contextmanager
     def drawing_of(self, row: Row) -> Iterator[tuple[Drawing, float]]:
@@ -78,7 +77,7 @@ class Meter:
 
     def _plain(self, row: Row) -> Drawing:
         changes: dict[str, dict[str, Any]] = {
-            "base+negative-prompt": {"negative_prompt": NEGATIVE_PROMPT},
+            "base+negative-prompt": {"negative_prompt": self.world.negative_prompt},
             "base+guidance": {"guidance_scale": HIGHER_GUIDANCE},
         }
         return replace(self.base.plain, **changes.get(row.name, {}))
@@ -115,7 +114,7 @@ class Meter:
         from trainer.sample.sampler import steer_drawing
 
         recipe = replace(Recipe.of(version), rule="woolf")
-        items = evaluation_items(self.stores.seed + TUNING_SEED, 24, 2)
+        items = evaluation_items(self.world, self.stores.seed + OTHER_ITEMS, 24, 2)
         tried = [
             replace(steer_drawing(self.base.plain, replace(recipe, strength=scale)), guidance_scale=w)
             for w in (self.base.plain.guidance_scale, 4.0, 6.0)
@@ -123,7 +122,7 @@ class Meter:
         ]
 
         def wrong(drawing: Drawing) -> int:
-            return sum(map(bool, _faults(self._drawn(drawing, items)[0], items)))
+            return sum(map(bool, self._faults(self._drawn(drawing, items)[0], items)))
 
         return min(tried, key=wrong)
 
@@ -141,11 +140,8 @@ class Meter:
             latents.append(drawn.float().numpy())
         return pictures, np.concatenate(latents)
 
-
-def _faults(pictures: Sequence[Picture], items: Sequence[Job]) -> list[list[str]]:
-    from trainer.world.judging import judge
-
-    return [list(judge(picture, prompt)) for picture, (prompt, _) in zip(pictures, items, strict=True)]
+    def _faults(self, pictures: Sequence[Picture], items: Sequence[Job]) -> list[list[str]]:
+        return [list(self.world.judge(picture, prompt)) for picture, (prompt, _) in zip(pictures, items, strict=True)]
 
 
 def _spread(by_prompt: np.ndarray, counted: np.ndarray | None = None) -> float:

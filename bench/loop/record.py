@@ -11,11 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench.loop.loop import Finished
 from bench.loop.rows import DEFAULT, Plan
-from bench.loop.stores import HELD_OUT_FAULT, HELD_OUT_SUBJECT
+from bench.loop.worlds import World, find_world
 from feedback.statistics import paired_difference, wilson
 
-NOT_FOLLOWED = {"colour", "background", "size"}
-"""Faults that mean the prompt was not followed."""
 COMPARED = ("random-outputs", "woolf", "woolf-tuned")
 """The controls that the default method is compared with directly."""
 
@@ -67,10 +65,12 @@ class Method(Change, Rate):
 
 
 class HeldOut(_Entry):
-    """What nobody rated: pictures of one subject judged wrong, and stars with one fault; at the base, after a round."""
+    """What nobody rated: pictures of one subject judged wrong, and pictures of another, `shown_by`, with one fault; at
+    the base, after a round."""
 
     subject: str
     fault: str
+    shown_by: str
     subject_before: Rate = Field(
         validation_alias="subject, held-out base", serialization_alias="subject, held-out base"
     )
@@ -79,41 +79,57 @@ class HeldOut(_Entry):
     fault_after: Rate = Field(validation_alias="fault, held-out", serialization_alias="fault, held-out")
 
 
-class Record(_Entry):
-    """Everything the bench found; `methods` maps a row's label to it, and `default` to the default's last round."""
+class WorldRecord(_Entry):
+    """What was found on one world; `methods` maps a row's label to it, and `default` to the default's last round."""
 
     default: str
-    votes_a_round: int
     rounds: int
     replicates: int
+    negative_prompt: str
+    methods: dict[str, Method]
+    held_out: HeldOut
+
+
+class Record(_Entry):
+    """Everything the bench found, by the world's name."""
+
+    votes_a_round: int
     strengths_tried: list[float]
     machine: str
     date: str
-    methods: dict[str, Method]
-    held_out: HeldOut
+    worlds: dict[str, WorldRecord]
 
     def to_json(self, indent: int | None = None) -> str:
         """The record as one JSON object."""
         return self.model_dump_json(by_alias=True, exclude_none=True, indent=indent)
 
 
-def make_record(rows: Rows, plan: Plan) -> Record:
-    """The record of all rows; the base's row must be among them."""
+def make_record(measured: Sequence[tuple[Plan, Rows]]) -> Record:
+    """The record of the rows of each plan; plans differ only in their world."""
     from trainer.retrain.strength import STRENGTHS
 
-    last = max((row.round for row in rows if row.row == DEFAULT), default=0)
-    labels = dict.fromkeys(row.label for row in rows)
-    methods = {label: _method(rows, [row for row in rows if row.label == label], plan, last) for label in labels}
     return Record(
-        default=DEFAULT,
-        votes_a_round=plan.votes,
-        rounds=last,
-        replicates=len({row.replicate for row in rows}),
+        votes_a_round=measured[0][0].votes,
         strengths_tried=list(STRENGTHS["same-prompt"]),
         machine=f"{platform.machine()} CPU, torch {version('torch')}",
         date=date.today().isoformat(),
+        worlds={find_world(plan.world).name: world_record(rows, plan) for plan, rows in measured},
+    )
+
+
+def world_record(rows: Rows, plan: Plan) -> WorldRecord:
+    """The record of all rows of one world; the base's row must be among them."""
+    world = find_world(plan.world)
+    last = max((row.round for row in rows if row.row == DEFAULT), default=0)
+    labels = dict.fromkeys(row.label for row in rows)
+    methods = {label: _method(rows, [row for row in rows if row.label == label], plan, last) for label in labels}
+    return WorldRecord(
+        default=DEFAULT,
+        rounds=last,
+        replicates=len({row.replicate for row in rows}),
+        negative_prompt=world.negative_prompt,
         methods=methods | ({DEFAULT: methods[f"{DEFAULT}, round {last}"]} if last else {}),
-        held_out=_held_out(rows, plan),
+        held_out=_held_out(rows, plan, world),
     )
 
 
@@ -122,12 +138,13 @@ def _method(rows: Rows, own: Rows, plan: Plan, last: int) -> Method:
     base = _of(rows, "held-out base" if name.startswith("held-out") else "base")
     faults = [found for row in own for found in row.faults]
     is_compared = name in COMPARED and last
+    not_followed = find_world(plan.world).not_followed
     return Method(
         **_rate([bool(found) for found in faults]).model_dump(),
         **_change(base, own).model_dump(),
         diversity=_relative(base, own, attrgetter("right_spread")),
         diversity_with_mistakes=_relative(base, own, attrgetter("spread")),
-        adherence=_mean(float(not NOT_FOLLOWED & set(found)) for found in faults),
+        adherence=_mean(float(not_followed.isdisjoint(found)) for found in faults),
         faults=dict(Counter(kind for found in faults for kind in found).most_common()),
         votes=own[0].round * plan.votes,
         train_seconds=_mean(row.train_s for row in own),
@@ -164,12 +181,12 @@ def _relative(base: Rows, own: Rows, spread: Callable[[Finished], float]) -> flo
     return _mean(spread(row) / before[row.replicate] for row in own if before[row.replicate])
 
 
-def _held_out(rows: Rows, plan: Plan) -> HeldOut:
+def _held_out(rows: Rows, plan: Plan, world: World) -> HeldOut:
     """How the subject and the fault that nobody rated fare."""
-    before, after = (_held_out_rates(_of(rows, name), plan) for name in ("held-out base", "held-out"))
+    fault = world.unseen.fault
+    before, after = (_held_out_rates(_of(rows, name), plan, fault) for name in ("held-out base", "held-out"))
     return HeldOut(
-        subject=HELD_OUT_SUBJECT,
-        fault=HELD_OUT_FAULT,
+        **world.unseen._asdict(),
         subject_before=before[0],
         fault_before=before[1],
         subject_after=after[0],
@@ -177,15 +194,15 @@ def _held_out(rows: Rows, plan: Plan) -> HeldOut:
     )
 
 
-def _held_out_rates(rows: Rows, plan: Plan) -> tuple[Rate, Rate]:
-    """Share of the subject's pictures that are wrong, and share of the stars that have the fault.
+def _held_out_rates(rows: Rows, plan: Plan, fault: str) -> tuple[Rate, Rate]:
+    """Share of the subject's pictures that are wrong, and share of the other's that have the fault.
 
     The two subjects take turns, each prompt with all its seeds.
     """
     faults = [found for row in rows for found in row.faults]
     subject = [bool(found) for k, found in enumerate(faults) if k // plan.seeds % 2 == 0]
-    stars = [HELD_OUT_FAULT in found for k, found in enumerate(faults) if k // plan.seeds % 2 == 1]
-    return _rate(subject), _rate(stars)
+    others = [fault in found for k, found in enumerate(faults) if k // plan.seeds % 2 == 1]
+    return _rate(subject), _rate(others)
 
 
 def _of(rows: Rows, name: str, round_: int | None = None) -> list[Finished]:

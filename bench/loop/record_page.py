@@ -2,14 +2,19 @@
 
 from pathlib import Path
 
-from bench.loop.record import Change, HeldOut, Method, Rate, Record
-from bench.loop.rows import HIGHER_GUIDANCE, NEGATIVE_PROMPT, ROWS, WOOLFS_GUIDANCE
+from bench.loop.record import Change, HeldOut, Method, Rate, Record, WorldRecord
+from bench.loop.rows import HIGHER_GUIDANCE, ROWS, WOOLFS_GUIDANCE
 
-TEMPLATE = Path(__file__).with_name("record_page.md.in")
+PAGE, SECTION = (Path(__file__).with_name(name) for name in ("record_page.md.in", "record_section.md.in"))
 COLUMNS = "| method | votes | wrong | 95 % | change, same seeds (95 %) | diversity | prompt followed | strength | fit |"
 
 
-def table(found: Record) -> str:
+def tables(found: Record) -> str:
+    """A table for each world, under its name."""
+    return "\n\n".join(f"{name}\n\n{table(world)}" for name, world in found.worlds.items())
+
+
+def table(found: WorldRecord) -> str:
     """The record as a Markdown table; the change is against the base, in percentage points.
 
     † marks a row that the program no longer makes.
@@ -23,13 +28,13 @@ def table(found: Record) -> str:
     return "\n".join([COLUMNS, "|" + " --- |" * 9, *rows])
 
 
-def removed_methods(found: Record) -> list[str]:
+def removed_methods(found: WorldRecord) -> list[str]:
     """The methods that the record has and the program no longer has."""
     known = {row.label for row in ROWS} | {found.default}
     return [name for name in found.methods if name not in known]
 
 
-def _removed_note(found: Record) -> str:
+def _removed_note(found: WorldRecord) -> str:
     """The footnote of `table`; empty when no row needs it."""
     return "\n† The program no longer has this method. The row was measured before.\n" if removed_methods(found) else ""
 
@@ -51,35 +56,42 @@ def _line(name: str, m: Method) -> str:
 
 def page(found: Record) -> str:
     """The page of evidence; every number in it comes from the record."""
-    return TEMPLATE.read_text(encoding="utf-8").format(
+    return PAGE.read_text(encoding="utf-8").format(
         date=found.date,
         machine=found.machine,
-        replicates=found.replicates,
-        held_out=_held_out(found.held_out),
+        replicates=next(iter(found.worlds.values())).replicates,
         tried=", ".join(f"{strength:g}" for strength in found.strengths_tried),
-        headline=_headline(found),
-        table=table(found),
-        removed=_removed_note(found),
-        controls=_controls(found),
-        kinds=_kinds(found),
-        meaning=_meaning(found),
-        negative_prompt=NEGATIVE_PROMPT,
+        sections="\n".join(_section(name, world, found.votes_a_round) for name, world in found.worlds.items()),
         higher_guidance=HIGHER_GUIDANCE,
         woolfs_guidance=WOOLFS_GUIDANCE,
     )
 
 
-def _headline(found: Record) -> str:
+def _section(name: str, found: WorldRecord, votes_a_round: int) -> str:
+    return SECTION.read_text(encoding="utf-8").format(
+        world=name,
+        headline=_headline(found, votes_a_round),
+        table=table(found),
+        removed=_removed_note(found),
+        negative_prompt=found.negative_prompt,
+        controls=_controls(found),
+        kinds=_kinds(found),
+        held_out=_held_out(found.held_out),
+        meaning=_meaning(found),
+    )
+
+
+def _headline(found: WorldRecord, votes_a_round: int) -> str:
     base, last = found.methods["base"], found.methods[found.default]
     ratio = last.rate / base.rate if base.rate else 1.0
     return (
-        f"After {found.rounds} rounds of {found.votes_a_round} votes (5 % of them wrong) the share of wrong "
+        f"After {found.rounds} rounds of {votes_a_round} votes (5 % of them wrong) the share of wrong "
         f"pictures went from {_percent(base.rate)} to {_percent(last.rate)}, {ratio:.2f} of the base's: "
         f"{_change(last)} percentage points on the same prompts and seeds."
     )
 
 
-def _meaning(found: Record) -> str:
+def _meaning(found: WorldRecord) -> str:
     """What the intervals allow to say of the default method after its last round."""
     last, control = found.methods[found.default], found.methods.get("random-outputs")
     against = control.default_against_it if control else None
@@ -92,7 +104,7 @@ def _meaning(found: Record) -> str:
     return f"The loop gives {said}. {beats} a LoRA of the base's own pictures, chosen at random."
 
 
-def _controls(found: Record) -> str:
+def _controls(found: WorldRecord) -> str:
     """The default method beside each control that it is compared with, after one round and after the last."""
     first, last = found.methods[f"{found.default}, round 1"], found.methods[found.default]
     return "\n".join(
@@ -104,7 +116,7 @@ def _controls(found: Record) -> str:
     )
 
 
-def _kinds(found: Record) -> str:
+def _kinds(found: WorldRecord) -> str:
     """Pictures with each kind of fault: the base, only more guidance, and the default method round by round."""
     methods = {name: m for name, m in found.methods.items() if name.startswith(("base", f"{found.default},"))}
     kinds = list(dict.fromkeys(kind for m in methods.values() for kind in m.faults))
@@ -119,7 +131,7 @@ def _held_out(found: HeldOut) -> str:
         f"`{found.fault}`:\n\n"
         f"- {found.subject} pictures judged wrong: base {_rate(found.subject_before)}, "
         f"after one round {_rate(found.subject_after)}\n"
-        f"- stars with wrong {found.fault}: base {_rate(found.fault_before)}, "
+        f"- {found.shown_by} pictures with the fault `{found.fault}`: base {_rate(found.fault_before)}, "
         f"after one round {_rate(found.fault_after)}"
     )
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-NEGATIVE_PROMPT = "wrong, extra fingers, missing fingers, missing part, wrong colour, misspelt word, washed out"
 WOOLFS_GUIDANCE = 13.0
 HIGHER_GUIDANCE = 4.0
 """About where the default method's guidance ends up: this row shows what guidance does without a LoRA."""
@@ -11,8 +10,10 @@ HIGHER_GUIDANCE = 4.0
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured: votes in each round, rounds of the default method, prompts and seeds of the evaluation."""
+    """What is measured, and how much: the world's name as `find_world` takes it, votes in each round, rounds of the
+    default method, prompts and seeds of the evaluation."""
 
+    world: str = "drawn"
     votes: int = 200
     rounds: int = 3
     prompts: int = 24

@@ -6,18 +6,20 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import typer
 from PIL import Image
 from sqlalchemy import Engine
 from tqdm import tqdm
 
+from bench.loop.worlds import PROMPTS_A_SUBJECT, World, find_world
 from feedback.policy import promotion_mode, rejects_needed
 from feedback.pool.pool import how_due
 from feedback.rate.queue import Shown, next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
+from feedback.sample.prompts import add_prompts, has_list
 from feedback.versions import champion, promote
 from store.errors import BadRequest, Busy
 from store.files import only_one
@@ -25,7 +27,6 @@ from store.layout import Layout, layout_of
 from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Verdict, utc_now
-from trainer.world.judging import judge
 
 AT_ONCE = 4
 WAIT_S = 0.5
@@ -44,8 +45,8 @@ SPREAD = 0.853
 class Habits:
     """How the raters behave: shares of slips and skips, median seconds for a vote, and the seed of their chance.
 
-    With `blind_share` they do not look: they reject that share of the pictures at random. They skip a picture whose
-    only fault is `unseen_fault`.
+    They know one `world`, whose judge tells them what is wrong. With `blind_share` they do not look: they reject that
+    share of the pictures at random. They skip a picture whose only fault is `unseen_fault`.
     """
 
     error_rate: float = SLIP_RATE
@@ -54,22 +55,28 @@ class Habits:
     seed: int = 0
     blind_share: float | None = None
     unseen_fault: str = ""
+    world: World = field(default_factory=lambda: find_world("drawn"))
 
 
 def simulate(settings: Settings, raters: int, votes: int, habits: Habits, *, retrain_when_due: bool = True) -> None:
     """Gives `votes` votes by `raters` raters in turn, drawing pictures and retraining as the loop would.
 
-    If a worker already runs on this store, the worker draws. Raises BadRequest unless the model is the built-in one,
-    because the judge knows only its drawn world.
+    If a worker already runs on this store, the worker draws. Raises BadRequest unless the model is the world's,
+    because its judge knows nothing else.
     """
-    if not settings.is_builtin:
+    world = habits.world
+    if settings.model != world.model:
         raise BadRequest(
-            f"simulated raters can judge only the built-in model, but NAYSAYER_MODEL is {settings.model!r}"
+            f"simulated raters of the world {world.name} can judge only its own model, but NAYSAYER_MODEL is "
+            f"{settings.model!r}; set it to {world.model}, or name another world"
         )
     engine, layout = open_store(settings), layout_of(settings)
     chance = random.Random(habits.seed)
     with ExitStack() as stack, tqdm(total=votes, desc="voting", unit="vote") as bar:
         draw = _drawer(stack, engine, layout, settings)
+        if not has_list(engine):
+            count = PROMPTS_A_SUBJECT * len(world.subjects)
+            add_prompts(engine, world.prompts(0, count, world.subjects, ()), source=world.name)
         given = 0
         while given < votes:
             name = f"simulated rater {given // AT_ONCE % raters + 1}"
@@ -87,7 +94,7 @@ def _press(layout: Layout, image: Shown, habits: Habits, chance: random.Random) 
     shown_at = utc_now()
     time.sleep(habits.pace_s * chance.lognormvariate(0, SPREAD))
     with Image.open(io.BytesIO(layout.blobs.get(image.sha256))) as picture:
-        faults = judge(picture.convert("RGB"), image.prompt)
+        faults = habits.world.judge(picture.convert("RGB"), image.prompt)
     is_wrong = bool(faults) if habits.blind_share is None else chance.random() < habits.blind_share
     if chance.random() < habits.error_rate:
         is_wrong = not is_wrong

@@ -1,13 +1,12 @@
 """The stores of one replicate: pictures are drawn once, rated in several ways, and each objective trains on them."""
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from bench.loop.simulate import Habits, simulate
+from bench.loop.worlds import PROMPTS_A_SUBJECT, World, world_settings
 from feedback.sample.evaluation import FIRST_EVALUATION_SEED
 from feedback.sample.prompts import add_prompts
 from feedback.sample.work import Job
@@ -15,16 +14,15 @@ from feedback.versions import get_version, promote
 from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Version
-from trainer.world.scenes import SUBJECTS, all_scenes, phrase
 
 RATERS = 2
-PROMPTS_A_SUBJECT = 33
-HELD_OUT_SUBJECT, HELD_OUT_FAULT = "cat", "points"
+OTHER_ITEMS = 1000
+"""Added to a replicate's seed, it gives prompts and seeds that are neither rated nor evaluated."""
 HABITS: dict[str, Callable[[float], Habits]] = {
     "votes": lambda rate: Habits(rate),
     "random": lambda rate: Habits(0.0, blind_share=0.4),
     "noisy": lambda rate: Habits(0.2),
-    "without": lambda rate: Habits(rate, unseen_fault=HELD_OUT_FAULT),
+    "without": lambda rate: Habits(rate),
 }
 """How raters vote: with few slips; at random, so that the rejects are any of the base's pictures; often wrongly; blind
 to one fault."""
@@ -34,8 +32,9 @@ TRAINED_BY = {"random": "sft", "noisy": "nft", "without": "nft"}
 
 @dataclass(frozen=True)
 class Stores:
-    """Makes each store inside `folder` when it is first needed; `seed` is the replicate's."""
+    """Makes each store of a world inside `folder` when it is first needed; `seed` is the replicate's."""
 
+    world: World
     settings: Settings
     folder: Path
     seed: int
@@ -70,19 +69,24 @@ class Stores:
         return self._built(settings, vote)
 
     def _vote(self, settings: Settings, habits: str, round_: int) -> None:
-        how = replace(HABITS[habits](self.error_rate), seed=self.seed * 10 + round_)
-        simulate(settings, RATERS, self.votes, how, retrain_when_due=False)
+        simulate(settings, RATERS, self.votes, self._habits(habits, round_), retrain_when_due=False)
+
+    def _habits(self, habits: str, round_: int) -> Habits:
+        unseen = self.world.unseen.fault if habits == "without" else ""
+        return replace(
+            HABITS[habits](self.error_rate), world=self.world, seed=self.seed * 10 + round_, unseen_fault=unseen
+        )
 
     def _drawn(self, habits: str) -> Settings:
         is_whole = habits != "without"
         settings = self._settings("drawn" if is_whole else "drawn-without", habits)
         settings = settings.model_copy(update={"queue_target": self.votes})
-        subjects = [s for s in SUBJECTS if is_whole or s != HELD_OUT_SUBJECT]
+        subjects = [s for s in self.world.subjects if is_whole or s != self.world.unseen.subject]
 
         def draw() -> None:
             from trainer.sample.worker import generate
 
-            add_prompts(open_store(settings), rated_prompts(self.seed, subjects), source="bench")
+            add_prompts(open_store(settings), rated_prompts(self.world, self.seed, subjects), source="bench")
             generate(settings, once=True)
 
         return self._built(settings, draw)
@@ -90,7 +94,7 @@ class Stores:
     def _settings(self, name: str, kind: str) -> Settings:
         objective = TRAINED_BY.get(kind, kind if kind not in HABITS else "nft")
         changes = {"data_dir": self.folder / name / "data", "objective": objective, "seed": self.seed}
-        return self.settings.model_copy(update=changes | {"evaluation_pairs": 0, "auto_retrain": False})
+        return world_settings(self.world, self.settings).model_copy(update=changes)
 
     def _built(self, settings: Settings, build: Callable[[], None]) -> Settings:
         """The settings of a store, which is built unless it is ready; a half-built one is built again from scratch."""
@@ -103,27 +107,14 @@ class Stores:
         return settings
 
 
-def evaluation_items(seed: int, prompts: int, seeds: int, subjects: Sequence[str] = SUBJECTS) -> list[Job]:
+def evaluation_items(world: World, seed: int, prompts: int, seeds: int, subjects: Sequence[str] = ()) -> list[Job]:
     """Prompts that the replicate does not rate, each with so many seeds, which no picture of the loop has."""
-    asked = distinct_prompts(1000 + seed, prompts, subjects, rated_prompts(seed % 100))
+    asked = world.prompts(1000 + seed, prompts, subjects or world.subjects, rated_prompts(world, seed % OTHER_ITEMS))
     first = FIRST_EVALUATION_SEED + 10_000 * (seed + 1)
     return [Job(prompt, first + k * seeds + s) for k, prompt in enumerate(asked) for s in range(seeds)]
 
 
-def rated_prompts(seed: int, subjects: Sequence[str] = SUBJECTS) -> list[str]:
+def rated_prompts(world: World, seed: int, subjects: Sequence[str] = ()) -> list[str]:
     """The prompt list that a replicate's raters see pictures of."""
-    return distinct_prompts(seed, len(subjects) * PROMPTS_A_SUBJECT, subjects)
-
-
-def distinct_prompts(seed: int, count: int, subjects: Sequence[str], taken: Iterable[str] = ()) -> list[str]:
-    """Different prompts of random scenes, the subjects in turn, without those in `taken`."""
-    rng = np.random.default_rng(seed)
-    seen = set(taken)
-    found: list[str] = []
-    while len(found) < count:
-        scenes = all_scenes(subjects[len(found) % len(subjects)])
-        prompt = phrase(scenes[rng.integers(len(scenes))], rng)
-        if prompt not in seen:
-            seen.add(prompt)
-            found.append(prompt)
-    return found
+    subjects = subjects or world.subjects
+    return world.prompts(seed, len(subjects) * PROMPTS_A_SUBJECT, subjects, ())

@@ -1,5 +1,6 @@
 """Finished rows of the loop bench, made by hand."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,12 @@ import pytest
 from bench.loop.loop import Finished
 from bench.loop.record import Record
 from bench.loop.rows import Plan
+from bench.loop.worlds import World, find_world
+from trainer.base.weights import BUILTIN_FOLDER
 
 MEASURED = Path(__file__).parents[3] / "docs" / "measured"
 PLAN = Plan(votes=160, prompts=24, seeds=3, is_short=True)
+DRAWN = find_world("drawn")
 WRONG, RIGHT = [["fingers"]] * 8, [[]] * 8
 
 
@@ -32,3 +36,11 @@ def control_rows() -> list[Finished]:
 def measured() -> Record:
     """The record in the docs."""
     return Record.model_validate_json((MEASURED / "evidence.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def other_world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A world that is not the built-in one: its model is a folder, a copy of the built-in model."""
+    folder = tmp_path_factory.mktemp("other") / "model"
+    shutil.copytree(BUILTIN_FOLDER, folder)
+    return DRAWN._replace(name="other", model=str(folder))

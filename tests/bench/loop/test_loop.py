@@ -3,7 +3,7 @@
 import pytest
 
 from bench.loop.loop import _keep, finished, run
-from bench.loop.record import make_record
+from bench.loop.record import world_record
 from bench.loop.rows import DEFAULT
 from store.settings import Settings
 from tests.bench.loop.conftest import PLAN, finished_row
@@ -13,7 +13,7 @@ from tests.bench.loop.conftest import PLAN, finished_row
 @pytest.mark.timeout(1200)
 def test_one_round_of_the_default_method_beats_the_base_beyond_chance(tmp_path):
     settings = Settings(_env_file=None, sweep_pictures=8, train_steps=300)
-    found = make_record(run(settings, tmp_path, PLAN, [5], 1), PLAN)
+    found = world_record(run(settings, tmp_path, PLAN, [5], 1), PLAN)
     print(found.to_json(indent=1))
     base, default = found.methods["base"], found.methods[DEFAULT]
     assert base.n == default.n == 72

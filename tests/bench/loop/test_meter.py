@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from bench.loop.meter import Meter, _spread
-from bench.loop.rows import HIGHER_GUIDANCE, NEGATIVE_PROMPT, Plan, Row
+from bench.loop.rows import HIGHER_GUIDANCE, Plan, Row
 from bench.loop.stores import Stores
+from tests.bench.loop.conftest import DRAWN
 from tests.trainer.conftest import quick_settings
 from trainer.base.model import load_base
 
@@ -15,14 +16,14 @@ from trainer.base.model import load_base
 @pytest.fixture(scope="module")
 def meter(tmp_path_factory) -> Meter:
     settings = quick_settings(Path("unused"))
-    stores = Stores(settings, tmp_path_factory.mktemp("meter"), seed=0, votes=1, error_rate=0.0)
+    stores = Stores(DRAWN, settings, tmp_path_factory.mktemp("meter"), seed=0, votes=1, error_rate=0.0)
     return Meter(load_base(settings), stores, Plan(prompts=2, seeds=2))
 
 
 def test_the_rows_without_a_lora_change_only_what_they_are_named_after(meter: Meter) -> None:
     plain = meter._plain(Row("base"))
     assert plain == meter.base.plain
-    assert meter._plain(Row("base+negative-prompt")).negative_prompt == NEGATIVE_PROMPT
+    assert meter._plain(Row("base+negative-prompt")).negative_prompt == DRAWN.negative_prompt
     assert meter._plain(Row("base+guidance")).guidance_scale == HIGHER_GUIDANCE
 
 

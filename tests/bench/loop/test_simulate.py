@@ -39,6 +39,19 @@ def test_raters_take_turns_and_their_habits_decide(drawn):
     engine.dispose()
 
 
-def test_only_the_built_in_model_can_be_judged(tmp_path):
-    with pytest.raises(BadRequest, match="only the built-in model"):
+def test_only_the_worlds_own_model_can_be_judged(tmp_path):
+    with pytest.raises(BadRequest, match="only its own model, but NAYSAYER_MODEL is '/somewhere'; set it to builtin"):
         simulate(Settings(_env_file=None, data_dir=tmp_path, model="/somewhere"), 1, 1, Habits())
+
+
+def test_the_worlds_own_judge_decides_and_its_prompts_fill_an_empty_list(tmp_path, other_world):
+    asked = []
+
+    def judge(picture, prompt):
+        asked.append(prompt)
+        return ("anything",)
+
+    settings = quick_settings(tmp_path / "data", model=other_world.model, queue_target=4, evaluation_pairs=0, overlap=1)
+    simulate(settings, 1, 4, Habits(0.0, world=other_world._replace(judge=judge)), retrain_when_due=False)
+    assert votes_of(settings) == ["reject"] * 4
+    assert set(asked) <= set(other_world.prompts(0, 198, other_world.subjects, ()))

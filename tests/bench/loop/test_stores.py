@@ -2,35 +2,35 @@
 
 import pytest
 
-from bench.loop.stores import Stores, distinct_prompts, evaluation_items, rated_prompts
+from bench.loop.stores import OTHER_ITEMS, Stores, evaluation_items, rated_prompts
 from store.settings import Settings
+from tests.bench.loop.conftest import DRAWN
 
 
 @pytest.fixture
 def stores(tmp_path) -> Stores:
-    return Stores(Settings(_env_file=None), tmp_path, seed=5, votes=10, error_rate=0.05)
+    return Stores(DRAWN, Settings(_env_file=None), tmp_path, seed=5, votes=10, error_rate=0.05)
 
 
 def test_nothing_is_evaluated_that_was_rated():
-    for seed in range(3):
-        items = evaluation_items(seed, 36, 2)
+    for seed in (0, 1, 100):
+        items = evaluation_items(DRAWN, seed, 36, 2)
         assert len(set(items)) == 72
-        assert not {prompt for prompt, _ in items} & set(rated_prompts(seed))
+        assert not {prompt for prompt, _ in items} & set(rated_prompts(DRAWN, seed))
+        others = evaluation_items(DRAWN, OTHER_ITEMS + seed, 36, 2)
+        assert not {prompt for prompt, _ in others} & set(rated_prompts(DRAWN, seed))
+        assert not {number for _, number in others} & {number for _, number in items}
 
 
 def test_two_replicates_share_no_evaluation_seed():
-    first, second = ({seed for _, seed in evaluation_items(n, 36, 2)} for n in (0, 1))
+    first, second = ({seed for _, seed in evaluation_items(DRAWN, n, 36, 2)} for n in (0, 1))
     assert not first & second
 
 
-def test_the_subjects_of_the_prompts_take_turns():
-    assert ["star" in prompt for prompt in distinct_prompts(0, 6, ("star", "cat"))] == [True, False] * 3
-
-
-def test_no_prompt_comes_twice_or_was_taken():
-    taken = distinct_prompts(0, 10, ("star",))
-    found = distinct_prompts(0, 10, ("star",), taken)
-    assert len({*found, *taken}) == 20
+def test_nobody_rates_the_unseen_subject_or_the_unseen_fault(stores):
+    assert "cat" not in " ".join(rated_prompts(DRAWN, 0, [s for s in DRAWN.subjects if s != DRAWN.unseen.subject]))
+    assert stores._habits("without", 1).unseen_fault == "points"
+    assert stores._habits("votes", 1).unseen_fault == ""
 
 
 @pytest.mark.parametrize(
