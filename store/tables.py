@@ -210,6 +210,11 @@ class Version(SQLModel, table=True):
     strength_curve: list[dict[str, float]] = Field(
         default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]")
     )
+    check: dict[str, Any] | None = Field(
+        default=None,
+        description="its LoRA as a judge (`feedback.check.version_check`); none: it has no check",
+        sa_column=Column(JSON(none_as_null=True), nullable=True),
+    )
     train_seconds: float = 0.0
     damage: str = Field(
         default="",
@@ -256,6 +261,17 @@ class Image(SQLModel, table=True):
             default=lambda context: shuffle_place(context.get_current_parameters()["work_key"]),
         ),
     )
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class PictureScore(SQLModel, table=True):
+    """How much a version's check found a picture like the rejects; higher: more."""
+
+    __tablename__ = "picture_score"
+    image_id: int = Field(foreign_key="image.id", primary_key=True)
+    version: int = Field(foreign_key="version.number", primary_key=True, index=True)
+    score: float
+    is_out_of_sample: bool = Field(description="by a LoRA that was not trained on the picture")
     created_at: datetime = Field(default_factory=utc_now)
 
 
