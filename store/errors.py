@@ -25,7 +25,8 @@ NaysayerError
 ├── NotSignedIn              somebody beyond this machine without a good invitation or account
 ├── NotAllowed               somebody whose role does not include this, or a paused rater
 └── Busy                     somebody else holds the lock; try again later (exit code 75)
-    └── TooFast              votes come faster than a person can judge; none is lost
+    ├── TooFast              votes come faster than a person can judge; none is lost
+    └── Stopped              a signal stopped `naysayer draw`; the next call goes on
 
 Each docstring says when the error is raised and, in its second paragraph, what to do; docs/reference/errors.md is made
 from them. Caught only at the two edges: the command line prints the sentence and exits, the pages show it.
@@ -271,6 +272,16 @@ class Busy(NaysayerError):
 
     Try again later.
     """
+
+
+class Stopped(Busy):
+    """A signal stopped `naysayer draw` (exit code 75).
+
+    Run the same command again.
+    """
+
+    def __init__(self, drawn: int, wanted: int) -> None:
+        super().__init__(f"stopped after {drawn} of {wanted} pictures; the same command goes on where it ended")
 
 
 class TooFast(Busy):

@@ -36,6 +36,36 @@ def generate(
 
 
 @app.command()
+def draw(
+    texts: Annotated[list[str] | None, typer.Argument(metavar="[PROMPTS]", help="Prompts, each in quotes.")] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help="A list of prompts: .txt, .csv, .tsv, .json, .jsonl, .jsonlines or .ndjson.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the pictures; what is there is not drawn again.")] = Path(
+        "drawn"
+    ),
+    version: Annotated[int | None, typer.Option(min=0, help="The version that draws; empty: the champion.")] = None,
+    number: Annotated[int, typer.Option(min=1, max=10_000, help="Pictures of each prompt.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of a prompt's first picture; the next ones count on.")] = 0,
+    tries: Annotated[
+        int | None,
+        typer.Option(min=1, max=100, help="Drawings of a picture that the check would redraw; empty: NAYSAYER_TRIES."),
+    ] = None,
+    best_of: Annotated[
+        int | None,
+        typer.Option(min=1, max=100, help="Drawings of every picture, of which the best by the check is kept."),
+    ] = None,
+) -> None:
+    """Draw pictures of your prompts into a folder with the champion and its check; run it again to go on."""
+    from trainer.draw.draw import Order, draw, gather_prompts, report_words
+
+    settings = read_settings()
+    order = Order(gather_prompts(texts or [], prompts), out, number, seed, version, tries, best_of)
+    report = draw(settings, order, lambda said: typer.echo(said, err=True))
+    typer.echo(report_words(report, out))
+
+
+@app.command()
 def retrain(
     force: Annotated[bool, typer.Option("--force", help="Retrain even with too few new rejects.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line on standard output, for monitoring.")] = False,

@@ -18,7 +18,8 @@ Key = tuple[int, int]
 class Conditions:
     """How the plain base draws. None: an earlier program, which drew the picture, did not record it.
 
-    Guidance scale and negative prompt are the base's, before a version's rule and strength change them.
+    Guidance scale and negative prompt are the base's, before a version's rule and strength change them. `tries`, how
+    often a picture may be drawn, is None for a version without a check, which draws once whatever it is.
     """
 
     num_inference_steps: int | None = None
@@ -33,6 +34,7 @@ class Conditions:
     prediction: str | None = None
     vae: str | None = None
     refiner: str | None = None
+    tries: int | None = None
 
     @property
     def body(self) -> str:
@@ -59,6 +61,7 @@ WORDS = {
     "prediction": "prediction type",
     "vae": "VAE",
     "refiner": "refiner",
+    "tries": "number of tries",
 }
 """The conditions, for people."""
 

@@ -16,8 +16,9 @@ MAX_WAITING = 20
 PATIENCE = timedelta(hours=1)
 """How long a page may wait for a drawing that no worker began."""
 NO_WORKER = "no worker runs, so nothing is drawn and no retrain starts; `naysayer run` starts one"
-COMING = "coming"
-"""In the answer to TaskKind.draw: "3" is the hash of v3's picture, "3 coming" a glimpse of it as a data URI."""
+COMING, TRIED = "coming", "tried"
+"""In the answer to TaskKind.draw: "3" is the hash of v3's picture, "3 coming" a glimpse of it as a data URI, "3 tried"
+what is said of its tries."""
 
 
 def is_worker_alive(engine: Engine) -> bool:

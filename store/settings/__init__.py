@@ -19,13 +19,6 @@ from store.settings.sources import DataFolder, Dotenv
 BUILTIN = "builtin"
 PREFIX = "NAYSAYER_"
 PATHS = ("data_dir", "model", "model_config_source", "vae", "refiner")
-OF_THE_PAGES = (
-    *("host", "port", "sign_in", "secret", "public_url", "allowed_hosts", "admins", "metrics_open"),
-    *("oidc_client_id", "oidc_client_secret", "oidc_metadata_url"),
-)
-"""What only the pages read: neither drawing nor a retrain depends on it."""
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-"""Every interface of the machine, and where a browser on it then finds the pages."""
 A_YEAR_S = 365 * 86_400
 
 
@@ -104,6 +97,10 @@ class Settings(BaseSettings):
     )
     sample_batch: int = Field(
         8, ge=1, le=1024, description="pictures drawn at once; halved when they do not fit into memory"
+    )
+    tries: int = Field(3, ge=1, le=100, description="drawings of a picture that its version's check would redraw")
+    checked_share: float = Field(
+        0.0, ge=0, le=1, description="share of the pictures to rate that may be drawn again; the others teach more"
     )
     vae_decode: Literal["whole", "sliced", "tiled"] = Field(
         "whole", description="sliced: one picture at a time; tiled: in overlapping tiles; both need less memory"
@@ -279,7 +276,7 @@ class Settings(BaseSettings):
     def host_names(self) -> frozenset[str]:
         """The names under which the pages answer, besides those that every machine has."""
         names = [name.strip() for name in self.allowed_hosts.split(",")] + [urlsplit(self.public_url).hostname or ""]
-        names += [] if self.host in ANY_ADDRESS else [self.host]
+        names += [] if self.host in checks.ANY_ADDRESS else [self.host]
         return frozenset(checks.host_name(name) for name in names if name)
 
     @property
@@ -289,7 +286,7 @@ class Settings(BaseSettings):
         >>> Settings(host="::1", _env_file=None).address
         'http://[::1]:8501'
         """
-        return f"http://{checks.in_address(ANY_ADDRESS.get(self.host, self.host))}:{self.port}"
+        return f"http://{checks.in_address(checks.ANY_ADDRESS.get(self.host, self.host))}:{self.port}"
 
     @property
     def is_builtin(self) -> bool:

@@ -23,6 +23,8 @@ ADDRESS_ON_HUB = re.compile(
 ID_AND_REVISION = re.compile(r"([\w.-]+/[\w.-]+)[@:]([\w./-]+)")
 HOST = re.compile(r"[a-z0-9_]([\w-]*\w)?(\.\w([\w-]*\w)?)*\.?")
 POSTGRES = ("postgresql", "postgresql+psycopg")
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Every interface of the machine, and where a browser on it then finds the pages."""
 
 
 def kinds_of(annotation: Any) -> tuple[Any, ...]:

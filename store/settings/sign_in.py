@@ -8,6 +8,12 @@ from store.secrets import find_fault
 if TYPE_CHECKING:
     from store.settings import Settings
 
+OF_THE_PAGES = (
+    *("host", "port", "sign_in", "secret", "public_url", "allowed_hosts", "admins", "metrics_open"),
+    *("oidc_client_id", "oidc_client_secret", "oidc_metadata_url"),
+)
+"""What only the pages read: neither drawing nor a retrain depends on it."""
+
 
 def check_sign_in(settings: "Settings") -> None:
     """Raises ValueError when others can reach the pages without signing in, or a part of the sign-in is missing."""

@@ -26,6 +26,7 @@ ON_A_STORE = {
     "invite": "Ann",
     "simulate": "--raters 1 --votes 1",
     "generate": "--once",
+    "draw": "text",
     "retrain": "",
     "doctor": "",
     "prompts add": "text",

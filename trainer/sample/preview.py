@@ -21,11 +21,12 @@ QUALITY = 80
 
 
 class DrawStep(NamedTuple):
-    """Steps done of how many, and what gives the latents (B, C, H, W) that the drawing is heading for."""
+    """Steps done of how many, what gives the latents (B, C, H, W) that the drawing is heading for, and which try."""
 
     step: int
     steps: int
     glimpse: Callable[[], Tensor]
+    number: int = 1
 
 
 def now_and_then(report: Callable[[DrawStep], None], every_s: float) -> Callable[[DrawStep], None]:

@@ -2,11 +2,11 @@
 
 import io
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from accelerate.utils.memory import should_reduce_batch_size
@@ -15,6 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from feedback.recipe import Recipe
+from feedback.sample.tries import Tries
 from feedback.sample.work import Drawing, Job
 from store.errors import DamagedVersion, ModelError
 from store.files import sha256_of_file
@@ -33,14 +34,17 @@ from trainer.sample.text import read_prompts
 log = logging.getLogger("naysayer.sampler")
 
 OnStep = Callable[[DrawStep], None]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 LESS_MEMORY = "NAYSAYER_VAE_DECODE=tiled and smaller pictures (NAYSAYER_WIDTH_PX, NAYSAYER_HEIGHT_PX) need less"
 
 
 class Drawn(NamedTuple):
-    """One picture: PNG without metadata, and its final latent as a safetensors file (float16, key `latent`)."""
+    """One picture: PNG without metadata, its final latent as a safetensors file (float16, key `latent`), its tries."""
 
     png: bytes
     latent: bytes
+    tries: Tries = Tries()
 
 
 class Sampler:
@@ -63,15 +67,29 @@ class Sampler:
 
         A seed gives the same noise whatever the batch. Raises ModelError when a single picture does not fit.
         """
-        self._attach(version)
-        wanted = min(len(jobs), self.most or len(jobs))
+        return self.decode(self.draw_latents(version, jobs, on_step))
 
-        def in_parts(rows: int) -> list[Drawn]:
-            parts = [jobs[start : start + rows] for start in range(0, len(jobs), rows)]
-            return [drawn for part in parts for drawn in self._draw(version, part, on_step)]
+    def draw_latents(self, version: Version, jobs: Sequence[Job], on_step: OnStep | None = None) -> list[Tensor]:
+        """The final latents (C, H, W) of every job, in the scale the UNet works in."""
+        self._attach(version)
+        drawing = self.drawing_of(version)
+        steering = self._steer(version, drawing)
+        return self._in_parts(lambda part: sample_latents(self.base, part, drawing, steering, on_step), jobs)
+
+    def decode(self, latents: Sequence[Tensor]) -> list[Drawn]:
+        """The pictures of final latents (C, H, W)."""
+        pictures = self._in_parts(lambda part: decode_latents(self.base, torch.stack(list(part))), latents)
+        return [Drawn(png_of(picture), latent_file(latent)) for picture, latent in zip(pictures, latents, strict=True)]
+
+    def _in_parts(self, work: Callable[[Sequence[Item]], Iterable[Result]], items: Sequence[Item]) -> list[Result]:
+        """What `work` gives for the items, as many at once as fit into memory."""
+        wanted = min(len(items), self.most or len(items))
+
+        def in_parts(rows: int) -> list[Result]:
+            return [found for start in range(0, len(items), rows) for found in work(items[start : start + rows])]
 
         try:
-            pictures, fitting = halve_until_fits(in_parts, wanted)
+            found, fitting = halve_until_fits(in_parts, wanted)
         except RuntimeError as error:
             if not should_reduce_batch_size(error):
                 raise
@@ -81,13 +99,7 @@ class Sampler:
         if fitting < wanted:
             self.most = fitting
             log.warning("%d pictures at once do not fit into memory; from now on %d are drawn at once", wanted, fitting)
-        return pictures
-
-    def _draw(self, version: Version, jobs: Sequence[Job], on_step: OnStep | None) -> list[Drawn]:
-        drawing = self.drawing_of(version)
-        latents = sample_latents(self.base, jobs, drawing, self._steer(version, drawing), on_step)
-        pictures = decode_latents(self.base, latents)
-        return [Drawn(png_of(picture), latent_file(latent)) for picture, latent in zip(pictures, latents, strict=True)]
+        return found
 
     def _steer(self, version: Version, drawing: Drawing) -> Steering:
         """The version's rule, prepared once for as long as neither version nor strength changes."""

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from itertools import groupby
@@ -35,6 +36,7 @@ from feedback.sample.cut_prompts import count_read, cut_prompts, cut_sentence
 from feedback.sample.prompts import add_prompts, count_active, has_list
 from feedback.sample.release import release
 from feedback.sample.requests import abandon, answer, take
+from feedback.sample.tries import most_tries, redraw_of
 from feedback.sample.work import Wanted, Work
 from feedback.settings_used import remember
 from feedback.versions import damaged_versions, get_version, note_damage
@@ -52,7 +54,8 @@ from trainer.base.tokenizers import characters_read, tokenizers_of
 from trainer.base.weights import pin_revision
 from trainer.sample.playground import draw_asked
 from trainer.sample.preview import now_and_then
-from trainer.sample.sampler import OnStep, Sampler, require_sound
+from trainer.sample.sampler import OnStep, require_sound
+from trainer.sample.tries import CheckedSampler
 
 log = logging.getLogger("naysayer.worker")
 
@@ -83,7 +86,8 @@ def generate(settings: Settings, *, once: bool = False) -> int:
             try:
                 check_room(settings.data_dir)
                 batch = FIRST_BATCH if drawn == 0 else settings.sample_batch
-                work = plan(engine, settings, batch, name, sampler.base.plain.conditions)
+                conditions = replace(sampler.base.plain.conditions, tries=settings.tries)
+                work = plan(engine, settings, batch, name, conditions)
                 drawn += draw_and_record(engine, layout, sampler, work, on_step)
                 if leader.acquire():
                     leader.run_due(sampler, draws_alone=once)
@@ -129,7 +133,7 @@ class Leader:
             self.is_mine = True
         return True
 
-    def run_due(self, sampler: Sampler, *, draws_alone: bool) -> None:
+    def run_due(self, sampler: CheckedSampler, *, draws_alone: bool) -> None:
         """Whatever is due after a batch; a worker that draws once starts no retrain and answers nobody."""
         after_drawing(self.engine, self.layout, self.settings)
         if not draws_alone:
@@ -137,7 +141,7 @@ class Leader:
             draw_asked(self.engine, self.layout, sampler)
 
 
-def prepare(engine: Engine, layout: Layout, settings: Settings) -> Sampler:
+def prepare(engine: Engine, layout: Layout, settings: Settings) -> CheckedSampler:
     """The sampler, with the base recorded as v0 and, for the built-in model, its prompts in an empty list."""
     silence_libraries()
     base = load_base(pin_revision(engine, settings))
@@ -152,7 +156,7 @@ def prepare(engine: Engine, layout: Layout, settings: Settings) -> Sampler:
     if count_active(engine) == 0:
         log.warning("no prompt is in use, so nothing can be drawn; `naysayer prompts import FILE` adds some")
     recheck_damaged(engine, layout)
-    return Sampler(base, layout)
+    return CheckedSampler(base, layout)
 
 
 def recheck_damaged(engine: Engine, layout: Layout) -> None:
@@ -223,15 +227,17 @@ def prompt_scorer(name: str) -> Scorer | None:
 
 
 def draw_and_record(
-    engine: Engine, layout: Layout, sampler: Sampler, work: Sequence[Work], on_step: OnStep | None = None
+    engine: Engine, layout: Layout, sampler: CheckedSampler, work: Sequence[Work], on_step: OnStep | None = None
 ) -> int:
-    """How many new pictures are in the store: each version's work in one batch; blobs first, then rows."""
-    recorded = 0
-    for number, group in groupby(sorted(work, key=lambda one: one.version), key=lambda one: one.version):
+    """How many new pictures are in the store: what is drawn alike in one batch; blobs first, then rows."""
+    recorded, most = 0, partial(most_tries, sampler.base.settings)
+    ordered = sorted(work, key=lambda one: (one.version, most(one)))
+    for (number, tries), group in groupby(ordered, key=lambda one: (one.version, most(one))):
         batch, version = list(group), get_version(engine, number)
+        redraw = redraw_of(version, tries)
         count_read(engine, partial(characters_read, tokenizers_of(sampler.base.pipe)), {one.prompt_id for one in batch})
         try:
-            pictures = sampler.draw(version, [one.job for one in batch], on_step)
+            pictures = sampler.draw(version, [one.job for one in batch], on_step, redraw)
         except DamagedVersion as error:
             log.warning("%s", error)
             note_damage(engine, number, str(error))
@@ -241,7 +247,7 @@ def draw_and_record(
             (one, put_picture(layout, drawn.png), layout.blobs.put(drawn.latent))
             for one, drawn in zip(batch, pictures, strict=True)
         ]
-        recorded += record_images(engine, stored, sampler.drawing_of(version))
+        recorded += record_images(engine, stored, sampler.drawing_of(version, redraw))
         log.info("drew %d pictures with v%d", len(batch), number)
     return recorded
 

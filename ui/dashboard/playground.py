@@ -7,7 +7,7 @@ import streamlit as st
 from markupsafe import Markup
 
 from feedback.figures.summary import newest_width, version_rows
-from feedback.sample.requests import COMING, NO_WORKER, DrawRequest, ask_drawing, is_worker_alive, task
+from feedback.sample.requests import COMING, NO_WORKER, TRIED, DrawRequest, ask_drawing, is_worker_alive, task
 from feedback.versions import get_version
 from store.tables import Task, TaskStatus
 from ui.signin.powers import fragment, guard, store_of
@@ -60,11 +60,12 @@ def _show(number: int) -> None:
 
 
 class Side(NamedTuple):
-    """One version's picture: `coming`, a small blurred one, while it is being drawn, then `sha256`."""
+    """One version's picture: `coming`, a small blurred one, while it is being drawn, then `sha256` and its tries."""
 
     version: int
     sha256: str | None
     coming: str | None
+    tried: str
 
 
 def drawn_html(found: Task, width: int, *, is_alive: bool = True) -> Markup:
@@ -77,5 +78,6 @@ def drawn_html(found: Task, width: int, *, is_alive: bool = True) -> Markup:
         TaskStatus.done: f"seed {asked.seed}" + ("" if asked.strength is None else f", strength {asked.strength:g}"),
         TaskStatus.failed: f"not drawn: {found.message}",
     }[found.status]
-    sides = [Side(n, found.answer.get(str(n)), found.answer.get(f"{n} {COMING}")) for n in asked.versions]
+    given = found.answer.get
+    sides = [Side(n, given(str(n)), given(f"{n} {COMING}"), given(f"{n} {TRIED}", "")) for n in asked.versions]
     return render("dashboard/html/drawn.html", sides=sides, prompt=asked.prompt, said=said, width=width, px=PX)

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from store.errors import BadRequest
-from store.settings import OF_THE_PAGES, PREFIX, Settings
+from store.settings import PREFIX, Settings
 from store.settings.checks import without_password
 from store.settings.file import Origin, keep, origins
+from store.settings.sign_in import OF_THE_PAGES
 from store.settings.sources import SECRETS, SETTINGS_FILE, read_file
 
 LONGEST = 998

@@ -12,8 +12,8 @@ from feedback.sample.conditions import (
 )
 from store.engine import reading, writing
 
-ONE = Conditions(20, 64, 64, 2.0, "", "float32", "none", "whole", "Euler leading", "p", "v", "")
-OTHER = Conditions(9, 96, 96, 3.0, "ugly", "bfloat16", "fp8", "tiled", "DDIM", "q", "w", "r 0.8")
+ONE = Conditions(20, 64, 64, 2.0, "", "float32", "none", "whole", "Euler leading", "p", "v", "", 1)
+OTHER = Conditions(9, 96, 96, 3.0, "ugly", "bfloat16", "fp8", "tiled", "DDIM", "q", "w", "r 0.8", 3)
 
 
 @pytest.mark.parametrize("name", WORDS)

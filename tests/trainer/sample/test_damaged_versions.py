@@ -20,7 +20,8 @@ from tests.trainer.foreign_files import kohya_names, random_lora
 from trainer.lora.formats import DIFFUSERS_FILE
 from trainer.retrain.importing import import_lora
 from trainer.sample.playground import draw_asked
-from trainer.sample.sampler import Sampler, require_sound
+from trainer.sample.sampler import require_sound
+from trainer.sample.tries import CheckedSampler
 from trainer.sample.worker import generate
 from ui.words import standing_lines
 
@@ -82,7 +83,7 @@ def test_a_version_that_is_sound_again_draws_again(store, rated):
 
 def test_the_playground_says_what_is_wrong_and_the_sampler_goes_on(store, rated, own_base):
     turn_signs(path_of(store, rated))
-    sampler = Sampler(own_base, layout_of(rated))
+    sampler = CheckedSampler(own_base, layout_of(rated))
     number = ask_drawing(store, DrawRequest("a big red star", 1, [0, 1], None))
     draw_asked(store, layout_of(rated), sampler, 0.0)
     answered = task(store, number)

@@ -9,18 +9,18 @@ from store.layout import layout_of
 from store.migrate import open_store
 from store.tables import TaskStatus
 from trainer.sample.playground import draw_asked
-from trainer.sample.sampler import Sampler
+from trainer.sample.tries import CheckedSampler
 
 
-class Watched(Sampler):
+class Watched(CheckedSampler):
     """The sampler; `seen` gets what the page would show after each step."""
 
-    def draw(self, version, jobs, on_step=None):
+    def draw(self, version, jobs, on_step=None, redraw=None):
         def look(step):
             on_step(step)
             self.seen.append(task(self.engine, self.number))
 
-        return super().draw(version, jobs, look)
+        return super().draw(version, jobs, look, redraw)
 
 
 @pytest.fixture

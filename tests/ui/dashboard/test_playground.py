@@ -18,3 +18,10 @@ def test_a_picture_that_is_still_drawn_is_shown_as_such_and_not_counted():
     assert 'src="data:image/webp;base64,AAAA" alt="v1, still being drawn"' in html
     assert "1 of 2 drawn" in html
     assert "<img src=x" not in html
+
+
+def test_a_drawn_picture_says_which_try_it_is():
+    answer = {"0": "0" * 64, "1": "1" * 64, "1 tried": "try 2 of 3"}
+    html = drawn_html(Task(kind=TaskKind.draw, status=TaskStatus.done, body=BODY, answer=answer), width=64)
+    assert "<figcaption>v0</figcaption>" in html
+    assert "<figcaption>v1, try 2 of 3</figcaption>" in html

@@ -1,0 +1,1 @@
+"""`naysayer draw`: prompts in, pictures out, drawn with what the loop has taught."""
