@@ -275,6 +275,16 @@ class PictureScore(SQLModel, table=True):
     created_at: datetime = Field(default_factory=utc_now)
 
 
+class PictureTry(SQLModel, table=True):
+    """One drawing of a picture whose version has a check; the others than the kept one are gone."""
+
+    __tablename__ = "picture_try"
+    image_id: int = Field(foreign_key="image.id", primary_key=True)
+    number: int = Field(primary_key=True, description="from 1 on; with the picture's seed it gives the noise")
+    score: float = Field(description="the check's; higher: more like the rejects")
+    is_kept: bool
+
+
 class DrawnUnder(SQLModel, table=True):
     """Conditions under which pictures were drawn: all that decides them besides prompt, seed and version."""
 

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, case, func
 from sqlmodel import Session, col, select
 
+from feedback.check.version_check import VersionCheck
 from feedback.pool.tally import count_new_rejects
 from feedback.pool.verdicts import select_taken_out
 from store.engine import reading, writing
@@ -15,6 +16,8 @@ from store.tables import (
     Image,
     ManifestItem,
     Mark,
+    PictureScore,
+    PictureTry,
     PoolAction,
     PoolEvent,
     Prompt,
@@ -46,8 +49,25 @@ class SeenVote(NamedTuple):
         return self.is_current and self.is_counted and self.verdict in (Verdict.reject, Verdict.keep)
 
 
+class Scored(NamedTuple):
+    """What a version's check found: the score, and the chance of a reject while the check is on.
+
+    Of the `others` that the same version drew for the same purpose and that this check scored too, `lower` have a
+    lower score.
+    """
+
+    by: int
+    score: float
+    chance: float | None
+    lower: int
+    others: int
+
+
 class Opened(NamedTuple):
-    """One picture and everything about it: votes newest first, the versions it trained, what was decided by hand."""
+    """One picture and everything about it: votes newest first, the versions it trained, what was decided by hand.
+
+    `tries` are its drawings in order, empty where no check looked at it while it was drawn.
+    """
 
     image: Image
     prompt: str
@@ -55,6 +75,8 @@ class Opened(NamedTuple):
     trained: list[tuple[int, Role]]
     events: list[PoolEvent]
     is_taken_out: bool
+    tries: list[PictureTry]
+    scored: Scored | None
 
 
 def curate(engine: Engine, image_id: int, action: PoolAction, *, by: str, reason: str) -> None:
@@ -107,7 +129,26 @@ def open_image(engine: Engine, image_id: int) -> Opened:
             [(number, Role(role)) for number, role in trained],
             list(events),
             _is_taken_out(session, image_id),
+            list(
+                session.exec(select(PictureTry).where(PictureTry.image_id == image_id).order_by(col(PictureTry.number)))
+            ),
+            _scored(session, image),
         )
+
+
+def _scored(session: Session, image: Image) -> Scored | None:
+    """By the check of the version that drew it, else by the newest that was not trained on it; None without either."""
+    of_image = select(PictureScore).where(PictureScore.image_id == image.id, col(PictureScore.is_out_of_sample))
+    newest_last = col(PictureScore.version) == image.version, col(PictureScore.version)
+    own = session.exec(of_image.order_by(*(key.desc() for key in newest_last))).first()
+    if own is None:
+        return None
+    counts = select(func.count(), func.count(case((col(PictureScore.score) < own.score, 1))))
+    rows = counts.select_from(PictureScore).join(Image, col(Image.id) == PictureScore.image_id)
+    alike = Image.version == image.version, Image.origin == image.origin, Image.id != image.id
+    others, lower = session.exec(rows.where(PictureScore.version == own.version, *alike)).one()
+    check = VersionCheck.of(session.get_one(Version, own.version))
+    return Scored(own.version, own.score, check.chance(own.score) if check else None, lower, others)
 
 
 def _seen_votes(session: Session, image_id: int, rows: Sequence[tuple[Vote, Rater]]) -> list[SeenVote]:

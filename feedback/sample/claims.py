@@ -11,9 +11,10 @@ from feedback.reservations import CLAIM_S, latest_end, still_lasts
 from feedback.sample.conditions import conditions_id
 from feedback.sample.evaluation import ensure_default
 from feedback.sample.plan import newest_image, plan_work
+from feedback.sample.tries import Tries
 from feedback.sample.work import Drawing, Wanted, Work, claim_key, work_key
 from store.engine import reading, writing
-from store.tables import Claim, Image, Origin, utc_now
+from store.tables import Claim, Image, Origin, PictureScore, PictureTry, utc_now
 
 
 def claim_work(engine: Engine, worker: str, wanted: Wanted, now: datetime | None = None) -> list[Work]:
@@ -61,10 +62,12 @@ def drop_claims(engine: Engine, worker: str) -> None:
         session.exec(delete(Claim).where(col(Claim.worker) == worker))
 
 
-def record_images(engine: Engine, drawn: Sequence[tuple[Work, str, str]], drawing: Drawing) -> int:
+def record_images(
+    engine: Engine, drawn: Sequence[tuple[Work, str, str]], drawing: Drawing, tries: Sequence[Tries] = ()
+) -> int:
     """How many of the drawn pictures (work, image hash, latent hash) were new; sampled ones join the queue.
 
-    Their claims are gone with it.
+    Their claims are gone with it. `tries` are those of each picture, or none of any.
     """
     with writing(engine) as session:
         done = [claim_key(work) for work, _, _ in drawn]
@@ -77,7 +80,22 @@ def record_images(engine: Engine, drawn: Sequence[tuple[Work, str, str]], drawin
         for row in new:
             row.conditions_id = under
         session.add_all(new)
+        session.flush()
+        tried = {row.work_key: one for row, one in zip(rows, tries, strict=False)}
+        session.add_all(row for one in new for row in _tries(one, tried.get(one.work_key, Tries())))
     return len(new)
+
+
+def _tries(image: Image, tries: Tries) -> list[PictureTry | PictureScore]:
+    assert image.id is not None
+    if tries.score is None:
+        return []
+    scored = PictureScore(image_id=image.id, version=image.version, score=tries.score, is_out_of_sample=True)
+    rows = [
+        PictureTry(image_id=image.id, number=number, score=score, is_kept=number == tries.kept)
+        for number, score in enumerate(tries.scores, 1)
+    ]
+    return [scored, *rows]
 
 
 def _still_free(session: Session, works: Sequence[Work], newest: int) -> list[Work]:

@@ -3,6 +3,7 @@
 import hashlib
 from typing import NamedTuple
 
+from feedback.check.version_check import VersionCheck
 from feedback.sample.work import Work
 from store.settings import Settings
 from store.tables import Origin, Version
@@ -68,8 +69,8 @@ def _bits(text: str) -> int:
 
 def cut_of(version: Version) -> float | None:
     """The score above which pictures of a version are drawn again; None where it has no check, or its check is off."""
-    check = getattr(version, "check", None)
-    return check["cut"] if check and check["is_on"] else None
+    check = VersionCheck.of(version)
+    return check.cut if check and check.is_on else None
 
 
 def redraw_of(version: Version, most: int) -> Redraw | None:
@@ -82,9 +83,8 @@ def why_once(version: Version) -> str:
     """Why pictures of a version are drawn only once, in a sentence; empty where its check looks at them."""
     if cut_of(version) is not None:
         return ""
-    has_check = bool(getattr(version, "check", None))
-    why = "its check cannot tell rejects from keeps well enough yet" if has_check else "it has no check"
-    return f"v{version.number} draws each picture once, because {why}"
+    check = VersionCheck.of(version)
+    return f"v{version.number} draws each picture once: {check.off if check and check.off else 'it has no check'}"
 
 
 def tries_allowed(settings: Settings) -> int:

@@ -247,7 +247,8 @@ def draw_and_record(
             (one, put_picture(layout, drawn.png), layout.blobs.put(drawn.latent))
             for one, drawn in zip(batch, pictures, strict=True)
         ]
-        recorded += record_images(engine, stored, sampler.drawing_of(version, redraw))
+        drawing, tried = sampler.drawing_of(version, redraw), [drawn.tries for drawn in pictures]
+        recorded += record_images(engine, stored, drawing, tried)
         log.info("drew %d pictures with v%d", len(batch), number)
     return recorded
 

@@ -19,7 +19,7 @@ from store.tables import PoolAction, Reason, Verdict
 from ui.signin.people import viewer_name
 from ui.signin.powers import dialog, guard, store_of
 from ui.web.dialog import confirm, run_action, show_done
-from ui.web.phrases import plural
+from ui.web.phrases import percent, plural
 from ui.web.pieces import data_line, head
 from ui.web.templates import render
 
@@ -173,7 +173,28 @@ def opened_html(opened: Opened, params: Mapping[str, str]) -> Markup:
         is_small=max(opened.image.width, opened.image.height) <= SMALL_PX,
         verdicts=VERDICTS,
         notes_of=notes_of,
+        check=check_words(opened),
     )
+
+
+def check_words(opened: Opened) -> list[str]:
+    """What a version's check says of a picture, and of the tries before the one that was kept."""
+    words, drew = [], f"v{opened.image.version}"
+    if found := opened.scored:
+        words += (
+            []
+            if found.chance is None
+            else [f"v{found.by}'s check expects a reject with a chance of {percent(found.chance)}"]
+        )
+        words.append(f"score {found.score:.3f}")
+        if found.others:
+            share = percent(found.lower / found.others)
+            words[-1] += f", higher than {share} of {plural(found.others, 'other picture')} of {drew}"
+    if len(opened.tries) > 1:
+        [kept] = [one.number for one in opened.tries if one.is_kept]
+        scores = ", ".join(f"{one.score:.3f}" for one in opened.tries)
+        words.append(f"try {kept} of {len(opened.tries)} was kept (scores {scores})")
+    return words
 
 
 def rings(votes: Sequence[SeenVote]) -> list[Ring]:

@@ -1,19 +1,34 @@
 """The pool by hand, and one picture opened."""
 
 from collections.abc import Callable
+from math import exp
 
 import pytest
 from sqlalchemy import Engine
 from sqlmodel import select
 
+from feedback.check.calibration import Curve
+from feedback.check.version_check import How, VersionCheck
 from feedback.figures.summary import version_rows
 from feedback.people.decisions import Decision, decide
-from feedback.pool.curation import curate, open_image
+from feedback.pool.curation import Scored, curate, open_image
 from feedback.pool.pool import how_due
 from feedback.retrain.manifest import freeze
 from store.engine import writing
 from store.errors import BadRequest, UnknownImage
-from store.tables import Mark, PoolAction, RaterAction, Reason, Role, Verdict, Vote, VoteReason
+from store.tables import (
+    Mark,
+    Origin,
+    PictureScore,
+    PictureTry,
+    PoolAction,
+    RaterAction,
+    Reason,
+    Role,
+    Verdict,
+    Vote,
+    VoteReason,
+)
 from tests.feedback.rating import KEEP, REJECT, pool_ids, rate
 
 
@@ -115,3 +130,50 @@ def test_reasons_and_marks_stand_beside_their_own_vote(any_engine: Engine, fill:
             session.add_all([VoteReason(vote_id=vote.id, reason=reason), Mark(vote_id=vote.id, x=x, y=0.5)])
     seen = [(vote.rater, vote.reasons, vote.marks) for vote in open_image(any_engine, images[0]).votes]
     assert seen == [("bob", ("colour",), ((0.3, 0.5),)), ("ann", ("hands",), ((0.1, 0.5),))]
+
+
+def test_an_opened_image_tells_its_tries(any_engine: Engine, fill: Callable):
+    images = fill(any_engine, images=2)
+    with writing(any_engine) as session:
+        session.add(PictureTry(image_id=images[0], number=2, score=0.25, is_kept=True))
+        session.add(PictureTry(image_id=images[0], number=1, score=0.5, is_kept=False))
+    tries = [(one.number, one.score, one.is_kept) for one in open_image(any_engine, images[0]).tries]
+    assert tries == [(1, 0.5, False), (2, 0.25, True)]
+    assert (open_image(any_engine, images[1]).tries, open_image(any_engine, images[1]).scored) == ([], None)
+
+
+def score(engine: Engine, version: int, scores: dict[int, float], *, is_out_of_sample: bool = True) -> None:
+    with writing(engine) as session:
+        for image, found in scores.items():
+            row = {"image_id": image, "version": version, "score": found, "is_out_of_sample": is_out_of_sample}
+            session.add(PictureScore(**row))
+
+
+def test_an_opened_image_stands_among_those_that_its_version_drew_for_the_same_purpose(
+    any_engine: Engine, fill: Callable, publish_version: Callable
+):
+    on = VersionCheck(How((800,), 2, 4), off="", curve=Curve(slope=2.0), cut=0.1)
+    publish_version(any_engine, 1, check=on.as_json())
+    publish_version(any_engine, 2)
+    mine = fill(any_engine, images=3, version=1)
+    others = [*fill(any_engine, images=1, version=1, origin=Origin.evaluation), *fill(any_engine, images=1, version=2)]
+    score(any_engine, 1, dict(zip([*mine, *others], (0.1, 0.3, 0.2, 0.0, 0.0), strict=True)))
+    score(any_engine, 2, dict.fromkeys(mine, 0.9))
+    found = [open_image(any_engine, image).scored for image in mine]
+    assert [(one.by, one.score, one.lower, one.others) for one in found if one] == [
+        (1, 0.1, 0, 2),
+        (1, 0.3, 2, 2),
+        (1, 0.2, 1, 2),
+    ]
+    assert found[1].chance == pytest.approx(1 / (1 + exp(-0.6)))
+
+
+def test_a_picture_whose_version_has_no_check_is_scored_by_the_newest_that_did_not_train_on_it(
+    any_engine: Engine, fill: Callable, publish_version: Callable
+):
+    [image] = fill(any_engine, images=1)
+    off = VersionCheck(How((800,), 2, 4), off="the check is off")
+    for number in (1, 2, 3):
+        publish_version(any_engine, number, check=off.as_json())
+        score(any_engine, number, {image: number / 10}, is_out_of_sample=number < 3)
+    assert open_image(any_engine, image).scored == Scored(by=2, score=0.2, chance=None, lower=0, others=0)

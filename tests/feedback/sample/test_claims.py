@@ -8,10 +8,11 @@ from sqlmodel import select
 
 from feedback.sample.claims import claim_work, drop_claims, drop_work, keep_claims, record_images
 from feedback.sample.plan import CLAIM_S
+from feedback.sample.tries import Tries
 from feedback.sample.work import Drawing, Wanted, Work, claim_key, work_key
 from feedback.versions import begin
 from store.engine import reading
-from store.tables import Claim, Origin, utc_now
+from store.tables import Claim, Image, Origin, PictureScore, PictureTry, utc_now
 from tests.feedback.sample.planned import DRAWING, draw, images, many_prompts, plan
 
 
@@ -179,3 +180,23 @@ def test_a_recorded_picture_says_how_it_was_drawn(ready: Engine) -> None:
     assert (row.prompt_id, row.seed, row.version, row.is_queued) == (work.prompt_id, work.seed, work.version, True)
     assert (row.rule, row.strength, row.guidance_scale, row.num_inference_steps) == ("same-prompt", 2.0, 3.5, 11)
     assert (row.width, row.height, row.negative_prompt) == (96, 64, "blurred")
+
+
+def test_every_try_of_a_picture_is_recorded_once_with_its_score(ready: Engine) -> None:
+    works = plan(ready, base_slice=0)[:3]
+    drawn = [(work, f"{work.seed:064x}", f"{work.seed:064x}") for work in works]
+    tries = [Tries(2, (0.5, 0.25)), Tries(), Tries(1, (-0.125,))]
+    for _ in range(2):  # the second time nothing is new
+        record_images(ready, drawn, DRAWING, tries)
+    with reading(ready) as session:
+        ids = {image.seed: image.id for image in session.exec(select(Image))}
+        rows = session.exec(select(PictureTry).order_by(PictureTry.image_id, PictureTry.number)).all()
+        scores = session.exec(select(PictureScore).order_by(PictureScore.image_id)).all()
+    first, third = ids[works[0].seed], ids[works[2].seed]
+    assert [(row.image_id, row.number, row.score, row.is_kept) for row in rows] == [
+        (first, 1, 0.5, False),
+        (first, 2, 0.25, True),
+        (third, 1, -0.125, True),
+    ]
+    kept = [(row.image_id, row.version, row.score, row.is_out_of_sample) for row in scores]
+    assert kept == [(first, works[0].version, 0.25, True), (third, works[2].version, -0.125, True)]

@@ -1,9 +1,10 @@
 import pytest
 
-from feedback.sample.tries import Tries, is_checked, most_tries, seed_of_try
+from feedback.check.version_check import How, VersionCheck
+from feedback.sample.tries import Redraw, Tries, is_checked, most_tries, redraw_of, seed_of_try, why_once
 from feedback.sample.work import Work
 from store.settings import Settings
-from store.tables import Origin
+from store.tables import Origin, Version
 
 
 def work(origin: Origin, seed: int = 7) -> Work:
@@ -43,3 +44,21 @@ def test_raters_see_what_was_drawn_once_unless_a_share_is_set_and_pairs_are_draw
 
 def test_one_try_switches_the_check_off() -> None:
     assert {most_tries(settings(tries=1, checked_share=1.0), work(origin)) for origin in Origin} == {0}
+
+
+HOW = How((800,), 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        (None, "v1 draws each picture once: it has no check"),
+        (VersionCheck(HOW, off="the check is off: why"), "v1 draws each picture once: the check is off: why"),
+        (VersionCheck(HOW, off="", cut=0.25), ""),
+    ],
+)
+def test_a_version_without_a_check_that_is_on_draws_once_and_says_why(check: VersionCheck | None, said: str) -> None:
+    version = Version(number=1, base_model="", base_sha256="", check=check.as_json() if check else None)
+    assert why_once(version) == said
+    assert redraw_of(version, 3) == (None if said else Redraw(3, 0.25))
+    assert redraw_of(version, 0) is None

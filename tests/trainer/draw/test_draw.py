@@ -51,7 +51,7 @@ def test_a_store_that_does_not_exist_yet_draws_with_the_plain_base_and_is_not_ma
         "a-red-star-5-v0",
         "a-red-star-6-v0",
     ]
-    assert said == ["loading the model", "v0 draws each picture once, because it has no check"]
+    assert said == ["loading the model", "v0 draws each picture once: it has no check"]
     assert not quick.data_dir.exists()
 
 

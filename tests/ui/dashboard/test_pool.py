@@ -1,12 +1,12 @@
 import pytest
 
 from feedback.people.decisions import Decision, decide
-from feedback.pool.curation import curate, open_image
+from feedback.pool.curation import Scored, curate, open_image
 from feedback.pool.gallery import Filter, gallery
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
-from store.tables import PoolAction, RaterAction, Verdict
+from store.tables import PictureTry, PoolAction, RaterAction, Verdict
 from tests.ui.dashboard.conftest import HOSTILE
 from ui.dashboard.pool import gallery_html, opened_html, rings
 
@@ -64,3 +64,16 @@ def test_a_picture_is_opened_and_taken_out_with_a_reason(served_store, engine, s
         quiet_page.get_by_text("2 pictures: rejects").wait_for()
         quiet_page.get_by_text("taken out", exact=True).click()
         quiet_page.get_by_text("1 picture: taken out").wait_for()
+
+
+def test_an_opened_picture_tells_what_the_check_says_of_it_and_its_tries(rated):
+    opened = open_image(rated, 1)
+    assert "<dt>check" not in opened_html(opened, {})
+    tries = [PictureTry(image_id=1, number=n, score=0.5 / n, is_kept=n == 2) for n in (1, 2)]
+    scored = opened._replace(scored=Scored(3, 0.25, 0.34, 5, 6), tries=tries)
+    assert (
+        "<dt>check</dt><dd>v3&#39;s check expects a reject with a chance of 34 %; score 0.250, higher than 83 % of "
+        "6 other pictures of v0; try 2 of 2 was kept (scores 0.500, 0.250)</dd>" in opened_html(scored, {})
+    )
+    alone = opened._replace(scored=Scored(3, 0.25, None, 0, 0), tries=tries[:1])
+    assert "<dt>check</dt><dd>score 0.250</dd>" in opened_html(alone, {})
