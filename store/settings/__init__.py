@@ -93,7 +93,10 @@ class Settings(BaseSettings):
         0.3, ge=0, le=100, description="same-prompt: how much the guidance scale grows for each unit of kappa"
     )
     sweep_pictures: int = Field(
-        16, ge=4, le=1000, description="held-out pictures drawn at each strength that a retrain tries"
+        16,
+        ge=4,
+        le=1000,
+        description="held-out pictures drawn at each strength that a retrain tries; for the check, three times as many",
     )
     sample_batch: int = Field(
         8, ge=1, le=1024, description="pictures drawn at once; halved when they do not fit into memory"
@@ -195,6 +198,11 @@ class Settings(BaseSettings):
         description="only timesteps from this one to 999 are trained; mistakes are decided at high noise",
     )
     null_dropout: float = Field(0.1, ge=0, le=1, description="share of the training pictures shown without a prompt")
+    cross_fit: bool = Field(
+        True,
+        description="train a LoRA on each half of the pool too, to measure the check with every vote; a retrain then "
+        "takes twice the steps; off: only held-out votes measure it",
+    )
     checkpoint_every: int = Field(100, ge=1, le=10_000_000, description="training steps between checkpoints")
     gradient_checkpointing: bool = Field(
         False, description="keep fewer activations and compute the rest again: less memory, slower steps"

@@ -35,6 +35,7 @@ def quick_settings(data_dir: Path, **changes: object) -> Settings:
         "train_batch": 4,
         "checkpoint_every": 2,
         "lora_rank": 2,
+        "cross_fit": False,
     }
     return Settings(_env_file=None, data_dir=data_dir, **(quick | changes))  # type: ignore[arg-type]
 

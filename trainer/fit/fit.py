@@ -44,10 +44,15 @@ class Fitted(NamedTuple):
 
 @dataclass(frozen=True)
 class Watch:
-    """Callbacks of a running fit: after every step (step, steps), and whether to stop."""
+    """Callbacks of a running fit: after every step (step, steps), and whether to stop; `name` is on its bar."""
 
     on_step: Callable[[int, int], None] = lambda step, steps: None
     should_stop: Callable[[], bool] = lambda: False
+    name: str = "fitting"
+
+    def part(self, name: str, before: int, steps: int) -> "Watch":
+        """Watches a fit that is part of a longer one: `before` of all its `steps` are done when it starts."""
+        return Watch(lambda step, _: self.on_step(before + step, steps), self.should_stop, name)
 
 
 def fit(training: Training, folder: Path, watch: Watch) -> Fitted:
@@ -97,7 +102,9 @@ class _Run:
             self.learner.restore(state.learned)
             self.curve = state.curve
         self.accelerator.wait_for_everyone()
-        bar = trange(done, steps, initial=done, total=steps, desc="fitting", unit="step", disable=not self.is_first)
+        bar = trange(
+            done, steps, initial=done, total=steps, desc=self.watch.name, unit="step", disable=not self.is_first
+        )
         batch = self.draw.train(done)
         for step in bar:
             batch, must_stop = self._step(step, batch)

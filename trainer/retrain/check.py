@@ -1,98 +1,53 @@
-"""A version's files are loaded again before they are published, and must do what they should."""
+"""A version's check is made at the end of its retrain: what its scores mean, how well it tells, where its cut is."""
 
-from pathlib import Path
+from collections.abc import Sequence
+from typing import NamedTuple
 
-import torch
-from torch import Tensor
-
-from store.errors import BadExport, BadLora
-from trainer.base.model import Base
-from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE
-from trainer.lora.tensors import TRAINED, attach_file, detach
-from trainer.lora.text_encoders import has_text_lora
-from trainer.sample.text import probe_text
-
-UNET, TEXT = "UNet", "text encoders"
-Probes = dict[str, Tensor]
+from feedback.check.version_check import How, Judged, VersionCheck, make_check, match_scale
+from feedback.pool.pool import PoolItem
+from store.tables import Role, Split
+from trainer.fit.training import Training
+from trainer.lora.tensors import TRAINED
+from trainer.retrain.cross_fit import CrossFit, draw_pictures, score_items
+from trainer.sample.check import CHECK, Judge
 
 
-def check_trained(base: Base, folder: Path) -> None:
-    """Loads each file into the base without the trained adapter, and compares what both networks give.
+class Scored(NamedTuple):
+    """A picture of the pool, and what a LoRA that was not trained on it gave, on the version's own scale."""
 
-    One UNet forward, and one text where the text encoders were trained. Removes the trained adapter. Raises BadExport.
-    """
-    has_text = has_text_lora(base.pipe, TRAINED)
-    wanted = _probes(base, TRAINED, has_text)
-    detach(base.pipe, TRAINED)
-    plain = _probes(base, "", has_text)
-    for file in (DIFFUSERS_FILE, KOHYA_FILE):
-        found = _loaded_probes(base, folder / file, has_text)
-        for network in wanted:
-            # A UNet in half precision is imprecise; the direction of the change must still be that of training.
-            most = 0.5 if network == UNET and base.dtype != torch.float32 else 0.05
-            error, strength = _compare(found[network] - plain[network], wanted[network] - plain[network])
-            if not (error <= most and abs(strength - 1) <= 0.1):
-                raise BadExport(
-                    f"{file} reloads to another network than was trained (its change of the {network} differs by "
-                    f"{error:.0%}, at {strength:.0%} of the strength); no version was made; check the versions of "
-                    "diffusers and peft with `naysayer doctor`"
-                )
+    item: PoolItem
+    score: float
 
 
-def check_imported(base: Base, path: Path, folder: Path) -> None:
-    """Both files load, give finite numbers and change the base's prediction. Raises BadLora, naming `path`."""
-    plain = probe(base)
-    for file in (DIFFUSERS_FILE, KOHYA_FILE):
-        found = _loaded_probes(base, folder / file, has_text=True)
-        if not torch.isfinite(found[UNET]).all():
-            raise BadLora(path, "with it the UNet predicts NaN or infinite values")
-        if not torch.isfinite(found[TEXT]).all():
-            raise BadLora(path, "with it the text encoders give NaN or infinite values")
-        if torch.equal(found[UNET], plain):
-            raise BadLora(path, "the UNet predicts the same with and without it, so there is nothing to compare")
+class MadeCheck(NamedTuple):
+    """A version's check, and the scores behind it."""
+
+    check: VersionCheck
+    scored: Sequence[Scored]
 
 
-def _loaded_probes(base: Base, file: Path, has_text: bool) -> Probes:
-    """What the networks give with the file loaded."""
-    attach_file(base.pipe, file, "check")
-    base.pipe.unet.enable_adapters()
-    found = _probes(base, "check", has_text)
-    detach(base.pipe, "check")
-    return found
+def make_version_check(training: Training, strength: float, crossed: CrossFit | None) -> MadeCheck:
+    """The check of the LoRA that is attached, which draws at `strength`; without cross-fitting only the held-out
+    pictures count."""
+    own = draw_pictures(training, strength)
+    judge = Judge(training.base, TRAINED)
+    scored = _from_halves(crossed, judge) if crossed else _held_out(training, judge)
+    judged = [Judged(one.score, one.item.role is Role.reject, one.item.prompt) for one in scored]
+    how = How(CHECK.timesteps, CHECK.noises, CHECK.unet_rows)
+    return MadeCheck(make_check(how, judged, judge.scores(*own).tolist()), scored)
 
 
-def _probes(base: Base, name: str, has_text: bool) -> Probes:
-    """What the networks give now, the text encoders with the adapter `name`."""
-    return {UNET: probe(base)} | ({TEXT: probe_text(base.pipe, name)} if has_text else {})
+def _from_halves(crossed: CrossFit, judge: Judge) -> list[Scored]:
+    """What the halves gave, on the scale of the version, which is `judge`."""
+    of_unjudged = judge.scores(*crossed.unjudged).tolist()
+    scored = [
+        Scored(item, score)
+        for half in crossed.halves
+        for item, score in zip(half.items, match_scale(half.scores, half.of_unjudged, of_unjudged), strict=True)
+    ]
+    return sorted(scored, key=lambda one: one.item.image_id)
 
 
-def _compare(found: Tensor, wanted: Tensor) -> tuple[float, float]:
-    """Norm of the difference, and share of `wanted` that is in `found`, both relative to `wanted`."""
-    norm = wanted.norm()
-    return float((found - wanted).norm() / norm), float((found * wanted).sum() / norm**2)
-
-
-@torch.inference_mode()
-def probe(base: Base) -> Tensor:
-    """One UNet forward on fixed noise, text and time: float32, on the CPU."""
-    unet, random = base.pipe.unet, torch.Generator().manual_seed(0)
-    side = unet.config.sample_size
-    width, pooled = unet.config.cross_attention_dim, base.pipe.text_encoder_2.config.projection_dim
-
-    def noise(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=random).to(base.device, base.dtype)
-
-    return (
-        unet(
-            noise(1, unet.config.in_channels, side, side),
-            torch.tensor([700], device=base.device),
-            encoder_hidden_states=noise(1, 77, width),
-            added_cond_kwargs={
-                "text_embeds": noise(1, pooled),
-                "time_ids": torch.zeros(1, 6).to(base.device, base.dtype),
-            },
-            return_dict=False,
-        )[0]
-        .float()
-        .cpu()
-    )
+def _held_out(training: Training, judge: Judge) -> list[Scored]:
+    items = tuple(item for item in training.manifest.items if item.split is Split.held_out)
+    return [Scored(item, score) for item, score in zip(items, score_items(training, judge, items), strict=True)]

@@ -31,9 +31,9 @@ from trainer.lora.formats import (
     safetensors_bytes,
 )
 from trainer.lora.text_encoders import text_layers
-from trainer.retrain.check import check_imported
 from trainer.retrain.provenance import kohya_header
 from trainer.retrain.publish import Candidate, is_published, publish_candidate, remove_leftovers
+from trainer.retrain.reloading import check_imported
 
 UNTRIED = 1.0
 """The strength of an imported file, unless the settings name one: files are made for this strength."""

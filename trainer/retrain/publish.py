@@ -23,18 +23,19 @@ from store.files import fsync_folder, make_folder, put_in_place, remove_folder, 
 from store.layout import Layout
 from store.safety.identity import list_unknown
 from store.settings import Settings
-from store.tables import Run, RunStatus, Version, utc_now
+from store.tables import PictureScore, Run, RunStatus, Version, utc_now
 from trainer.base.model import Base
 from trainer.fit.fit import Fitted
 from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE, diffusers_layout, kohya_layout, safetensors_bytes
-from trainer.retrain.check import check_trained
+from trainer.retrain.check import MadeCheck
 from trainer.retrain.provenance import code_commit, kohya_header, libraries, recorded_settings, training_settings
+from trainer.retrain.reloading import check_trained
 from trainer.retrain.strength import Choice
 
 log = logging.getLogger(__name__)
 
-MANIFEST_FILE = "manifest.json"
-FILES = (DIFFUSERS_FILE, KOHYA_FILE, MANIFEST_FILE)
+MANIFEST_FILE, CHECK_FILE = "manifest.json", "check.json"
+FILES = (DIFFUSERS_FILE, KOHYA_FILE, MANIFEST_FILE, CHECK_FILE)
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Made:
     manifest: FrozenManifest
     settings: Settings
     run: Run
+    check: MadeCheck | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,9 @@ def publish_version(engine: Engine, layout: Layout, made: Made) -> Version:
         run.status, run.version, run.updated_at = RunStatus.done, number, utc_now()
         run.message = f"published v{number}"
         session.add(run)
+        for one in made.check.scored if made.check else ():
+            image_id = one.item.image_id
+            session.add(PictureScore(image_id=image_id, version=number, score=one.score, is_out_of_sample=True))
 
     candidate = Candidate(files, _row(made), f"trained on {len(made.manifest.items)} rated pictures")
     return publish_candidate(engine, layout, candidate, lambda folder: check_trained(made.base, folder), finish_run)
@@ -171,7 +176,7 @@ def render_files(made: Made) -> dict[str, bytes]:
         DIFFUSERS_FILE: safetensors_bytes(diffusers_layout(weights), {"format": "pt"} | provenance),
         KOHYA_FILE: safetensors_bytes(kohya_layout(weights), common | provenance),
         MANIFEST_FILE: made.manifest.body.encode(),
-    }
+    } | ({CHECK_FILE: json.dumps(made.check.check.as_json(), indent=1).encode()} if made.check else {})
 
 
 def remove_leftovers(engine: Engine, layout: Layout) -> list[str]:
@@ -208,5 +213,6 @@ def _row(made: Made) -> Version:
         strength_curve=made.choice.curve,
         settings=recorded_settings(made.settings) | made.base.facts,
         curve=made.fitted.curve,
+        check=made.check.check.as_json() if made.check else None,
         train_seconds=(utc_now() - made.run.started_at).total_seconds(),
     )

@@ -68,6 +68,8 @@ def _train_and_publish(
     from trainer.fit.fit import Watch, fit
     from trainer.fit.lost import name_lost
     from trainer.fit.training import Training, choose_steps
+    from trainer.retrain.check import make_version_check
+    from trainer.retrain.cross_fit import cross_fit, steps_of
     from trainer.retrain.provenance import checkpoint_folder, remove_checkpoints
     from trainer.retrain.publish import Made, publish_version, remove_leftovers
     from trainer.retrain.strength import choose_strength
@@ -82,16 +84,19 @@ def _train_and_publish(
     record_base(engine, base)
     manifest, lost = _freeze_or_load(engine, settings, unfinished, base.sha256)
     settings = choose_steps(settings, len(manifest.items))
-    run = _start(engine, unfinished, manifest, settings)
+    training = Training(base, Cache(base, layout.blobs, layout.cache), manifest, settings)
+    steps = steps_of(training)
+    run = _start(engine, unfinished, manifest, steps)
     folder = checkpoint_folder(layout, manifest, settings)
     with _record_failure(engine, run), advise_on_memory(lambda: SMALLER), catch_stop_signals() as stop:
-        training = Training(base, Cache(base, layout.blobs, layout.cache), manifest, settings)
         watch = Watch(_reporter(engine, run), lambda: stop.is_set() or _is_stop_asked(engine, run))
         broadcast(manifest.id)
-        fitted = fit(training, folder, watch)
+        crossed = cross_fit(training, layout, watch)
+        fitted = fit(training, folder, watch.part("fitting", steps - settings.train_steps, steps))
         fitted.curve[-1].update(trigger_change(training))
         choice = choose_strength(training, judged_strengths(engine, settings.rule))
-        made = Made(base, fitted, choice, manifest, settings, run)
+        check = make_version_check(training, choice.strength, crossed)
+        made = Made(base, fitted, choice, manifest, settings, run, check)
         version = publish_version(engine, layout, made)
     remove_checkpoints(layout)
     if promotion_mode(settings) == "auto":
@@ -109,6 +114,7 @@ def _help_to_fit(settings: Settings) -> RetrainResult:
     from trainer.fit.cache import Cache
     from trainer.fit.fit import Watch, fit
     from trainer.fit.training import Training, choose_steps
+    from trainer.retrain.cross_fit import help_to_cross_fit
     from trainer.retrain.provenance import checkpoint_folder
 
     silence_libraries()
@@ -122,7 +128,9 @@ def _help_to_fit(settings: Settings) -> RetrainResult:
     folder = checkpoint_folder(layout, manifest, settings)
     with catch_stop_signals() as stop:
         training = Training(base, Cache(base, layout.blobs, layout.cache), manifest, settings)
-        fit(training, folder, Watch(should_stop=stop.is_set))
+        watch = Watch(should_stop=stop.is_set)
+        help_to_cross_fit(training, layout, watch)
+        fit(training, folder, watch)
     return RetrainResult(f"helped to fit {len(manifest.items)} rated pictures; the leader publishes")
 
 
@@ -169,10 +177,10 @@ def _freeze_or_load(
     return manifest, gone[0]
 
 
-def _start(engine: Engine, unfinished: Run | None, manifest: FrozenManifest, settings: Settings) -> Run:
+def _start(engine: Engine, unfinished: Run | None, manifest: FrozenManifest, steps: int) -> Run:
     with writing(engine) as session:
         run = unfinished or Run(status=RunStatus.running, manifest_id=manifest.id)
-        run.status, run.steps, run.updated_at = RunStatus.running, settings.train_steps, utc_now()
+        run.status, run.steps, run.updated_at = RunStatus.running, steps, utc_now()
         run.manifest_id = manifest.id
         run.message = "resumed" if unfinished else f"pid {os.getpid()}"
         return session.merge(run)

@@ -1,4 +1,4 @@
-"""Inside one version: same-seed pictures, what trained it, curves, strength, guardrails, settings, files."""
+"""Inside one version: same-seed pictures, what trained it, curves, strength, check, guardrails, settings, files."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +15,7 @@ from feedback.versions import PLAIN, get_version
 from store.engine import reading
 from store.layout import layout_of
 from store.tables import Role, Version
+from ui.dashboard.check import show_check
 from ui.dashboard.compare import show_grid
 from ui.dashboard.curves import show_curves, show_strengths
 from ui.export.card import changes, facts, model_card
@@ -34,8 +35,8 @@ FILES = {
 
 def show_inside(engine: Engine, version: Version, champion: int) -> None:
     """The tabs of one version."""
-    names = ["Same seeds", "Trained on", "Curves", "Strength", "Guardrails", "Settings", "Files"]
-    grid, trained, curves, strength, guards, how, files = st.tabs(names)
+    names = ["Same seeds", "Trained on", "Curves", "Strength", "Check", "Guardrails", "Settings", "Files"]
+    grid, trained, curves, strength, check, guards, how, files = st.tabs(names)
     with grid:
         _show_grid(engine, version.number, champion)
     with trained:
@@ -44,6 +45,8 @@ def show_inside(engine: Engine, version: Version, champion: int) -> None:
         show_curves(version)
     with strength:
         show_strengths(version)
+    with check:
+        show_check(version)
     with guards:
         st.html(_guardrails_html(engine, version.number, champion))
     with how:

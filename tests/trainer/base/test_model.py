@@ -11,7 +11,7 @@ from tests.trainer.checkpoints import narrow_folder, single_file, with_config
 from tests.trainer.conftest import quick_settings
 from trainer.base.model import load_base, pick_dtype
 from trainer.base.weights import BUILTIN_FOLDER
-from trainer.retrain.check import probe
+from trainer.retrain.reloading import probe
 from trainer.sample.sampler import sample_latents
 from trainer.sample.worker import prepare
 

@@ -4,7 +4,7 @@ import torch
 from store.errors import ModelError, NotInstalled
 from trainer.base.model import load_base
 from trainer.base.quantization import unet_quantization
-from trainer.retrain.check import probe
+from trainer.retrain.reloading import probe
 
 CPU = torch.device("cpu")
 

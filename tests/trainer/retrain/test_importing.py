@@ -22,8 +22,8 @@ from trainer.base.model import Base
 from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE
 from trainer.lora.tensors import attach_file, detach
 from trainer.lora.text_encoders import text_layers
-from trainer.retrain.check import probe
 from trainer.retrain.importing import import_lora
+from trainer.retrain.reloading import probe
 from trainer.retrain.retrain import retrain
 from trainer.sample.sampler import Sampler
 from trainer.sample.text import probe_text

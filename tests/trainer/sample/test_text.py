@@ -15,7 +15,7 @@ from trainer.fit.cache import encode_prompts, weights_sha256
 from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE, diffusers_layout, kohya_layout, safetensors_bytes
 from trainer.lora.tensors import TRAINED, add_fresh, attach_file, detach, trained_tensors, weights_of
 from trainer.lora.text_encoders import encode_tokens, tokens_of
-from trainer.retrain.check import check_trained
+from trainer.retrain.reloading import check_trained
 from trainer.sample.text import apply_text_lora, probe_text
 
 PROMPTS, SEEDS = ["a big red star on a blue background", "a small green hand"], [1, 2]

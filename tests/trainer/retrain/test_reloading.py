@@ -8,7 +8,7 @@ from tests.trainer.conftest import quick_settings
 from trainer.base.model import Base, load_base
 from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE, diffusers_layout, kohya_layout, safetensors_bytes
 from trainer.lora.tensors import TRAINED, add_fresh, detach, trained_tensors, weights_of
-from trainer.retrain.check import check_imported, check_trained, probe
+from trainer.retrain.reloading import check_imported, check_trained, probe
 
 
 @pytest.fixture(params=["fp32", pytest.param("bf16", marks=pytest.mark.slow)])

@@ -1,0 +1,34 @@
+import pytest
+
+from feedback.check.telling import Auc
+from feedback.check.version_check import How, Judged, VersionCheck, make_check
+from ui.dashboard.check import check_lines, telling
+
+HOW = How((800,), 2, 4)
+
+
+@pytest.fixture
+def check() -> VersionCheck:
+    judged = [Judged(k % 17 + 9.0 * (k % 3 == 0), k % 3 == 0, f"prompt {k // 6}") for k in range(240)]
+    return make_check(HOW, judged, [float(k) for k in range(48)])
+
+
+def test_how_well_a_check_tells_stands_in_one_sentence():
+    assert telling("a rejected and a kept picture", Auc(0.84, 0.78, 0.89, 80, 118)) == (
+        "of a rejected and a kept picture it gives the rejected one the higher score in 84 % of cases "
+        "(78 % to 89 %, 198 judged pictures)"
+    )
+
+
+def test_a_check_that_is_on_says_how_well_it_tells_within_prompts_and_how_right_its_chances_are(check):
+    lines = check_lines(check)
+    assert check.is_on
+    assert len(lines) == 4
+    assert "of one prompt" in lines[2]
+    assert "its chances differ from what raters said by" in lines[3]
+
+
+def test_a_check_that_is_off_says_why():
+    lines = check_lines(make_check(HOW, [], []))
+    assert lines[1].startswith("the check is off: it needs 10 rejected and 10 kept pictures")
+    assert len(lines) == 2

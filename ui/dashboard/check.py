@@ -1,0 +1,69 @@
+"""A version's check in words and as a chart: how well it tells rejected pictures from kept ones."""
+
+from typing import Any
+
+import streamlit as st
+
+from feedback.check.calibration import Reliability
+from feedback.check.telling import Auc
+from feedback.check.version_check import VersionCheck
+from store.tables import Version
+from ui.dashboard.curves import NO, SOFT
+from ui.web.phrases import percent, plural
+from ui.web.pieces import data_line
+
+EXPLAINED = "the version's own LoRA as a judge: the higher it scores a picture, the more that is like the rejects"
+
+
+def show_check(version: Version) -> None:
+    """One sentence, the chart of its chances, or why it is off."""
+    check = VersionCheck.of(version)
+    if check is None:
+        st.html(data_line("this version has no check"))
+        return
+    st.html(data_line(*check_lines(check)))
+    if check.is_on and check.reliability:
+        st.altair_chart(_reliability(check.reliability), width="stretch")
+
+
+def check_lines(check: VersionCheck) -> list[str]:
+    """What is known of a check, a sentence each."""
+    lines = [EXPLAINED, check.off] if check.off else [EXPLAINED]
+    if check.auc:
+        lines.append(telling("a rejected and a kept picture", check.auc))
+    if check.auc_within:
+        lines.append(telling("a rejected and a kept picture of one prompt", check.auc_within))
+    if check.is_on and check.reliability:
+        lines.append(
+            f"its chances differ from what raters said by {percent(check.reliability.error)} on average, of which "
+            f"{percent(check.reliability.error_by_luck)} is luck with so few votes"
+        )
+    return lines
+
+
+def telling(pair: str, auc: Auc) -> str:
+    """An AUC in people's words."""
+    return (
+        f"of {pair} it gives the rejected one the higher score in {percent(auc.value)} of cases "
+        f"({percent(auc.low)} to {percent(auc.high)}, {plural(auc.n, 'judged picture')})"
+    )
+
+
+def _reliability(found: Reliability) -> Any:
+    import altair as alt
+
+    rows = [{"chance": one.chance, "rejected": one.rejected, "n": one.n} for one in found.bins]
+    share = alt.Axis(format="%", grid=False)
+    whole = alt.Scale(domain=[0, 1])
+    right = alt.Chart(alt.Data(values=[{"chance": 0, "rejected": 0}, {"chance": 1, "rejected": 1}]))
+    found_so = alt.Chart(alt.Data(values=rows))
+    x = alt.X("chance:Q", title="chance of a reject, as the check says", axis=share, scale=whole)
+    y = alt.Y("rejected:Q", title="rejected by raters", axis=share, scale=whole)
+    tooltip = [alt.Tooltip("chance:Q", format=".0%"), alt.Tooltip("rejected:Q", format=".0%"), "n:Q"]
+    return (
+        right.mark_line(strokeDash=[3, 3], color=SOFT, strokeWidth=1).encode(x=x, y=y)
+        + found_so.mark_line(color=NO, strokeWidth=2).encode(x=x, y=y)
+        + found_so.mark_point(color=NO, filled=True).encode(
+            x=x, y=y, size=alt.Size("n:Q", legend=None), tooltip=tooltip
+        )
+    ).properties(height=280, width="container")
