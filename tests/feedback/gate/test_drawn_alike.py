@@ -124,3 +124,19 @@ def test_guardrails_compare_only_what_was_drawn_alike(challenged):
     rows = list_unmeasured(challenged, 100)
     record_measures(challenged, [(row[0], Measures(0.5, 0.5, 0.5, "00" * 192)) for row in rows])
     assert guardrails(challenged, 1, 0) != []
+
+
+def test_a_version_whose_check_draws_again_is_compared_with_one_that_has_none_and_not_with_fewer_tries(challenged):
+    draw_all(challenged, 0, OLD)
+    draw_all(challenged, 1, replace(OLD, tries=3))
+    assert draw(challenged, replace(OLD, tries=3)) == []
+    vote(challenged)
+    assert evidence_of(challenged, 1).judged == PAIRS
+
+
+def test_pairs_drawn_with_another_number_of_tries_are_drawn_again(challenged):
+    draw_all(challenged, 0, replace(OLD, tries=1))
+    draw_all(challenged, 1, replace(OLD, tries=3))
+    again = draw(challenged, replace(OLD, tries=3))
+    assert sorted(again) == sorted({(0, seed) for _, seed in again})
+    assert len(again) == PAIRS

@@ -4,24 +4,27 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import pytest
 from sqlmodel import select
 
+from feedback.check.version_check import How, VersionCheck
 from feedback.figures.summary import InHand, standing
 from feedback.policy import rejects_needed
 from feedback.pool.pool import how_due
 from feedback.sample.claims import keep_claims, record_images
+from feedback.sample.conditions import load_conditions
 from feedback.sample.prompts import add_prompts, list_prompts
 from feedback.sample.requests import DrawRequest, ask_drawing, take, task
 from feedback.sample.setting_aside import Change, Which, change_prompts
 from feedback.versions import get_version, promote
-from store.engine import reading
+from store.engine import reading, writing
 from store.files import only_one
 from store.layout import layout_of
 from store.migrate import open_store
 from store.settings import Settings
-from store.tables import Claim, Image, Origin, TaskKind, TaskStatus
+from store.tables import Claim, Image, Origin, PictureTry, TaskKind, TaskStatus, Version
 from tests.trainer.conftest import PICTURES, rate_everything
 from trainer.retrain.retrain import retrain
 from trainer.sample.preview import DrawStep
@@ -206,3 +209,23 @@ def test_what_the_model_does_not_read_of_a_prompt_is_known_before_it_is_drawn(ra
     read = {row.text: row.read_characters for row in list_prompts(engine) if row.is_active}
     assert set(read) == {one.prompt for one in work} == {long, "another, " + long}
     assert all(0 < characters < len(text) for text, characters in read.items())
+
+
+@pytest.mark.slow
+def test_pictures_to_rate_are_scored_and_pairs_drawn_again_where_the_version_has_a_check(rated, engine):
+    retrain(rated)
+    check = VersionCheck(How((800,), 2, 4), off="", cut=-9.0).as_json()  # takes everything for a reject
+    with writing(engine) as session:
+        session.get_one(Version, 1).check = check
+    promote(engine, 1, "test")
+    generate(rated.model_copy(update={"base_slice": 0.5, "queue_target": 12}), once=True)
+    with reading(engine) as session:
+        tries = Counter(session.exec(select(PictureTry.image_id)))
+        known = load_conditions(session)
+    drawn = {(one.version, one.origin, tries[one.id], known[one.conditions_id].tries) for one in images(engine)}
+    assert drawn == {
+        (0, Origin.sampled, 0, None),
+        (0, Origin.evaluation, 0, None),
+        (1, Origin.sampled, 1, 1),
+        (1, Origin.evaluation, 3, 3),
+    }
