@@ -159,7 +159,8 @@ def _draw_missing(sampler: CheckedSampler, maker: Maker, order: Order) -> Report
     with work_folder(order.out) as folder, Progress(len(missing)) as progress:
         for start in range(0, len(missing), batch):
             jobs = missing[start : start + batch]
-            on_step = progress.step_of(start, min(len(jobs), sampler.most or len(jobs)))
+            rows, most = min(len(jobs), sampler.most or len(jobs)), maker.redraw.most if maker.redraw else 1
+            on_step = progress.step_of(start, rows, most)
             for job, drawn in zip(jobs, sampler.draw(maker.version, jobs, on_step, maker.redraw), strict=True):
                 name = maker.file_name(job)
                 write_file(folder / name, write_picture(drawn.png, maker, job, drawn.tries))
@@ -189,14 +190,15 @@ class Progress:
         """So many pictures are drawn."""
         self.bar.update(done - self.bar.n)
 
-    def step_of(self, before: int, rows: int) -> OnStep:
-        """What is called after each step of a batch that draws `rows` pictures at once after the `before` first."""
+    def step_of(self, before: int, rows: int, most: int) -> OnStep:
+        """What is called after each step of a batch: `rows` pictures at once after `before` others, in `most` tries."""
 
         def on_step(now: DrawStep) -> None:
             if self.stop.is_set():
                 raise Stopped(before, self.pictures)
             again = f", try {now.number}" if now.number > 1 else ""
             self.bar.set_postfix_str(f"step {now.step} of {now.steps}{again}", refresh=False)
-            self.move_to(max(self.bar.n, before + rows * now.step / now.steps))
+            share = (now.number - 1 + now.step / now.steps) / most
+            self.move_to(max(self.bar.n, before + rows * share))
 
         return on_step
