@@ -35,8 +35,8 @@ def check_lines(check: VersionCheck) -> list[str]:
         lines.append(telling("a rejected and a kept picture of one prompt", check.auc_within))
     if check.is_on and check.reliability:
         lines.append(
-            f"its chances differ from what raters said by {percent(check.reliability.error)} on average, of which "
-            f"{percent(check.reliability.error_by_luck)} is luck with so few votes"
+            f"its chances differ from what raters said by {percent(check.reliability.error)} on average; luck "
+            f"itself gives {percent(check.reliability.error_by_luck)} with so few votes"
         )
     return lines
 
