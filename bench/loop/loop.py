@@ -33,6 +33,12 @@ class Finished(NamedTuple):
     strength: float
     guidance_scale: float
     train_s: float
+    drawings: float
+    draw_s: float
+    own_scores: list[float]
+    own_wrong: list[bool]
+    base_scores: list[float]
+    base_wrong: list[bool]
 
     @property
     def label(self) -> str:

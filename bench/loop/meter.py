@@ -1,22 +1,33 @@
-"""Measures a row: draws its evaluation pictures and judges them from their pixels."""
+"""Measures a row: draws its evaluation pictures, as often as the row's check asks, and judges them from their pixels."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import combinations
+from time import process_time
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL.Image import Image as Picture
 
-from bench.loop.rows import HIGHER_GUIDANCE, WOOLFS_GUIDANCE, Plan, Row
+from bench.loop.album import Album, Shot
+from bench.loop.rows import HIGHER_GUIDANCE, WOOLFS_GUIDANCE, Plan, Redrawing, Row
 from bench.loop.stores import OTHER_ITEMS, Stores, evaluation_items
 from feedback.recipe import Recipe
+from feedback.sample.tries import Redraw, best_of, seed_of_try
 from feedback.sample.work import Drawing, Job
 from store.layout import layout_of
 from store.settings import Settings
 
-AT_ONCE = 24
+REDRAWN_PERCENT = 20
+"""The cut: so many of a hundred pictures of other prompts have a higher score."""
+
+
+class Told(NamedTuple):
+    """What the LoRA of a row says of pictures that are drawn once: the score of each, and whether it is wrong."""
+
+    scores: list[float]
+    are_wrong: list[bool]
 
 
 class Judged(NamedTuple):
@@ -24,6 +35,8 @@ class Judged(NamedTuple):
 
     `spread` is the root mean square distance between the latents of two pictures of one prompt. `right_spread` counts
     only pictures without mistakes, because a mistake, such as a wrong colour, is a difference that nobody wants.
+    `draw_s` is CPU seconds for a picture, with all its `drawings` and their scores. The scores are those of the row's own
+    pictures, each drawn once, and those of the base's.
     """
 
     faults: list[list[str]]
@@ -32,6 +45,20 @@ class Judged(NamedTuple):
     strength: float
     guidance_scale: float
     train_s: float
+    drawings: float
+    draw_s: float
+    own_scores: list[float]
+    own_wrong: list[bool]
+    base_scores: list[float]
+    base_wrong: list[bool]
+
+
+class Drawn(NamedTuple):
+    """The drawings that were kept; how many there were for each picture, and the CPU seconds that they took."""
+
+    shots: list[Shot]
+    drawings: float
+    seconds: float
 
 
 class Meter:
@@ -39,27 +66,104 @@ class Meter:
 
     def __init__(self, base: Any, stores: Stores, plan: Plan) -> None:
         self.base, self.stores, self.plan, self.world = base, stores, plan, stores.world
+        self.album = Album(base, stores.world.judge)
 
     def measure(self, row: Row) -> Judged:
         """The evaluation pictures of a row, judged from their pixels."""
-        unseen = self.world.unseen
-        subjects = (unseen.subject, unseen.shown_by) if row.name.startswith("held-out") else ()
-        items = evaluation_items(self.world, self.stores.seed, self.plan.prompts, self.plan.seeds, subjects)
-        with self.drawing_of(row) as (drawing, train_s):
-            pictures, latents = self._drawn(drawing, items)
-        faults, how = self._faults(pictures, items), (drawing.strength, drawing.guidance_scale, train_s)
-        by_prompt = latents.reshape(self.plan.prompts, self.plan.seeds, -1)
-        is_right = np.array([not found for found in faults]).reshape(self.plan.prompts, self.plan.seeds)
-        return Judged(faults, _spread(by_prompt), _spread(by_prompt, is_right), *how)
+        items = self._items(row)
+        with self.attached(row) as (drawing, train_s):
+            told = self._tell(row, drawing, items)
+            every = row.redrawing.every if row.redrawing else 1
+            asked = [job for k, job in enumerate(items) if k % self.plan.seeds % every == 0]
+            drawn = self._draw(row, drawing, asked)
+        faults = [list(shot.faults) for shot in drawn.shots]
+        by_prompt = np.stack([shot.latent_CHW.numpy() for shot in drawn.shots]).reshape(
+            self.plan.prompts, len(asked) // self.plan.prompts, -1
+        )
+        is_right = np.array([not found for found in faults]).reshape(by_prompt.shape[:2])
+        spreads = _spread(by_prompt), _spread(by_prompt, is_right)
+        how = (drawing.strength, drawing.guidance_scale, train_s, drawn.drawings, drawn.seconds)
+        return Judged(faults, *spreads, *how, *told[0], *told[1])
 
     def pictures(self, row: Row, items: Sequence[Job]) -> list[tuple[Picture, bool]]:
         """A row's pictures for some prompts and seeds, each with whether it is wrong."""
-        with self.drawing_of(row) as (drawing, _):
-            pictures, _ = self._drawn(drawing, items)
-        return list(zip(pictures, map(bool, self._faults(pictures, items)), strict=True))
+        import torch
+
+        from trainer.base.vae import decode_latents
+
+        with self.attached(row) as (drawing, _):
+            shots = self._draw(row, drawing, items).shots
+            pictures = decode_latents(self.base, torch.stack([shot.latent_CHW for shot in shots]))
+        return [(picture, bool(shot.faults)) for picture, shot in zip(pictures, shots, strict=True)]
+
+    def _items(self, row: Row) -> list[Job]:
+        unseen = self.world.unseen
+        subjects = (unseen.subject, unseen.shown_by) if row.name.startswith("held-out") else ()
+        return evaluation_items(self.world, self.stores.seed, self.plan.prompts, self.plan.seeds, subjects)
+
+    def _other_items(self) -> list[Job]:
+        return evaluation_items(self.world, self.stores.seed + OTHER_ITEMS, 24, 2)
+
+    def _tell(self, row: Row, drawing: Drawing, items: Sequence[Job]) -> tuple[Told, Told]:
+        """What the row's LoRA says of its own pictures and of the base's; nothing when it has none."""
+        if not row.kind:
+            return Told([], []), Told([], [])
+        own = self.album.shots(_lora(row), drawing, items)
+        plain = self.album.shots("", self.base.plain, items)
+        return self._told(own, items), self._told(plain, items)
+
+    def _told(self, shots: Sequence[Shot], items: Sequence[Job]) -> Told:
+        scores, _ = self._scores([shot.latent_CHW for shot in shots], items)
+        return Told(scores, [bool(shot.faults) for shot in shots])
+
+    def _scores(self, latents: Sequence[Any], jobs: Sequence[Job]) -> tuple[list[float], float]:
+        """How much each latent looks like the rejects to the LoRA that is attached, and the CPU seconds it took."""
+        import torch
+
+        from trainer.lora.tensors import TRAINED
+        from trainer.sample.check import reject_scores
+
+        began = process_time()
+        scores_B = reject_scores(self.base, torch.stack(list(latents)), [job.prompt for job in jobs], TRAINED)
+        return scores_B.tolist(), process_time() - began
+
+    def _draw(self, row: Row, drawing: Drawing, items: Sequence[Job]) -> Drawn:
+        """Every picture, drawn as often as the row's check asks."""
+        from trainer.sample.tries import draw_tries
+
+        lora, seconds, chance = _lora(row), 0.0, np.random.default_rng(self.stores.seed)
+
+        def draw(jobs: Sequence[Job], _number: int) -> list[Any]:
+            nonlocal seconds
+            shots = self.album.shots(lora, drawing, jobs)
+            seconds += sum(shot.seconds for shot in shots)
+            return [shot.latent_CHW for shot in shots]
+
+        def score(latents: Sequence[Any], jobs: Sequence[Job]) -> list[float]:
+            nonlocal seconds
+            scores, spent = self._scores(latents, jobs)
+            seconds += spent
+            is_shuffled = row.redrawing is not None and row.redrawing.is_shuffled
+            return [float(found) for found in chance.permutation(scores)] if is_shuffled else scores
+
+        if row.redrawing is None:
+            draw(items, 1)
+            return Drawn(self.album.shots(lora, drawing, items), 1.0, seconds / len(items))
+        _, tries = draw_tries(items, draw, score, self._redraw(row.redrawing, lora, drawing))
+        kept = [Job(job.prompt, seed_of_try(job.seed, found.kept)) for job, found in zip(items, tries, strict=True)]
+        drawings = sum(len(found.scores) for found in tries) / len(items)
+        return Drawn(self.album.shots(lora, drawing, kept), drawings, seconds / len(items))
+
+    def _redraw(self, redrawing: Redrawing, lora: str, drawing: Drawing) -> Redraw:
+        most = 1 + redrawing.again
+        if redrawing.is_always:
+            return best_of(most)
+        others = self._other_items()
+        told = self._told(self.album.shots(lora, drawing, others), others)
+        return Redraw(most, float(np.percentile(told.scores, 100 - REDRAWN_PERCENT)))
 
     @contextmanager
-    def drawing_of(self, row: Row) -> Iterator[tuple[Drawing, float]]:
+    def attached(self, row: Row) -> Iterator[tuple[Drawing, float]]:
         """How a row is drawn, and the seconds its training took. Inside the block its LoRA is attached to the base."""
         from trainer.lora.formats import DIFFUSERS_FILE
         from trainer.lora.tensors import TRAINED, attach_file, detach
@@ -86,11 +190,13 @@ class Meter:
         """The version's own strength under its own rule; under another rule, the strength that a sweep chooses."""
         from trainer.sample.sampler import steer_drawing
 
+        if row.rule == "plain":
+            return self.base.plain
         if row.name == "woolf":
             woolf = replace(Recipe.of(version), rule="woolf", strength=1.0)
             return replace(steer_drawing(self.base.plain, woolf), guidance_scale=WOOLFS_GUIDANCE)
         if row.name == "woolf-tuned":
-            return self._woolf_tuned(version)
+            return self._woolf_tuned(row, version)
         strength = version.strength if row.rule == version.rule else self._chosen(row.rule, store, version)
         return steer_drawing(self.base.plain, replace(Recipe.of(version), rule=row.rule, strength=strength))
 
@@ -109,39 +215,22 @@ class Meter:
         self.base.pipe.unet.disable_adapters()
         return choice.strength
 
-    def _woolf_tuned(self, version: Any) -> Drawing:
+    def _woolf_tuned(self, row: Row, version: Any) -> Drawing:
         """The guidance and LoRA scale with the fewest mistakes, by the judge itself, on other prompts and seeds."""
         from trainer.sample.sampler import steer_drawing
 
-        recipe = replace(Recipe.of(version), rule="woolf")
-        items = evaluation_items(self.world, self.stores.seed + OTHER_ITEMS, 24, 2)
+        recipe, others = replace(Recipe.of(version), rule="woolf"), self._other_items()
         tried = [
             replace(steer_drawing(self.base.plain, replace(recipe, strength=scale)), guidance_scale=w)
             for w in (self.base.plain.guidance_scale, 4.0, 6.0)
             for scale in (0.1, 0.3, 1.0)
         ]
+        return min(tried, key=lambda drawing: sum(bool(s.faults) for s in self.album.shots(_lora(row), drawing, others)))
 
-        def wrong(drawing: Drawing) -> int:
-            return sum(map(bool, self._faults(self._drawn(drawing, items)[0], items)))
 
-        return min(tried, key=wrong)
-
-    def _drawn(self, drawing: Drawing, items: Sequence[Job]) -> tuple[list[Picture], np.ndarray]:
-        from trainer.base.vae import decode_latents
-        from trainer.lora.tensors import TRAINED
-        from trainer.sample.sampler import sample_latents
-
-        pictures: list[Picture] = []
-        latents = []
-        for start in range(0, len(items), AT_ONCE):
-            part = items[start : start + AT_ONCE]
-            drawn = sample_latents(self.base, part, drawing, TRAINED)
-            pictures += decode_latents(self.base, drawn)
-            latents.append(drawn.float().numpy())
-        return pictures, np.concatenate(latents)
-
-    def _faults(self, pictures: Sequence[Picture], items: Sequence[Job]) -> list[list[str]]:
-        return [list(self.world.judge(picture, prompt)) for picture, (prompt, _) in zip(pictures, items, strict=True)]
+def _lora(row: Row) -> str:
+    """The name of the weights that steer a row; empty where none do."""
+    return "" if row.rule == "plain" else f"{row.kind}, round {row.round}"
 
 
 def _spread(by_prompt: np.ndarray, counted: np.ndarray | None = None) -> float:

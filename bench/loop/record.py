@@ -10,14 +10,16 @@ from operator import attrgetter
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.loop.loop import Finished
-from bench.loop.rows import DEFAULT, Plan
+from bench.loop.rows import BY_ROUND, DEFAULT, SHIPPED, Plan, label_of
 from bench.loop.worlds import World, find_world
+from feedback.check.telling import auc, auc_within
 from feedback.statistics import paired_difference, wilson
 
 COMPARED = ("random-outputs", "woolf", "woolf-tuned")
 """The controls that the default method is compared with directly."""
 
 Rows = Sequence[Finished]
+Faults = Sequence[Sequence[str]]
 
 
 class _Entry(BaseModel):
@@ -48,7 +50,9 @@ class Method(Change, Rate):
 
     `diversity` and `diversity_with_mistakes` are relative to the base; `adherence` is the share that follows
     the prompt. `faults` counts the pictures with each fault. `strengths` and `guidance_scales` have one value for each
-    replicate.
+    replicate. `time` is how long a picture takes, all its `drawings` and their check included, relative to one drawing of
+    the default method. `auc` tells how well the method's LoRA knows which of its own pictures, drawn once, are wrong, and
+    `base_auc` which of the base's; `within` counts only pairs of pictures of the same prompt.
     """
 
     diversity: float
@@ -60,6 +64,12 @@ class Method(Change, Rate):
     strengths: list[float]
     guidance_scales: list[float]
     replicates: int
+    drawings: float | None = None
+    time: float | None = None
+    auc: float | None = None
+    auc_within: float | None = None
+    base_auc: float | None = None
+    base_auc_within: float | None = None
     default_against_it: Change | None = None
     last_default_against_it: Change | None = None
 
@@ -80,7 +90,11 @@ class HeldOut(_Entry):
 
 
 class WorldRecord(_Entry):
-    """What was found on one world; `methods` maps a row's label to it, and `default` to the default's last round."""
+    """What was found on one world.
+
+    `methods` maps a row's label to it. What is measured after every round also stands under its name without a round, with
+    its last. `default` is the name of what ships, which stands under "default" too.
+    """
 
     default: str
     rounds: int
@@ -123,12 +137,13 @@ def world_record(rows: Rows, plan: Plan) -> WorldRecord:
     last = max((row.round for row in rows if row.row == DEFAULT), default=0)
     labels = dict.fromkeys(row.label for row in rows)
     methods = {label: _method(rows, [row for row in rows if row.label == label], plan, last) for label in labels}
+    latest = {name: methods[label] for name in BY_ROUND if (label := label_of(name, last)) in methods}
     return WorldRecord(
-        default=DEFAULT,
+        default=SHIPPED,
         rounds=last,
         replicates=len({row.replicate for row in rows}),
         negative_prompt=world.negative_prompt,
-        methods=methods | ({DEFAULT: methods[f"{DEFAULT}, round {last}"]} if last else {}),
+        methods=methods | latest | ({"default": latest[SHIPPED]} if SHIPPED in latest else {}),
         held_out=_held_out(rows, plan, world),
     )
 
@@ -141,7 +156,7 @@ def _method(rows: Rows, own: Rows, plan: Plan, last: int) -> Method:
     not_followed = find_world(plan.world).not_followed
     return Method(
         **_rate([bool(found) for found in faults]).model_dump(),
-        **_change(base, own).model_dump(),
+        **_change(base, own, plan).model_dump(),
         diversity=_relative(base, own, attrgetter("right_spread")),
         diversity_with_mistakes=_relative(base, own, attrgetter("spread")),
         adherence=_mean(float(not_followed.isdisjoint(found)) for found in faults),
@@ -151,8 +166,11 @@ def _method(rows: Rows, own: Rows, plan: Plan, last: int) -> Method:
         strengths=[row.strength for row in own],
         guidance_scales=[row.guidance_scale for row in own],
         replicates=len(own),
-        default_against_it=_change(own, _of(rows, DEFAULT, 1)) if is_compared else None,
-        last_default_against_it=_change(own, _of(rows, DEFAULT, last)) if is_compared else None,
+        drawings=_mean(row.drawings for row in own),
+        time=_time(rows, own),
+        **_tells(own, plan),
+        default_against_it=_change(own, _of(rows, DEFAULT, 1), plan) if is_compared else None,
+        last_default_against_it=_change(own, _of(rows, DEFAULT, last), plan) if is_compared else None,
     )
 
 
@@ -161,9 +179,10 @@ def _rate(flags: Sequence[bool]) -> Rate:
     return Rate(rate=_mean(map(float, flags)), n=len(flags), low=interval.low, high=interval.high)
 
 
-def _change(before: Rows, after: Rows) -> Change:
+def _change(before: Rows, after: Rows, plan: Plan) -> Change:
+    """Over the pictures that both have: a row may draw fewer of each prompt."""
     old = {row.replicate: row.faults for row in before}
-    pairs = [(bool(a), bool(b)) for row in after for a, b in zip(old[row.replicate], row.faults, strict=True)]
+    pairs = [pair for row in after for pair in _pairs(old[row.replicate], row.faults, plan)]
     mended, broke = sum(a and not b for a, b in pairs), sum(b and not a for a, b in pairs)
     interval = paired_difference(mended, broke, len(pairs))
     return Change(
@@ -173,6 +192,42 @@ def _change(before: Rows, after: Rows) -> Change:
         mended=mended,
         broke=broke,
     )
+
+
+def _pairs(before: Faults, after: Faults, plan: Plan) -> list[tuple[bool, bool]]:
+    """Whether the same picture is wrong before and after."""
+    every = len(before) // len(after)
+    shared = [found for k, found in enumerate(before) if k % plan.seeds % every == 0]
+    return [(bool(a), bool(b)) for a, b in zip(shared, after, strict=True)]
+
+
+def _time(rows: Rows, own: Rows) -> float | None:
+    """Seconds for a picture over those of one drawing of the default method in the same replicate, the mean."""
+    one = {row.replicate: row.draw_s for row in _of(rows, DEFAULT, 1)}
+    found = [row.draw_s / one[row.replicate] for row in own if one.get(row.replicate)]
+    return _mean(found) if found else None
+
+
+def _tells(own: Rows, plan: Plan) -> dict[str, float | None]:
+    """The AUCs, each the mean over the replicates that have both right and wrong pictures."""
+    scored = {
+        "": [(row.own_scores, row.own_wrong) for row in own],
+        "base_": [(row.base_scores, row.base_wrong) for row in own],
+    }
+    found = {}
+    for name, told in scored.items():
+        found[f"{name}auc"] = _known_mean(auc(*each) for each in told)
+        found[f"{name}auc_within"] = _known_mean(auc_within(*each, _prompts(each[0], plan)) for each in told)
+    return found
+
+
+def _prompts(scores: Sequence[float], plan: Plan) -> list[int]:
+    return [k // plan.seeds for k in range(len(scores))]
+
+
+def _known_mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return _mean(known) if known else None
 
 
 def _relative(base: Rows, own: Rows, spread: Callable[[Finished], float]) -> float:

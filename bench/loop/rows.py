@@ -10,48 +10,84 @@ HIGHER_GUIDANCE = 4.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured, and how much: the world's name as `find_world` takes it, votes in each round, rounds of the
-    default method, prompts and seeds of the evaluation."""
+    """What is measured, and how much.
+
+    `world` is a name that `find_world` takes. `votes` are those of each round, `rounds` those of the default method; the
+    evaluation draws `seeds` pictures of each of `prompts`.
+    """
 
     world: str = "drawn"
     votes: int = 200
     rounds: int = 3
     prompts: int = 24
-    seeds: int = 3
+    seeds: int = 6
     error_rate: float = 0.05
     is_short: bool = False
-    """Only the base and one round of the default method."""
+    """Only the base and one round of the default method, once without and once with the check."""
 
 
 DEFAULT = "nft, same-prompt"
 
 
-def label_of(name: str, round_: int) -> str:
-    """A row's name in the table; the default method has one row for each round."""
-    return f"{name}, round {round_}" if name == DEFAULT else name
+class Redrawing(NamedTuple):
+    """The check's part in a row: a picture that it takes for a reject is drawn up to `again` more times.
+
+    With `is_always` every picture is drawn so often, and the best is kept. With `is_shuffled` every picture has the score
+    of some other. `every`: only every so manyth evaluation picture is drawn, because that many drawings take long.
+    """
+
+    again: int
+    is_always: bool = False
+    is_shuffled: bool = False
+    every: int = 1
 
 
 class Row(NamedTuple):
-    """One line of the table: the kind of training ("" is no LoRA), the rule that samples with it, the round."""
+    """One line of the table: the kind of training ("" is no LoRA), the rule that samples with it, the round.
+
+    Under the rule `plain` the LoRA does not steer and only checks.
+    """
 
     name: str
     kind: str = ""
     rule: str = "plain"
     round: int = 0
+    redrawing: Redrawing | None = None
 
     @property
     def label(self) -> str:
-        """The row's name in the table."""
+        """The row's name in the table; what is measured after every round has one row for each."""
         return label_of(self.name, self.round)
 
 
+def label_of(name: str, round_: int) -> str:
+    """A row's name in the table."""
+    return f"{name}, round {round_}" if name in BY_ROUND else name
+
+
+CHECKED = {
+    "check-1": ("same-prompt", Redrawing(1)),
+    "check-3": ("same-prompt", Redrawing(3)),
+    "best-of-2": ("same-prompt", Redrawing(1, is_always=True)),
+    "best-of-6": ("same-prompt", Redrawing(5, is_always=True, every=3)),
+    "shuffled-check": ("same-prompt", Redrawing(1, is_shuffled=True)),
+    "base-check": ("plain", Redrawing(1)),
+}
+"""The rule and the redrawing of the rows in which the default method's version checks."""
+BY_ROUND = (DEFAULT, *CHECKED)
+SHIPPED = DEFAULT
+"""What the default settings do."""
+
 PLAIN = [Row("base"), Row("base+negative-prompt"), Row("base+guidance"), Row("held-out base")]
 ROUNDS = [Row(DEFAULT, "nft", "same-prompt", n) for n in (1, 2, 3)]
+CHECKS = [Row(name, "nft", rule, n, redrawing) for n in (1, 2, 3) for name, (rule, redrawing) in CHECKED.items()]
 CONTROLS = [
     Row("random-outputs", "random", "same-prompt", 1),
+    Row("random-outputs, check-1", "random", "same-prompt", 1, Redrawing(1)),
     Row("woolf", "wrong", "woolf", 1),
     Row("woolf-tuned", "wrong", "woolf", 1),
     Row("wrong-votes-20", "noisy", "same-prompt", 1),
+    Row("wrong-votes-20, check-1", "noisy", "same-prompt", 1, Redrawing(1)),
     Row("held-out", "without", "same-prompt", 1),
 ]
 OTHERS = [
@@ -60,10 +96,11 @@ OTHERS = [
     Row("random-outputs, negative-half", "random", "negative-half", 1),
 ]
 
-
-ROWS = [*PLAIN, *ROUNDS, *CONTROLS, *OTHERS]
+ROWS = [*PLAIN, *ROUNDS, *CHECKS, *CONTROLS, *OTHERS]
 
 
 def planned_rows(plan: Plan) -> list[Row]:
     """The rows that a plan measures, in the table's order."""
-    return [PLAIN[0], ROUNDS[0]] if plan.is_short else [*PLAIN, *ROUNDS[: plan.rounds], *CONTROLS, *OTHERS]
+    if plan.is_short:
+        return [PLAIN[0], ROUNDS[0], CHECKS[0]]
+    return [row for row in ROWS if row.name not in BY_ROUND or row.round <= plan.rounds]
