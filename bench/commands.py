@@ -65,9 +65,9 @@ def loop(
     """Does the loop lower the share of wrong pictures, and by which method? About an hour for a world on two cores."""
     from bench.loop.charts import grid, plot
     from bench.loop.loop import run
-    from bench.loop.record import make_record
     from bench.loop.record_page import page, tables
     from bench.loop.rows import Plan
+    from bench.loop.summary import make_record
     from bench.loop.worlds import WORLDS, find_world
 
     settings, seeds = read_settings(), range(first, first + replicates)

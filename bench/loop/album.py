@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from time import process_time
-from typing import Any, NamedTuple
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.loop.worlds import Judge
 from feedback.sample.work import Drawing, Job
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 AT_ONCE = 24
 
@@ -15,7 +16,7 @@ AT_ONCE = 24
 class Shot(NamedTuple):
     """A drawing: its latent (C, H, W), what the judge finds wrong with it, and the CPU seconds it took."""
 
-    latent_CHW: Tensor
+    latent_CHW: "Tensor"
     faults: tuple[str, ...]
     seconds: float
 
@@ -32,7 +33,9 @@ class Album:
         missing = [job for job in dict.fromkeys(jobs) if (lora, drawing, job) not in self.known]
         for start in range(0, len(missing), AT_ONCE):
             part = missing[start : start + AT_ONCE]
-            self.known |= {(lora, drawing, job): shot for job, shot in zip(part, self._draw(drawing, part), strict=True)}
+            self.known |= {
+                (lora, drawing, job): shot for job, shot in zip(part, self._draw(drawing, part), strict=True)
+            }
         return [self.known[lora, drawing, job] for job in jobs]
 
     def _draw(self, drawing: Drawing, jobs: Sequence[Job]) -> list[Shot]:

@@ -1,8 +1,9 @@
-"""Measures a row: draws its evaluation pictures, as often as the row's check asks, and judges them from their pixels."""
+"""Measures a row: draws its evaluation pictures, as often as its check asks, and judges them from their pixels."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 from time import process_time
 from typing import Any, NamedTuple
@@ -11,13 +12,14 @@ import numpy as np
 from PIL.Image import Image as Picture
 
 from bench.loop.album import Album, Shot
-from bench.loop.rows import HIGHER_GUIDANCE, WOOLFS_GUIDANCE, Plan, Redrawing, Row
+from bench.loop.rows import HIGHER_GUIDANCE, WOOLFS_GUIDANCE, Plan, Row
 from bench.loop.stores import OTHER_ITEMS, Stores, evaluation_items
 from feedback.recipe import Recipe
-from feedback.sample.tries import Redraw, best_of, seed_of_try
+from feedback.sample.tries import Redraw, Tries, best_of, redraw_of, seed_of_try, tries_allowed
 from feedback.sample.work import Drawing, Job
 from store.layout import layout_of
 from store.settings import Settings
+from store.tables import Version
 
 REDRAWN_PERCENT = 20
 """The cut: so many of a hundred pictures of other prompts have a higher score."""
@@ -35,8 +37,8 @@ class Judged(NamedTuple):
 
     `spread` is the root mean square distance between the latents of two pictures of one prompt. `right_spread` counts
     only pictures without mistakes, because a mistake, such as a wrong colour, is a difference that nobody wants.
-    `draw_s` is CPU seconds for a picture, with all its `drawings` and their scores. The scores are those of the row's own
-    pictures, each drawn once, and those of the base's.
+    `draw_s` is CPU seconds for a picture, with all its `drawings` and their scores. What the row's LoRA tells is of the
+    row's own pictures, each drawn once, and of the base's.
     """
 
     faults: list[list[str]]
@@ -71,17 +73,18 @@ class Meter:
     def measure(self, row: Row) -> Judged:
         """The evaluation pictures of a row, judged from their pixels."""
         items = self._items(row)
-        with self.attached(row) as (drawing, train_s):
+        with self.attached(row) as (drawing, version):
             told = self._tell(row, drawing, items)
             every = row.redrawing.every if row.redrawing else 1
             asked = [job for k, job in enumerate(items) if k % self.plan.seeds % every == 0]
-            drawn = self._draw(row, drawing, asked)
+            drawn = self._draw(row, drawing, asked, self._redraw(row, drawing, version))
         faults = [list(shot.faults) for shot in drawn.shots]
         by_prompt = np.stack([shot.latent_CHW.numpy() for shot in drawn.shots]).reshape(
             self.plan.prompts, len(asked) // self.plan.prompts, -1
         )
         is_right = np.array([not found for found in faults]).reshape(by_prompt.shape[:2])
         spreads = _spread(by_prompt), _spread(by_prompt, is_right)
+        train_s = version.train_seconds if version else 0.0
         how = (drawing.strength, drawing.guidance_scale, train_s, drawn.drawings, drawn.seconds)
         return Judged(faults, *spreads, *how, *told[0], *told[1])
 
@@ -91,8 +94,8 @@ class Meter:
 
         from trainer.base.vae import decode_latents
 
-        with self.attached(row) as (drawing, _):
-            shots = self._draw(row, drawing, items).shots
+        with self.attached(row) as (drawing, version):
+            shots = self._draw(row, drawing, items, self._redraw(row, drawing, version)).shots
             pictures = decode_latents(self.base, torch.stack([shot.latent_CHW for shot in shots]))
         return [(picture, bool(shot.faults)) for picture, shot in zip(pictures, shots, strict=True)]
 
@@ -127,55 +130,59 @@ class Meter:
         scores_B = reject_scores(self.base, torch.stack(list(latents)), [job.prompt for job in jobs], TRAINED)
         return scores_B.tolist(), process_time() - began
 
-    def _draw(self, row: Row, drawing: Drawing, items: Sequence[Job]) -> Drawn:
-        """Every picture, drawn as often as the row's check asks."""
+    def _draw(self, row: Row, drawing: Drawing, items: Sequence[Job], redraw: Redraw | None) -> Drawn:
+        """Every picture, drawn again as `redraw` says."""
         from trainer.sample.tries import draw_tries
 
-        lora, seconds, chance = _lora(row), 0.0, np.random.default_rng(self.stores.seed)
+        take, chance = partial(self.album.shots, _lora(row), drawing), np.random.default_rng(self.stores.seed)
+        is_shuffled = row.redrawing is not None and row.redrawing.is_shuffled
+        spent: list[float] = []
 
         def draw(jobs: Sequence[Job], _number: int) -> list[Any]:
-            nonlocal seconds
-            shots = self.album.shots(lora, drawing, jobs)
-            seconds += sum(shot.seconds for shot in shots)
-            return [shot.latent_CHW for shot in shots]
+            return [shot.latent_CHW for shot in take(jobs)]
 
         def score(latents: Sequence[Any], jobs: Sequence[Job]) -> list[float]:
-            nonlocal seconds
-            scores, spent = self._scores(latents, jobs)
-            seconds += spent
-            is_shuffled = row.redrawing is not None and row.redrawing.is_shuffled
+            scores, seconds = self._scores(latents, jobs)
+            spent.append(seconds)
             return [float(found) for found in chance.permutation(scores)] if is_shuffled else scores
 
-        if row.redrawing is None:
-            draw(items, 1)
-            return Drawn(self.album.shots(lora, drawing, items), 1.0, seconds / len(items))
-        _, tries = draw_tries(items, draw, score, self._redraw(row.redrawing, lora, drawing))
+        tries = draw_tries(items, draw, score, redraw)[1] if redraw else [Tries()] * len(items)
+        asked = [
+            Job(job.prompt, seed_of_try(job.seed, number))
+            for job, found in zip(items, tries, strict=True)
+            for number in range(1, 1 + max(1, len(found.scores)))
+        ]
         kept = [Job(job.prompt, seed_of_try(job.seed, found.kept)) for job, found in zip(items, tries, strict=True)]
-        drawings = sum(len(found.scores) for found in tries) / len(items)
-        return Drawn(self.album.shots(lora, drawing, kept), drawings, seconds / len(items))
+        seconds = sum(spent) + sum(shot.seconds for shot in take(asked))
+        return Drawn(take(kept), len(asked) / len(items), seconds / len(items))
 
-    def _redraw(self, redrawing: Redrawing, lora: str, drawing: Drawing) -> Redraw:
-        most = 1 + redrawing.again
-        if redrawing.is_always:
-            return best_of(most)
+    def _redraw(self, row: Row, drawing: Drawing, version: Version | None) -> Redraw | None:
+        """How a row's pictures are drawn again; None: they are drawn once."""
+        how = row.redrawing
+        if how is None or version is None:
+            return None
+        if how.again is None:
+            return redraw_of(version, tries_allowed(self.stores.settings))
+        if how.is_always:
+            return best_of(1 + how.again)
         others = self._other_items()
-        told = self._told(self.album.shots(lora, drawing, others), others)
-        return Redraw(most, float(np.percentile(told.scores, 100 - REDRAWN_PERCENT)))
+        told = self._told(self.album.shots(_lora(row), drawing, others), others)
+        return Redraw(1 + how.again, float(np.percentile(told.scores, 100 - REDRAWN_PERCENT)))
 
     @contextmanager
-    def attached(self, row: Row) -> Iterator[tuple[Drawing, float]]:
-        """How a row is drawn, and the seconds its training took. Inside the block its LoRA is attached to the base."""
+    def attached(self, row: Row) -> Iterator[tuple[Drawing, Version | None]]:
+        """How a row is drawn, and its version. Inside the block its LoRA is attached to the base."""
         from trainer.lora.formats import DIFFUSERS_FILE
         from trainer.lora.tensors import TRAINED, attach_file, detach
 
         if not row.kind:
-            yield self._plain(row), 0.0
+            yield self._plain(row), None
             return
         store, version = self.stores.trained(row.kind, row.round)
         assert version.sha256 is not None
         attach_file(self.base.pipe, layout_of(store).version_folder(version.sha256) / DIFFUSERS_FILE, TRAINED)
         try:
-            yield self._steered(row, store, version), version.train_seconds
+            yield self._steered(row, store, version), version
         finally:
             detach(self.base.pipe, TRAINED)
 
@@ -225,7 +232,9 @@ class Meter:
             for w in (self.base.plain.guidance_scale, 4.0, 6.0)
             for scale in (0.1, 0.3, 1.0)
         ]
-        return min(tried, key=lambda drawing: sum(bool(s.faults) for s in self.album.shots(_lora(row), drawing, others)))
+        return min(
+            tried, key=lambda drawing: sum(bool(s.faults) for s in self.album.shots(_lora(row), drawing, others))
+        )
 
 
 def _lora(row: Row) -> str:

@@ -3,10 +3,30 @@
 from pathlib import Path
 
 from bench.loop.record import Change, HeldOut, Method, Rate, Record, WorldRecord
-from bench.loop.rows import HIGHER_GUIDANCE, ROWS, WOOLFS_GUIDANCE
+from bench.loop.rows import BY_ROUND, HIGHER_GUIDANCE, ONCE, ROWS, WOOLFS_GUIDANCE
 
 PAGE, SECTION = (Path(__file__).with_name(name) for name in ("record_page.md.in", "record_section.md.in"))
-COLUMNS = "| method | votes | wrong | 95 % | change, same seeds (95 %) | diversity | prompt followed | strength | fit |"
+COLUMNS = (
+    "| method | votes | wrong | 95 % | change, same seeds (95 %) | time | diversity | prompt followed "
+    "| AUC, own | AUC, base | strength | fit |"
+)
+EXPLAINED = {
+    "base+negative-prompt": "a text that names what may be wrong.",
+    "base+guidance": f"the base at guidance {HIGHER_GUIDANCE:g}, without votes. The default method raises guidance "
+    "with its strength; this row shows how much of its gain comes from that.",
+    "default": "what ships: the version's own check, and as many drawings as `NAYSAYER_TRIES` allows.",
+    ONCE: "the default method with one drawing of every picture.",
+    "check-1": "the fifth of the pictures that the version's LoRA finds most like the rejects is drawn again once, and "
+    "the better drawing kept. The cut comes from other prompts. `check-3`: up to three times.",
+    "best-of-2": "every picture is drawn twice, and the better kept. `best-of-6`: six times, for every third seed.",
+    "shuffled-check": "the control of `check-1`: every picture gets the score of some other.",
+    "base-check": "as `check-1`, but the plain base draws, and the LoRA only checks.",
+    "random-outputs": "the control, a LoRA of the same size on as many of the base's own pictures, chosen at random.",
+    "woolf": f"a LoRA on the rejects under one trigger word, on both halves, at guidance {WOOLFS_GUIDANCE:g}, as Max "
+    "Woolf used it on SDXL. `woolf-tuned`: the same, but the judge itself chose guidance and scale on other prompts "
+    "and seeds, which no user can do.",
+    "wrong-votes-20": "the default method when every fifth vote is wrong.",
+}
 
 
 def tables(found: Record) -> str:
@@ -23,14 +43,14 @@ def table(found: WorldRecord) -> str:
     rows = [
         _line(f"{name} †" if name in removed else name, method)
         for name, method in found.methods.items()
-        if name != found.default and not name.startswith("held-out")
+        if name not in BY_ROUND and not name.startswith("held-out")
     ]
-    return "\n".join([COLUMNS, "|" + " --- |" * 9, *rows])
+    return "\n".join([COLUMNS, "|" + " --- |" * COLUMNS.count(" | ") + " --- |", *rows])
 
 
 def removed_methods(found: WorldRecord) -> list[str]:
     """The methods that the record has and the program no longer has."""
-    known = {row.label for row in ROWS} | {found.default}
+    known = {row.label for row in ROWS} | set(BY_ROUND)
     return [name for name in found.methods if name not in known]
 
 
@@ -46,8 +66,11 @@ def _line(name: str, m: Method) -> str:
         f"{_percent(m.rate)} of {m.n}",
         f"{_percent(m.low)} – {_percent(m.high)}",
         "" if name == "base" else _change(m),
+        "" if m.time is None else f"{m.time:.2f}",
         f"{m.diversity:.2f}",
         _percent(m.adherence),
+        _auc(m.auc, m.auc_within),
+        _auc(m.base_auc, m.base_auc_within),
         ", ".join(f"{s:g}" for s in m.strengths) if any(m.strengths) else "",
         f"{m.train_seconds:.0f} s" if m.train_seconds else "",
     ]
@@ -62,9 +85,14 @@ def page(found: Record) -> str:
         replicates=next(iter(found.worlds.values())).replicates,
         tried=", ".join(f"{strength:g}" for strength in found.strengths_tried),
         sections="\n".join(_section(name, world, found.votes_a_round) for name, world in found.worlds.items()),
-        higher_guidance=HIGHER_GUIDANCE,
-        woolfs_guidance=WOOLFS_GUIDANCE,
+        explained=_explained(found),
     )
+
+
+def _explained(found: Record) -> str:
+    """A line for each row that needs explaining and that some world has."""
+    known = {name for world in found.worlds.values() for name in world.methods}
+    return "\n".join(f"- `{name}`: {words}" for name, words in EXPLAINED.items() if name in known)
 
 
 def _section(name: str, found: WorldRecord, votes_a_round: int) -> str:
@@ -76,6 +104,7 @@ def _section(name: str, found: WorldRecord, votes_a_round: int) -> str:
         negative_prompt=found.negative_prompt,
         controls=_controls(found),
         kinds=_kinds(found),
+        which=_which(found),
         held_out=_held_out(found.held_out),
         meaning=_meaning(found),
     )
@@ -87,8 +116,12 @@ def _headline(found: WorldRecord, votes_a_round: int) -> str:
     return (
         f"After {found.rounds} rounds of {votes_a_round} votes (5 % of them wrong) the share of wrong "
         f"pictures went from {_percent(base.rate)} to {_percent(last.rate)}, {ratio:.2f} of the base's: "
-        f"{_change(last)} percentage points on the same prompts and seeds."
+        f"{_change(last)} percentage points on the same prompts and seeds{_at_time(last)}."
     )
+
+
+def _at_time(m: Method) -> str:
+    return "" if m.time is None else f", at {m.time:.2f} times the time of one drawing"
 
 
 def _meaning(found: WorldRecord) -> str:
@@ -118,11 +151,30 @@ def _controls(found: WorldRecord) -> str:
 
 def _kinds(found: WorldRecord) -> str:
     """Pictures with each kind of fault: the base, only more guidance, and the default method round by round."""
-    methods = {name: m for name, m in found.methods.items() if name.startswith(("base", f"{found.default},"))}
+    shown = ("base", "base+negative-prompt", "base+guidance", *(f"{found.default}, round {n}" for n in (1, 2, 3)))
+    methods = {name: found.methods[name] for name in shown if name in found.methods}
     kinds = list(dict.fromkeys(kind for m in methods.values() for kind in m.faults))
     lines = [[kind, *(str(m.faults.get(kind, 0)) for m in methods.values())] for kind in kinds]
     head = ["fault, pictures with it", *methods]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *lines))
+
+
+def _which(found: WorldRecord) -> str:
+    """For which kinds of fault the default method helps and for which it does not, each by its own 95 % interval."""
+    rules = {
+        "Fewer than the base, beyond chance": lambda k: k.paired_high < 0,
+        "No difference shown": lambda k: k.paired_low <= 0 <= k.paired_high,
+        "More than the base, beyond chance": lambda k: k.paired_low > 0,
+    }
+    lines = []
+    for words, holds in rules.items():
+        kinds = [f"{name} ({k.before} → {k.after})" for name, k in found.kinds.items() if holds(k)]
+        lines.append(f"- {words}: {', '.join(kinds) or 'none'}.")
+    return "\n".join(lines) if found.kinds else ""
+
+
+def _auc(plain: float | None, within: float | None) -> str:
+    return "" if plain is None or within is None else f"{plain:.2f} ({within:.2f})"
 
 
 def _held_out(found: HeldOut) -> str:

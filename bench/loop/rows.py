@@ -12,8 +12,8 @@ HIGHER_GUIDANCE = 4.0
 class Plan:
     """What is measured, and how much.
 
-    `world` is a name that `find_world` takes. `votes` are those of each round, `rounds` those of the default method; the
-    evaluation draws `seeds` pictures of each of `prompts`.
+    `world` is a name that `find_world` takes. `votes` are those of each round, `rounds` those of the default method.
+    The evaluation draws `seeds` pictures of each of `prompts`.
     """
 
     world: str = "drawn"
@@ -23,20 +23,24 @@ class Plan:
     seeds: int = 6
     error_rate: float = 0.05
     is_short: bool = False
-    """Only the base and one round of the default method, once without and once with the check."""
+    """Only the base and one round of the default method, with one drawing and as it ships."""
 
 
-DEFAULT = "nft, same-prompt"
+DEFAULT = "default"
+"""What ships: the default settings, with the version's own check."""
+ONCE = "nft, same-prompt"
+"""The same with one drawing of every picture."""
 
 
 class Redrawing(NamedTuple):
     """The check's part in a row: a picture that it takes for a reject is drawn up to `again` more times.
 
-    With `is_always` every picture is drawn so often, and the best is kept. With `is_shuffled` every picture has the score
-    of some other. `every`: only every so manyth evaluation picture is drawn, because that many drawings take long.
+    None: as often as the settings say, if the version's own check is on. With `is_always` every picture is drawn so
+    often, and the best is kept. With `is_shuffled` every picture gets the score of some other. So many drawings may
+    take long: only one of `every` seeds of a prompt is drawn.
     """
 
-    again: int
+    again: int | None
     is_always: bool = False
     is_shuffled: bool = False
     every: int = 1
@@ -66,6 +70,7 @@ def label_of(name: str, round_: int) -> str:
 
 
 CHECKED = {
+    DEFAULT: ("same-prompt", Redrawing(None)),
     "check-1": ("same-prompt", Redrawing(1)),
     "check-3": ("same-prompt", Redrawing(3)),
     "best-of-2": ("same-prompt", Redrawing(1, is_always=True)),
@@ -74,12 +79,10 @@ CHECKED = {
     "base-check": ("plain", Redrawing(1)),
 }
 """The rule and the redrawing of the rows in which the default method's version checks."""
-BY_ROUND = (DEFAULT, *CHECKED)
-SHIPPED = DEFAULT
-"""What the default settings do."""
+BY_ROUND = (ONCE, *CHECKED)
 
 PLAIN = [Row("base"), Row("base+negative-prompt"), Row("base+guidance"), Row("held-out base")]
-ROUNDS = [Row(DEFAULT, "nft", "same-prompt", n) for n in (1, 2, 3)]
+ROUNDS = [Row(ONCE, "nft", "same-prompt", n) for n in (1, 2, 3)]
 CHECKS = [Row(name, "nft", rule, n, redrawing) for n in (1, 2, 3) for name, (rule, redrawing) in CHECKED.items()]
 CONTROLS = [
     Row("random-outputs", "random", "same-prompt", 1),

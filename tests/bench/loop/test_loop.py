@@ -3,8 +3,8 @@
 import pytest
 
 from bench.loop.loop import _keep, finished, run
-from bench.loop.record import world_record
 from bench.loop.rows import DEFAULT
+from bench.loop.summary import world_record
 from store.settings import Settings
 from tests.bench.loop.conftest import PLAN, finished_row
 

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from bench.loop.record import make_record
 from bench.loop.record_page import _section, page, removed_methods, table, tables
-from bench.loop.rows import DEFAULT
+from bench.loop.rows import DEFAULT, ONCE
+from bench.loop.summary import make_record
 from tests.bench.loop.conftest import MEASURED, PLAN, RIGHT, WRONG, control_rows, finished_row
 
 
@@ -46,3 +46,22 @@ def test_every_world_has_a_section_and_a_table():
     ]
     assert tables(found).startswith("drawn\n\n| method")
     assert "\n\ncompositions\n\n| method" in tables(found)
+
+
+def test_the_page_says_for_which_faults_it_helps_and_for_which_it_does_not():
+    before = [["colour"]] * 20 + [["word"]] * 4 + [[]] * 24
+    after = [[]] * 20 + [["word"]] * 4 + [["size"]] * 24
+    rows = [finished_row("base", 0, before), finished_row(DEFAULT, 1, after)]
+    text = page(make_record([(PLAN, [*rows, *(r for r in control_rows() if r.row.startswith("held-out"))])]))
+    assert "- Fewer than the base, beyond chance: colour (20 → 0)." in text
+    assert "- No difference shown: word (4 → 4)." in text
+    assert "- More than the base, beyond chance: size (0 → 24)." in text
+
+
+def test_a_row_shows_its_time_and_how_well_its_lora_tells():
+    told = {"own_scores": [3.0, 1.0, 2.0], "own_wrong": [True, False, True], "base_scores": [1.0, 2.0], "draw_s": 0.5}
+    row = finished_row(ONCE, 1, [[]])._replace(**told, base_wrong=[True, False])
+    found = make_record([(PLAN, [finished_row("base", 0, [["word"]]), row])]).worlds["drawn"]
+    assert "| 0.50 |" in table(found).splitlines()[2]
+    assert "| 1.00 |" in table(found).splitlines()[3]
+    assert "| 1.00 (1.00) | 0.00 (0.00) |" in table(found)
