@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from bench.compositions.drawing import DIRECTIONS, put
-from bench.compositions.palette import BACKGROUNDS, COLOURS, INK, PAPER
+from bench.compositions.palette import BACKGROUNDS, COLOURS, INK, PAPER, Rgb
 from bench.compositions.scenes import NUMBERS, SHAPES, Scene, Thing, read_prompt
 from trainer.world.pen import Pen, Point, Pose
 from trainer.world.seeing import components, distances, eroded, filled, middle, resampled
@@ -20,6 +20,8 @@ LEAST_THING, LEAST_SPECK = 30, 10
 """Pixels of the smallest thing, and of the smallest speck that spoils a picture; the smallest thing drawn has 70."""
 SHAPE_FIT = 0.6
 """Correlation with a shape's page below which a thing has no shape."""
+SOFT = 0.35
+"""Share of the way from a head's colour to ink or paper from which on a place is a mark."""
 PURITY = 0.6
 """Share of a thing's pixels that its colour must have."""
 
@@ -151,9 +153,8 @@ def _face(look: Look, scene: Scene) -> list[str]:
     figure = look.masks[0]
     colour = _colour(look.pixels[eroded(figure, 2)])
     faults = [] if colour == scene.things[0].colour else ["colour"]
-    stuffs = distances(look.pixels, [COLOURS.get(colour, PAPER), INK, PAPER]).argmin(-1)
     x, y = _on_head(figure)
-    ink, paper = figure & (stuffs == 1), figure & (stuffs == 2)
+    ink, paper = _marks(look.pixels, figure)
     mouth, worn = (*scene.detail.split(), "")[:2]
     if _mouth(ink & (abs(x) < 12) & (y > 4) & (y < 17), x, y) != mouth:
         faults.insert(0, "mouth")
@@ -164,6 +165,19 @@ def _face(look: Look, scene: Scene) -> list[str]:
     if not whole or (min(lenses) < 20 if worn == "glasses" else max(lenses) >= 20):
         faults.append("part")
     return faults
+
+
+def _marks(pixels: np.ndarray, figure: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Masks of ink and of paper: places a good part of the way from the head's own colour to theirs."""
+    # A soft mouth is a mouth: an autoencoder brings thin lines back paler than they were drawn.
+    inner = pixels[eroded(figure, 3)]
+    skin = np.median(inner if len(inner) else pixels[figure], axis=0)
+    return figure & _is_towards(pixels, skin, INK), figure & _is_towards(pixels, skin, PAPER)
+
+
+def _is_towards(pixels: np.ndarray, start: np.ndarray, end: Rgb) -> np.ndarray:
+    way = np.array(end, float) - start
+    return (pixels - start) @ way > SOFT * (way @ way)
 
 
 def _on_head(figure: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

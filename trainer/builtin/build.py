@@ -23,10 +23,11 @@ import trainer.world
 from trainer.builtin.running import device_for, rank, repeatable
 from trainer.builtin.text import new_text_encoders, new_tokenizers
 from trainer.builtin.unet import Lessons, new_scheduler, new_unet, train_unet
-from trainer.builtin.vae import encode, train_vae
+from trainer.builtin.vae import encode, fit_vae, train_vae
 from trainer.builtin.worlds import Captioned, World
 
 SAVE_EVERY = 1000
+INK_WEIGHT = 6.0
 Keep = Callable[[StableDiffusionXLPipeline], None]
 DEFAULTS = {"num_inference_steps": 20, "height": 64, "width": 64}
 
@@ -42,13 +43,16 @@ class Course(NamedTuple):
 class Plan(NamedTuple):
     """The autoencoder's steps, then the courses of the rest, and the `guidance` that the model is used with.
 
+    Before the second course the autoencoder may get `retouch_steps` more, in which dark lines count most.
+
     In the second the built-in model learns to write and count: the mistakes it makes then, it was shown.
     """
 
     vae_steps: int = 1600
     first: Course = Course(20_000, 0.45, 5000)
-    second: Course | None = Course(40_000, 0.55, 9000)
+    second: Course = Course(40_000, 0.55, 9000)
     guidance: float = 2.0
+    retouch_steps: int = 0
 
 
 PLAN = Plan()
@@ -58,7 +62,7 @@ PLAN = Plan()
 def main(
     out: Path, seed: int = 0, plan: Plan = PLAN, begin_from: Path | None = None, world: World = trainer.world
 ) -> None:
-    """Draws the world's pictures, trains the autoencoder, then the rest in one or two courses, into `out`.
+    """Draws the world's pictures, trains the autoencoder, then the rest in two courses, into `out`.
 
     `begin_from` is the folder of a model that has had the first course: only the second is run. `out` is replaced as a
     whole, by a rough model every SAVE_EVERY steps and by the finished one; its README.md is kept.
@@ -72,9 +76,10 @@ def main(
         autoencoder = train_vae(torch.from_numpy(drawn.pixels), plan.vae_steps, seed).to(device_for()).eval()
         pipe = new_pipeline(autoencoder, seed + 1, world)
         _teach(pipe, drawn, plan.first.steps, seed + 2, partial(save, out=out, guidance=plan.guidance))
-    if plan.second:
-        drawn = world.pictures(plan.second.pictures, plan.second.faulty, seed + 3)
-        _teach(pipe, drawn, plan.second.steps, seed + 4, partial(save, out=out, guidance=plan.guidance))
+    drawn = world.pictures(plan.second.pictures, plan.second.faulty, seed + 3)
+    if plan.retouch_steps:
+        fit_vae(pipe.vae, torch.from_numpy(drawn.pixels), plan.retouch_steps, seed + 3, INK_WEIGHT).eval()
+    _teach(pipe, drawn, plan.second.steps, seed + 4, partial(save, out=out, guidance=plan.guidance))
 
 
 def _teach(pipe: StableDiffusionXLPipeline, drawn: Captioned, steps: int, seed: int, keep: Keep) -> None:
@@ -137,18 +142,14 @@ def from_command_line(plan: Plan = PLAN, world: World = trainer.world) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--vae-steps", type=int, default=plan.vae_steps)
     parser.add_argument("--unet-steps", type=int, default=plan.first.steps)
-    if plan.second:
-        parser.add_argument("--more-steps", type=int, default=plan.second.steps)
-        parser.add_argument(
-            "--begin-from", type=Path, help="a model that has had the first course: only the second is run"
-        )
+    parser.add_argument("--more-steps", type=int, default=plan.second.steps)
+    parser.add_argument("--begin-from", type=Path, help="a model that has had the first course: only the second is run")
     asked = parser.parse_args()
     if torch.distributed.is_torchelastic_launched():
         torch.distributed.init_process_group("gloo")
-    plan = plan._replace(vae_steps=asked.vae_steps, first=plan.first._replace(steps=asked.unet_steps))
-    if plan.second:
-        plan = plan._replace(second=plan.second._replace(steps=asked.more_steps))
-    main(asked.out, asked.seed, plan, asked.begin_from if plan.second else None, world)
+    first, second = (plan.first._replace(steps=asked.unet_steps), plan.second._replace(steps=asked.more_steps))
+    plan = plan._replace(vae_steps=asked.vae_steps, first=first, second=second)
+    main(asked.out, asked.seed, plan, asked.begin_from, world)
 
 
 if __name__ == "__main__":

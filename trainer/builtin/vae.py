@@ -33,13 +33,17 @@ def new_vae() -> AutoencoderKL:
 def train_vae(pixels: torch.Tensor, steps: int, seed: int) -> AutoencoderKL:
     """An autoencoder fit to `pixels` (uint8 [N, 64, 64, 3]), its latents normed as SDXL's are."""
     torch.manual_seed(seed)
-    device = device_for()
-    vae = new_vae().to(device).train()
+    return fit_vae(new_vae().to(device_for()), pixels, steps, seed)
+
+
+def fit_vae(vae: AutoencoderKL, pixels: torch.Tensor, steps: int, seed: int, ink: float = 0.0) -> AutoencoderKL:
+    """The autoencoder trained further, in place. An error on a dark pixel counts 1 + `ink` times."""
+    vae.train()
     optimiser = torch.optim.AdamW(vae.parameters(), LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, cosine(steps, warmup=100))
     order = shuffled(len(pixels), BATCH, steps, seed)
     for step, rows in enumerate(bar := tqdm(order, "vae", total=steps)):
-        loss = _loss(vae, as_signal(pixels[own_share(rows)]).to(device))
+        loss = _loss(vae, as_signal(pixels[own_share(rows)]).to(vae.device), ink)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         average_gradients(vae.parameters())
@@ -87,13 +91,14 @@ def norm_latents(vae: AutoencoderKL, pixels: torch.Tensor) -> None:
     into.bias[:4] /= unit
 
 
-def _loss(vae: AutoencoderKL, signal: torch.Tensor) -> torch.Tensor:
+def _loss(vae: AutoencoderKL, signal: torch.Tensor, ink: float) -> torch.Tensor:
     with autocast(signal.device):
         seen = vae.encode(signal).latent_dist
         again = vae.decode(seen.sample()).sample
     again = again.float()
     kl = seen.kl().float().mean() / signal[0].numel()
-    return l1_loss(again, signal) + l1_loss(_slopes(again), _slopes(signal)) + KL_WEIGHT * kl
+    weight = 1 + ink * (signal.amax(1, keepdim=True) < 0)
+    return (weight * (again - signal).abs()).mean() + l1_loss(_slopes(again), _slopes(signal)) + KL_WEIGHT * kl
 
 
 def _slopes(signal: torch.Tensor) -> torch.Tensor:

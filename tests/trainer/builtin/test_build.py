@@ -26,8 +26,8 @@ def test_a_build_of_a_few_steps_is_a_model_that_samples_and_is_the_same_model_ea
 
 
 @pytest.mark.slow
-def test_another_world_and_a_single_course_make_a_model_of_their_own(tmp_path):
-    plan = build.Plan(2, build.Course(48, 0.5, 2), None, guidance=3.0)
+def test_another_world_makes_a_model_of_its_own(tmp_path):
+    plan = build.Plan(2, build.Course(48, 0.5, 2), build.Course(48, 0.5, 2), guidance=3.0, retouch_steps=1)
     build.main(tmp_path / "model", 5, plan, world=bench.compositions)
     assert json.loads((tmp_path / "model" / "naysayer.json").read_text())["guidance_scale"] == 3.0
     tokens = StableDiffusionXLPipeline.from_pretrained(tmp_path / "model", use_safetensors=True).tokenizer
