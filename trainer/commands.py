@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from store.phrases import plural
 from store.process import run_command
 from store.settings.file import read_settings
 
@@ -32,7 +33,7 @@ def generate(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     drawn = generate(read_settings(), once=once)
-    typer.echo(f"drew {drawn} pictures")
+    typer.echo(f"drew {plural(drawn, 'picture')}")
 
 
 @app.command()
@@ -172,7 +173,7 @@ def agreed_controls(
     from store.migrate import open_store
 
     made = controls_from_agreed(open_store(read_settings()), count, by="command line")
-    typer.echo(f"{made} new controls from agreed pictures")
+    typer.echo(f"{plural(made, 'new control')} from agreed pictures")
 
 
 @controls.command("add")

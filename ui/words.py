@@ -9,6 +9,7 @@ from feedback.sample.lists.look_alikes import foreign_syntax
 from feedback.sample.prompts import Imported, ImportRow, Listed
 from feedback.sample.setting_aside import Change, Changed
 from store.archive.contents import BackupReport
+from store.phrases import plural
 from store.tables import Invitation, Prompt, RunStatus
 
 SHOWN = 5  # pieces of foreign syntax that are named
@@ -51,7 +52,7 @@ def in_hand_words(hand: InHand) -> str:
     'drawing 8 pictures with v3: step 7 of 20'
     """
     step = f": step {hand.step} of {hand.steps}" if hand.steps else ""
-    return f"drawing {hand.pictures} picture{'' if hand.pictures == 1 else 's'} with v{hand.version}{step}"
+    return f"drawing {plural(hand.pictures, 'picture')} with v{hand.version}{step}"
 
 
 def _line(row: VersionRow) -> str:
@@ -89,21 +90,17 @@ def invitation_table(rows: Sequence[Invitation]) -> str:
     )
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
 def imported_words(imported: Imported, given: int, name: str = "") -> str:
     """What an import did, and how it is undone.
 
     >>> imported_words(Imported(3, 5, 0), 6, "list.txt")
     '5 new prompts out of 6 in list.txt; `naysayer prompts remove --import 3` takes them back'
     """
-    what = f"{_count(imported.new, 'new prompt')} out of {given}" + (f" in {name}" if name else "")
+    what = f"{plural(imported.new, 'new prompt')} out of {given}" + (f" in {name}" if name else "")
     if imported.number is not None:
         what += f"; `naysayer prompts remove --import {imported.number}` takes them back"
     if imported.set_aside:
-        aside = _count(imported.set_aside, "other")
+        aside = plural(imported.set_aside, "other")
         what += f"; {aside}, paused or removed before, stay so until `naysayer prompts restore`"
     return what
 
@@ -118,7 +115,7 @@ def foreign_words(listed: Sequence[Listed]) -> str:
     if not found:
         return ""
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    hold = f"{_count(len(found), 'prompt')} hold{'s' if len(found) == 1 else ''}"
+    hold = f"{plural(len(found), 'prompt')} hold{'s' if len(found) == 1 else ''}"
     named = ", ".join(found[:SHOWN]) + more
     return f"{hold} syntax of another program, which the model reads as plain words: {named}"
 
@@ -146,15 +143,15 @@ def changed_words(change: Change, changed: Changed) -> str:
     >>> changed_words(Change.remove, Changed(2, 1))
     '2 prompts removed; the evaluation set in use has 1 pair less'
     """
-    what = f"{_count(changed.prompts, 'prompt')} {change.value.removesuffix('e')}ed"
+    what = f"{plural(changed.prompts, 'prompt')} {change.value.removesuffix('e')}ed"
     if changed.pairs:
         more = "more" if change is Change.restore else "less"
-        what += f"; the evaluation set in use has {_count(changed.pairs, 'pair')} {more}"
+        what += f"; the evaluation set in use has {plural(changed.pairs, 'pair')} {more}"
     return what
 
 
 def set_line(row: SetRow) -> str:
     """An evaluation set in a line."""
     use = ", in use" if row.is_active else ""
-    size = f"{_count(row.pairs, 'pair')} over {_count(row.prompts, 'prompt')}"
+    size = f"{plural(row.pairs, 'pair')} over {plural(row.prompts, 'prompt')}"
     return f"set {row.number} ({row.name}): {size}, {row.sha256[:12]}{use}"

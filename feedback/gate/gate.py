@@ -7,6 +7,7 @@ from math import log
 
 from feedback.gate.guardrails import Guardrail
 from feedback.statistics import ALPHA, log_e_value
+from store.phrases import plural
 
 ENOUGH = log(1 / ALPHA)
 CAP = 1000
@@ -138,10 +139,9 @@ def what_follows(evidence: Evidence) -> str:
 
 
 def _counts_words(evidence: Evidence) -> str:
-    noun = "pair" if evidence.judged == 1 else "pairs"
     changed = f"{evidence.mended} got better, {evidence.spoilt} worse, {evidence.alike} the same"
     again = f" ({unlike_words(evidence.unlike)})" if evidence.unlike else ""
-    return f"of {evidence.judged} {noun}, {changed}{again}"
+    return f"of {plural(evidence.judged, 'pair')}, {changed}{again}"
 
 
 def unlike_words(unlike: int) -> str:

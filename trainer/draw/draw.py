@@ -21,6 +21,7 @@ from store.errors import BadRequest, Stopped
 from store.files import fsync_folder, make_folder, sha256_of_file, write_file
 from store.layout import layout_of
 from store.migrate import read_store
+from store.phrases import plural
 from store.process import catch_stop_signals
 from store.settings import Settings
 from store.tables import AliasName, Prompt, Version
@@ -85,7 +86,7 @@ def report_words(report: Report, out: Path) -> str:
     >>> report_words(Report(5, 1, 0), Path("drawn")), report_words(Report(1, 0, 2), Path("drawn"))
     ('drew 5 pictures into drawn; of 1 a later try was kept', 'drew 1 picture into drawn; 2 were there')
     """
-    parts = [f"drew {report.drawn} picture{'' if report.drawn == 1 else 's'} into {out}"]
+    parts = [f"drew {plural(report.drawn, 'picture')} into {out}"]
     parts += [f"of {report.redrawn} a later try was kept"] if report.redrawn else []
     parts += [f"{report.there} {'was' if report.there == 1 else 'were'} there"] if report.there else []
     return "; ".join(parts)

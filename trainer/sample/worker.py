@@ -45,6 +45,7 @@ from store.errors import BadRequest, Busy, DamagedStore, DamagedVersion
 from store.files import only_one
 from store.layout import Layout, layout_of
 from store.migrate import open_store
+from store.phrases import plural
 from store.process import catch_stop_signals, is_disk_full
 from store.process.child import with_this_process
 from store.settings import Settings
@@ -247,9 +248,8 @@ def draw_and_record(
             (one, put_picture(layout, drawn.png), layout.blobs.put(drawn.latent))
             for one, drawn in zip(batch, pictures, strict=True)
         ]
-        drawing, tried = sampler.drawing_of(version, redraw), [drawn.tries for drawn in pictures]
-        recorded += record_images(engine, stored, drawing, tried)
-        log.info("drew %d pictures with v%d", len(batch), number)
+        recorded += record_images(engine, stored, sampler.drawing_of(version, redraw), [one.tries for one in pictures])
+        log.info("drew %s with v%d", plural(len(batch), "picture"), number)
     return recorded
 
 

@@ -7,9 +7,10 @@ import streamlit as st
 from feedback.check.calibration import Reliability
 from feedback.check.telling import Auc
 from feedback.check.version_check import VersionCheck
+from store.phrases import plural
 from store.tables import Version
 from ui.dashboard.curves import NO, SOFT
-from ui.web.phrases import percent, plural
+from ui.web.phrases import percent
 from ui.web.pieces import data_line
 
 EXPLAINED = "the version's own LoRA as a judge: the higher it scores a picture, the more that is like the rejects"

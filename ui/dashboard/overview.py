@@ -16,12 +16,13 @@ from feedback.pool.damage import damage_words, damaged_pictures
 from feedback.pool.pool import Due, how_due
 from feedback.sample.requests import NO_WORKER, is_worker_alive
 from feedback.versions import PLAIN, events
+from store.phrases import plural
 from store.settings import Settings
 from store.tables import Action, AliasEvent, Run, RunStatus
 from ui.dashboard.curves import show_history
 from ui.dashboard.disk import disk_words
 from ui.signin.powers import fragment, guard, store_of
-from ui.web.phrases import percent, plural
+from ui.web.phrases import percent
 from ui.web.pieces import axis_end, data_line
 from ui.web.process import settings
 from ui.web.templates import render

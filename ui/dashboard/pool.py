@@ -15,11 +15,12 @@ from feedback.pool.gallery import Accord, Filter, Gallery, Thumb, Which, gallery
 from feedback.rate.controls import make_control
 from feedback.rate.display import SMALL_PX
 from feedback.rate.raters import rater_names
+from store.phrases import plural
 from store.tables import PoolAction, Reason, Verdict
 from ui.signin.people import viewer_name
 from ui.signin.powers import dialog, guard, store_of
 from ui.web.dialog import confirm, run_action, show_done
-from ui.web.phrases import percent, plural
+from ui.web.phrases import percent
 from ui.web.pieces import data_line, head
 from ui.web.templates import render
 

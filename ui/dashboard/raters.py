@@ -11,11 +11,12 @@ from feedback.people.agreement import ac1, alpha, percent_agreement
 from feedback.people.decisions import Decision, decide, give_role, rater_events
 from feedback.people.reliability import RECENT, RaterFigures, agreement_and_figures
 from feedback.rate.controls import AGREED, ControlRow, control_rows, controls_from_agreed, retire_control
+from store.phrases import plural
 from store.tables import PersonRole, RaterAction, RaterEvent
 from ui.signin.people import viewer_name
 from ui.signin.powers import dialog, guard, store_of
 from ui.web.dialog import confirm, run_action, show_done
-from ui.web.phrases import percent, plural
+from ui.web.phrases import percent
 from ui.web.pieces import data_line, head
 from ui.web.process import settings
 from ui.web.templates import render

@@ -14,13 +14,14 @@ from feedback.retrain.lineage import Trained, find_image, lineage_counts, remove
 from feedback.versions import PLAIN, get_version
 from store.engine import reading
 from store.layout import layout_of
+from store.phrases import plural
 from store.tables import Role, Version
 from ui.dashboard.check import show_check
 from ui.dashboard.compare import show_grid
 from ui.dashboard.curves import show_curves, show_strengths
 from ui.export.card import changes, facts, model_card
 from ui.signin.powers import download
-from ui.web.phrases import plural, size
+from ui.web.phrases import size
 from ui.web.pieces import data_line
 from ui.web.process import settings
 from ui.web.templates import render

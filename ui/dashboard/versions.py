@@ -15,11 +15,11 @@ from feedback.sample.requests import NO_WORKER, is_worker_alive
 from feedback.versions import PLAIN, get_version, roll_back, withdraw
 from store.engine import reading
 from store.layout import layout_of
+from store.phrases import plural
 from store.tables import RunStatus
 from ui.dashboard.version_details import show_inside
 from ui.signin.powers import dialog, guard, store_of
 from ui.web.dialog import confirm, show_done
-from ui.web.phrases import plural
 from ui.web.pieces import alert, axis_end, head
 from ui.web.process import settings
 from ui.web.templates import render

@@ -14,11 +14,11 @@ from feedback.rate.votes import Press, recent_votes, take_votes
 from feedback.sample.requests import is_worker_alive
 from store.errors import NaysayerError
 from store.layout import layout_of
+from store.phrases import plural
 from store.tables import Verdict, utc_now
 from ui.rate.pace import pace_of
 from ui.rate.page_data import coming_words, enlargement
 from ui.signin.powers import callback, guard, require, store_of
-from ui.web.phrases import plural
 from ui.web.pictures import rater_path
 from ui.web.pieces import alert, data_line
 from ui.web.process import settings

@@ -7,14 +7,6 @@ import humanize
 from store.tables import utc_now
 
 
-def plural(n: int, word: str) -> str:
-    """
-    >>> plural(1, "vote"), plural(1200, "vote")
-    ('1 vote', '1,200 votes')
-    """
-    return f"{n:,} {word}{'' if n == 1 else 's'}"
-
-
 def percent(share: float) -> str:
     """
     >>> percent(0.254)

@@ -9,7 +9,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ui.web.phrases import ago, percent, plural, points, thousands
+from store.phrases import plural
+from ui.web.phrases import ago, percent, points, thousands
 from ui.web.pictures import image_url
 
 environment = Environment(

@@ -121,8 +121,8 @@ def test_two_workers_at_once_draw_no_picture_twice(tmp_path):
     ]
     told = [worker.communicate(timeout=300) for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], told
-    drawn = [sum(map(int, re.findall(r"drew (\d+) pictures with v0", log))) for _, log in told]
-    recorded = [int(re.search(r"drew (\d+) pictures", said)[1]) for said, _ in told]
+    drawn = [sum(map(int, re.findall(r"drew (\d+) pictures? with v0", log))) for _, log in told]
+    recorded = [int(re.search(r"drew (\d+) pictures?", said)[1]) for said, _ in told]
     engine = open_store(Settings(data_dir=tmp_path, _env_file=None))
     there = images(engine)
     with reading(engine) as session:

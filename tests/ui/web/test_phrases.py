@@ -2,8 +2,9 @@ from datetime import timedelta
 
 import pytest
 
+from store.phrases import plural
 from store.tables import utc_now
-from ui.web.phrases import ago, percent, plural, points, size, thousands
+from ui.web.phrases import ago, percent, points, size, thousands
 
 NOW = utc_now()
 
