@@ -50,7 +50,11 @@ def draw(
     seed: Annotated[int, typer.Option(min=0, help="Seed of a prompt's first picture; the next ones count on.")] = 0,
     tries: Annotated[
         int | None,
-        typer.Option(min=1, max=100, help="Drawings of a picture that the check would redraw; empty: NAYSAYER_TRIES."),
+        typer.Option(
+            min=0,
+            max=99,
+            help="How often a picture that the check takes for a reject is drawn again; empty: NAYSAYER_TRIES.",
+        ),
     ] = None,
     best_of: Annotated[
         int | None,

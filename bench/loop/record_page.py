@@ -14,7 +14,7 @@ EXPLAINED = {
     "base+negative-prompt": "a text that names what may be wrong.",
     "base+guidance": f"the base at guidance {HIGHER_GUIDANCE:g}, without votes. The default method raises guidance "
     "with its strength; this row shows how much of its gain comes from that.",
-    "default": "what ships: the version's own check, and as many drawings as `NAYSAYER_TRIES` allows.",
+    "default": "what ships: the version's own check, and as many tries as `NAYSAYER_TRIES` allows.",
     ONCE: "the default method with one drawing of every picture.",
     "check-1": "the fifth of the pictures that the version's LoRA finds most like the rejects is drawn again once, and "
     "the better drawing kept. The cut comes from other prompts. `check-3`: up to three times.",

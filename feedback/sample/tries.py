@@ -88,8 +88,8 @@ def why_once(version: Version) -> str:
 
 
 def tries_allowed(settings: Settings) -> int:
-    """How often a picture may be drawn; 0: the check is switched off."""
-    return settings.tries if settings.tries > 1 else 0
+    """How often a picture may be drawn, the first time included; 0: the check is switched off."""
+    return 1 + settings.tries if settings.tries else 0
 
 
 def most_tries(settings: Settings, work: Work) -> int:

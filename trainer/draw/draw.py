@@ -137,7 +137,8 @@ def _redraw(settings: Settings, order: Order, version: Version) -> Redraw | None
         return None
     if order.best_of:
         return best_of(order.best_of)
-    return redraw_of(version, tries_allowed(settings.model_copy(update={"tries": order.tries or settings.tries})))
+    asked = settings if order.tries is None else settings.model_copy(update={"tries": order.tries})
+    return redraw_of(version, tries_allowed(asked))
 
 
 def _model_hash(base: Base) -> str:

@@ -87,7 +87,7 @@ def generate(settings: Settings, *, once: bool = False) -> int:
             try:
                 check_room(settings.data_dir)
                 batch = FIRST_BATCH if drawn == 0 else settings.sample_batch
-                conditions = replace(sampler.base.plain.conditions, tries=settings.tries)
+                conditions = replace(sampler.base.plain.conditions, tries=1 + settings.tries)
                 work = plan(engine, settings, batch, name, conditions)
                 drawn += draw_and_record(engine, layout, sampler, work, on_step)
                 if leader.acquire():
