@@ -129,6 +129,7 @@ def _pages_of_the_pool(engine: Engine) -> dict[str, Callable[[], object]]:
         "": Filter(),
         ": keeps": Filter(which=Which.keeps),
         ": disputed": Filter(which=Which.disputed),
+        ": look again": Filter(which=Which.look_again),
         ": taken out": Filter(which=Which.taken_out),
         ": prompt": Filter(prompt="number 77"),
         ": prompt of nothing": Filter(prompt="no such words"),
@@ -141,7 +142,7 @@ def _pages_of_the_pool(engine: Engine) -> dict[str, Callable[[], object]]:
     }
 
     def pool_page(wanted: Filter) -> object:
-        return version_rows(engine), rater_names(engine), gallery_html(gallery(engine, wanted).thumbs, {})
+        return version_rows(engine), rater_names(engine), gallery_html(gallery(engine, wanted), {})
 
     pages: dict[str, Callable[[], object]] = {
         f"pool{name}": partial(pool_page, wanted) for name, wanted in filters.items()

@@ -408,6 +408,24 @@ class Repeat(SQLModel, table=True):
     image_id: int = Field(foreign_key="image.id")
     first_vote_id: int = Field(foreign_key="vote.id")
     number: int = Field(default=None, sa_column=_public_number())
+    is_look: bool = Field(
+        default=False,
+        description="not at random, but because the vote looked like a slip",
+        sa_column_kwargs={"server_default": false()},
+    )
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class SecondLook(SQLModel, table=True):
+    """A vote that a check contradicted which was not trained on it; the newest version that did, and the chance of
+    a reject by it. It waits for another look as `feedback.check.looks.is_waiting` says."""
+
+    __tablename__ = "second_look"
+    vote_id: int = Field(foreign_key="vote.id", primary_key=True)
+    image_id: int = Field(foreign_key="image.id", index=True)
+    rater_id: int = Field(foreign_key="rater.id", index=True, description="who gave the vote")
+    version: int = Field(foreign_key="version.number", index=True)
+    chance: float
     created_at: datetime = Field(default_factory=utc_now)
 
 

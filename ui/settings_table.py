@@ -16,7 +16,7 @@ GROUPS = {
         "guidance_scale num_inference_steps width_px height_px negative_prompt rule strength guidance_gain "
         "sweep_pictures sample_batch vae_decode base_slice tries checked_share"
     ),
-    "Rating": "lease_s control_share repeat_share rater_share",
+    "Rating": "lease_s control_share repeat_share look_again_share rater_share",
     "Gate": "evaluation_pairs evaluation_share prompt_scorer",
     "Training": (
         "objective beta anchor trigger lora_rank lora_layers train_steps train_batch learning_rate "

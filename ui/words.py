@@ -36,6 +36,7 @@ def standing_lines(standing: Standing, due: Due) -> str:
         f"pool: {standing.rejects} rejects, {standing.keeps} keeps, {standing.disputed} disputed",
         due.sentence,
     ]
+    lines += [f"{standing.look_again} votes look like slips and wait for another look"] if standing.look_again else []
     lines += standing.damaged
     lines += [in_hand_words(hand) for hand in standing.in_hand]
     if standing.run is not None and standing.run.status is RunStatus.running:

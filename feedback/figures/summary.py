@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Engine, case, func
 from sqlmodel import Session, col, select
 
+from feedback.check.looks import count_waiting, pairs_on_contradicted
 from feedback.pool.counts import IN_FIGURES, VOTES, count_drawn, count_outcomes, count_pool, count_votes, is_vote
 from feedback.pool.damage import is_sound
 from feedback.pool.verdicts import outcome_of_counts
@@ -43,7 +44,7 @@ class VersionRow:
     """One version in the table: `votes` on its sampled pictures, of which `judged` have a verdict, `rejected` a reject.
 
     It was trained on `trained_on` rejects, `trained_new` of which its parent was not. Of `vote_pairs` pairs of votes on
-    one image `agreeing` say the same.
+    one image `agreeing` say the same, without pairs that exist because the first vote looked like a slip.
     """
 
     number: int
@@ -96,7 +97,7 @@ class Standing:
     """The loop at this instant, counted as `feedback.pool.counts` says.
 
     Of the `drawn` pictures, `judged` have a verdict. The pool holds `rejects`, `keeps` and `disputed` sampled pictures.
-    `damaged` says why nothing is drawn with some versions.
+    `damaged` says why nothing is drawn with some versions; `look_again` votes look like slips.
     """
 
     waiting: int
@@ -112,6 +113,7 @@ class Standing:
     run: Run | None
     in_hand: tuple[InHand, ...] = ()
     damaged: tuple[str, ...] = ()
+    look_again: int = 0
 
 
 @dataclass(frozen=True)
@@ -149,12 +151,13 @@ def version_rows(engine: Engine) -> list[VersionRow]:
         aliases: dict[int, list[str]] = {}
         for alias in session.exec(select(Alias)):
             aliases.setdefault(alias.version, []).append(alias.name.value)
-        tallies, votes = _tallies(session), _votes_by_version(session)
+        tallies, votes, chosen = _tallies(session), _votes_by_version(session), pairs_on_contradicted(session)
         gone, versions = withdrawn(session), list(session.exec(select(Version).order_by(col(Version.number).desc())))
         manifests = {version.number: version.manifest_id for version in versions}
         rows = []
         for version in versions:
             tally = tallies.get(version.number, VersionTally(version=version.number, origin=Origin.sampled))
+            pairs, agreeing = chosen.get(version.number, (0, 0))
             parent = manifests.get(-1 if version.parent is None else version.parent)
             trained = lineage_counts(session, version.manifest_id, parent)
             rows.append(
@@ -167,8 +170,8 @@ def version_rows(engine: Engine) -> list[VersionRow]:
                     trained_on=trained[0],
                     created_at=version.created_at,
                     trained_new=trained[1],
-                    vote_pairs=tally.vote_pairs,
-                    agreeing=tally.agreeing,
+                    vote_pairs=tally.vote_pairs - pairs,
+                    agreeing=tally.agreeing - agreeing,
                     is_withdrawn=version.number in gone,
                     sha256=version.sha256,
                 )
@@ -194,6 +197,7 @@ def standing(engine: Engine, now: datetime | None = None) -> Standing:
             prompts=session.exec(select(func.count(col(Prompt.id))).where(col(Prompt.is_active))).one(),
             run=latest_run(session),
             in_hand=_in_hand(session, now),
+            look_again=count_waiting(session),
             damaged=tuple(
                 session.exec(select(Version.damage).where(Version.damage != "").order_by(col(Version.number)))
             ),

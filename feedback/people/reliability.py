@@ -13,6 +13,7 @@ from sqlalchemy import select as select_rows
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, select
 
+from feedback.check.looks import NO_LOOKS, Looks, looks_by_rater, was_contradicted
 from feedback.people.agreement import Counts, ac1, alpha, percent_agreement
 from feedback.pool.counts import IN_FIGURES, RaterDay, is_vote, votes_by_rater_and_day
 from feedback.pool.share import SHARE, Capped, capped_raters
@@ -78,6 +79,7 @@ class RaterFigures:
     last_at: datetime | None
     busiest: int = 0
     capped: tuple[Capped, ...] = ()
+    looks: Looks = NO_LOOKS
 
     @property
     def flags(self) -> list[str]:
@@ -128,11 +130,12 @@ def agreement_and_figures(
     with reading(engine) as session:
         raters = list(session.exec(select(Rater)))
         days, last_at, recent = votes_by_rater_and_day(session), _last_at(session), _recent(session)
-        busiest, capped = _busiest(session), capped_raters(session, share)
+        busiest, capped, looks = _busiest(session), capped_raters(session, share), looks_by_rater(session)
         controls = _shares((rater, is_right) for rater, _, is_right in control_answers(session))
         repeats = _shares((answer.rater_id, answer.is_same) for answer in repeat_answers(session))
     counted = {rater.id for rater in raters if not rater.is_excluded}
-    pairs = pairs_by_rater(recent, counted)
+    by_chance = [vote for vote in recent if vote.is_by_chance]
+    pairs = pairs_by_rater(by_chance, counted)
     days_of = _group_by_rater((day.rater_id, day) for day in days)
     seconds_of = _group_by_rater((vote.rater_id, vote.seconds) for vote in recent if vote.seconds is not None)
     figures = []
@@ -147,9 +150,10 @@ def agreement_and_figures(
             last_at.get(mine),
             busiest.get(mine, 0),
             tuple(one for one in capped if one.rater_id == mine),
+            looks.get(mine, NO_LOOKS),
         )
         figures.append(_figures(rater, own, now.date()))
-    counts = _counts_by_image(vote for vote in recent if vote.rater_id in counted)
+    counts = _counts_by_image(vote for vote in by_chance if vote.rater_id in counted)
     return counts, sorted(figures, key=lambda row: (not row.flags, -row.votes, row.name))
 
 
@@ -158,6 +162,7 @@ class _Seen(NamedTuple):
     image_id: int
     verdict: Verdict
     seconds: float | None
+    is_by_chance: bool
 
 
 class _Own(NamedTuple):
@@ -171,6 +176,7 @@ class _Own(NamedTuple):
     last_at: datetime | None
     busiest: int
     capped: tuple[Capped, ...]
+    looks: Looks
 
 
 def _group_by_rater(values: Iterable[tuple[int, Value]]) -> dict[int, list[Value]]:
@@ -204,10 +210,10 @@ def pairs_by_rater(votes: Iterable[_Seen], counted: Collection[int | None]) -> d
 
 
 def _recent(session: Session) -> list[_Seen]:
-    """The newest votes, those of excluded raters among them."""
+    """The newest votes, those of excluded raters among them. `is_by_chance`: no check chose who else votes on it."""
     columns = (Vote.rater_id, Vote.image_id, Vote.verdict, Vote.shown_at, Vote.decided_at)
     rows = session.execute(
-        select_rows(*map(col, columns))
+        select_rows(*map(col, columns), ~was_contradicted(Vote.image_id))
         .join(CurrentVote, col(CurrentVote.vote_id) == Vote.id)
         .join(Image, col(Image.id) == Vote.image_id)
         .where(col(CurrentVote.image_id) == Vote.image_id, col(CurrentVote.rater_id) == Vote.rater_id)
@@ -216,8 +222,8 @@ def _recent(session: Session) -> list[_Seen]:
         .limit(RECENT)
     )
     return [
-        _Seen(rater, image, verdict, (decided - shown).total_seconds() if shown and decided else None)
-        for rater, image, verdict, shown, decided in rows
+        _Seen(rater, image, verdict, (decided - shown).total_seconds() if shown and decided else None, by_chance)
+        for rater, image, verdict, shown, decided, by_chance in rows
     ]
 
 
@@ -272,4 +278,5 @@ def _figures(rater: Rater, own: _Own, today: date) -> RaterFigures:
         last_at=own.last_at,
         busiest=own.busiest,
         capped=own.capped,
+        looks=own.looks,
     )

@@ -1,13 +1,16 @@
 """The judged pictures, filtered and paged, as the page Pool shows them."""
 
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, Select, func
 from sqlalchemy import select as sa_select
 from sqlmodel import Session, col, select
 
+from feedback.check.looks import Doubt, doubts_on, select_waiting
 from feedback.pool.counts import count_pool, is_vote
 from feedback.pool.verdicts import is_counted, select_taken_out
 from store.engine import reading
@@ -24,6 +27,7 @@ class Which(StrEnum):
     rejects = "rejects"
     keeps = "keeps"
     disputed = "disputed"
+    look_again = "look again"
     taken_out = "taken out"
 
 
@@ -59,11 +63,15 @@ class Thumb(NamedTuple):
 
 
 class Gallery(NamedTuple):
-    """One page of pictures and how many pass the filter; `is_more`: more than `total` do."""
+    """One page of pictures and how many pass the filter; `is_more`: more than `total` do.
+
+    `doubts` are the votes that wait for another look, by image, where the filter asks for them.
+    """
 
     thumbs: list[Thumb]
     total: int
     is_more: bool = False
+    doubts: Mapping[int, Doubt] = MappingProxyType({})
 
 
 def gallery(engine: Engine, wanted: Filter, *, page: int = 0, size: int = 60, most: int = MOST_COUNTED) -> Gallery:
@@ -72,17 +80,21 @@ def gallery(engine: Engine, wanted: Filter, *, page: int = 0, size: int = 60, mo
         rows = _filtered(session, wanted)
         shown = session.execute(rows.order_by(col(Image.id).desc()).offset(page * size).limit(size))
         thumbs = [Thumb(*row) for row in shown]
+        is_look = wanted.which is Which.look_again
+        doubts = doubts_on(session, [thumb.image_id for thumb in thumbs]) if is_look else {}
         if (total := _counted(session, wanted)) is None:
             limit = page * size + most
             up_to = rows.with_only_columns(col(Image.id)).limit(limit + 1).subquery()
             found = session.execute(select(func.count()).select_from(up_to)).scalar_one()
-            return Gallery(thumbs, min(found, limit), found > limit)
+            return Gallery(thumbs, min(found, limit), found > limit, doubts)
         return Gallery(thumbs, total)
 
 
 def _counted(session: Session, wanted: Filter) -> int | None:
     """How many pictures pass the filter, where the counters know; None where they do not."""
-    if wanted.which is Which.taken_out or wanted != Filter(which=wanted.which, version=wanted.version):
+    if wanted.which in (Which.taken_out, Which.look_again) or wanted != Filter(
+        which=wanted.which, version=wanted.version
+    ):
         return None
     counts = count_pool(session, wanted.version)
     return {Which.rejects: counts.rejects, Which.keeps: counts.keeps, Which.disputed: counts.disputed}[wanted.which]
@@ -101,6 +113,7 @@ def _filtered(session: Session, wanted: Filter) -> Select:
                 Which.rejects: (rejects > keeps) & ~is_out,
                 Which.keeps: (rejects < keeps) & ~is_out,
                 Which.disputed: (rejects == keeps) & ~is_out,
+                Which.look_again: col(Image.id).in_(select_waiting()) & ~is_out,
                 Which.taken_out: is_out,
             }[wanted.which]
         )

@@ -1,8 +1,9 @@
 """Which pictures a rater sees next: open to that rater, blind to the version, reserved for a while.
 
-The order is shuffled differently for each rater. Controls (answer known) and repeats (judged by the same rater before)
-are mixed in, and nothing that a rater receives tells them apart, but for the pixels: who remembers a picture knows a
-repeat. So a repeat comes under another public number and another address, and in a place that tells nothing.
+The order is shuffled differently for each rater. Controls (answer known), repeats (judged by the same rater before) and
+pictures whose vote looks like a slip are mixed in, and nothing that a rater receives tells them apart, but for the
+pixels: who remembers a picture knows a repeat. So a repeat comes under another public number and another address, and
+in a place that tells nothing.
 """
 
 import random
@@ -30,6 +31,8 @@ NEAR, FAR = 256, 5000
 """How many queued pictures are read at the second try and at the last, so that a long queue is never read whole."""
 REPEAT_AFTER, REPEAT_REACH = 30, 40
 """A repeat was judged at least REPEAT_AFTER of the rater's pictures ago, at most 2 REPEAT_AFTER + REPEAT_REACH."""
+ACTIVE = timedelta(days=7)
+"""Who voted in this time rates still, so that votes which look like slips wait for them."""
 PROTECTED, CROWD, TAKEN_OVER = 12, 8, 4
 """Who would get nothing gets TAKEN_OVER pictures that others hold beyond the first PROTECTED of each, or any of theirs
 where more than CROWD raters hold pictures: neither hoarding nor invented names leave a rater without work."""
@@ -73,7 +76,9 @@ def next_images(engine: Engine, rater: str, terms: Terms, *, count: int, now: da
         picker = _Picker(session, row.id, terms, now)
         reserved = picker.find_reserved(count)
         fresh = picker.find_fresh(count - len(reserved), reserved)
-        chosen = (reserved + picker.mix_in(fresh, terms.mix))[:count]
+        # A vote that does not count would settle nothing.
+        mix = terms.mix._replace(looks=0.0) if row.is_excluded else terms.mix
+        chosen = (reserved + picker.mix_in(fresh, mix))[:count]
         picker.reserve(chosen, now + timedelta(seconds=terms.lease_s), len(reserved))
         return chosen
 
@@ -120,10 +125,11 @@ class _Picker:
             "now": now,
             "latest": latest_end(now, terms.lease_s),
         }
+        self.since = now.date() - ACTIVE
         newest = session.exec(select(func.max(Vote.id)).where(Vote.rater_id == me)).one()
         # The same state gives the same answer; the next vote, or another rater, gives another.
         self.chance = random.Random(f"{me} {newest}")
-        self.repeated: dict[int, int] = {}  # image to the vote it repeats
+        self.repeated: dict[int, Repeat] = {}
 
     def find_reserved(self, count: int) -> list[Shown]:
         """The pictures that are reserved for this rater already, in the order of their reservation."""
@@ -170,7 +176,9 @@ class _Picker:
             if drawn < mix.controls:
                 extra = self._find_control(chosen)
             elif drawn < mix.controls + mix.repeats:
-                extra = self._find_repeat(chosen)
+                extra = self._find_repeat(candidates.repeatable_image(), chosen)
+            elif drawn < mix.controls + mix.repeats + mix.looks:
+                extra = self._find_look(chosen)
             chosen += [image] if extra is None else [extra, image]
         return chosen
 
@@ -196,8 +204,7 @@ class _Picker:
             ],
         )
         for image in chosen[held:]:
-            if first := self.repeated.get(image.image_id):
-                again = Repeat(rater_id=self.me, image_id=image.image_id, first_vote_id=first, number=image.number)
+            if again := self.repeated.get(image.image_id):
                 self.session.add(again)
 
     def _leases(self, images: Sequence[int]) -> tuple[Any, ...]:
@@ -213,18 +220,29 @@ class _Picker:
                 return found[0]
         return None
 
-    def _find_repeat(self, chosen: Sequence[Shown]) -> Shown | None:
+    def _find_look(self, chosen: Sequence[Shown]) -> Shown | None:
+        """A picture whose only vote looks like a slip: another's, or, where nobody else rates, the rater's own."""
+        if found := self._run(candidates.contradicted_image(), without=[image.image_id for image in chosen]):
+            return found[0]
+        others = self.session.execute(candidates.others_who_rate(), self.values | {"day": self.since}).first()
+        own = None if others else self._find_repeat(candidates.own_contradicted_image(), chosen)
+        if own is not None:
+            self.repeated[own.image_id].is_look = True
+        return own
+
+    def _find_repeat(self, statement: Any, chosen: Sequence[Shown]) -> Shown | None:
         values = {
             "without": [image.image_id for image in chosen],
             "since": self.chance.randrange(REPEAT_AFTER, 2 * REPEAT_AFTER),
             "reach": REPEAT_REACH,
         }
-        row = self.session.execute(candidates.repeatable_image(), self.values | values).first()
+        row = self.session.execute(statement, self.values | values).first()
         if row is None:
             return None
         *shown, vote_id = row
         image = Shown(*shown)._replace(number=public_number())
-        self.repeated[image.image_id] = vote_id
+        again = Repeat(rater_id=self.me, image_id=image.image_id, first_vote_id=vote_id, number=image.number)
+        self.repeated[image.image_id] = again
         return image
 
     def _run(self, statement: Any, **values: Any) -> list[Shown]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Date,
     DateTime,
     Integer,
     Select,
@@ -21,9 +22,26 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 from sqlmodel import select as select_one
 
+from feedback.check.looks import is_waiting
+from feedback.pool.counts import VOTES
 from feedback.pool.damage import is_sound
+from feedback.pool.verdicts import is_counted
 from feedback.reservations import still_lasts
-from store.tables import Control, CurrentVote, Image, ImageTally, Lease, Origin, Prompt, Repeat, Verdict, Vote
+from store.tables import (
+    Control,
+    CurrentVote,
+    Image,
+    ImageTally,
+    Lease,
+    Origin,
+    Prompt,
+    Rater,
+    Repeat,
+    SecondLook,
+    Verdict,
+    Vote,
+    VoteCount,
+)
 
 LaterVote = aliased(Vote)  # made once: making it is a quarter of the cost of recording a vote
 OtherLease = aliased(Lease)
@@ -47,12 +65,12 @@ SHOWN = (col(Image.id), col(Image.number), *PICTURE)
 @cache
 def reserved_images() -> Select:
     """The pictures that are reserved for this rater, oldest reservation first, as `Shown`."""
-    is_open = or_(col(Image.is_queued) & _has_room(), col(Image.origin) == Origin.control) & _has_no_current_vote()
+    is_open = or_(col(Image.is_queued) & _has_room(), col(Image.origin) == Origin.control, _waits_for_another())
     return (
         shown_to(ME)
         .join(Lease, col(Lease.image_id) == Image.id)
         .where(col(Lease.rater_id) == ME, still_lasts(Lease.expires_at, NOW, LATEST), is_sound())
-        .where(or_(is_open, is_unanswered_repeat(ME)))
+        .where(or_(is_open & _has_no_current_vote(), is_unanswered_repeat(ME)))
         .order_by(col(Lease.id))
         .limit(COUNT)
     )
@@ -128,14 +146,65 @@ def repeatable_image() -> Select:
         .limit(bindparam("reach", type_=Integer))
         .correlate(None)
     )
-    again = select_one(Repeat.id).where(Repeat.rater_id == ME, Repeat.image_id == Vote.image_id).exists()
     return (
         _shown()
         .add_columns(col(Vote.id))
         .join(Vote, col(Vote.image_id) == Image.id)
         .where(col(Vote.id).in_(a_while_ago), col(Vote.image_id).not_in(WITHOUT), is_sound())
-        .where(col(Vote.verdict).in_([Verdict.reject, Verdict.keep]), col(Image.origin) != Origin.control, ~again)
+        .where(col(Vote.verdict).in_([Verdict.reject, Verdict.keep]), col(Image.origin) != Origin.control)
+        .where(~_was_repeated(Vote.image_id))
         .order_by(col(Vote.id).desc())
+        .limit(1)
+    )
+
+
+@cache
+def contradicted_image() -> Select:
+    """A picture whose only vote, another rater's, looks like a slip; the most doubted first. Nobody holds it."""
+    held = select_one(OtherLease.id).where(OtherLease.image_id == Image.id)
+    return (
+        _shown()
+        .join(SecondLook, col(SecondLook.image_id) == Image.id)
+        .where(col(SecondLook.rater_id) != ME, is_waiting(), is_sound())
+        .where(_has_no_current_vote(), ~held.where(still_lasts(OtherLease.expires_at, NOW, LATEST)).exists())
+        .where(col(Image.id).not_in(WITHOUT))
+        .order_by(func.abs(SecondLook.chance - 0.5).desc(), col(SecondLook.vote_id))
+        .limit(1)
+    )
+
+
+@cache
+def own_contradicted_image() -> Select:
+    """A picture that only this rater judged, `since` pictures ago or earlier, and the id of that vote, which looks
+    like a slip; the most doubted first."""
+    latest = (
+        select(col(CurrentVote.vote_id))
+        .where(col(CurrentVote.rater_id) == ME, col(CurrentVote.verdict) != Verdict.undo)
+        .order_by(col(CurrentVote.vote_id).desc())
+        .offset(bindparam("since", type_=Integer))
+        .limit(1)
+        .correlate(None)
+        .scalar_subquery()
+    )
+    return (
+        _shown()
+        .add_columns(col(SecondLook.vote_id))
+        .join(SecondLook, col(SecondLook.image_id) == Image.id)
+        .where(col(SecondLook.rater_id) == ME, col(SecondLook.vote_id) <= latest, is_waiting(), is_sound())
+        .where(~_was_repeated(SecondLook.image_id), col(Image.id).not_in(WITHOUT))
+        .order_by(func.abs(SecondLook.chance - 0.5).desc(), col(SecondLook.vote_id))
+        .limit(1)
+    )
+
+
+@cache
+def others_who_rate() -> Select:
+    """A row where another rater, whose votes count and who is not paused, voted on the day `day` or later."""
+    return (
+        select(col(Rater.id))
+        .join(VoteCount, col(VoteCount.rater_id) == Rater.id)
+        .where(col(Rater.id) != ME, ~col(Rater.is_paused), is_counted(Rater.id))
+        .where(col(VoteCount.day) >= bindparam("day", type_=Date), VOTES > 0)
         .limit(1)
     )
 
@@ -156,6 +225,16 @@ def is_unanswered_repeat(rater_id: Any) -> ColumnElement[bool]:
     """Condition on a row of `shown_to`: the rater was given the picture again and has not voted on it since."""
     later = select_one(LaterVote.id).where(LaterVote.image_id == Repeat.image_id, LaterVote.rater_id == rater_id)
     return col(Repeat.id).is_not(None) & ~later.where(col(LaterVote.id) > Repeat.first_vote_id).exists()
+
+
+def _was_repeated(image_id: Any) -> ColumnElement[bool]:
+    return select_one(Repeat.id).where(Repeat.rater_id == ME, Repeat.image_id == image_id).exists()
+
+
+def _waits_for_another() -> ColumnElement[bool]:
+    """Another rater's vote on the image looks like a slip."""
+    waits = select_one(SecondLook.vote_id).where(SecondLook.image_id == Image.id, SecondLook.rater_id != ME)
+    return waits.where(is_waiting()).exists()
 
 
 def _has_no_current_vote() -> ColumnElement[bool]:

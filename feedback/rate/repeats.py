@@ -28,7 +28,8 @@ class Answer(NamedTuple):
 def repeat_answers(session: Session, rater_id: int | None = None) -> list[Answer]:
     """Every repeat that was judged, in order; the newest vote after the first is the answer.
 
-    Skips and votes that were taken back do not count.
+    Skips and votes that were taken back do not count, nor do repeats of votes that looked like slips: those were not
+    chosen at random, and more of them differ.
     """
     newest = (
         select(func.max(Again.id))
@@ -42,6 +43,7 @@ def repeat_answers(session: Session, rater_id: int | None = None) -> list[Answer
         .join(Vote, col(Vote.id) == Repeat.first_vote_id)
         .join(Again, col(Again.id) == newest)
     )
+    rows = rows.where(~col(Repeat.is_look))
     if rater_id is not None:
         rows = rows.where(Repeat.rater_id == rater_id)
     found = session.exec(rows.where(col(Again.verdict).in_(JUDGEMENTS)).order_by(col(Repeat.id)))

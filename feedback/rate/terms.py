@@ -6,10 +6,11 @@ from store.settings import Settings
 
 
 class Mix(NamedTuple):
-    """The chances that a control, or a repeat, comes before a picture."""
+    """The chances that a control, a repeat, or a picture whose vote looks like a slip comes before a picture."""
 
     controls: float = 0.0
     repeats: float = 0.0
+    looks: float = 0.0
 
 
 class Terms(NamedTuple):
@@ -22,4 +23,5 @@ class Terms(NamedTuple):
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The terms that the settings ask for."""
-        return cls(settings.overlap, settings.lease_s, Mix(settings.control_share, settings.repeat_share))
+        mix = Mix(settings.control_share, settings.repeat_share, settings.look_again_share)
+        return cls(settings.overlap, settings.lease_s, mix)

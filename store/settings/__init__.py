@@ -139,6 +139,9 @@ class Settings(BaseSettings):
 
     control_share: float = Field(0.05, ge=0, le=0.5, description="chance that a control is shown before a picture")
     repeat_share: float = Field(0.02, ge=0, le=0.5, description="chance that a repeat is shown before a picture")
+    look_again_share: float = Field(
+        0.1, ge=0, le=0.5, description="chance that a picture whose vote looks like a slip is shown before a picture"
+    )
     rater_share: float = Field(
         0.75, gt=0, le=1, description="with several raters, the largest share of a version's rejects in the pool by one"
     )

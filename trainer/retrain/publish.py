@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlmodel import Session, select
 
+from feedback.retrain.looks import record_slips
 from feedback.retrain.manifest import FrozenManifest
 from feedback.versions import next_number, publish
 from store.engine import reading, writing
@@ -147,6 +148,7 @@ def publish_version(engine: Engine, layout: Layout, made: Made) -> Version:
         for one in made.check.scored if made.check else ():
             image_id = one.item.image_id
             session.add(PictureScore(image_id=image_id, version=number, score=one.score, is_out_of_sample=True))
+        record_slips(session, number)
 
     candidate = Candidate(files, _row(made), f"trained on {len(made.manifest.items)} rated pictures")
     return publish_candidate(engine, layout, candidate, lambda folder: check_trained(made.base, folder), finish_run)

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from feedback.figures.summary import version_rows
 from feedback.pool.curation import Opened, SeenVote, curate, open_image
-from feedback.pool.gallery import Accord, Filter, Gallery, Thumb, Which, gallery
+from feedback.pool.gallery import Accord, Filter, Gallery, Which, gallery
 from feedback.rate.controls import make_control
 from feedback.rate.display import SMALL_PX
 from feedback.rate.raters import rater_names
@@ -28,6 +28,10 @@ PAGE = "Pool"
 SIZE = 60
 THUMB_PX = 112
 VERDICTS = {Verdict.reject: "rejected", Verdict.keep: "kept", Verdict.skip: "skipped", Verdict.undo: "undone"}
+LOOK_AGAIN = (
+    "the newest version's check was not trained on these votes and expects the opposite; another rater, or the same, "
+    "is asked again without knowing it, and only that answer can change anything"
+)
 Word = TypeVar("Word", bound=StrEnum)
 engine = partial(store_of, PAGE)
 
@@ -57,7 +61,9 @@ def _show_gallery() -> None:
         page = 0
     with top:
         st.html(head("Pool", found_words(found, wanted)))
-    st.html(gallery_html(found.thumbs, _params()))
+    if found.doubts:
+        st.html(data_line(LOOK_AGAIN))
+    st.html(gallery_html(found, _params()))
     _turn(page, found)
 
 
@@ -117,9 +123,16 @@ def _keep_in_address(wanted: Filter) -> None:
         st.query_params.from_dict(chosen)  # a new filter starts at the first page
 
 
-def gallery_html(thumbs: Sequence[Thumb], params: Mapping[str, str]) -> Markup:
-    """The pictures as links that keep the filter, each with its votes."""
-    return render("dashboard/html/gallery.html", thumbs=thumbs, params=params, px=THUMB_PX)
+def gallery_html(found: Gallery, params: Mapping[str, str]) -> Markup:
+    """The pictures as links that keep the filter, each with its votes, and with the vote that looks like a slip."""
+    return render(
+        "dashboard/html/gallery.html",
+        thumbs=found.thumbs,
+        doubts=found.doubts,
+        verdicts=VERDICTS,
+        params=params,
+        px=THUMB_PX,
+    )
 
 
 def found_words(found: Gallery, wanted: Filter) -> str:

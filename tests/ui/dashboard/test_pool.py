@@ -1,5 +1,6 @@
 import pytest
 
+from feedback.check.looks import Doubt
 from feedback.people.decisions import Decision, decide
 from feedback.pool.curation import Scored, curate, open_image
 from feedback.pool.gallery import Filter, gallery
@@ -24,7 +25,7 @@ def test_an_opened_picture_shows_votes_reason_and_marks_within_the_frame(rated):
 
 
 def test_a_gallery_link_keeps_the_filter(rated):
-    html = gallery_html(gallery(rated, Filter()).thumbs, {"rater": "a&b"})
+    html = gallery_html(gallery(rated, Filter()), {"rater": "a&b"})
     assert html.count("<li>") == 3
     assert "?rater=a%26b&amp;image=3" in html
 
@@ -34,8 +35,15 @@ def test_prompts_names_and_reasons_are_escaped(rated):
     page = opened_html(open_image(rated, 1), {})
     assert "<img src=x" not in page
     assert page.count("&lt;img src=x") >= 5  # title, alternative text, rater, decided by, reason
-    thumbs = gallery(rated, Filter()).thumbs
-    assert "<img src=x" not in gallery_html(thumbs, {"prompt": HOSTILE})
+    found = gallery(rated, Filter())
+    assert "<img src=x" not in gallery_html(found, {"prompt": HOSTILE})
+
+
+def test_a_vote_that_looks_like_a_slip_is_shown_in_peoples_words(rated):
+    found = gallery(rated, Filter())._replace(doubts={3: Doubt(HOSTILE, Verdict.keep, 0.914, 2)})
+    html = gallery_html(found, {})
+    assert "&lt;img src=x onerror=alert(1)&gt;: kept<br>chance of a reject 91 %" in html
+    assert html.count("chance of a reject") == 1
 
 
 @pytest.fixture

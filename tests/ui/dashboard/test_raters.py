@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
+from feedback.check.looks import Looks
 from feedback.people.decisions import Decision, decide, rater_events
 from feedback.people.reliability import rater_figures
 from feedback.rate.controls import control_rows, make_control
@@ -16,6 +19,13 @@ def test_the_raters_table_states_what_each_figure_is_based_on(rated):
     assert html.count('<th scope="row">') == 3
     assert "2.0" in html
     assert "–" in html  # no controls answered yet
+
+
+def test_the_raters_table_says_how_many_votes_look_like_slips_and_how_many_changed(rated):
+    [first, *others] = rater_figures(rated)
+    html = raters_html([replace(first, looks=Looks(waiting=7, taken=5, changed=3)), *others])
+    assert "<td>7<small>3 of 5 changed</small></td>" in html
+    assert html.count("changed</small>") == 1
 
 
 def test_agreement_is_not_claimed_without_shared_pictures(settings, monkeypatch, tmp_path):
