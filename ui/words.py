@@ -36,7 +36,8 @@ def standing_lines(standing: Standing, due: Due) -> str:
         f"pool: {standing.rejects} rejects, {standing.keeps} keeps, {standing.disputed} disputed",
         due.sentence,
     ]
-    lines += [f"{standing.look_again} votes look like slips and wait for another look"] if standing.look_again else []
+    if standing.look_again:
+        lines.append(f"looked at again, because they look like slips: {plural(standing.look_again, 'vote')}")
     lines += standing.damaged
     lines += [in_hand_words(hand) for hand in standing.in_hand]
     if standing.run is not None and standing.run.status is RunStatus.running:

@@ -67,7 +67,7 @@ def _scored_votes(version: int) -> Select:
         .join(PictureScore, col(PictureScore.image_id) == CurrentVote.image_id)
         .join(Image, col(Image.id) == CurrentVote.image_id)
         .join(ImageTally, col(ImageTally.image_id) == CurrentVote.image_id)
-        .where(PictureScore.version == version, col(PictureScore.is_out_of_sample))
+        .where(col(PictureScore.version) == version, col(PictureScore.is_out_of_sample))
         .where(is_vote(), is_counted(CurrentVote.rater_id))
         .order_by(col(CurrentVote.vote_id))
     )
