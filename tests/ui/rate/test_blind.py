@@ -1,4 +1,5 @@
-"""Nothing that the rating page is told gives away what an image is: its version, its origin, a control, a repeat.
+"""Nothing that the rating page is told gives away what an image is: its version, its origin, a control, a repeat,
+a picture whose vote by somebody else looks like a slip.
 
 One rater rejects everything, looks at every answer, takes the vote back, looks again, and votes again. All that the
 wire carried about each showing becomes features; a classifier learns them and must do no better than chance. Left out
@@ -20,11 +21,13 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from feedback.rate.controls import make_control
-from feedback.rate.queue import REPEAT_AFTER
+from feedback.rate.queue import REPEAT_AFTER, next_images
+from feedback.rate.terms import Terms
+from feedback.rate.votes import Press, record_votes
 from store.engine import reading, writing
 from store.migrate import open_store
 from store.settings import Settings
-from store.tables import Image, Origin, Repeat, Verdict
+from store.tables import Image, Origin, Repeat, SecondLook, Verdict, Vote
 from tests.feedback.rating import image_of
 from tests.ui.conftest import put_pictures
 from ui.rate.pace import pace_of
@@ -32,7 +35,7 @@ from ui.rate.routes import routes
 
 FORBIDDEN = re.compile(r"version|origin|control|repeat|sampled|evaluation|overlap|champion|weight|answer|agreed", re.I)
 pytestmark = pytest.mark.slow
-KINDS = ("control", "repeat", "evaluation", "version 1")
+KINDS = ("control", "repeat", "look", "evaluation", "version 1")
 LEAST = 25  # showings of each kind
 LEADING = 4.0  # standard errors: chance goes beyond it once in 30,000 times
 
@@ -129,19 +132,23 @@ class Rater:
 def kinds_of(engine, image: Image, number: int) -> set[str]:
     with reading(engine) as session:
         is_repeat = session.exec(select(Repeat.id).where(Repeat.number == number)).first() is not None
-    found = {image.origin.value} | ({"repeat"} if is_repeat else set())
+        is_look = session.exec(select(SecondLook.vote_id).where(SecondLook.image_id == image.id)).first() is not None
+    special = ({"repeat"} if is_repeat else set()) | ({"look"} if is_look else set())
+    found = {image.origin.value} | special
     if image.origin is Origin.sampled:
-        found |= {f"version {image.version}"} | (set() if is_repeat else {"ordinary"})
+        found |= {f"version {image.version}"} | (set() if special else {"ordinary"})
     return found
 
 
 @pytest.fixture(scope="module")
 def rater(tmp_path_factory: pytest.TempPathFactory, publish_version: Callable) -> Iterator[Rater]:
-    """A rater who judged two versions, evaluation pictures, controls and repeats."""
+    """A rater who judged two versions, evaluation pictures, controls, repeats and doubted votes of somebody else."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("blind"), _env_file=None)
     engine = open_store(settings)
     draw = partial(put_pictures, settings, engine)
     publish_version(engine, 1)
+    draw(60, first_seed=1000)
+    doubt_all(engine, "bob")
     draw(110)
     draw(110, version=1, first_seed=110)
     draw(32, first_seed=2**31, origin=Origin.evaluation)
@@ -149,9 +156,10 @@ def rater(tmp_path_factory: pytest.TempPathFactory, publish_version: Callable) -
         for image in session.exec(select(Image).where(Image.origin == Origin.evaluation)):
             image.is_queued, image.overlap = True, 3
             session.add(image)
-    for row in range(1, 221, 4):
-        make_control(engine, row, Verdict.reject if row % 8 == 1 else Verdict.keep, by="root")
-    wanted = settings.model_copy(update={"control_share": 0.3, "repeat_share": 0.3})
+    for row in range(61, 281, 4):
+        make_control(engine, row, Verdict.reject if row % 8 == 5 else Verdict.keep, by="root")
+    shares = {"control_share": 0.3, "repeat_share": 0.3, "look_again_share": 0.3}
+    wanted = settings.model_copy(update=shares)
     client = TestClient(Starlette(routes=routes(lambda: engine, wanted)), base_url="http://127.0.0.1:8501")
     rater = Rater(client, engine)
     rater.rate()
@@ -159,6 +167,17 @@ def rater(tmp_path_factory: pytest.TempPathFactory, publish_version: Callable) -
     rater.showings = rater.showings[2 * REPEAT_AFTER :]  # before that no picture can be a repeat
     yield rater
     engine.dispose()
+
+
+def doubt_all(engine, name: str) -> None:
+    """Somebody judges all pictures, and the newest version's check doubts every vote."""
+    hand = next_images(engine, name, Terms(), count=99)
+    presses = [Press(str(uuid4()), one.image_id, (Verdict.reject, Verdict.keep)[k % 2]) for k, one in enumerate(hand)]
+    record_votes(engine, name, presses, Terms())
+    with writing(engine) as session:
+        for vote in session.exec(select(Vote)):
+            doubted = SecondLook(vote_id=vote.id, image_id=vote.image_id, rater_id=vote.rater_id, version=1, chance=0.5)
+            session.add(doubted)
 
 
 def without_drift(showings: list[Showing], around: int = 5) -> None:
