@@ -78,9 +78,7 @@ def agreement_html(counts: Sequence[tuple[int, int]]) -> Markup:
     """How far all raters agree, in three figures, from the rejects and keeps of each picture."""
     shared = sum(rejects + keeps >= 2 for rejects, keeps in counts)
     if not shared:
-        return data_line(
-            f"no agreement yet: no picture has two votes; each is shown to {plural(settings().overlap, 'rater')}"
-        )
+        return data_line(f"no agreement yet: each picture is shown to {plural(settings().overlap, 'rater')}")
     pairs = "share of pairs of votes on one picture that are alike"
     figures = [
         Figure(_share(percent_agreement(counts)), "agree", pairs),
