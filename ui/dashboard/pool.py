@@ -29,8 +29,8 @@ SIZE = 60
 THUMB_PX = 112
 VERDICTS = {Verdict.reject: "rejected", Verdict.keep: "kept", Verdict.skip: "skipped", Verdict.undo: "undone"}
 LOOK_AGAIN = (
-    "The newest version's check was not trained on these votes and expects the opposite. Another rater, or the same "
-    "one, is asked again without being told; only the answer can change anything."
+    "The newest version's check was not trained on these votes and expects the opposite: below each is its chance of a "
+    "reject. Another rater, or the same one, is asked again without being told; only the answer can change anything."
 )
 Word = TypeVar("Word", bound=StrEnum)
 engine = partial(store_of, PAGE)

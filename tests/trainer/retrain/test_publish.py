@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from safetensors import safe_open
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, update
 from sqlmodel import select
 
+from feedback.check.looks import select_waiting
+from feedback.pool.pool import pool
 from feedback.retrain.manifest import FrozenManifest
 from feedback.versions import begin, get_version
 from store.engine import reading, writing
@@ -18,11 +20,14 @@ from store.layout import layout_of
 from store.migrate import open_store
 from store.safety.identity import MARK
 from store.settings import Settings
-from store.tables import Action, AliasEvent, Manifest, Run, RunStatus, Version, utc_now
+from store.tables import Action, AliasEvent, Image, Manifest, Role, Run, RunStatus, Version, utc_now
+from tests.feedback.doubts import ON
+from tests.feedback.rating import KEEP, REJECT, rate
 from tests.trainer.conftest import quick_settings
 from trainer.fit.fit import Fitted
 from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE
 from trainer.lora.tensors import add_fresh, trained_tensors, weights_of
+from trainer.retrain.check import MadeCheck, Scored
 from trainer.retrain.provenance import code_commit, libraries, recorded_settings
 from trainer.retrain.publish import Candidate, Made, publish_candidate, publish_version, remove_leftovers
 from trainer.retrain.strength import Choice
@@ -224,3 +229,22 @@ def test_a_version_and_its_files_say_what_they_come_from(own_base, engine, setti
     assert (newest.action, newest.to_version, newest.reason) == (Action.publish, 1, "trained on 0 rated pictures")
     with pytest.raises(RetrainError, match=rf"same file as an earlier version \({version.sha256[:12]}"):
         publish_version(engine, layout_of(settings), made)
+
+
+def test_with_the_version_its_check_says_which_votes_wait_for_another_look(own_base, engine, settings, fill):
+    for parameter in add_fresh(own_base.pipe.unet, 4, "all", seed=0):
+        parameter.data.add_(0.01).copy_(parameter.data.half())
+    images = fill(engine, images=40)
+    rate(engine, "ann", {image: KEEP if image <= 20 else REJECT for image in images})
+    with writing(engine) as session:
+        session.exec(update(Image).values(is_queued=False))
+        items = pool(session)
+        run = session.merge(Run(status=RunStatus.running))
+        manifest = FrozenManifest(own_base.sha256, tuple(items))
+        session.add(Manifest(id=manifest.id, body=manifest.body))
+    scored = [Scored(item, 2.0 if item.role is Role.reject or item.image_id == 5 else -2.0) for item in items]
+    fitted = Fitted(weights_of(trained_tensors(own_base.pipe.unet)), [{"step": 1}])
+    made = Made(own_base, fitted, Choice(1.0, []), manifest, settings, run, MadeCheck(ON, scored))
+    publish_version(engine, layout_of(settings), made)
+    with reading(engine) as session:
+        assert list(session.execute(select_waiting()).scalars()) == [5]

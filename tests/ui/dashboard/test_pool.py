@@ -42,8 +42,8 @@ def test_prompts_names_and_reasons_are_escaped(rated):
 def test_a_vote_that_looks_like_a_slip_is_shown_in_peoples_words(rated):
     found = gallery(rated, Filter())._replace(doubts={3: Doubt(HOSTILE, Verdict.keep, 0.914, 2)})
     html = gallery_html(found, {})
-    assert "kept by &lt;img src=x onerror=alert(1)&gt;<br>reject chance 91 %" in html
-    assert html.count("reject chance") == 1
+    assert "kept by &lt;img src=x onerror=alert(1)&gt;<br>reject: 91 %" in html
+    assert html.count("<br>reject: ") == 1
 
 
 @pytest.fixture
