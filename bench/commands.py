@@ -84,6 +84,28 @@ def loop(
     typer.echo(found.to_json() if as_json else tables(found))
 
 
+@benches.command()
+def asking(
+    folder: Annotated[
+        Path, typer.Option(help="Keeps stores and finished points; a second call continues from them.")
+    ] = Path("bench-asking"),
+    share: Annotated[float, typer.Option(min=0.01, max=0.9, help="NAYSAYER_ASK_SHARE that is measured.")] = 0.5,
+    replicates: Annotated[int, typer.Option(min=1, help="Independent repetitions, each with its own seeds.")] = 3,
+    first: Annotated[int, typer.Option(min=0, max=900, help="Seed of the first replicate.")] = 100,
+    votes: Annotated[int, typer.Option(min=10, help="Votes before each retrain.")] = 100,
+    rounds: Annotated[int, typer.Option(min=1, help="Retrains.")] = 6,
+    processes: Annotated[int, typer.Option(min=1, help="Runs at once, one thread each.")] = 2,
+    world: Annotated[str, typer.Option(help=f"The world whose model draws: {NAMES}.")] = "drawn",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """How many votes does it save to ask what teaches most? Hours on two cores."""
+    from bench.asking.votes_saved import Plan, measure, table
+
+    plan = Plan(world, share, votes, rounds)
+    points = measure(read_settings(), folder, plan, range(first, first + replicates), processes)
+    typer.echo(json.dumps({"points": [point._asdict() for point in points]}) if as_json else table(points, plan))
+
+
 @benches.command("queue")
 def bench_queue(
     pictures: Annotated[int, typer.Option("--images", min=100, help="Queued pictures in the store.")] = 1_000_000,

@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlmodel import Field, SQLModel
 
@@ -34,7 +35,10 @@ class Verdict(StrEnum):
 
 
 class Origin(StrEnum):
+    """Why a picture is there; `asked` ones are drawn and chosen for what their votes teach, and no rate counts them."""
+
     sampled = "sampled"
+    asked = "asked"
     evaluation = "evaluation"
     control = "control"
 
@@ -224,11 +228,15 @@ class Version(SQLModel, table=True):
     created_at: datetime = Field(default_factory=utc_now)
 
 
+ARE_ASKED = text("origin = 'asked'")
+
+
 class Image(SQLModel, table=True):
     __table_args__ = (
         Index("ix_image_queue", "is_queued", "id"),
         Index("ix_image_shuffled", "is_queued", "shuffle"),
         Index("ix_image_version", "version", "origin"),
+        Index("ix_image_asked", "is_queued", "id", sqlite_where=ARE_ASKED, postgresql_where=ARE_ASKED),
         CheckConstraint("seed >= 0", name="seed_not_negative"),
     )
     id: int | None = Field(default=None, primary_key=True)

@@ -14,7 +14,7 @@ GROUPS = {
     "Model": "model_variant model_revision model_config_source prediction_type refiner refiner_start dtype device",
     "Drawing": (
         "guidance_scale num_inference_steps width_px height_px negative_prompt rule strength guidance_gain "
-        "sweep_pictures sample_batch vae_decode base_slice tries checked_share"
+        "sweep_pictures sample_batch vae_decode base_slice ask_share tries checked_share"
     ),
     "Rating": "lease_s control_share repeat_share look_again_share rater_share",
     "Gate": "evaluation_pairs evaluation_share prompt_scorer",

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Session, SQLModel
 
+from feedback.pool.counts import POOLED
 from feedback.pool.verdicts import Outcome, outcome_of_counts
 from store.engine import is_sqlite
 from store.tables import CurrentVote, Image, ImageTally, NewRejects, Origin, Verdict, VersionTally, VoteCount
@@ -152,7 +153,7 @@ def _move_tallies(before: Row[Any], image_id: int, was: Votes, now: Votes) -> li
     if moved := {name: new[name] - old[name] for name in OUTCOMES if new[name] != old[name]}:
         changes.append(Change(VersionTally, {"version": before.version, "origin": before.origin}, moved))
     rejected = new["rejected"] - old["rejected"]
-    if rejected and before.origin is Origin.sampled and not before.is_trained:
+    if rejected and before.origin in POOLED and not before.is_trained:
         changes.append(Change(NewRejects, {"id": 1}, {"count": rejected}))
     return changes
 

@@ -4,11 +4,12 @@ A key press is a row of `vote` and is never changed. The newest press of a rater
 vote (`CurrentVote`). A vote, wherever a figure says so, is a current reject or keep
 
 - of a rater whose votes count (`is_counted`), and
-- on a sampled or an evaluation picture (`IN_FIGURES`), not on a control.
+- on a sampled, an asked or an evaluation picture (`IN_FIGURES`), not on a control.
 
 So a skip is no vote, an undone press is none, and a repeat or a change of mind replaces the first vote. A picture is
 judged when its votes give a verdict, reject or keep; with as many rejects as keeps it is disputed. A picture is drawn
-for rating when it is sampled or of an evaluation set.
+for rating when it is sampled, asked or of an evaluation set. Sampled and asked pictures make the pool (`POOLED`). A
+version's rate counts only the sampled ones: they are a random sample of what it draws, and asked ones are not.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,8 @@ from sqlmodel import Session, col
 from feedback.pool.verdicts import select_taken_out
 from store.tables import CurrentVote, Image, ImageTally, Origin, Rater, Verdict, VersionTally, VoteCount
 
-IN_FIGURES = (Origin.sampled, Origin.evaluation)
+POOLED = (Origin.sampled, Origin.asked)
+IN_FIGURES = (*POOLED, Origin.evaluation)
 VOTES = col(VoteCount.rejects) + col(VoteCount.keeps)
 
 
@@ -83,17 +85,17 @@ def count_outcomes(session: Session, *origins: Origin, version: int | None = Non
 
 
 def count_pool(session: Session, version: int | None = None) -> Outcomes:
-    """Sampled pictures by what their votes say, without those that a person took out of the pool."""
+    """Pictures of the pool by what their votes say, without those that a person took out of it."""
     rejects, keeps = col(ImageTally.rejects), col(ImageTally.keeps)
     by_outcome = (rejects > keeps, rejects < keeps, (rejects == keeps) & (rejects > 0))
     rows = (
         select(*(func.coalesce(func.sum(case((is_so, 1), else_=0)), 0) for is_so in by_outcome))
         .join(Image, col(Image.id) == ImageTally.image_id)
-        .where(col(Image.origin) == Origin.sampled, col(ImageTally.image_id).in_(select_taken_out()))
+        .where(col(Image.origin).in_(POOLED), col(ImageTally.image_id).in_(select_taken_out()))
     )
     if version is not None:
         rows = rows.where(col(Image.version) == version)
-    voted, out = count_outcomes(session, Origin.sampled, version=version), session.execute(rows).one()
+    voted, out = count_outcomes(session, *POOLED, version=version), session.execute(rows).one()
     return Outcomes(*(n - taken_out for n, taken_out in zip(voted, out, strict=True)))
 
 

@@ -11,10 +11,10 @@ from sqlalchemy import select as sa_select
 from sqlmodel import Session, col, select
 
 from feedback.check.looks import Doubt, doubts_on, select_waiting
-from feedback.pool.counts import count_pool, is_vote
+from feedback.pool.counts import POOLED, count_pool, is_vote
 from feedback.pool.verdicts import is_counted, select_taken_out
 from store.engine import reading
-from store.tables import CurrentVote, Image, ImageTally, Origin, Prompt, Rater, Reason, VoteCount, VoteReason
+from store.tables import CurrentVote, Image, ImageTally, Prompt, Rater, Reason, VoteCount, VoteReason
 from store.texts import name_key
 
 MOST_COUNTED = 1000
@@ -107,7 +107,7 @@ def _filtered(session: Session, wanted: Filter) -> Select:
         sa_select(*map(col, (Image.id, Image.sha256, Image.width, Prompt.text, Image.version)), rejects, keeps)
         .join(ImageTally, col(ImageTally.image_id) == Image.id)
         .join(Prompt, col(Prompt.id) == Image.prompt_id)
-        .where(col(Image.origin) == Origin.sampled, rejects + keeps > 0)
+        .where(col(Image.origin).in_(POOLED), rejects + keeps > 0)
         .where(
             {
                 Which.rejects: (rejects > keeps) & ~is_out,
@@ -158,10 +158,11 @@ def _within(session: Session, wanted: Filter) -> list[Any]:
     """Conditions that spare the query the pictures of versions on which nobody voted in those days."""
     if not (days := _of_days(VoteCount.day, wanted)) or wanted.rater.strip():
         return []
-    versions = session.exec(select(VoteCount.version).where(VoteCount.origin == Origin.sampled, *days).distinct())
+    versions = session.exec(select(VoteCount.version).where(col(VoteCount.origin).in_(POOLED), *days).distinct())
     ends = [
-        session.exec(select(end(Image.id)).where(Image.version == version, Image.origin == Origin.sampled)).one()
+        session.exec(select(end(Image.id)).where(Image.version == version, Image.origin == origin)).one()
         for version in versions
+        for origin in POOLED
         for end in (func.min, func.max)
     ]
     known = [end for end in ends if end is not None]

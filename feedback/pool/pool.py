@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine, Row, select
 from sqlmodel import Session, col
 
+from feedback.pool.counts import POOLED
 from feedback.pool.dawid_skene import dawid_skene
 from feedback.pool.share import SHARE, select_beyond_cap
 from feedback.pool.split import split_of
 from feedback.pool.tally import MANIFEST_MOST, count_new_among, new_rejects
 from feedback.pool.verdicts import Outcome, is_counted, outcome_of_counts, select_taken_out
 from store.engine import reading
-from store.tables import CurrentVote, Image, ImageTally, Origin, Prompt, Role, Split, Verdict
+from store.tables import CurrentVote, Image, ImageTally, Prompt, Role, Split, Verdict
 
 # A fit of a few hundred steps draws some thousands of them; the rest would be a manifest that nobody trains on.
 MOST = MANIFEST_MOST
@@ -61,7 +62,7 @@ class Due(NamedTuple):
 
 
 def pool(session: Session, most: int = MOST, share: float = SHARE) -> list[PoolItem]:
-    """The newest sampled images with a verdict, in the order of the images.
+    """The newest sampled and asked images with a verdict, in the order of the images.
 
     Left out: disputed images (a tie, or Dawid and Skene's model contradicts the majority of three votes or more), what
     a person took out of the pool, and rejects that rest on one rater's votes beyond `share`.
@@ -73,7 +74,7 @@ def pool(session: Session, most: int = MOST, share: float = SHARE) -> list[PoolI
         select(*(col(column) for column in columns), rejects, keeps)
         .join(ImageTally, col(ImageTally.image_id) == Image.id)
         .join(Prompt, col(Prompt.id) == Image.prompt_id)
-        .where(col(Image.origin) == Origin.sampled, rejects != keeps, col(Image.id).not_in(select_taken_out()))
+        .where(col(Image.origin).in_(POOLED), rejects != keeps, col(Image.id).not_in(select_taken_out()))
         .where(*([] if beyond is None else [col(Image.id).not_in(beyond)]))
         .order_by(col(Image.id).desc())
         .limit(most)

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, func, select, union_all
 from sqlmodel import Session, col
 
-from store.tables import CurrentVote, Image, ImageTally, Origin, Verdict, VoteCount, utc_now
+from feedback.pool.counts import POOLED
+from store.tables import CurrentVote, Image, ImageTally, Verdict, VoteCount, utc_now
 
 SHARE = 0.75
 """One rater's rejects are at most this share of a version's, and always FLOOR."""
@@ -34,7 +35,7 @@ def capped_raters(session: Session, share: float) -> list[Capped]:
     columns = (col(VoteCount.version), col(VoteCount.rater_id))
     rows = session.execute(
         select(*columns, func.sum(col(VoteCount.rejects)), func.max(col(VoteCount.day)))
-        .where(col(VoteCount.origin) == Origin.sampled, col(VoteCount.rejects) + col(VoteCount.keeps) > 0)
+        .where(col(VoteCount.origin).in_(POOLED), col(VoteCount.rejects) + col(VoteCount.keeps) > 0)
         .group_by(*columns)
     ).all()
     recent = {rater for _, rater, _, day in rows if day >= utc_now().date() - timedelta(days=RECENT_DAYS)}
@@ -79,7 +80,7 @@ def _votes_beyond(one: Capped) -> Any:
         select(col(CurrentVote.image_id))
         .join(Image, col(Image.id) == CurrentVote.image_id)
         .where(col(CurrentVote.rater_id) == one.rater_id, col(CurrentVote.verdict) == Verdict.reject)
-        .where(col(Image.version) == one.version, col(Image.origin) == Origin.sampled)
+        .where(col(Image.version) == one.version, col(Image.origin).in_(POOLED))
         .order_by(col(CurrentVote.vote_id))
         .offset(one.counted)
     )

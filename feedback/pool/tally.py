@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from feedback.pool.counting import OUTCOMES
+from feedback.pool.counts import POOLED
 from feedback.pool.verdicts import is_counted, select_taken_out
 from store.engine import is_sqlite, reading
 from store.tables import (
@@ -19,7 +20,6 @@ from store.tables import (
     ImageTally,
     ManifestItem,
     NewRejects,
-    Origin,
     Verdict,
     Version,
     VersionTally,
@@ -171,7 +171,7 @@ def _select_new(floor: int) -> SelectOfScalar[int]:
         select(func.count(col(ImageTally.image_id)))
         .join(Image, col(Image.id) == ImageTally.image_id)
         .where(
-            Image.origin == Origin.sampled,
+            col(Image.origin).in_(POOLED),
             col(ImageTally.rejects) > col(ImageTally.keeps),
             col(Image.id) >= floor,
             col(Image.id).not_in(trained),

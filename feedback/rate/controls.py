@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
+from feedback.pool.counts import POOLED
 from feedback.pool.verdicts import select_taken_out
 from feedback.sample.work import Drawing
 from store.engine import reading, writing
@@ -139,7 +140,7 @@ def _find_agreed(session: Session, answer: Verdict, count: int) -> list[Image]:
             select(Image)
             .join(ImageTally, col(ImageTally.image_id) == Image.id)
             .where(
-                Image.origin == Origin.sampled,
+                col(Image.origin).in_(POOLED),
                 yes >= AGREED,
                 no == 0,
                 ~is_control,

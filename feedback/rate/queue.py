@@ -19,6 +19,7 @@ from feedback.rate import queue_sql as candidates
 from feedback.rate.display import shown_bytes
 from feedback.rate.raters import rater_of
 from feedback.rate.terms import Mix, Terms
+from feedback.rate.worth import worths
 from feedback.reservations import latest_end
 from store.engine import writing
 from store.errors import DamagedStore, NotAllowed
@@ -75,7 +76,7 @@ def next_images(engine: Engine, rater: str, terms: Terms, *, count: int, now: da
         assert row.id is not None
         picker = _Picker(session, row.id, terms, now)
         reserved = picker.find_reserved(count)
-        fresh = picker.find_fresh(count - len(reserved), reserved)
+        fresh = picker.find_fresh(count - len(reserved), reserved, terms.ask_share)
         # A vote that does not count would settle nothing.
         mix = terms.mix._replace(looks=0.0) if row.is_excluded else terms.mix
         chosen = (reserved + picker.mix_in(fresh, mix))[:count]
@@ -135,17 +136,43 @@ class _Picker:
         """The pictures that are reserved for this rater already, in the order of their reservation."""
         return self._run(candidates.reserved_images(), count=count)
 
-    def find_fresh(self, count: int, reserved: Sequence[Shown]) -> list[Shown]:
+    def find_fresh(self, count: int, reserved: Sequence[Shown], ask_share: float) -> list[Shown]:
         """Pictures that are open to this rater and not reserved yet, in a different order for each rater.
 
         Where others hold all of them, a few that they do not need soon.
         """
         held = [image.image_id for image in reserved]
-        found = self._find_open(count, held, (count + 8, NEAR, FAR))
+        if ask_share and count > 0:
+            found = self._find_mixed(count, held, ask_share)
+        else:
+            found = self._find_open(count, held, (count + 8, NEAR, FAR))
         return found if found or held or not count else self._take_over(min(count, TAKEN_OVER))
 
+    def _find_mixed(self, count: int, held: Sequence[int], ask_share: float) -> list[Shown]:
+        """Pictures at random, and those whose vote teaches most, in places that tell nothing.
+
+        Which of the random ones a rater gets never depends on what they show, so that rates stay those of a sample.
+        """
+        asked = self._find_asked(held)
+        wanted = sum(self.chance.random() < ask_share for _ in range(count))
+        found = self._find_open(count - min(wanted, len(asked)), held, (count + 8, NEAR, FAR), is_at_random=True)
+        found += asked[: count - len(found)]
+        return self.chance.sample(found, len(found))
+
+    def _find_asked(self, held: Sequence[int]) -> list[Shown]:
+        """Open pictures that are chosen for what they teach, those that teach most first."""
+        found = self._run(candidates.asked_images(), without=held, window=NEAR)
+        known = worths(self.session, [image.image_id for image in found])
+        return sorted(found, key=lambda image: -known.get(image.image_id, 0.0))
+
     def _find_open(
-        self, count: int, held: Sequence[int], windows: Sequence[int], protected: int | None = None
+        self,
+        count: int,
+        held: Sequence[int],
+        windows: Sequence[int],
+        protected: int | None = None,
+        *,
+        is_at_random: bool = False,
     ) -> list[Shown]:
         found: list[Shown] = []
         start = self.chance.randrange(PLACES)
@@ -154,7 +181,7 @@ class _Picker:
                 if len(found) >= count:
                     return found
                 found += self._run(
-                    candidates.open_images(is_before, protected is not None),
+                    candidates.open_images(is_before, protected is not None, is_at_random),
                     count=count - len(found),
                     without=[*held, *(image.image_id for image in found)],
                     start=start,

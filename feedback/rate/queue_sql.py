@@ -15,6 +15,7 @@ from sqlalchemy import (
     Select,
     bindparam,
     func,
+    literal_column,
     or_,
     select,
 )
@@ -58,6 +59,8 @@ PICTURE = (
     col(Image.height),
     col(Prompt.read_characters),
 )
+IS_ASKED = col(Image.origin) == literal_column("'asked'")
+"""Written out, because an index holds only such pictures."""
 SHOWN = (col(Image.id), col(Image.number), *PICTURE)
 """The columns of `Shown` for a picture that comes for the first time."""
 
@@ -77,16 +80,17 @@ def reserved_images() -> Select:
 
 
 @cache
-def open_images(is_before: bool, is_taken_over: bool = False) -> Select:
+def open_images(is_before: bool, is_taken_over: bool = False, is_at_random: bool = False) -> Select:
     """Pictures open to this rater, in the order of the shuffled queue, among the nearest `window` queued ones.
 
     From the place `start` on, or before it. Reserved for others are all that they hold; where pictures may be taken
-    over, only the first `protected` of each.
+    over, only the first `protected` of each. With `is_at_random`, none of those that are chosen for what they teach.
     """
     place, start = col(Image.shuffle), bindparam("start", type_=Integer)
     near = (
         select(col(Image.id))
         .where(col(Image.is_queued), place < start if is_before else place >= start)
+        .where(*([~IS_ASKED] if is_at_random else []))
         .order_by(place)
         .limit(bindparam("window", type_=Integer))
         .correlate(None)
@@ -97,6 +101,24 @@ def open_images(is_before: bool, is_taken_over: bool = False) -> Select:
         .where(_has_no_current_vote(), _has_room(is_taken_over))
         .order_by(place)
         .limit(COUNT)
+    )
+
+
+@cache
+def asked_images() -> Select:
+    """Pictures open to this rater that are chosen for what they teach: the newest `window`, in the shuffled order."""
+    newest = (
+        select(col(Image.id))
+        .where(col(Image.is_queued), IS_ASKED)
+        .order_by(col(Image.id).desc())
+        .limit(bindparam("window", type_=Integer))
+        .correlate(None)
+    )
+    return (
+        _shown()
+        .where(col(Image.id).in_(newest), col(Image.id).not_in(WITHOUT), is_sound())
+        .where(_has_no_current_vote(), _has_room())
+        .order_by(col(Image.shuffle))
     )
 
 

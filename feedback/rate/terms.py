@@ -14,14 +14,18 @@ class Mix(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """`overlap` raters judge a picture; it stays reserved for `lease_s` seconds for a rater who was given it."""
+    """`overlap` raters judge a picture; it stays reserved for `lease_s` seconds for a rater who was given it.
+
+    `ask_share` of the pictures are chosen for what their votes teach.
+    """
 
     overlap: int = 1
     lease_s: float = 600
     mix: Mix = Mix()
+    ask_share: float = 0.0
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The terms that the settings ask for."""
         mix = Mix(settings.control_share, settings.repeat_share, settings.look_again_share)
-        return cls(settings.overlap, settings.lease_s, mix)
+        return cls(settings.overlap, settings.lease_s, mix, settings.ask_share)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, delete, update
 from sqlmodel import Session, col, select
 
+from feedback.pool.counts import POOLED
 from feedback.reservations import CLAIM_S, latest_end, still_lasts
 from feedback.sample.conditions import conditions_id
 from feedback.sample.evaluation import ensure_default
@@ -14,7 +15,7 @@ from feedback.sample.plan import newest_image, plan_work
 from feedback.sample.tries import Tries
 from feedback.sample.work import Drawing, Wanted, Work, claim_key, work_key
 from store.engine import reading, writing
-from store.tables import Claim, Image, Origin, PictureScore, PictureTry, utc_now
+from store.tables import Claim, Image, PictureScore, PictureTry, utc_now
 
 
 def claim_work(engine: Engine, worker: str, wanted: Wanted, now: datetime | None = None) -> list[Work]:
@@ -65,7 +66,7 @@ def drop_claims(engine: Engine, worker: str) -> None:
 def record_images(
     engine: Engine, drawn: Sequence[tuple[Work, str, str]], drawing: Drawing, tries: Sequence[Tries] = ()
 ) -> int:
-    """How many of the drawn pictures (work, image hash, latent hash) were new; sampled ones join the queue.
+    """How many of the drawn pictures (work, image hash, latent hash) were new; sampled and asked ones join the queue.
 
     Their claims are gone with it. `tries` are those of each picture, or none of any.
     """
@@ -120,6 +121,6 @@ def _row(work: Work, drawing: Drawing, sha256: str, latent_sha256: str) -> Image
         seed=work.seed,
         version=work.version,
         origin=work.origin,
-        is_queued=work.origin is Origin.sampled,
+        is_queued=work.origin in POOLED,
         **{name: value for name, value in asdict(drawing).items() if name != "conditions"},
     )

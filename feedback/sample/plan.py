@@ -1,6 +1,7 @@
 """What the sampler should draw next."""
 
 import random
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -10,8 +11,10 @@ from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
+from feedback.pool.counts import POOLED
 from feedback.pool.damage import is_sound
 from feedback.reservations import CLAIM_S, latest_end, still_lasts
+from feedback.sample.asking import draw_prompt, lacking, rooms
 from feedback.sample.conditions import drawn_under, must_draw
 from feedback.sample.evaluation import FIRST_EVALUATION_SEED, active_pairs, ensure_default, is_held_out
 from feedback.sample.release import nobody_judged, room_to_compare
@@ -42,33 +45,61 @@ def plan_work(session: Session, wanted: Wanted, now: datetime) -> list[Work]:
         return []
     claims = list(session.exec(select(Claim).where(still_lasts(Claim.expires_at, now, latest_end(now, CLAIM_S)))))
     taken = {claim.key for claim in claims}
-    coming = sum(claim.origin is Origin.sampled for claim in claims)
-    missing = wanted.target - _free(session, [live, PLAIN], wanted, now) - coming
+    coming = Counter(claim.origin for claim in claims)
+    at_random, asked = rooms(wanted.target, wanted.ask_share)
+    missing = at_random - _free(session, [live, PLAIN], wanted, now) - coming[Origin.sampled]
     if missing > 0:
         if challenger is not None and room_to_compare(session, wanted.target, wanted.evaluation_share) > 0:
             compared = _lacking(session, [(challenger, (live,)), (live, (challenger,))], wanted, taken=taken)
             if compared:
                 return list(takewhile(lambda work: work.version == compared[0].version, compared))[: wanted.batch]
-        planned = list(islice(_in_turn(session, live, wanted.base_slice, taken), min(missing, wanted.batch)))
-        # The leading run of one version: what is left out must come next, or it would never be drawn.
-        return list(takewhile(lambda work: work.version == planned[0].version, planned))
+        return _first_run(_in_turn(session, live, wanted.base_slice, taken), min(missing, wanted.batch))
+    missing = lacking(session, live, asked) - coming[Origin.asked]
+    if missing > 0:
+        return _first_run(_asked(session, live, wanted.base_slice, taken), min(missing, wanted.batch))
     return _grid_work(session, (live, challenger), wanted, taken)[: wanted.batch]
+
+
+def _first_run(planned: Iterator[Work], most: int) -> list[Work]:
+    """The leading run of one version: what is left out must come next, or it would never be drawn."""
+    works = list(islice(planned, most))
+    return list(takewhile(lambda work: work.version == works[0].version, works))
 
 
 def _in_turn(session: Session, live: int, base_slice: float, taken: Collection[str]) -> Iterator[Work]:
     """What the queue's next pictures are, without end, but for those that a worker draws or drew before its turn."""
     newest = newest_image(session)
     prompts = session.exec(select(func.count(col(Prompt.id))).where(col(Prompt.is_active))).one()
-    recent = select(Image.prompt_id, Image.seed, Image.version).where(col(Image.id) > newest - RECENT)
-    drawn = set(session.exec(recent.where(Image.origin == Origin.sampled)))
-    for ordinal in count(newest):
-        work = _planned(session, ordinal, prompts, live, base_slice)
+    planned = (_planned(session, ordinal, prompts, live, base_slice) for ordinal in count(newest))
+    return _still_undrawn(session, planned, taken)
+
+
+def _asked(session: Session, live: int, base_slice: float, taken: Collection[str]) -> Iterator[Work]:
+    """The same of the pictures that raters are asked about, whose prompts come by weight."""
+    prompt_for = draw_prompt(session, live)
+
+    def planned() -> Iterator[Work]:
+        for ordinal in count(newest_image(session)):
+            chance = random.Random(f"asked {ordinal}")
+            prompt = session.get_one(Prompt, prompt_for(chance))
+            yield _with_seed(session, prompt, chance, PLAIN if chance.random() < base_slice else live, Origin.asked)
+
+    return _still_undrawn(session, planned(), taken)
+
+
+def _still_undrawn(session: Session, planned: Iterator[Work], taken: Collection[str]) -> Iterator[Work]:
+    recent = select(Image.prompt_id, Image.seed, Image.version).where(col(Image.id) > newest_image(session) - RECENT)
+    drawn = set(session.exec(recent.where(col(Image.origin).in_(POOLED))))
+    for work in planned:
         if claim_key(work) not in taken and (work.prompt_id, work.seed, work.version) not in drawn:
             yield work
 
 
 def _free(session: Session, versions: Sequence[int], wanted: Wanted, now: datetime) -> int:
-    """Queued images that nobody has judged or holds: sampled ones of these versions, and all evaluation images."""
+    """Queued images that nobody has judged or holds: those of these versions, and all evaluation images.
+
+    While raters are asked about chosen pictures, those are counted elsewhere (`lacking`).
+    """
     lasts = still_lasts(Lease.expires_at, now, latest_end(now, wanted.lease_s))
     return session.exec(
         select(func.count(col(Image.id))).where(
@@ -77,6 +108,7 @@ def _free(session: Session, versions: Sequence[int], wanted: Wanted, now: dateti
             nobody_judged(),
             ~select(Lease.id).where(Lease.image_id == Image.id, lasts).exists(),
             is_sound(),
+            *([Image.origin != Origin.asked] if wanted.ask_share else []),
         )
     ).one()
 
@@ -87,10 +119,14 @@ def _planned(session: Session, ordinal: int, prompts: int, champion: int, base_s
     prompt = session.exec(_active_prompts().order_by(col(Prompt.id)).offset(_order(lap, prompts)[place]).limit(1)).one()
     chance = random.Random(f"{ordinal}")
     version = PLAIN if chance.random() < base_slice else champion
+    return _with_seed(session, prompt, chance, version, Origin.sampled)
+
+
+def _with_seed(session: Session, prompt: Prompt, chance: random.Random, version: int, origin: Origin) -> Work:
     seed = chance.randrange(FIRST_EVALUATION_SEED)
     while is_held_out(session, prompt.text, seed):
         seed = chance.randrange(FIRST_EVALUATION_SEED)
-    return _work(prompt, seed, version, Origin.sampled)
+    return _work(prompt, seed, version, origin)
 
 
 @lru_cache(maxsize=4)

@@ -4,9 +4,10 @@ import hashlib
 from typing import NamedTuple
 
 from feedback.check.version_check import VersionCheck
+from feedback.pool.counts import POOLED
 from feedback.sample.work import Work
 from store.settings import Settings
-from store.tables import Origin, Version
+from store.tables import Version
 
 
 class Tries(NamedTuple):
@@ -98,5 +99,5 @@ def most_tries(settings: Settings, work: Work) -> int:
     In the rating queue most pictures are drawn once: a pool of the best pictures holds too few mistakes.
     """
     most = tries_allowed(settings)
-    is_open = work.origin is not Origin.sampled or is_checked(work.seed, settings.checked_share)
+    is_open = work.origin not in POOLED or is_checked(work.seed, settings.checked_share)
     return most if is_open else min(most, 1)

@@ -50,7 +50,8 @@ class Wanted:
 
     `base_slice` of them come from the plain base. The default evaluation set has `pairs` pairs. While there is a
     challenger, `evaluation_share` of the queue are its pictures and the champion's, of the evaluation set.
-    A picture is reserved for a rater for `lease_s`.
+    A picture is reserved for a rater for `lease_s`. Raters are asked about pictures chosen for what their votes teach
+    in `ask_share` of the cases (`feedback.sample.asking`).
     """
 
     target: int
@@ -60,6 +61,7 @@ class Wanted:
     evaluation_share: float = 0.0
     conditions: Conditions = UNKNOWN
     lease_s: float = 366 * 86_400
+    ask_share: float = 0.0
 
 
 def work_key(work: Work, drawing: Drawing) -> str:

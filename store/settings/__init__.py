@@ -112,6 +112,12 @@ class Settings(BaseSettings):
     )
     queue_target: int = Field(24, ge=1, le=100_000, description="unrated pictures the worker keeps ready")
     base_slice: float = Field(0.5, ge=0, le=1, description="share of the pictures drawn by the plain base")
+    ask_share: float = Field(
+        0.0,
+        ge=0,
+        le=0.9,
+        description="share of the pictures to rate that are chosen for what their votes teach; no rate counts them",
+    )
     evaluation_pairs: int | None = Field(
         None,
         ge=0,

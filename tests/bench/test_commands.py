@@ -8,7 +8,20 @@ from typer.testing import CliRunner
 
 from bench.commands import app
 
-COMMANDS = {"loop", "queue", "plan", "ratings", "gate", "store", "sample", "ui", "train", "pool-size", "memory"}
+COMMANDS = {
+    "loop",
+    "asking",
+    "queue",
+    "plan",
+    "ratings",
+    "gate",
+    "store",
+    "sample",
+    "ui",
+    "train",
+    "pool-size",
+    "memory",
+}
 
 
 def test_every_bench_and_every_option_has_a_help_text() -> None:

@@ -15,7 +15,7 @@ from feedback.sample.work import Drawing, Job
 from store.layout import Layout
 from store.tables import Version
 from trainer.base.model import Base
-from trainer.sample.check import Judge
+from trainer.sample.check import Checker, Judge
 from trainer.sample.preview import DrawStep
 from trainer.sample.sampler import Drawn, OnStep, Sampler
 
@@ -34,6 +34,7 @@ class CheckedSampler(Sampler):
         super().__init__(base, layout)
         self._judge: tuple[int, Judge] | None = None
         self._explained: set[int] = set()
+        self.checker = Checker(base, layout)
 
     def drawing_of(self, version: Version, redraw: Redraw | None = None) -> Drawing:
         """How pictures of that version are drawn; how often only where a check decides it."""

@@ -12,10 +12,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
 from itertools import groupby
 from pathlib import Path
 from socket import gethostname
@@ -23,9 +22,8 @@ from uuid import uuid4
 
 from sqlalchemy import Engine
 
-from feedback.gate.evidence import list_unmeasured, record_measures, run_gate
+from feedback.gate.evidence import run_gate
 from feedback.gate.gate import Step
-from feedback.gate.guardrails import Scorer, measure
 from feedback.policy import pairs_wanted, promotion_mode, rejects_needed, retrains_itself
 from feedback.pool.pool import how_due
 from feedback.rate.display import put_picture
@@ -41,7 +39,7 @@ from feedback.sample.work import Wanted, Work
 from feedback.settings_used import remember
 from feedback.versions import damaged_versions, get_version, note_damage
 from feedback.webhook import keep_announcing
-from store.errors import BadRequest, Busy, DamagedStore, DamagedVersion
+from store.errors import Busy, DamagedVersion
 from store.files import only_one
 from store.layout import Layout, layout_of
 from store.migrate import open_store
@@ -49,10 +47,12 @@ from store.phrases import plural
 from store.process import catch_stop_signals, is_disk_full
 from store.process.child import with_this_process
 from store.settings import Settings
-from store.tables import TaskKind, TaskStatus
+from store.tables import Origin, TaskKind, TaskStatus
 from trainer.base.model import load_base, record_base, silence_libraries
 from trainer.base.tokenizers import characters_read, tokenizers_of
 from trainer.base.weights import pin_revision
+from trainer.sample.asking import score_asked
+from trainer.sample.measuring import measure_new
 from trainer.sample.playground import draw_asked
 from trainer.sample.preview import now_and_then
 from trainer.sample.sampler import OnStep, require_sound
@@ -182,6 +182,7 @@ def plan(
         pairs=pairs_wanted(settings),
         evaluation_share=evaluation_share(settings),
         lease_s=settings.lease_s,
+        ask_share=settings.ask_share,
         conditions=conditions,
     )
     return claim_work(engine, worker, wanted)
@@ -200,31 +201,6 @@ def after_drawing(engine: Engine, layout: Layout, settings: Settings) -> None:
         decision = run_gate(engine, layout)
         if decision is not None and decision.step is not Step.wait:
             log.info("the gate: %s (%s)", decision.step.value.replace("_", " "), decision.sentence)
-
-
-def measure_new(engine: Engine, layout: Layout, settings: Settings, limit: int = 64) -> int:
-    """How many evaluation pictures were measured for the guardrails; one whose file is lost is left out."""
-    waiting = list_unmeasured(engine, limit)
-    if not waiting:
-        return 0
-    score = prompt_scorer(settings.prompt_scorer)
-    measured = []
-    for number, sha256, prompt in waiting:
-        with suppress(DamagedStore):
-            measured.append((number, measure(layout.blobs.get(sha256), prompt, score)))
-    record_measures(engine, measured)
-    return len(measured)
-
-
-def prompt_scorer(name: str) -> Scorer | None:
-    """The function that `module:function` names, None where none is given. Raises BadRequest when it is not there."""
-    if not name:
-        return None
-    module, _, function = name.partition(":")
-    try:
-        return getattr(import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise BadRequest(f"NAYSAYER_PROMPT_SCORER names {name!r}, which cannot be loaded ({error})") from error
 
 
 def draw_and_record(
@@ -250,6 +226,9 @@ def draw_and_record(
         ]
         recorded += record_images(engine, stored, sampler.drawing_of(version, redraw), [one.tries for one in pictures])
         log.info("drew %s with v%d", plural(len(batch), "picture"), number)
+    if any(one.origin is Origin.asked for one in work):
+        settings = sampler.base.settings
+        score_asked(engine, sampler.checker, settings.queue_target, settings.ask_share)
     return recorded
 
 

@@ -1,0 +1,1 @@
+"""Does it save votes to ask what teaches most?"""
