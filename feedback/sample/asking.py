@@ -50,18 +50,17 @@ def rooms(target: int, ask_share: float) -> tuple[int, int]:
 def lacking(session: Session, live: int, asked: int) -> int:
     """How many pictures to ask about are missing; their claims are not looked at.
 
-    Of the newest CANDIDATES x `asked`, at most one in CANDIDATES may be spent: judged, given out, or no longer queued.
-    More are drawn as the best are taken, so that what is left over does not become the only choice.
+    Without a check that is on there is nothing to choose by, and one picture is drawn for each. With one, at most one
+    in CANDIDATES of the newest CANDIDATES x `asked` may be spent: judged, given out, or no longer queued. More are
+    drawn as the best are taken, so that what is left over does not become the only choice.
     """
     if not asked:
         return 0
-    newest = (
-        select(Image.id)
-        .where(Image.origin == Origin.asked, col(Image.version).in_([live, PLAIN]))
-        .order_by(col(Image.id).desc())
-        .limit(CANDIDATES * asked)
-    ).subquery()
+    these = (Image.origin == Origin.asked, col(Image.version).in_([live, PLAIN]))
     free = col(Image.is_queued) & nobody_judged() & ~_is_held()
+    if not find_committee(session):
+        return max(0, asked - session.exec(select(func.count(col(Image.id))).where(*these, free)).one())
+    newest = (select(Image.id).where(*these).order_by(col(Image.id).desc()).limit(CANDIDATES * asked)).subquery()
     counted = select(func.count(), func.coalesce(func.sum(case((free, 0), else_=1)), 0))
     drawn, spent = session.exec(counted.select_from(Image).where(col(Image.id).in_(select(newest.c.id)))).one()
     return max(CANDIDATES * asked - drawn, CANDIDATES * (spent - asked), 0)
@@ -119,12 +118,17 @@ class Unscored(NamedTuple):
     prompt: str
 
 
-def committee(engine: Engine) -> list[Version]:
+def find_committee(session: Session) -> list[Version]:
     """The versions whose checks say what a vote would teach: the newest sound ones with a check that is on."""
+    sound = select(Version).where(Version.damage == "").order_by(col(Version.number).desc())
+    on = (version for version in session.exec(sound) if (check := VersionCheck.of(version)) and check.is_on)
+    return list(islice(on, COMMITTEE))
+
+
+def committee(engine: Engine) -> list[Version]:
+    """The same, in a session of its own."""
     with reading(engine) as session:
-        sound = select(Version).where(Version.damage == "").order_by(col(Version.number).desc())
-        on = (version for version in session.exec(sound) if (check := VersionCheck.of(version)) and check.is_on)
-        return list(islice(on, COMMITTEE))
+        return find_committee(session)
 
 
 def list_unscored(engine: Engine, version: int, limit: int = 256) -> list[Unscored]:

@@ -2,19 +2,24 @@
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from itertools import count
 
 from sqlalchemy import Engine, func
 from sqlmodel import select
 
+from feedback.check.calibration import Curve
+from feedback.check.version_check import How, VersionCheck
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.sample.asking import CANDIDATES, FLOOR, Votes, draw_prompt, let_go, prompt_weights, rooms, weight
 from feedback.sample.plan import next_work
+from feedback.sample.prompts import add_prompts
 from feedback.sample.work import Wanted, Work
-from store.engine import reading
-from store.tables import Image, ImageTally, Origin, Verdict
+from feedback.versions import promote
+from store.engine import reading, writing
+from store.tables import Image, ImageTally, Origin, Verdict, Version
 from tests.feedback.sample.planned import draw, images
 
 TARGET = 12
@@ -51,22 +56,39 @@ def test_without_a_share_nothing_is_drawn_to_ask_about(ready: Engine) -> None:
     assert (len(images(ready, Origin.sampled)), images(ready, Origin.asked)) == (TARGET, [])
 
 
-def test_several_candidates_are_drawn_for_each_picture_that_is_asked_about(ready: Engine) -> None:
+def turn_check_on(engine: Engine) -> None:
+    with writing(engine) as session:
+        session.get_one(Version, 1).check = VersionCheck(How((800,), 2, 4), off="", curve=Curve(slope=1.0)).as_json()
+
+
+def test_several_candidates_are_drawn_for_each_picture_that_is_asked_about_where_a_check_can_choose(
+    ready: Engine,
+) -> None:
     draw_all(ready, 0.25)
     assert len(images(ready, Origin.sampled)) == rooms(TARGET, 0.25)[0] == 9
+    assert len(images(ready, Origin.asked)) == 3
+    turn_check_on(ready)
+    draw_all(ready, 0.25)
+    assert len(images(ready, Origin.sampled)) == 9
     assert len(images(ready, Origin.asked)) == CANDIDATES * 3
     assert all(image.is_queued for image in images(ready, Origin.asked))
 
 
-def test_more_are_drawn_as_they_are_judged_and_the_leftovers_leave_the_queue(ready: Engine) -> None:
-    draw_all(ready, 0.5)
-    for n in range(60):
-        judge_one(ready, 0.5, Verdict.keep if n % 2 else Verdict.reject)
-        draw_all(ready, 0.5)
-        let_go(ready, TARGET, 0.5)
-    asked = images(ready, Origin.asked)
-    assert 15 < judged(ready, Origin.asked) < 45
-    assert len(asked) >= CANDIDATES * (judged(ready, Origin.asked) - 6)
+def test_more_are_drawn_as_they_are_judged_and_the_leftovers_leave_the_queue(
+    engine: Engine, publish_version: Callable
+) -> None:
+    add_prompts(engine, ["a red star", "a blue hand"])
+    publish_version(engine, 1)
+    promote(engine, 1)
+    turn_check_on(engine)
+    draw_all(engine, 0.5)
+    for n in range(30):
+        judge_one(engine, 0.5, Verdict.keep if n % 2 else Verdict.reject)
+        draw_all(engine, 0.5)
+        let_go(engine, TARGET, 0.5)
+    asked = images(engine, Origin.asked)
+    assert 8 < judged(engine, Origin.asked) < 24
+    assert len(asked) >= CANDIDATES * (judged(engine, Origin.asked) - 6)
     assert sum(image.is_queued for image in asked) <= CANDIDATES * 6
 
 

@@ -1,5 +1,7 @@
 """What raters may be asked about is scored, whoever drew it."""
 
+from dataclasses import replace
+
 import pytest
 from safetensors.torch import save
 from sqlmodel import select
@@ -31,8 +33,7 @@ def asking(own_base, tmp_path):
         check = VersionCheck(How((800,), 2, 4), off="", curve=Curve(slope=1.0), cut=0.0)
         session.get_one(Version, number).check = check.as_json()
     promote(engine, number)
-    own_base.settings = settings
-    yield engine, settings, CheckedSampler(own_base, layout_of(settings))
+    yield engine, settings, CheckedSampler(replace(own_base, settings=settings), layout_of(settings))
     engine.dispose()
 
 
