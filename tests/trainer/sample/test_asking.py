@@ -9,6 +9,7 @@ from sqlmodel import select
 from feedback.check.calibration import Curve
 from feedback.check.version_check import How, VersionCheck
 from feedback.sample.asking import committee
+from feedback.sample.prompts import add_prompts
 from feedback.versions import promote
 from store.engine import reading, writing
 from store.layout import layout_of
@@ -29,6 +30,7 @@ def asking(own_base, tmp_path):
     (tmp_path / "theirs.safetensors").write_bytes(save(tensors))
     number = import_lora(settings, tmp_path / "theirs.safetensors").number
     engine = open_store(settings)
+    add_prompts(engine, ["a red star", "a green hand", "a cat"])
     with writing(engine) as session:
         check = VersionCheck(How((800,), 2, 4), off="", curve=Curve(slope=1.0), cut=0.0)
         session.get_one(Version, number).check = check.as_json()
