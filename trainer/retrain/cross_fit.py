@@ -19,6 +19,7 @@ from feedback.sample.work import Job
 from store.layout import Layout
 from store.tables import Role, Split
 from trainer.base.memory import halve_until_fits
+from trainer.fit.batches import BatchDrawer
 from trainer.fit.fit import Watch, fit
 from trainer.fit.training import Training
 from trainer.lora.tensors import TRAINED, detach
@@ -92,6 +93,8 @@ def cross_fit(training: Training, layout: Layout, watch: Watch) -> CrossFit | No
     halves = halves_of(training)
     if not halves:
         return None
+    # All at once, as the whole fit would: how prompts share a batch decides the last bits of their embeddings.
+    training.cache.prepare(*BatchDrawer(training).needed())
     unjudged, done, found = draw_pictures(training, 0.0), 0, []
     for number, half in enumerate(halves):
         fit_half(half, layout, watch.part(f"fitting half {number + 1} of {HALVES}", done, steps_of(training)))
