@@ -14,7 +14,7 @@ from tests.bench.loop.conftest import PLAN, finished_row
 def test_one_round_of_the_default_method_beats_the_base_beyond_chance(tmp_path):
     settings = Settings(_env_file=None, sweep_pictures=8, train_steps=300)
     found = world_record(run(settings, tmp_path, PLAN, [5], 1), PLAN)
-    print(found.to_json(indent=1))
+    print(found.model_dump_json(by_alias=True, indent=1))
     base, default = found.methods["base"], found.methods[DEFAULT]
     assert base.n == default.n == 72
     assert default.rate < base.rate
