@@ -108,7 +108,7 @@ class Meter:
         return evaluation_items(self.world, self.stores.seed + OTHER_ITEMS, 24, 2)
 
     def _tell(self, row: Row, drawing: Drawing, items: Sequence[Job]) -> tuple[Told, Told]:
-        """What the row's LoRA says of its own pictures and of the base's; nothing when it has none."""
+        """The LoRA's scores of the pictures it steered, and of the base's; empty for a row without a LoRA."""
         if not row.kind:
             return Told([], []), Told([], [])
         own = self.album.shots(_lora(row), drawing, items)

@@ -1,6 +1,6 @@
 """The drawn worlds that the loop is measured on: a model, prompts for it, and a judge that sees what is wrong.
 
-A world of one's own is a World in any module that Python can import: `--world package.module:NAME`.
+Your own world is a World in any module that Python can import: `--world package.module:NAME`.
 """
 
 from collections.abc import Callable, Iterable, Sequence

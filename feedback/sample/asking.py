@@ -126,7 +126,7 @@ def find_committee(session: Session) -> list[Version]:
 
 
 def committee(engine: Engine) -> list[Version]:
-    """The same, in a session of its own."""
+    """What `find_committee` finds, read in a new session."""
     with reading(engine) as session:
         return find_committee(session)
 
