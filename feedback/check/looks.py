@@ -84,7 +84,8 @@ def looks_by_rater(session: Session) -> dict[int, Looks]:
     sums = (func.sum(case((is_so, 1), else_=0)) for is_so in (is_waiting(), is_taken, is_taken & ~is_same))
     rows = session.execute(
         select_rows(col(SecondLook.rater_id), *sums)
-        .join(ImageTally, col(ImageTally.image_id) == SecondLook.image_id)
+        # Every picture with a look has a tally; the outer join makes SQLite start from the few looks.
+        .join(ImageTally, col(ImageTally.image_id) == SecondLook.image_id, isouter=True)
         .group_by(col(SecondLook.rater_id))
     )
     return {rater: Looks(*counts) for rater, *counts in rows}

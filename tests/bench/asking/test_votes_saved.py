@@ -39,7 +39,7 @@ def test_both_ways_are_measured_through_the_real_loop_and_a_second_call_draws_no
     assert [(point.share, point.votes) for point in points] == [(s, v) for s in (0.0, 0.5) for v in (0, 40, 80)]
     at_random, chosen = points[:3], points[3:]
     assert at_random[0].wrong == chosen[0].wrong
-    assert chosen[2].drawn > at_random[2].drawn >= 80
+    assert chosen[2].drawn == at_random[2].drawn >= 80  # no check can choose here, so each choice has one candidate
     assert (
         measure(settings, tmp_path, plan, [5], 1) == points == finished(tmp_path, 5, 0.0) + finished(tmp_path, 5, 0.5)
     )
