@@ -2,7 +2,7 @@
 
 from bench.compositions.drawing import FAULTS, draw
 from bench.compositions.judging import judge
-from bench.compositions.pictures import Pictures, pictures
+from bench.compositions.pictures import pictures
 from bench.compositions.scenes import (
     SUBJECTS,
     Scene,
@@ -17,7 +17,6 @@ from bench.compositions.scenes import (
 __all__ = [
     "FAULTS",
     "SUBJECTS",
-    "Pictures",
     "Scene",
     "Thing",
     "all_scenes",

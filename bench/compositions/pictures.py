@@ -1,36 +1,16 @@
 """Captioned pictures of compositions, a known share of them wrong."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from bench.compositions.drawing import FAULTS, draw
-from bench.compositions.scenes import SUBJECTS, Scene, all_scenes, phrase
-from trainer.world.pen import SIZE
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """`pixels` uint8 [N, 64, 64, 3]; prompt, scene and fault (None: right) of each."""
-
-    pixels: np.ndarray
-    prompts: list[str]
-    scenes: list[Scene]
-    faults: list[str | None]
+from bench.compositions.scenes import SUBJECTS, all_scenes, phrase
+from trainer.world.pictures import Maker, Pictures, make_pictures
 
 
 def pictures(count: int, faulty: float, seed: int) -> Pictures:
-    """`count` drawn pictures, subjects in turn, each wrong with chance `faulty` (0 to 1) in one of its ways."""
-    rng = np.random.default_rng(seed)
-    scenes = [_any_scene(SUBJECTS[k % len(SUBJECTS)], rng) for k in range(count)]
-    faults = [str(rng.choice(FAULTS[s.subject])) if rng.random() < faulty else None for s in scenes]
-    prompts = [phrase(scene, rng) for scene in scenes]
-    pixels = np.empty((count, SIZE, SIZE, 3), np.uint8)
-    for k, (scene, fault) in enumerate(zip(scenes, faults, strict=True)):
-        pixels[k] = np.asarray(draw(scene, rng, fault))
-    return Pictures(pixels, prompts, scenes, faults)
+    """`count` pictures of compositions, a wrong one in any of its subject's ways."""
+    return make_pictures(Maker(SUBJECTS, all_scenes, _any_fault, phrase, draw), count, faulty, seed)
 
 
-def _any_scene(subject: str, rng: np.random.Generator) -> Scene:
-    scenes = all_scenes(subject)
-    return scenes[rng.integers(len(scenes))]
+def _any_fault(subject: str, rng: np.random.Generator) -> str:
+    return str(rng.choice(FAULTS[subject]))

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from bench.compositions import FAULTS, SUBJECTS, Pictures, all_scenes, draw, judge, phrasings, pictures, read_prompt
+from bench.compositions import FAULTS, SUBJECTS, all_scenes, draw, judge, phrasings, pictures, read_prompt
 from bench.compositions.palette import COLOURS
+from trainer.world import Pictures
 
 
 def agreement(drawn: Pictures, pixels: np.ndarray) -> dict[str, float]:
