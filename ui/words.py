@@ -29,11 +29,11 @@ def version_table(rows: Sequence[VersionRow]) -> str:
 def standing_lines(standing: Standing, due: Due) -> str:
     """The loop in a few lines."""
     lines = [
-        f"{standing.waiting} pictures wait to be rated, {standing.drawn} drawn for rating so far "
-        f"from {standing.prompts} prompts, {standing.judged} judged",
-        f"{standing.votes} votes by {standing.raters} raters (the latest of each rater on each picture), "
+        f"{plural(standing.waiting, 'picture')} to rate, {standing.drawn:,} drawn for rating so far "
+        f"from {plural(standing.prompts, 'prompt')}, {standing.judged} judged",
+        f"{plural(standing.votes, 'vote')} by {plural(standing.raters, 'rater')} (the latest of each rater on each picture), "
         f"{standing.votes_today} of them today",
-        f"pool: {standing.rejects} rejects, {standing.keeps} keeps, {standing.disputed} disputed",
+        f"pool: {plural(standing.rejects, 'reject')}, {plural(standing.keeps, 'keep')}, {standing.disputed} disputed",
         due.sentence,
     ]
     if standing.look_again:
@@ -70,7 +70,7 @@ def report_words(report: BackupReport) -> str:
     """What a backup holds, in a line; what the store had lost follows, a line each."""
     line = (
         f"{report.path}: {report.presses} key presses (undone and replaced votes included), "
-        f"{report.images} pictures (controls included), {report.versions} versions, "
+        f"{plural(report.images, 'picture')} (controls included), {plural(report.versions, 'version')}, "
         f"{report.bytes / 1e6:.1f} MB"
     )
     if not report.missing:
