@@ -31,8 +31,8 @@ def standing_lines(standing: Standing, due: Due) -> str:
     lines = [
         f"{plural(standing.waiting, 'picture')} to rate, {standing.drawn:,} drawn for rating so far "
         f"from {plural(standing.prompts, 'prompt')}, {standing.judged} judged",
-        f"{plural(standing.votes, 'vote')} by {plural(standing.raters, 'rater')} (the latest of each rater on each picture), "
-        f"{standing.votes_today} of them today",
+        f"{plural(standing.votes, 'vote')} by {plural(standing.raters, 'rater')} "
+        f"(the latest of each rater on each picture), {standing.votes_today} of them today",
         f"pool: {plural(standing.rejects, 'reject')}, {plural(standing.keeps, 'keep')}, {standing.disputed} disputed",
         due.sentence,
     ]
