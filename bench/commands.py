@@ -59,6 +59,7 @@ def loop(
         list[str] | None, typer.Option("--world", help=f"{NAMES}; may be given several times; both if not given.")
     ] = None,
     docs: Annotated[Path | None, typer.Option(help="Folder to write evidence.md, .json, .png and the grid to.")] = None,
+    others: Annotated[bool, typer.Option(help="Other objectives and rules too.")] = True,
     short: Annotated[bool, typer.Option("--short", help="Only the base and one round of the default method.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -71,7 +72,7 @@ def loop(
     from bench.loop.worlds import WORLDS, find_world
 
     settings, seeds = read_settings(), range(first, first + replicates)
-    plans = [Plan(world, votes=votes, rounds=rounds, is_short=short) for world in worlds or WORLDS]
+    plans = [Plan(world, votes=votes, rounds=rounds, has_others=others, is_short=short) for world in worlds or WORLDS]
     names = [find_world(plan.world).name for plan in plans]
     rows = [run(settings, folder / name, plan, seeds, processes) for name, plan in zip(names, plans, strict=True)]
     found = make_record(list(zip(plans, rows, strict=True)))

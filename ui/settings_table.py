@@ -20,7 +20,7 @@ GROUPS = {
     "Gate": "evaluation_pairs evaluation_share prompt_scorer",
     "Training": (
         "objective beta anchor trigger lora_rank lora_layers train_steps train_batch learning_rate "
-        "min_timestep null_dropout cross_fit seed"
+        "min_timestep null_dropout mismatched cross_fit seed"
     ),
     "Memory and checkpoints": "micro_batch gradient_checkpointing base_quantization checkpoint_every deterministic",
     "Beyond this machine": (

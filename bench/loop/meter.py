@@ -14,6 +14,7 @@ from PIL.Image import Image as Picture
 from bench.loop.album import Album, Shot
 from bench.loop.rows import HIGHER_GUIDANCE, WOOLFS_GUIDANCE, Plan, Row
 from bench.loop.stores import OTHER_ITEMS, Stores, evaluation_items
+from feedback.check.version_check import How
 from feedback.recipe import Recipe
 from feedback.sample.tries import Redraw, Tries, best_of, redraw_of, seed_of_try, tries_allowed
 from feedback.sample.work import Drawing, Job
@@ -21,6 +22,8 @@ from store.layout import layout_of
 from store.settings import Settings
 from store.tables import Version
 
+BY_PROMPT = (0.0, 1.0)
+"""The check's weights without what the votes taught."""
 REDRAWN_PERCENT = 20
 """The cut: so many of a hundred pictures of other prompts have a higher score."""
 
@@ -69,6 +72,7 @@ class Meter:
     def __init__(self, base: Any, stores: Stores, plan: Plan) -> None:
         self.base, self.stores, self.plan, self.world = base, stores, plan, stores.world
         self.album = Album(base, stores.world.judge)
+        self.how: How | None = None
 
     def measure(self, row: Row) -> Judged:
         """The evaluation pictures of a row, judged from their pixels."""
@@ -127,7 +131,8 @@ class Meter:
         from trainer.sample.check import reject_scores
 
         began = process_time()
-        scores_B = reject_scores(self.base, torch.stack(list(latents)), [job.prompt for job in jobs], TRAINED)
+        prompts = [job.prompt for job in jobs]
+        scores_B = reject_scores(self.base, torch.stack(list(latents)), prompts, TRAINED, self.how)
         return scores_B.tolist(), process_time() - began
 
     def _draw(self, row: Row, drawing: Drawing, items: Sequence[Job], redraw: Redraw | None) -> Drawn:
@@ -174,12 +179,15 @@ class Meter:
         """How a row is drawn, and its version. Inside the block its LoRA is attached to the base."""
         from trainer.lora.formats import DIFFUSERS_FILE
         from trainer.lora.tensors import TRAINED, attach_file, detach
+        from trainer.sample.check import how_of
 
         if not row.kind:
             yield self._plain(row), None
             return
         store, version = self.stores.trained(row.kind, row.round)
         assert version.sha256 is not None
+        by_prompt = row.redrawing is not None and row.redrawing.is_by_prompt
+        self.how = how_of(version)._replace(weights=BY_PROMPT) if by_prompt else how_of(version)
         attach_file(self.base.pipe, layout_of(store).version_folder(version.sha256) / DIFFUSERS_FILE, TRAINED)
         try:
             yield self._steered(row, store, version), version

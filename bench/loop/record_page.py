@@ -20,6 +20,8 @@ EXPLAINED = {
     "the better drawing kept. The cut comes from other prompts. `check-3`: up to three times.",
     "best-of-2": "every picture is drawn twice, and the better kept. `best-of-6`: six times, for every third seed.",
     "shuffled-check": "the control of `check-1`: every picture gets the score of some other.",
+    "prompt-check": "as `check-1`, but the score is only how far a picture departs from its prompt, which the base "
+    "tells without votes. What `check-1` has more is what the votes taught.",
     "base-check": "as `check-1`, but the plain base draws, and the LoRA only checks.",
     "random-outputs": "the control, a LoRA of the same size on as many of the base's own pictures, chosen at random.",
     "woolf": f"a LoRA on the rejects under one trigger word, on both halves, at guidance {WOOLFS_GUIDANCE:g}, as Max "

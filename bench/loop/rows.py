@@ -22,6 +22,8 @@ class Plan:
     prompts: int = 24
     seeds: int = 6
     error_rate: float = 0.05
+    has_others: bool = True
+    """Other objectives and rules too."""
     is_short: bool = False
     """Only the base and one round of the default method, with one drawing and as it ships."""
 
@@ -36,13 +38,15 @@ class Redrawing(NamedTuple):
     """The check's part in a row: a picture that it takes for a reject is drawn up to `again` more times.
 
     None: as often as the settings say, if the version's own check is on. With `is_always` every picture is drawn so
-    often, and the best is kept. With `is_shuffled` every picture gets the score of some other. So many drawings may
-    take long: only one of `every` seeds of a prompt is drawn.
+    often, and the best is kept. With `is_shuffled` every picture gets the score of some other; with `is_by_prompt` the
+    score counts only how far a picture departs from its prompt, for which no vote is needed. So many drawings may take
+    long: only one of `every` seeds of a prompt is drawn.
     """
 
     again: int | None
     is_always: bool = False
     is_shuffled: bool = False
+    is_by_prompt: bool = False
     every: int = 1
 
 
@@ -76,6 +80,7 @@ CHECKED = {
     "best-of-2": ("same-prompt", Redrawing(1, is_always=True)),
     "best-of-6": ("same-prompt", Redrawing(5, is_always=True, every=3)),
     "shuffled-check": ("same-prompt", Redrawing(1, is_shuffled=True)),
+    "prompt-check": ("same-prompt", Redrawing(1, is_by_prompt=True)),
     "base-check": ("plain", Redrawing(1)),
 }
 """The rule and the redrawing of the rows in which the default method's version checks."""
@@ -106,4 +111,5 @@ def planned_rows(plan: Plan) -> list[Row]:
     """The rows that a plan measures, in the table's order."""
     if plan.is_short:
         return [PLAIN[0], ROUNDS[0], CHECKS[0]]
-    return [row for row in ROWS if row.name not in BY_ROUND or row.round <= plan.rounds]
+    rows = ROWS if plan.has_others else ROWS[: -len(OTHERS)]
+    return [row for row in rows if row.name not in BY_ROUND or row.round <= plan.rounds]

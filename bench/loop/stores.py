@@ -28,6 +28,8 @@ HABITS: dict[str, Callable[[float], Habits]] = {
 to one fault."""
 TRAINED_BY = {"random": "sft", "noisy": "nft", "without": "nft"}
 """The objective that trains on those votes; every other kind has its objective's name."""
+CHECKED_KINDS = ("nft", "random", "noisy")
+"""The kinds whose checks a row uses; the others are not cross-fitted, which spares half their steps."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,12 @@ class Stores:
 
     def _settings(self, name: str, kind: str) -> Settings:
         objective = TRAINED_BY.get(kind, kind if kind not in HABITS else "nft")
-        changes = {"data_dir": self.folder / name / "data", "objective": objective, "seed": self.seed}
+        changes = {
+            "data_dir": self.folder / name / "data",
+            "objective": objective,
+            "seed": self.seed,
+            "cross_fit": self.settings.cross_fit and kind in CHECKED_KINDS,
+        }
         return world_settings(self.world, self.settings).model_copy(update=changes)
 
     def _built(self, settings: Settings, build: Callable[[], None]) -> Settings:

@@ -34,7 +34,7 @@ class Curve:
         values = np.asarray(scores, float)
         if self.knots:
             return np.interp(values, *np.array(self.knots).T)
-        return _sigmoid(self.slope * values + self.intercept)
+        return sigmoid(self.slope * values + self.intercept)
 
 
 class Bin(NamedTuple):
@@ -100,7 +100,7 @@ def _logistic(scores: Floats, is_reject: NDArray[np.bool_]) -> Curve:
 
     def loss(ab: Floats) -> tuple[float, Floats]:
         u = ab[0] * z + ab[1]
-        wrong = _sigmoid(u) - target
+        wrong = sigmoid(u) - target
         return float((np.logaddexp(0, u) - target * u).sum()), np.array([(wrong * z).sum(), wrong.sum()])
 
     slope, intercept = minimize(loss, np.zeros(2), jac=True, method="BFGS").x
@@ -119,5 +119,6 @@ def fit_isotonic(scores: Floats, is_reject: NDArray[np.bool_]) -> Curve:
     return Curve(knots=tuple((float(scores[order][i]), float(level[i])) for i in places))
 
 
-def _sigmoid(u: Floats) -> Floats:
+def sigmoid(u: Floats) -> Floats:
+    """1 / (1 + exp(-u))."""
     return np.exp(-np.logaddexp(0, -u))

@@ -203,12 +203,19 @@ class Settings(BaseSettings):
         5e-4, gt=0, le=1, description="AdamW's learning rate at the peak of the cosine schedule"
     )
     min_timestep: int = Field(
-        100,
+        400,
         ge=0,
         le=999,
         description="only timesteps from this one to 999 are trained; mistakes are decided at high noise",
     )
     null_dropout: float = Field(0.1, ge=0, le=1, description="share of the training pictures shown without a prompt")
+    mismatched: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="nft: share of the rejects in a batch that are kept pictures under a similar prompt of the pool, "
+        "which they do not show",
+    )
     cross_fit: bool = Field(
         True,
         description="train a LoRA on each half of the pool too, to measure the check with every vote; a retrain then "

@@ -8,7 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from diffusers import DDPMScheduler
@@ -21,10 +21,12 @@ from store.tables import Role, Split
 from trainer.base.schedule import training_target
 from trainer.fit.cache import null_prompt
 from trainer.fit.objectives import NEEDS_KEEPS
+from trainer.fit.pairing import CANDIDATES, most_like, same
 from trainer.fit.training import Training
 from trainer.lora.text_encoders import PromptEmbeds
 
 HELD_OUT_BATCH = 64
+Item = TypeVar("Item")
 
 
 class Batch(NamedTuple):
@@ -52,6 +54,26 @@ class Noised(NamedTuple):
     target_BCHW: Tensor
 
 
+class Chance(NamedTuple):
+    """The random numbers of a batch, one row for each item."""
+
+    noise: Tensor
+    timesteps: Tensor
+    is_null: Tensor
+    spread: Tensor
+    """For the VAE's posterior; unused where an item has its own latent."""
+
+    def in_pairs(self, keeps: int) -> "Chance":
+        """The last `keeps` rows, the keeps, take the numbers of the first rows, the rejects they are paired with.
+
+        Under the same noise, what the two predictions differ in is what the pictures differ in.
+        """
+        if not keeps:
+            return self
+        noise, timesteps, is_null = (torch.cat([rows[:-keeps], rows[:keeps]]) for rows in self[:3])
+        return Chance(noise, timesteps, is_null, self.spread)
+
+
 class Fraction(NamedTuple):
     """The rows of every batch that one process takes: every `of`-th, starting at its own `number`."""
 
@@ -60,7 +82,11 @@ class Fraction(NamedTuple):
 
 
 class BatchDrawer:
-    """Draws batches: half rejects, half keeps where there are keeps; the same step gives the same batch."""
+    """Draws batches: half rejects, half keeps where there are keeps; the same step gives the same batch.
+
+    Under `nft` each keep is paired with a reject: its prompt is like the reject's, and both get the same noise. In a
+    share of the pairs the reject is the keep itself under a prompt like its own (`trainer.fit.pairing`).
+    """
 
     def __init__(self, training: Training, fraction: Fraction = Fraction()) -> None:
         base, manifest, settings = training.base, training.manifest, training.settings
@@ -73,6 +99,8 @@ class BatchDrawer:
         if settings.objective == "trigger":  # without the trigger word nothing may change, not even rejects
             anchors = self.rejects + manifest.of(Role.keep, Split.train)
             self.keeps = [replace(item, role=Role.keep) for item in anchors]
+        self.keeps_a_step = settings.train_batch // 2 if self.keeps else 0
+        self.prompts = sorted({item.prompt for item in self.rejects + self.keeps})
         self.held_out = manifest.of(Role.reject, Split.held_out) + manifest.of(Role.keep, Split.held_out)
         _refuse_mixed_sizes(manifest)
 
@@ -84,12 +112,17 @@ class BatchDrawer:
     def train(self, step: int) -> Batch:
         """This process's rows of the batch of a step."""
         items, random = self._items(step)
-        return self._batch(items, random, self.settings.null_dropout, self.fraction)
+        chance = self._chance(items, random, self.settings.null_dropout)
+        if self.objective == "nft":
+            chance = chance.in_pairs(self.keeps_a_step)
+        return self._batch(items, chance, self.fraction)
 
     def evaluation(self) -> Batch | None:
         """A fixed batch of held-out items under fixed noise, or None when nothing is held out."""
         items = self._evaluated()
-        return self._batch(items, torch.Generator().manual_seed(0), 0.0, Fraction()) if items else None
+        if not items:
+            return None
+        return self._batch(items, self._chance(items, torch.Generator().manual_seed(0), 0.0), Fraction())
 
     def under(self, batch: Batch, prompt: str | None) -> Batch:
         """The batch with the prompt, or the null prompt, in all its rows."""
@@ -100,17 +133,32 @@ class BatchDrawer:
         )
 
     def needed(self) -> tuple[list[PoolItem], list[str]]:
-        """The items that the fit will see, once in each role, and their prompts."""
+        """The items that the fit will see, once in each role, and the prompts under which it sees them."""
         drawn = [item for step in range(self.settings.train_steps) for item in self._items(step)[0]]
-        items = {(item.image_id, item.role): item for item in [*drawn, *self._evaluated()]}.values()
-        return list(items), [self._prompt(item) for item in items]
+        seen = [*drawn, *self._evaluated()]
+        items = {(item.image_id, item.role): item for item in seen}.values()
+        return list(items), list(dict.fromkeys(self._prompt(item) for item in seen))
 
     def _items(self, step: int) -> tuple[list[PoolItem], torch.Generator]:
-        """The items of a step's batch, and the generator for its noise."""
+        """The items of a step's batch, rejects first, and the generator for its noise."""
         random = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + step)
-        size = self.settings.train_batch
-        rejects = size - size // 2 if self.keeps else size
-        return _pick(self.rejects, rejects, random) + _pick(self.keeps, size - rejects, random), random
+        rejects = _pick(self.rejects, self.settings.train_batch - self.keeps_a_step, random)
+        if self.objective != "nft":
+            return rejects + _pick(self.keeps, self.keeps_a_step, random), random
+        pairs = [self._pair(reject, random) for reject in rejects[: self.keeps_a_step]]
+        paired = [reject for reject, _ in pairs]
+        return paired + rejects[self.keeps_a_step :] + [keep for _, keep in pairs], random
+
+    def _pair(self, reject: PoolItem, random: torch.Generator) -> tuple[PoolItem, PoolItem]:
+        """The reject, and a keep with a prompt like its own; or a keep under a prompt like its own, and the keep."""
+        candidates = _pick(self.keeps, CANDIDATES, random)
+        if torch.rand(1, generator=random) < self.settings.mismatched:
+            keep = candidates[0]
+            others = [prompt for prompt in _pick(self.prompts, CANDIDATES, random) if not same(prompt, keep.prompt)]
+            if others:
+                return replace(keep, prompt=most_like(keep.prompt, others), role=Role.reject), keep
+        likest = most_like(reject.prompt, [keep.prompt for keep in candidates])
+        return reject, next(keep for keep in candidates if keep.prompt == likest)
 
     def _evaluated(self) -> list[PoolItem]:
         return self.held_out[:: math.ceil(len(self.held_out) / HELD_OUT_BATCH) or 1]
@@ -120,23 +168,21 @@ class BatchDrawer:
         is_triggered = self.objective == "wrong" or (self.objective == "trigger" and item.role is Role.reject)
         return self.settings.trigger if is_triggered else item.prompt
 
-    def _batch(
-        self, items: Sequence[PoolItem], random: torch.Generator, null_dropout: float, fraction: Fraction
-    ) -> Batch:
-        # Each process draws the random numbers of all rows, so that several processes see what one would.
+    def _chance(self, items: Sequence[PoolItem], random: torch.Generator, null_dropout: float) -> Chance:
         shape = (len(items), *self.cache.latent(items[0]).mean_CHW.shape)
         noise = torch.randn(shape, generator=random)
         timesteps = torch.randint(self.settings.min_timestep, 1000, (len(items),), generator=random)
         is_null = torch.rand(len(items), generator=random) < null_dropout
-        spread = torch.randn(
-            shape, generator=random
-        )  # for the VAE's posterior; unused where an item has its own latent
-        weights = sureness(items)
+        return Chance(noise, timesteps, is_null, torch.randn(shape, generator=random))
+
+    def _batch(self, items: Sequence[PoolItem], chance: Chance, fraction: Fraction) -> Batch:
+        # Each process has drawn the random numbers of all rows, so that several processes see what one would.
         mine = slice(fraction.number, None, fraction.of)
-        items = items[mine]
-        latents = [self.cache.latent(item).sample(s) for item, s in zip(items, spread[mine], strict=True)]
-        noised = self._noised(torch.stack(latents), noise[mine], timesteps[mine])
-        return self._rows(items, noised, is_null[mine], weights[mine])
+        weights = sureness(items)[mine]
+        items, chance = items[mine], Chance(*(numbers[mine] for numbers in chance))
+        latents = [self.cache.latent(item).sample(s) for item, s in zip(items, chance.spread, strict=True)]
+        noised = self._noised(torch.stack(latents), chance.noise, chance.timesteps)
+        return self._rows(items, noised, chance.is_null, weights)
 
     def _noised(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Noised:
         return Noised(
@@ -185,5 +231,5 @@ def _refuse_mixed_sizes(manifest: FrozenManifest) -> None:
         )
 
 
-def _pick(items: Sequence[PoolItem], count: int, random: torch.Generator) -> list[PoolItem]:
+def _pick(items: Sequence[Item], count: int, random: torch.Generator) -> list[Item]:
     return [items[i] for i in torch.randint(len(items), (count,), generator=random)] if count else []

@@ -3,17 +3,29 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+import torch
+from torch import Tensor
+
 from feedback.check.version_check import How, Judged, VersionCheck, make_check, match_scale
+from feedback.check.weighing import weigh
 from feedback.pool.pool import PoolItem
 from store.tables import Role, Split
 from trainer.fit.training import Training
 from trainer.lora.tensors import TRAINED
-from trainer.retrain.cross_fit import CrossFit, draw_pictures, score_items
+from trainer.retrain.cross_fit import CrossFit, HalfScores, draw_pictures, see_items
 from trainer.sample.check import CHECK, Judge
 
 
+class Seen(NamedTuple):
+    """A picture of the pool, and what a LoRA that was not trained on it found, on the version's own scale."""
+
+    item: PoolItem
+    evidence: list[float]
+
+
 class Scored(NamedTuple):
-    """A picture of the pool, and what a LoRA that was not trained on it gave, on the version's own scale."""
+    """A picture of the pool, and its score from that evidence."""
 
     item: PoolItem
     score: float
@@ -31,23 +43,36 @@ def make_version_check(training: Training, strength: float, crossed: CrossFit | 
     pictures count."""
     own = draw_pictures(training, strength)
     judge = Judge(training.base, TRAINED)
-    scored = _from_halves(crossed, judge) if crossed else _held_out(training, judge)
-    judged = [Judged(one.score, one.item.role is Role.reject, one.item.prompt) for one in scored]
-    how = How(CHECK.timesteps, CHECK.noises, CHECK.unet_rows)
-    return MadeCheck(make_check(how, judged, judge.scores(*own).tolist()), scored)
+    seen = _from_halves(crossed, judge) if crossed else _held_out(training, judge)
+    flags = [item.role is Role.reject for item, _ in seen]
+    how = CHECK
+    if len(set(flags)) > 1:
+        how = How.at(CHECK.timesteps, CHECK.noises, weigh([evidence for _, evidence in seen], flags))
+    scored = [Scored(item, float(np.dot(evidence, how.weights))) for item, evidence in seen]
+    judged = [Judged(one.score, flag, one.item.prompt) for one, flag in zip(scored, flags, strict=True)]
+    own_scores = judge.evidence(*own) @ torch.tensor(how.weights)
+    return MadeCheck(make_check(how, judged, own_scores.tolist()), scored)
 
 
-def _from_halves(crossed: CrossFit, judge: Judge) -> list[Scored]:
+def _from_halves(crossed: CrossFit, judge: Judge) -> list[Seen]:
     """What the halves gave, on the scale of the version, which is `judge`."""
-    of_unjudged = judge.scores(*crossed.unjudged).tolist()
-    scored = [
-        Scored(item, score)
+    of_unjudged = judge.evidence(*crossed.unjudged)
+    seen = [
+        Seen(item, evidence)
         for half in crossed.halves
-        for item, score in zip(half.items, match_scale(half.scores, half.of_unjudged, of_unjudged), strict=True)
+        for item, evidence in zip(half.items, _on_scale(half, of_unjudged), strict=True)
     ]
-    return sorted(scored, key=lambda one: one.item.image_id)
+    return sorted(seen, key=lambda one: one.item.image_id)
 
 
-def _held_out(training: Training, judge: Judge) -> list[Scored]:
+def _on_scale(half: HalfScores, wanted_BK: Tensor) -> list[list[float]]:
+    columns = [
+        match_scale(*(values.tolist() for values in column))
+        for column in zip(half.evidence.T, half.of_unjudged.T, wanted_BK.T, strict=True)
+    ]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _held_out(training: Training, judge: Judge) -> list[Seen]:
     items = tuple(item for item in training.manifest.items if item.split is Split.held_out)
-    return [Scored(item, score) for item, score in zip(items, score_items(training, judge, items), strict=True)]
+    return [Seen(item, found) for item, found in zip(items, see_items(training, judge, items).tolist(), strict=True)]

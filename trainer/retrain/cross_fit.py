@@ -58,11 +58,11 @@ class Half(NamedTuple):
 
 
 class HalfScores(NamedTuple):
-    """What the LoRA of one half gave: the other half's pictures, and the same unjudged pictures for every LoRA."""
+    """What the LoRA of one half finds (B, K): in the other half's pictures, and in the unjudged ones."""
 
     items: tuple[PoolItem, ...]
-    scores: list[float]
-    of_unjudged: list[float]
+    evidence: Tensor
+    of_unjudged: Tensor
 
 
 def halves_of(training: Training) -> list[Half]:
@@ -111,21 +111,20 @@ def help_to_cross_fit(training: Training, layout: Layout, watch: Watch) -> None:
         detach(training.base.pipe, TRAINED)
 
 
-def score_items(training: Training, judge: Judge, items: tuple[PoolItem, ...]) -> list[float]:
-    """The scores of pictures of the pool."""
-    scores: list[float] = []
+def see_items(training: Training, judge: Judge, items: tuple[PoolItem, ...]) -> Tensor:
+    """The evidence (B, K) in pictures of the pool."""
+    found = [torch.zeros(0, 2)]
     for start in tqdm(range(0, len(items), AT_ONCE), desc="scoring rated pictures", unit="batch", disable=not items):
         some = items[start : start + AT_ONCE]
         latents = [training.cache.latent(item).mean_CHW.float() for item in some]
-        scores += judge.scores(stack(latents), [item.prompt for item in some]).tolist()
-    return scores
+        found.append(judge.evidence(stack(latents), [item.prompt for item in some]))
+    return torch.cat(found)
 
 
 def _scores(half: Half, unjudged: Pictures) -> HalfScores:
     judge = Judge(half.training.base, TRAINED)
     newest = half.others[-MOST_SCORED // HALVES :]
-    of_unjudged = judge.scores(*unjudged).tolist()
-    return HalfScores(newest, score_items(half.training, judge, newest), of_unjudged)
+    return HalfScores(newest, see_items(half.training, judge, newest), judge.evidence(*unjudged))
 
 
 def draw_pictures(training: Training, strength: float) -> Pictures:

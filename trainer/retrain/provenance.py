@@ -23,6 +23,7 @@ TRAINING = (
     "learning_rate",
     "min_timestep",
     "null_dropout",
+    "mismatched",
     "beta",
     "trigger",
     "dtype",

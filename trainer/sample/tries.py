@@ -15,7 +15,7 @@ from feedback.sample.work import Drawing, Job
 from store.layout import Layout
 from store.tables import Version
 from trainer.base.model import Base
-from trainer.sample.check import Checker, Judge
+from trainer.sample.check import Checker, Judge, how_of
 from trainer.sample.preview import DrawStep
 from trainer.sample.sampler import Drawn, OnStep, Sampler
 
@@ -79,7 +79,7 @@ class CheckedSampler(Sampler):
 
     def _judge_of(self, version: Version) -> Judge:
         if self._judge is None or self._judge[0] != version.number:
-            self._judge = (version.number, Judge(self.base, f"v{version.number}"))
+            self._judge = (version.number, Judge(self.base, f"v{version.number}", how_of(version)))
         return self._judge[1]
 
 

@@ -4,9 +4,13 @@ import pytest
 import torch
 from diffusers import EulerDiscreteScheduler
 
+from feedback.pool.pool import PoolItem
+from feedback.retrain.manifest import FrozenManifest
 from store.errors import RetrainError
+from store.tables import Role
 from tests.trainer.fitting import cache_of, drawer, fit_here, frozen
 from trainer.fit.batches import Batch, BatchDrawer, Fraction
+from trainer.fit.pairing import similarity
 from trainer.fit.training import Training
 
 
@@ -29,6 +33,61 @@ def test_the_fractions_of_all_processes_are_the_batch_of_one(rated, base, proces
     for name, tensor in zip(Batch._fields, whole, strict=True):
         for number, part in enumerate(fractions):
             assert torch.equal(getattr(part, name), tensor[number::processes]), name
+
+
+def pairs(draw: BatchDrawer, steps: int) -> list[tuple[PoolItem, PoolItem]]:
+    """The rejects and keeps that stand beside each other."""
+    found = []
+    for step in range(steps):
+        items, _ = draw._items(step)
+        found += zip(items, items[-draw.keeps_a_step :], strict=False)
+    return found
+
+
+def test_a_keep_gets_the_noise_timestep_and_prompt_dropout_of_the_reject_it_is_paired_with(rated, base):
+    draw = drawer(rated.model_copy(update={"train_batch": 7, "null_dropout": 0.5}), base)
+    batch = draw.train(3)
+    assert batch.is_reject_B.tolist() == [True] * 4 + [False] * 3
+    assert torch.equal(batch.target_BCHW[:3], batch.target_BCHW[4:])
+    assert torch.equal(batch.timesteps_B[:3], batch.timesteps_B[4:])
+    is_null = [torch.equal(text, draw.null.hidden) for text in batch.text_BLD]
+    assert is_null[:3] == is_null[4:]
+    assert len(set(batch.timesteps_B[:4].tolist())) > 1
+
+
+def test_without_the_nft_objective_every_row_has_noise_of_its_own(rated, base):
+    batch = drawer(rated.model_copy(update={"objective": "anchored", "train_batch": 8}), base).train(3)
+    assert len({float(row.sum()) for row in batch.target_BCHW}) == 8
+
+
+def test_a_reject_is_paired_with_a_keep_of_a_similar_prompt(rated, base):
+    draw = drawer(rated.model_copy(update={"mismatched": 0.0}), base)
+    paired = [similarity(reject.prompt, keep.prompt) for reject, keep in pairs(draw, 40)]
+    anyhow = [similarity(reject.prompt, keep.prompt) for reject in draw.rejects for keep in draw.keeps]
+    assert sum(paired) / len(paired) > 1.5 * sum(anyhow) / len(anyhow)
+
+
+def test_some_rejects_are_the_keep_itself_under_a_similar_prompt_of_the_pool(rated, base):
+    draw = drawer(rated.model_copy(update={"mismatched": 0.3, "train_steps": 100}), base)
+    found = pairs(draw, 100)
+    moved = [(reject, keep) for reject, keep in found if reject.image_id == keep.image_id]
+    assert 0.2 < len(moved) / len(found) < 0.4
+    for reject, keep in moved:
+        assert (reject.role, keep.role) == (Role.reject, Role.keep)
+        assert reject.prompt != keep.prompt
+        assert reject.prompt in draw.prompts
+        assert similarity(reject.prompt, keep.prompt) < 1
+    items, prompts = draw.needed()
+    assert {reject.prompt for reject, _ in moved} <= set(prompts)
+    assert len(items) == len({(item.image_id, item.role) for item in items})
+
+
+def test_with_a_single_prompt_no_keep_is_moved(rated, base):
+    with frozen(rated, base) as manifest:
+        items = tuple(replace(item, prompt="a star") for item in manifest.items)
+    training = Training(base, cache_of(rated, base), FrozenManifest("", items), rated)
+    for reject, keep in pairs(BatchDrawer(training), 20):
+        assert reject.image_id != keep.image_id
 
 
 def test_the_parts_of_a_batch_are_its_rows_in_order(rated, base):

@@ -5,7 +5,7 @@ import pytest
 from sqlmodel import select
 
 from feedback.check.halves import half_of
-from feedback.check.version_check import VersionCheck
+from feedback.check.version_check import How, VersionCheck
 from feedback.retrain.manifest import load_manifest
 from store.engine import reading
 from store.layout import layout_of
@@ -21,6 +21,7 @@ from trainer.retrain.check import make_version_check
 from trainer.retrain.cross_fit import FIRST_SEED, halves_of, jobs_of, steps_of
 from trainer.retrain.publish import CHECK_FILE
 from trainer.retrain.retrain import retrain
+from trainer.sample.check import CHECK
 
 
 @pytest.fixture
@@ -79,7 +80,8 @@ def test_a_retrain_publishes_its_check_with_a_score_for_every_rated_picture(cros
     check = VersionCheck.of(version)
     assert check is not None
     assert check.auc is not None and check.auc.n == 24
-    assert (check.own_pictures, check.how.unet_rows) == (3 * crossing.sweep_pictures, 4)
+    assert check.own_pictures == 3 * crossing.sweep_pictures
+    assert check.how == How.at(CHECK.timesteps, CHECK.noises, check.how.weights)
     assert json.loads((layout_of(crossing).version_folder(version.sha256) / CHECK_FILE).read_text()) == version.check
     engine = open_store(crossing)
     manifest = load_manifest(engine, version.manifest_id)

@@ -4,6 +4,7 @@ from diffusers import EulerDiscreteScheduler
 from sqlmodel import select
 from torch import Tensor
 
+from feedback.check.version_check import How
 from store.engine import reading
 from store.errors import ModelError
 from store.layout import layout_of
@@ -12,7 +13,7 @@ from store.tables import Image
 from tests.trainer.sample.test_guidance import adapted  # noqa: F401 - a fixture
 from trainer.base.model import Base
 from trainer.lora.tensors import TRAINED, add_fresh
-from trainer.sample.check import CHECK, Check, Judge, noise_of, read_latent, reject_scores
+from trainer.sample.check import CHECK, Judge, noise_of, read_latent, reject_scores
 
 PROMPTS = [f"a {colour} {thing}" for colour in ("red", "green") for thing in ("star", "hand", "flower", "cat")][:7]
 
@@ -22,22 +23,21 @@ def latents_BCHW() -> Tensor:  # noqa: N802 - shape suffixes
     return torch.randn((7, 4, 16, 16), generator=torch.Generator().manual_seed(11))
 
 
-def predicted_by_peft(base: Base, noisy_BCHW: Tensor, timestep: int, prompts: list[str]) -> tuple[Tensor, Tensor]:
-    """What base and LoRA predict in two separate calls, by peft's own forward."""
-    hidden, _, pooled, _ = base.pipe.encode_prompt(prompts, do_classifier_free_guidance=False)
+def predicted_by_peft(base: Base, noisy_BCHW: Tensor, timestep: int, prompts: list[str]) -> tuple[Tensor, ...]:
+    """What base, LoRA, and base without a prompt predict in three separate calls, by peft's own forward."""
+    hidden, null, pooled, null_pooled = base.pipe.encode_prompt(prompts)
     unet = base.pipe.unet
-    how = {
-        "encoder_hidden_states": hidden,
-        "added_cond_kwargs": {
-            "text_embeds": pooled,
-            "time_ids": torch.tensor([[64.0, 64, 0, 0, 64, 64]] * len(prompts)),
-        },
-    }
-    plain = unet(noisy_BCHW, timestep, **how).sample
+    time_ids = torch.tensor([[64.0, 64, 0, 0, 64, 64]] * len(prompts))
+
+    def predict(hidden: Tensor, pooled: Tensor) -> Tensor:
+        added = {"text_embeds": pooled, "time_ids": time_ids}
+        return unet(noisy_BCHW, timestep, encoder_hidden_states=hidden, added_cond_kwargs=added).sample
+
+    plain, unprompted = predict(hidden, pooled), predict(null, null_pooled)
     unet.enable_adapters()
-    lora = unet(noisy_BCHW, timestep, **how).sample
+    lora = predict(hidden, pooled)
     unet.disable_adapters()
-    return plain, lora
+    return plain, lora, unprompted
 
 
 @torch.no_grad()
@@ -50,22 +50,39 @@ def by_the_formula(base: Base, latents_BCHW: Tensor, prompts: list[str]) -> Tens
         for number in range(CHECK.noises):
             noise = noise_of(number, (4, 16, 16))
             target = signal * noise - spread * latents_BCHW if is_velocity else noise.expand_as(latents_BCHW)
-            plain, lora = predicted_by_peft(base, signal * latents_BCHW + spread * noise, t, prompts)
-            base_B, lora_B = (((p - target) ** 2).sum(dim=(1, 2, 3)) for p in (plain, lora))
-            gains.append(1 - lora_B / base_B)
+            predicted = predicted_by_peft(base, signal * latents_BCHW + spread * noise, t, prompts)
+            base_B, lora_B, null_B = (((p - target) ** 2).sum(dim=(1, 2, 3)) for p in predicted)
+            gains.append(torch.stack([1 - lora_B / base_B, 1 - null_B / base_B], dim=1))
     return torch.stack(gains).mean(dim=0)
 
 
-def test_a_score_is_how_much_the_lora_predicts_better_than_the_base(adapted, latents_BCHW):  # noqa: F811
-    found = reject_scores(adapted, latents_BCHW, PROMPTS, TRAINED)
+def evidence(base: Base, latents_BCHW: Tensor) -> Tensor:
+    return Judge(base, TRAINED).evidence(latents_BCHW, PROMPTS)
+
+
+def test_evidence_is_how_much_the_lora_and_how_much_no_prompt_beat_the_base(adapted, latents_BCHW):  # noqa: F811
+    found = evidence(adapted, latents_BCHW)
     torch.testing.assert_close(found, by_the_formula(adapted, latents_BCHW, PROMPTS), atol=1e-4, rtol=1e-3)
-    assert found.std() > 1e-3  # or the test would compare nothing
+    assert (found.std(dim=0) > 1e-3).all()  # or the test would compare nothing
+
+
+def test_a_score_weighs_the_evidence(adapted, latents_BCHW):  # noqa: F811
+    how = How.at(CHECK.timesteps, CHECK.noises, (2.0, 0.5))
+    expected = evidence(adapted, latents_BCHW) @ torch.tensor([2.0, 0.5])
+    torch.testing.assert_close(reject_scores(adapted, latents_BCHW, PROMPTS, TRAINED, how), expected)
+
+
+def test_evidence_without_weight_is_not_measured(adapted, latents_BCHW):  # noqa: F811
+    how = How.at(CHECK.timesteps, CHECK.noises, (1.0, 0.0))
+    found = Judge(adapted, TRAINED, how).evidence(latents_BCHW, PROMPTS)
+    torch.testing.assert_close(found[:, 0], evidence(adapted, latents_BCHW)[:, 0], atol=1e-4, rtol=1e-3)
+    assert (found[:, 1] == 0).all()
 
 
 def test_under_v_prediction_the_target_is_the_velocity(adapted, latents_BCHW):  # noqa: F811
     pipe = adapted.pipe
     pipe.scheduler = EulerDiscreteScheduler.from_config(pipe.scheduler.config, prediction_type="v_prediction")
-    found = reject_scores(adapted, latents_BCHW, PROMPTS, TRAINED)
+    found = evidence(adapted, latents_BCHW)
     torch.testing.assert_close(found, by_the_formula(adapted, latents_BCHW, PROMPTS), atol=1e-4, rtol=1e-3)
 
 
@@ -77,18 +94,21 @@ def test_a_score_does_not_depend_on_the_other_pictures(adapted, latents_BCHW):  
     torch.testing.assert_close(together, torch.cat(one_by_one), atol=1e-4, rtol=1e-3)
 
 
-def test_an_adapter_without_effect_scores_nought(own_base, latents_BCHW):
+def test_an_adapter_without_effect_finds_no_likeness(own_base, latents_BCHW):
     add_fresh(own_base.pipe.unet, 2, "attention", 0)
     own_base.pipe.unet.disable_adapters()
-    assert reject_scores(own_base, latents_BCHW, PROMPTS, TRAINED).abs().max() < 1e-6
+    assert evidence(own_base, latents_BCHW)[:, 0].abs().max() < 1e-6
 
 
-def test_base_and_lora_share_one_call_and_the_cost_is_stated(adapted, latents_BCHW):  # noqa: F811
+def test_all_predictions_share_one_call_and_the_cost_is_stated(adapted, latents_BCHW):  # noqa: F811
     calls: list[int] = []
     adapted.pipe.unet.conv_in.register_forward_hook(lambda _m, args, _o: calls.append(len(args[0])))
-    Judge(adapted, TRAINED, Check((700, 800), 2)).scores(latents_BCHW, PROMPTS)
-    assert calls == [14] * 4
-    assert sum(calls) == 7 * Check((700, 800), 2).unet_rows
+    for weights, rows in (((1.0, 1.0), 21), ((1.0, 0.0), 14)):
+        calls.clear()
+        how = How.at((700, 800), 2, weights)
+        Judge(adapted, TRAINED, how).scores(latents_BCHW, PROMPTS)
+        assert calls == [rows] * 4
+        assert sum(calls) == 7 * how.unet_rows
 
 
 def test_what_does_not_fit_is_scored_in_halves(adapted, latents_BCHW):  # noqa: F811

@@ -11,7 +11,7 @@ from store.migrate import open_store
 from tests.trainer.foreign_files import kohya_names, random_lora
 from trainer.lora.tensors import detach
 from trainer.retrain.importing import import_lora
-from trainer.sample.check import reject_scores
+from trainer.sample.check import how_of, reject_scores
 from trainer.sample.tries import CheckedSampler, draw_tries
 
 JOBS = [Job("a star", 1), Job("a hand", 2), Job("a cat", 3)]
@@ -97,7 +97,7 @@ def test_a_score_is_what_the_check_says_of_the_finished_latents(steered):
     sampler, version = steered
     drawn = sampler.draw(version, JOBS, redraw=Redraw(1, 0.0))
     latents = torch.stack([load(one.latent)["latent"].float() for one in drawn])
-    found = reject_scores(sampler.base, latents, [job.prompt for job in JOBS], f"v{version.number}")
+    found = reject_scores(sampler.base, latents, [job.prompt for job in JOBS], f"v{version.number}", how_of(version))
     torch.testing.assert_close(found, torch.tensor([one.tries.score for one in drawn]), atol=1e-3, rtol=1e-2)
 
 

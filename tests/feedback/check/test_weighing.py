@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from feedback.check.calibration import sigmoid
+from feedback.check.weighing import weigh
+
+CHANCE = np.random.default_rng(3)
+
+
+def votes(count: int, weights: tuple[float, float], spread: tuple[float, float] = (1.0, 1.0)) -> tuple[np.ndarray, ...]:
+    """Evidence of that spread, and verdicts that follow the weights of its z-scores."""
+    z = CHANCE.normal(size=(count, 2))
+    return z * spread, CHANCE.random(count) < sigmoid(z @ np.array(weights))
+
+
+@pytest.mark.parametrize("true", [(1.0, 1.0), (2.0, 0.5), (0.0, 1.5)])
+def test_many_votes_find_the_weights_in_the_units_of_the_evidence(true):
+    spread = (0.01, 3.0)
+    found = np.array(weigh(*votes(20_000, true, spread))) * spread
+    assert np.allclose(found, true, atol=0.12)
+
+
+def test_few_votes_hardly_move_the_ratio_that_was_measured():
+    evidence, flags = votes(30, (1.0, 1.0))
+    evidence[:, 1] = CHANCE.normal(size=30)
+    first, second = np.array(weigh(evidence, flags)) * evidence.std(axis=0)
+    assert 0.3 < second / first < 0.7
+
+
+def test_evidence_that_points_the_wrong_way_has_no_weight():
+    evidence, flags = votes(5_000, (1.5, -1.5))
+    first, second = weigh(evidence, flags)
+    assert first > 0.5
+    assert second == 0
+
+
+def test_evidence_that_is_the_same_everywhere_has_no_weight():
+    evidence, flags = votes(200, (1.0, 0.0))
+    evidence[:, 1] = 0.0
+    assert weigh(evidence, flags)[1] == 0
