@@ -37,11 +37,17 @@ TEXT_2 = {"hidden_size": 1280, "intermediate_size": 5120, "num_attention_heads":
 
 
 def write_full_size(folder: Path, dtype: str) -> Path:
-    """Writes a pipeline with 3.5 billion parameters and the built-in model's tokenizers; returns `folder`."""
+    """Writes the pipeline of `build_full_size`; returns `folder`."""
+    build_full_size(dtype).save_pretrained(folder)
+    return folder
+
+
+def build_full_size(dtype: str) -> StableDiffusionXLPipeline:
+    """A pipeline with 3.5 billion parameters and the built-in model's tokenizers."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(DTYPES[dtype])  # float32 first would take twice the memory
     try:
-        pipe = StableDiffusionXLPipeline(
+        return StableDiffusionXLPipeline(
             vae=AutoencoderKL(**VAE),
             text_encoder=CLIPTextModel(CLIPTextConfig(**TEXT, hidden_act="quick_gelu", projection_dim=768)),
             text_encoder_2=CLIPTextModelWithProjection(
@@ -54,5 +60,3 @@ def write_full_size(folder: Path, dtype: str) -> Path:
         )
     finally:
         torch.set_default_dtype(before)
-    pipe.save_pretrained(folder)
-    return folder

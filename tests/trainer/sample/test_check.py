@@ -1,9 +1,13 @@
+from dataclasses import replace
+
+import psutil
 import pytest
 import torch
 from diffusers import EulerDiscreteScheduler
 from sqlmodel import select
 from torch import Tensor
 
+from bench.retrain.full_size import build_full_size
 from feedback.check.version_check import How
 from store.engine import reading
 from store.errors import ModelError
@@ -16,6 +20,7 @@ from trainer.lora.tensors import TRAINED, add_fresh
 from trainer.sample.check import CHECK, Judge, noise_of, read_latent, reject_scores
 
 PROMPTS = [f"a {colour} {thing}" for colour in ("red", "green") for thing in ("star", "hand", "flower", "cat")][:7]
+NEEDED_GB = 16
 
 
 @pytest.fixture
@@ -154,3 +159,29 @@ def test_a_picture_without_its_latent_is_read_by_the_vae(rated, base):
     encoded = read_latent(base, layout, image.model_copy(update={"latent_sha256": None}))
     assert own.shape == encoded.shape == (4, 16, 16)
     assert torch.corrcoef(torch.stack([own.flatten(), encoded.flatten()]))[0, 1] > 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+@pytest.mark.skipif(
+    psutil.virtual_memory().available < NEEDED_GB * 1e9, reason=f"the full-size model needs {NEEDED_GB} GB of memory"
+)
+@torch.no_grad()
+def test_a_check_judges_pictures_of_the_full_size_model(base: Base) -> None:
+    pipe = build_full_size("bf16")
+    settings = base.settings.model_copy(update={"dtype": "bf16"})
+    full = replace(base, pipe=pipe, settings=settings)
+    for parameter in add_fresh(pipe.unet, 4, "attention", 0):
+        parameter.normal_(std=0.05)
+    pipe.unet.disable_adapters()
+    rows: list[int] = []
+    pipe.unet.conv_in.register_forward_hook(lambda _m, args, _o: rows.append(len(args[0])))
+    latents_BCHW = torch.randn(2, 4, 32, 32, generator=torch.Generator().manual_seed(0))
+    judge = Judge(full, TRAINED)
+    found = judge.evidence(latents_BCHW, ["a red star", "a blue hand"])
+    assert sum(rows) == 2 * CHECK.unet_rows
+    assert found.shape == (2, 2)
+    assert torch.isfinite(found).all()
+    assert found[:, 0].abs().max() > 0
+    alone = judge.evidence(latents_BCHW[:1], ["a red star"])
+    torch.testing.assert_close(alone, found[:1], atol=0.02, rtol=0.1)
