@@ -102,7 +102,7 @@ class Settings(BaseSettings):
         8, ge=1, le=1024, description="pictures drawn at once; halved when they do not fit into memory"
     )
     tries: int = Field(
-        3, ge=0, le=99, description="how often a picture that the check takes for a reject is drawn again"
+        1, ge=0, le=99, description="how often a picture that the check takes for a reject is drawn again"
     )
     checked_share: float = Field(
         0.0, ge=0, le=1, description="share of the pictures to rate that may be drawn again; the others teach more"

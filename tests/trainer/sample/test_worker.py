@@ -227,5 +227,5 @@ def test_pictures_to_rate_are_scored_and_pairs_drawn_again_where_the_version_has
         (0, Origin.sampled, 0, None),
         (0, Origin.evaluation, 0, None),
         (1, Origin.sampled, 1, 1),
-        (1, Origin.evaluation, 4, 4),
+        (1, Origin.evaluation, 2, 2),
     }
