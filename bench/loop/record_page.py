@@ -4,6 +4,7 @@ from pathlib import Path
 
 from bench.loop.record import Change, HeldOut, Method, Rate, Record, WorldRecord
 from bench.loop.rows import BY_ROUND, HIGHER_GUIDANCE, ONCE, ROWS, WOOLFS_GUIDANCE
+from store.phrases import plural
 
 PAGE, SECTION = (Path(__file__).with_name(name) for name in ("record_page.md.in", "record_section.md.in"))
 COLUMNS = (
@@ -84,7 +85,7 @@ def page(found: Record) -> str:
     return PAGE.read_text(encoding="utf-8").format(
         date=found.date,
         machine=found.machine,
-        replicates=next(iter(found.worlds.values())).replicates,
+        replicates=plural(next(iter(found.worlds.values())).replicates, "replicate"),
         tried=", ".join(f"{strength:g}" for strength in found.strengths_tried),
         sections="\n".join(_section(name, world, found.votes_a_round) for name, world in found.worlds.items()),
         explained=_explained(found),
