@@ -216,7 +216,7 @@ class Version(SQLModel, table=True):
     )
     check: dict[str, Any] | None = Field(
         default=None,
-        description="its LoRA as a judge (`feedback.check.version_check`); none: it has no check",
+        description="how it judges pictures (`feedback.check.version_check`); none: it has no check",
         sa_column=Column(JSON(none_as_null=True), nullable=True),
     )
     train_seconds: float = 0.0

@@ -13,7 +13,7 @@ from ui.dashboard.curves import NO, SOFT
 from ui.web.phrases import percent
 from ui.web.pieces import data_line
 
-EXPLAINED = "the version's own LoRA as a judge: the higher it scores a picture, the more that is like the rejects"
+EXPLAINED = "the version as a judge: a picture scores high when it is like the rejects, or does not show its prompt"
 
 
 def show_check(version: Version) -> None:
