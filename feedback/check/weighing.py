@@ -13,8 +13,8 @@ strongly that a few votes cannot turn it; against some hundred it hardly matters
 def weigh(evidence: ArrayLike, is_reject: ArrayLike) -> tuple[float, float]:
     """The weights of a logistic regression of the verdicts on the two columns of `evidence` (B, 2), 0 or above.
 
-    The weight of a column that tells nothing apart, or tells it the wrong way round, is 0. Raises ValueError without
-    pictures.
+    Needs at least one of each verdict. The weight of a column that tells nothing apart, or tells it the wrong way
+    round, is 0.
 
     >>> weigh([[0, 1], [0, 2]], [False, True])[0]
     0.0

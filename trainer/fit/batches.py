@@ -21,7 +21,7 @@ from store.tables import Role, Split
 from trainer.base.schedule import training_target
 from trainer.fit.cache import null_prompt
 from trainer.fit.objectives import NEEDS_KEEPS
-from trainer.fit.pairing import CANDIDATES, most_like, same
+from trainer.fit.pairing import CANDIDATES, most_like, same, words_of
 from trainer.fit.training import Training
 from trainer.lora.text_encoders import PromptEmbeds
 
@@ -100,7 +100,7 @@ class BatchDrawer:
             anchors = self.rejects + manifest.of(Role.keep, Split.train)
             self.keeps = [replace(item, role=Role.keep) for item in anchors]
         self.keeps_a_step = settings.train_batch // 2 if self.keeps else 0
-        self.prompts = sorted({item.prompt for item in self.rejects + self.keeps})
+        self.prompts = sorted({item.prompt for item in self.rejects + self.keeps if words_of(item.prompt)})
         self.held_out = manifest.of(Role.reject, Split.held_out) + manifest.of(Role.keep, Split.held_out)
         _refuse_mixed_sizes(manifest)
 
@@ -152,7 +152,7 @@ class BatchDrawer:
     def _pair(self, reject: PoolItem, random: torch.Generator) -> tuple[PoolItem, PoolItem]:
         """The reject, and a keep with a prompt like its own; or a keep under a prompt like its own, and the keep."""
         candidates = _pick(self.keeps, CANDIDATES, random)
-        if torch.rand(1, generator=random) < self.settings.mismatched:
+        if self.prompts and torch.rand(1, generator=random) < self.settings.mismatched:
             keep = candidates[0]
             others = [prompt for prompt in _pick(self.prompts, CANDIDATES, random) if not same(prompt, keep.prompt)]
             if others:

@@ -82,12 +82,13 @@ def test_some_rejects_are_the_keep_itself_under_a_similar_prompt_of_the_pool(rat
     assert len(items) == len({(item.image_id, item.role) for item in items})
 
 
-def test_with_a_single_prompt_no_keep_is_moved(rated, base):
+@pytest.mark.parametrize("prompts", [("a star",), ("a star", ""), ("", "...")])
+def test_without_another_prompt_that_has_words_no_keep_is_moved(rated, base, prompts):
     with frozen(rated, base) as manifest:
-        items = tuple(replace(item, prompt="a star") for item in manifest.items)
+        items = tuple(replace(item, prompt=prompts[k % len(prompts)]) for k, item in enumerate(manifest.items))
     training = Training(base, cache_of(rated, base), FrozenManifest("", items), rated)
     for reject, keep in pairs(BatchDrawer(training), 20):
-        assert reject.image_id != keep.image_id
+        assert reject.image_id != keep.image_id or reject.prompt == "a star" != keep.prompt
 
 
 def test_the_parts_of_a_batch_are_its_rows_in_order(rated, base):
