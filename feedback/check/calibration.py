@@ -1,19 +1,20 @@
 """What a score means: the chance that a rater rejects a picture with that score, and how far the chance is to be
 believed.
 
-Chances come from a logistic curve (Platt 1999) where there are few votes, from isotonic regression where there are
-many; with fewer than about 1,000 the latter overfits (Niculescu-Mizil and Caruana 2005).
+Chances come from a logistic curve (Platt 1999) where there are few votes, and from isotonic regression where there are
+many; with fewer than about 1,000 the latter overfits (Niculescu-Mizil and Caruana 2005). In between, the mean of both
+was closer than either, on both drawn worlds: a logistic curve has the wrong shape there.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import pi, sqrt
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-ISOTONIC_FROM = 1_000
+BOTH_FROM, ISOTONIC_FROM = 100, 1_000
 FOLDS = 5
 BIN_SIZE = 40
 MOST_BINS = 10
@@ -23,7 +24,7 @@ Floats = NDArray[np.float64]
 @dataclass(frozen=True)
 class Curve:
     """Chance by score: 1 / (1 + exp(-(slope score + intercept))), or, with `knots` (score, chance), the lines between
-    them, level beyond the first and the last."""
+    them, level beyond the first and the last; with both, their mean."""
 
     slope: float = 0.0
     intercept: float = 0.0
@@ -32,9 +33,11 @@ class Curve:
     def chances(self, scores: ArrayLike) -> Floats:
         """The chance of each score, 0 to 1."""
         values = np.asarray(scores, float)
-        if self.knots:
-            return np.interp(values, *np.array(self.knots).T)
-        return sigmoid(self.slope * values + self.intercept)
+        curve = sigmoid(self.slope * values + self.intercept)
+        if not self.knots:
+            return curve
+        lines = np.interp(values, *np.array(self.knots).T)
+        return (lines + curve) / 2 if self.slope else lines
 
 
 class Bin(NamedTuple):
@@ -60,7 +63,10 @@ class Reliability(NamedTuple):
 def fit_curve(scores: ArrayLike, is_reject: ArrayLike) -> Curve:
     """The curve for pairs of score and verdict; needs at least one of each verdict."""
     values, flags = np.asarray(scores, float), np.asarray(is_reject, bool)
-    return fit_isotonic(values, flags) if len(values) >= ISOTONIC_FROM else _logistic(values, flags)
+    if len(values) >= ISOTONIC_FROM:
+        return fit_isotonic(values, flags)
+    logistic = _logistic(values, flags)
+    return replace(logistic, knots=fit_isotonic(values, flags).knots) if len(values) >= BOTH_FROM else logistic
 
 
 def measure_reliability(scores: ArrayLike, is_reject: ArrayLike, folds: Sequence[int]) -> Reliability | None:

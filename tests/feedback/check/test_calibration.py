@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from feedback.check.calibration import ISOTONIC_FROM, Curve, fit_curve, fit_isotonic, measure_reliability, reliability
+from feedback.check.calibration import (
+    BOTH_FROM,
+    ISOTONIC_FROM,
+    Curve,
+    fit_curve,
+    fit_isotonic,
+    measure_reliability,
+    reliability,
+)
 
 RANDOM = np.random.default_rng(3)
 
@@ -14,10 +22,26 @@ def votes(count: int, slope: float = 2.0, intercept: float = -0.5):
 
 
 def test_few_votes_give_a_logistic_curve_near_the_truth():
-    scores, chances, is_reject = votes(800)
+    scores, chances, is_reject = votes(BOTH_FROM - 1)
     curve = fit_curve(scores, is_reject)
     assert not curve.knots
-    assert np.abs(curve.chances(scores) - chances).mean() < 0.04
+    assert np.abs(curve.chances(scores) - chances).mean() < 0.1
+
+
+def test_some_hundred_votes_follow_a_shape_that_no_logistic_curve_has_and_still_rise_everywhere():
+    scores = RANDOM.normal(size=800)
+    chances = np.where(scores < 0.5, 0.2, 0.9)
+    is_reject = RANDOM.random(800) < chances
+    curve = fit_curve(scores, is_reject)
+    logistic = Curve(curve.slope, curve.intercept)
+    assert np.abs(curve.chances(scores) - chances).mean() < 0.7 * np.abs(logistic.chances(scores) - chances).mean()
+    assert (np.diff(curve.chances(np.linspace(-5, 5, 500))) > 0).all()
+
+
+def test_a_curve_with_slope_and_knots_is_the_mean_of_both():
+    both, lines, curve = Curve(1.0, 0.0, ((0.0, 0.2), (1.0, 0.6))), Curve(knots=((0.0, 0.2), (1.0, 0.6))), Curve(1.0)
+    at = [-1.0, 0.25, 2.0]
+    assert both.chances(at) == pytest.approx((lines.chances(at) + curve.chances(at)) / 2)
 
 
 def test_scores_of_any_scale_are_fitted():
