@@ -33,7 +33,7 @@ run: $(STAMP)  ## start the pages and the sampling worker; Ctrl-C stops both
 test: $(STAMP)  ## every test, browser tests included
 	$(call javascript,test)
 	.venv/bin/python -m tests.browser
-	.venv/bin/pytest -n $$(.venv/bin/python -c 'import os; print(os.cpu_count() * 3 // 2)') --dist loadfile -m 'not alone' --durations=12
+	.venv/bin/pytest -n $$(.venv/bin/python -c 'import os; print(os.cpu_count() * 3 // 2)') --dist loadfile --no-loadscope-reorder -m 'not alone' --durations=12
 	.venv/bin/pytest -m alone --durations=12
 
 quick: $(STAMP)  ## only the tests without a mark, under a minute

@@ -34,6 +34,12 @@ BASE_SHA256 = "0" * 64
 DRAWING = Drawing("plain", 0.0, 3.0, 10, 64, 64)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, so that no long one is left at the end for one process."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
     """Puts the main module back: Streamlit's AppTest replaces it, and a spawned process would run the page again."""
