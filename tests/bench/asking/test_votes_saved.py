@@ -6,6 +6,16 @@ from bench.asking.votes_saved import Plan, Point, finished, measure, table, vote
 from store.settings import Settings
 
 PLAN = Plan(share=0.5, votes=100, rounds=2)
+SMALLEST = {
+    "num_inference_steps": 6,
+    "queue_target": 16,
+    "strength": 1.0,
+    "sweep_pictures": 4,
+    "train_steps": 2,
+    "train_batch": 4,
+    "lora_rank": 2,
+    "lora_layers": "attention",
+}
 
 
 def curve(share: float, *wrong: int, replicate: int = 0) -> list[Point]:
@@ -31,15 +41,14 @@ def test_the_table_sums_the_replicates_and_shows_both_ways():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
 def test_both_ways_are_measured_through_the_real_loop_and_a_second_call_draws_nothing_more(tmp_path):
-    settings = Settings(_env_file=None, sweep_pictures=4, train_steps=60, cross_fit=False)
-    plan = Plan(share=0.5, votes=40, rounds=2, prompts=6, seeds=2)
+    settings = Settings(_env_file=None, cross_fit=False, **SMALLEST)
+    plan = Plan(share=0.5, votes=16, rounds=2, prompts=3, seeds=2)
     points = measure(settings, tmp_path, plan, [5], 1)
-    assert [(point.share, point.votes) for point in points] == [(s, v) for s in (0.0, 0.5) for v in (0, 40, 80)]
+    assert [(point.share, point.votes) for point in points] == [(s, v) for s in (0.0, 0.5) for v in (0, 16, 32)]
     at_random, chosen = points[:3], points[3:]
     assert at_random[0].wrong == chosen[0].wrong
-    assert chosen[2].drawn == at_random[2].drawn >= 80  # no check can choose here, so each choice has one candidate
+    assert chosen[2].drawn == at_random[2].drawn >= 32  # no check can choose here, so each choice has one candidate
     assert (
         measure(settings, tmp_path, plan, [5], 1) == points == finished(tmp_path, 5, 0.0) + finished(tmp_path, 5, 0.5)
     )
