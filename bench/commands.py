@@ -60,12 +60,13 @@ def loop(
     ] = None,
     docs: Annotated[Path | None, typer.Option(help="Folder to write evidence.md, .json, .png and the grid to.")] = None,
     others: Annotated[bool, typer.Option(help="Other objectives and rules too.")] = True,
+    measure: Annotated[bool, typer.Option(help="Measure the rows that are missing; else only show the others.")] = True,
     short: Annotated[bool, typer.Option("--short", help="Only the base and one round of the default method.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Does the loop lower the share of wrong pictures, and by which method? About an hour for a world on two cores."""
     from bench.loop.charts import grid, plot
-    from bench.loop.loop import run
+    from bench.loop.loop import finished, run
     from bench.loop.record_page import page, tables
     from bench.loop.rows import Plan
     from bench.loop.summary import make_record
@@ -74,7 +75,10 @@ def loop(
     settings, seeds = read_settings(), range(first, first + replicates)
     plans = [Plan(world, votes=votes, rounds=rounds, has_others=others, is_short=short) for world in worlds or WORLDS]
     names = [find_world(plan.world).name for plan in plans]
-    rows = [run(settings, folder / name, plan, seeds, processes) for name, plan in zip(names, plans, strict=True)]
+    if measure:
+        for name, plan in zip(names, plans, strict=True):
+            run(settings, folder / name, plan, seeds, processes)
+    rows = [[row for seed in seeds for row in finished(folder / name, seed)] for name in names]
     found = make_record(list(zip(plans, rows, strict=True)))
     if docs is not None:
         (docs / "evidence.json").write_text(found.to_json(indent=1) + "\n")

@@ -91,7 +91,7 @@ class WorldRecord(_Entry):
     negative_prompt: str
     methods: dict[str, Method]
     kinds: dict[str, Kind] = {}
-    held_out: HeldOut
+    held_out: HeldOut | None = None
 
 
 class Record(_Entry):

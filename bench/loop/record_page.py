@@ -180,7 +180,9 @@ def _auc(plain: float | None, within: float | None) -> str:
     return "" if plain is None or within is None else f"{plain:.2f} ({within:.2f})"
 
 
-def _held_out(found: HeldOut) -> str:
+def _held_out(found: HeldOut | None) -> str:
+    if found is None:
+        return ""
     return (
         f"In a further run raters saw no {found.subject}, and they skipped pictures whose only fault was "
         f"`{found.fault}`:\n\n"

@@ -157,9 +157,11 @@ def _relative(base: Rows, own: Rows, spread: Callable[[Finished], float]) -> flo
     return _mean(spread(row) / before[row.replicate] for row in own if before[row.replicate])
 
 
-def _held_out(rows: Rows, plan: Plan, world: World) -> HeldOut:
-    """How the subject and the fault that nobody rated fare."""
+def _held_out(rows: Rows, plan: Plan, world: World) -> HeldOut | None:
+    """How the subject and the fault that nobody rated fare; None before that is measured."""
     fault = world.unseen.fault
+    if not _of(rows, "held-out"):
+        return None
     before, after = (_held_out_rates(_of(rows, name), plan, fault) for name in ("held-out base", "held-out"))
     return HeldOut(
         **world.unseen._asdict(),

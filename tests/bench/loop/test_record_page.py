@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bench.loop.record_page import _section, page, removed_methods, table, tables
+from bench.loop.record_page import page, removed_methods, table, tables
 from bench.loop.rows import DEFAULT, ONCE
 from bench.loop.summary import make_record
 from tests.bench.loop.conftest import MEASURED, PLAN, RIGHT, WRONG, control_rows, finished_row
@@ -12,16 +12,21 @@ def test_the_page_in_the_docs_is_the_one_that_the_record_gives(measured):
     assert page(measured) == (MEASURED / "evidence.md").read_text()
 
 
-def test_rows_of_a_removed_method_stay_and_carry_a_footnote(measured):
-    assert removed_methods(measured.worlds["drawn"]) == ["kto, same-prompt", "kto, negative-half"]
-    assert "| kto, same-prompt † | 200 | 36.1 % of 216 |" in page(measured)
-    assert "† The program no longer has this method." in page(measured)
+def test_rows_of_a_removed_method_stay_and_carry_a_footnote():
+    rows = [*control_rows(), finished_row(DEFAULT, 1, RIGHT + RIGHT)]
+    known = make_record([(PLAN, rows)])
+    assert "†" not in page(known)
+    found = make_record([(PLAN, [*rows, finished_row("kto, same-prompt", 1, WRONG + RIGHT)])])
+    assert removed_methods(found.worlds["drawn"]) == ["kto, same-prompt"]
+    assert f"| kto, same-prompt † | {PLAN.votes} | 50.0 % of 16 |" in page(found)
+    assert "† The program no longer has this method." in page(found)
 
 
-def test_a_page_without_removed_methods_has_no_footnote(measured):
-    drawn = measured.worlds["drawn"]
-    methods = {name: method for name, method in drawn.methods.items() if not name.startswith("kto")}
-    assert "†" not in _section("drawn", drawn.model_copy(update={"methods": methods}), 200)
+def test_before_the_held_out_rows_are_measured_the_page_says_nothing_of_them():
+    rows = [row for row in control_rows() if row.row != "held-out"]
+    found = make_record([(PLAN, [*rows, finished_row(DEFAULT, 1, RIGHT + RIGHT)])])
+    assert found.worlds["drawn"].held_out is None
+    assert "In a further run raters saw no" not in page(found)
 
 
 def test_without_a_clear_gain_the_page_claims_none():

@@ -47,7 +47,8 @@ def test_diversity_is_relative_to_the_base_of_the_same_replicate():
 
 def test_the_held_out_subject_and_fault_take_turns_by_prompt():
     cats, stars = [["colour"], [], []], [["points"], ["points"], ["colour"]]
-    found = world_record([finished_row("base", 0, [[]]), finished_row("held-out base", 0, cats + stars)], PLAN).held_out
+    rows = [finished_row(name, round_, cats + stars) for name, round_ in (("held-out base", 0), ("held-out", 1))]
+    found = world_record([finished_row("base", 0, [[]]), *rows], PLAN).held_out
     assert (found.subject_before.n, found.fault_before.n) == (3, 3)
     assert (round(found.subject_before.rate, 3), round(found.fault_before.rate, 3)) == (0.333, 0.667)
 
