@@ -123,9 +123,10 @@ def _kinds(before: Rows, after: Rows, plan: Plan) -> dict[str, Kind]:
 
 
 def _time(rows: Rows, own: Rows) -> float | None:
-    """Seconds for a picture over those of one drawing of the default method in the same replicate, the mean."""
-    one = {row.replicate: row.draw_s for row in _of(rows, ONCE, 1)}
-    found = [row.draw_s / one[row.replicate] for row in own if one.get(row.replicate)]
+    """Seconds for a picture over those of one drawing of the default method in the same replicate and round, the mean;
+    a row without a round is compared with the first."""
+    one = {(row.replicate, row.round): row.draw_s for row in _of(rows, ONCE)}
+    found = [row.draw_s / drawn for row in own if (drawn := one.get((row.replicate, row.round or 1)))]
     return _mean(found) if found else None
 
 

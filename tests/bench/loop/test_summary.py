@@ -77,13 +77,17 @@ def test_what_is_measured_after_every_round_stands_under_its_name_with_the_last(
     assert methods["check-1"].votes == 2 * PLAN.votes
 
 
-def test_time_is_relative_to_one_drawing_of_the_default_method_in_the_same_replicate():
-    rows = [finished_row("base", 0, RIGHT, n) for n in (0, 1)]
+def test_time_is_relative_to_one_drawing_of_the_default_method_in_the_same_replicate_and_round():
+    rows = [finished_row("base", 0, RIGHT, n)._replace(draw_s=0.5 * (n + 1)) for n in (0, 1)]
+    rows += [finished_row(ONCE, 2, RIGHT, n)._replace(draw_s=4.0) for n in (0, 1)]
+    rows += [finished_row("check-1", 2, RIGHT, n)._replace(draw_s=6.0) for n in (0, 1)]
     rows += [finished_row(ONCE, 1, RIGHT, n)._replace(draw_s=seconds) for n, seconds in enumerate((1.0, 2.0))]
     rows += [finished_row("check-1", 1, RIGHT, n)._replace(draw_s=seconds) for n, seconds in enumerate((1.2, 2.8))]
     methods = world_record(rows, PLAN).methods
     assert methods["check-1, round 1"].time == pytest.approx(1.3)
     assert methods[f"{ONCE}, round 1"].time == 1
+    assert methods["check-1, round 2"].time == 1.5
+    assert methods["base"].time == 0.5
 
 
 def test_the_auc_is_plain_and_within_prompts_for_own_and_for_the_bases_pictures():
