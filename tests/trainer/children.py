@@ -3,20 +3,24 @@
 A fork server that has imported torch once, and computed nothing with it, makes a child in milliseconds.
 """
 
-import errno
 import multiprocessing
 import os
 import resource
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import torch
+from sqlalchemy import Engine
 from sqlalchemy.engine.default import DefaultDialect
 
+from store.engine import writing
 from store.errors import Busy, NaysayerError
 from store.settings import Settings
+from trainer.retrain import publish as publishing
+from trainer.retrain.publish import remove_leftovers
 from trainer.retrain.retrain import retrain
 
 DONE, OUR_ERROR, BUSY, EXITED_AT_STEP = 0, 1, 75, 9
@@ -51,26 +55,66 @@ def retrain_child(settings: Settings) -> None:
     os._exit(DONE)
 
 
-def retrain_that_exits_at_publish_step(settings: Settings, n: int) -> None:
-    """A retrain whose process ends at the n-th call that makes something last, once publishing has begun."""
+def retrain_in_trials(settings: Settings, talk: Connection, code: int | None) -> None:
+    """A retrain whose version is published in one forked process after another, all from one fit, sweep and check.
 
-    def exit_now() -> None:
-        os._exit(EXITED_AT_STEP)
+    In the n-th of them the n-th call that makes something last ends the process or, with a `code`, raises that OSError
+    (a full disk, a broken one). Each starts by removing leftovers, as the next retrain does. One begins with
+    every message from `talk`, which is told how it ended.
+    """
+    publish = publishing.publish_version
 
-    _when_publishing(n, exit_now)
-    retrain_child(settings)
-
-
-def retrain_that_fails_at_publish_step(settings: Settings, n: int, code: int) -> None:
-    """A retrain in which the n-th such call raises OSError (a full disk, a broken one)."""
-
-    def fail() -> None:
+    def act() -> None:
+        if code is None:
+            os._exit(EXITED_AT_STEP)
         raise OSError(code, os.strerror(code))
 
-    _when_publishing(n, fail)
+    def fork_and_publish(engine, layout, made):
+        n = _fork_trials(engine, talk)
+        remove_leftovers(engine, layout)
+        with writing(engine) as session:
+            session.merge(made.run)  # it runs again
+        _when_publishing(n, act)
+        return publish(engine, layout, made)
+
+    publishing.publish_version = fork_and_publish
     with suppress(OSError):
         retrain_child(settings)
     os._exit(OUR_ERROR)
+
+
+def _fork_trials(engine: Engine, talk: Connection) -> int:
+    """Returns only in forked processes, in each with its number from 1; this process ends when `talk` is closed."""
+    n = 1
+    while True:
+        try:
+            talk.recv()
+        except EOFError:
+            os._exit(DONE)
+        engine.dispose()  # a connection to SQLite must not cross a fork
+        trial = os.fork()
+        if trial == 0:
+            return n
+        talk.send(os.waitstatus_to_exitcode(os.waitpid(trial, 0)[1]))
+        n += 1
+
+
+@contextmanager
+def publishing_trials(settings: Settings, code: int | None = None) -> Iterator[Callable[[], int]]:
+    """A function that runs the next trial of `retrain_in_trials`, and tells how it ended."""
+    ours, theirs = multiprocessing.Pipe()
+    retraining = start(retrain_in_trials, settings, theirs, code)
+    theirs.close()
+
+    def trial() -> int:
+        ours.send("go on")
+        return ours.recv()
+
+    try:
+        yield trial
+    finally:
+        ours.close()
+        retraining.join(120)
 
 
 def retrain_together(settings: Settings, rank: int, processes: int, port: int) -> None:
@@ -124,6 +168,3 @@ def _when_publishing(n: int, act: Callable[[], None]) -> None:
         return make_folder(path, *args, **kwargs)
 
     Path.mkdir = begin_at_the_staging_folder  # type: ignore[method-assign]
-
-
-ERRORS = (errno.ENOSPC, errno.EIO)

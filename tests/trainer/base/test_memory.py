@@ -8,7 +8,7 @@ from store.errors import NonFiniteLoss, OutOfMemory
 from store.tables import RunStatus
 from tests.trainer.children import DONE, OUR_ERROR, limit_memory, retrain_child, retrain_in_a_small_memory, run
 from tests.trainer.fitting import drawer, fit_here
-from tests.trainer.retrain.test_retrain import folders, last_run, published
+from tests.trainer.left import folders, last_run, published
 from trainer.base.memory import advise_on_memory, checkpoint_blocks, halve_until_fits, memory_advice
 from trainer.base.model import load_base
 from trainer.fit.fit import Watch

@@ -13,7 +13,7 @@ from store.migrate import open_store
 from store.tables import PictureScore, Role, Version
 from tests.trainer.children import DONE, EXITED_AT_STEP, retrain_child, run
 from tests.trainer.fitting import cache_of, frozen
-from tests.trainer.retrain.test_retrain import last_run, published
+from tests.trainer.left import last_run, published
 from trainer.fit.training import Training
 from trainer.lora.formats import DIFFUSERS_FILE
 from trainer.lora.tensors import TRAINED

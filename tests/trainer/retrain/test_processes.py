@@ -9,7 +9,7 @@ from store.layout import layout_of
 from store.migrate import open_store
 from store.tables import Version
 from tests.trainer.children import DONE, OUR_ERROR, retrain_child, retrain_together, start
-from tests.trainer.retrain.test_retrain import folders, last_run, published
+from tests.trainer.left import folders, last_run, published
 from trainer.retrain.processes import is_leader, leading, process_count
 
 

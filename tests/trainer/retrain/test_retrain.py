@@ -1,5 +1,4 @@
 import os
-import random
 import shutil
 import signal
 import time
@@ -18,62 +17,17 @@ from store.engine import reading
 from store.errors import Busy, DamagedStore, NonFiniteLoss
 from store.files import only_one, sha256_of_file
 from store.layout import layout_of
-from store.migrate import check_integrity, open_store
-from store.safety.identity import MARK
+from store.migrate import open_store
 from store.settings import Settings
-from store.tables import Alias, Image, ManifestItem, Run, RunStatus, Verdict, Version
-from tests.trainer.children import (
-    BUSY,
-    DONE,
-    ERRORS,
-    EXITED_AT_STEP,
-    OUR_ERROR,
-    retrain_child,
-    retrain_that_exits_at_publish_step,
-    retrain_that_fails_at_publish_step,
-    run,
-    start,
-)
-from tests.trainer.conftest import quick_settings
+from store.tables import Alias, Image, ManifestItem, RunStatus, Verdict
+from tests.trainer.children import DONE, retrain_child, run, start
+from tests.trainer.left import folders, get_run_count, last_run, published, wait_for_step
 from trainer.base.model import load_base
 from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE
 from trainer.retrain.importing import import_lora
 from trainer.retrain.retrain import retrain
 from trainer.sample.sampler import Sampler
 from trainer.sample.worker import generate
-
-
-def published(settings: Settings) -> list[Version]:
-    """Every version but v0, after checking what must hold for each of them and for the champion."""
-    engine, layout = open_store(settings), layout_of(settings)
-    assert check_integrity(engine) == []
-    with reading(engine) as session:
-        versions = list(session.exec(select(Version).where(Version.number > 0)))
-        items = list(session.exec(select(ManifestItem.manifest_id)))
-        known = set(session.exec(select(Version.number)))
-        assert {alias.version for alias in session.exec(select(Alias))} <= known
-    assert champion(engine).number in known
-    for version in versions:
-        folder = layout.version_folder(version.sha256)
-        assert sha256_of_file(folder / DIFFUSERS_FILE) == version.sha256
-        assert sha256_of_file(folder / KOHYA_FILE) == version.kohya_sha256
-        assert version.manifest_id in items
-    engine.dispose()
-    return versions
-
-
-def last_run(settings: Settings) -> Run:
-    engine = open_store(settings)
-    with reading(engine) as session:
-        run = session.exec(select(Run).order_by(Run.id.desc())).first()
-    engine.dispose()
-    assert run is not None
-    return run
-
-
-def folders(settings: Settings) -> set[str]:
-    versions = layout_of(settings).versions
-    return {path.name for path in versions.iterdir()} - {MARK} if versions.exists() else set()
 
 
 def test_too_few_new_rejects_is_not_due_and_says_how_many_are_missing(rated):
@@ -146,7 +100,7 @@ def test_votes_during_a_retrain_do_not_change_what_it_trains_on(rated):
     engine = open_store(rated)
     generate(rated, once=True)
     more = next_images(engine, "bob", Terms(1, 60), count=8)
-    child = start(retrain_child, rated.model_copy(update={"train_steps": 60}))
+    child = start(retrain_child, rated.model_copy(update={"train_steps": 30}))
     wait_for_step(rated, 1)
     presses = [Press(f"late-{image.image_id}", image.image_id, Verdict.reject) for image in more]
     record_votes(engine, "bob", presses, Terms(1, 60))
@@ -274,124 +228,6 @@ def test_a_retrain_beside_a_lost_database_deletes_nothing(rated, force):
         generate(rated, once=True)
     assert folders(rated) == {folder}
     assert sha256_of_file(layout_of(rated).versions / folder / DIFFUSERS_FILE) == folder
-
-
-@pytest.mark.slow
-def test_ten_retrains_at_once_make_one_version_and_nine_give_way(rated):
-    slow = rated.model_copy(update={"train_steps": 60})
-    children = [start(retrain_child, slow) for _ in range(10)]
-    for child in children:
-        child.join(120)
-    assert sorted(child.exitcode for child in children) == [DONE] + [BUSY] * 9
-    assert len(published(rated)) == 1
-
-
-@pytest.mark.slow
-def test_after_the_holder_of_the_lock_is_killed_the_next_retrain_runs(rated):
-    child = start(retrain_child, rated.model_copy(update={"train_steps": 10_000}))
-    wait_for_step(rated, 1)
-    child.kill()
-    child.join()
-    assert run(retrain_child, rated) == DONE
-    assert len(published(rated)) == 1
-
-
-@pytest.mark.slow
-def test_sigterm_saves_a_checkpoint_and_the_next_run_goes_on_to_the_same_bytes(rated, rated_template, tmp_path):
-    shutil.copytree(rated_template, tmp_path / "unbroken")
-    settings = rated.model_copy(update={"train_steps": 40, "checkpoint_every": 7})
-    unbroken = settings.model_copy(update={"data_dir": tmp_path / "unbroken"})
-    child = start(retrain_child, settings)
-    wait_for_step(settings, 5)
-    os.kill(child.pid, signal.SIGTERM)
-    child.join(60)
-    assert child.exitcode == OUR_ERROR
-    assert last_run(settings).status is RunStatus.interrupted
-    assert published(settings) == []
-    for each in (settings, unbroken):
-        assert run(retrain_child, each) == DONE
-    assert published(settings)[0].sha256 == published(unbroken)[0].sha256
-    assert get_run_count(settings) == 1
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_twenty_kills_at_random_times_leave_the_store_whole_and_the_bytes_the_same(rated_template, tmp_path):
-    def fresh_store(name: str) -> Settings:
-        shutil.copytree(rated_template, tmp_path / name)
-        return quick_settings(tmp_path / name, train_steps=10, checkpoint_every=3)
-
-    unbroken, started = fresh_store("unbroken"), time.monotonic()
-    assert run(retrain_child, unbroken) == DONE
-    whole = time.monotonic() - started
-    wanted = published(unbroken)[0].sha256
-    chance, kills, stores = random.Random(0), 0, [fresh_store("0")]
-    while kills < 20:
-        child = start(retrain_child, stores[-1])
-        child.join(chance.uniform(0.1, 0.8) * whole)
-        child.kill()
-        child.join()
-        kills += child.exitcode == -signal.SIGKILL
-        if published(stores[-1]):
-            stores.append(fresh_store(str(len(stores))))
-    assert run(retrain_child, stores[-1]) == DONE
-    for store in stores:
-        assert [version.sha256 for version in published(store)] == [wanted]
-        assert folders(store) == {wanted}
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_process_that_ends_at_any_step_of_publishing_leaves_no_half_version(rated):
-    ended = []
-    for n in range(1, 60):
-        code = run(retrain_that_exits_at_publish_step, rated, n)
-        ended.append(code)
-        assert len(published(rated)) <= 1
-        if code == DONE or published(rated):
-            break
-    assert ended.count(EXITED_AT_STEP) >= 10
-    if not published(rated):
-        assert run(retrain_child, rated) == DONE
-    assert len(published(rated)) == 1
-    assert folders(rated) == {published(rated)[0].sha256}
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("code", ERRORS)
-def test_a_failing_disk_at_any_step_of_publishing_leaves_no_half_version(rated, code):
-    ended = []
-    for n in range(1, 60):
-        ended.append(run(retrain_that_fails_at_publish_step, rated, n, code))
-        assert len(published(rated)) <= 1
-        if published(rated):
-            break
-        assert last_run(rated).status is RunStatus.failed
-    assert ended.count(OUR_ERROR) >= 10
-    assert len(published(rated)) == 1
-
-
-def wait_for_step(settings: Settings, step: int) -> None:
-    """Until the running retrain reports that step."""
-    engine = open_store(settings)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with reading(engine) as session:
-            found = session.exec(select(Run).order_by(Run.id.desc())).first()
-        if found is not None and found.step >= step:
-            engine.dispose()
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"no retrain reached step {step}")
-
-
-def get_run_count(settings: Settings) -> int:
-    engine = open_store(settings)
-    with reading(engine) as session:
-        count = len(list(session.exec(select(Run.id))))
-    engine.dispose()
-    return count
 
 
 @pytest.mark.slow
