@@ -60,7 +60,10 @@ def loop(
     ] = None,
     docs: Annotated[Path | None, typer.Option(help="Folder to write evidence.md, .json, .png and the grid to.")] = None,
     others: Annotated[bool, typer.Option(help="Other objectives and rules too.")] = True,
-    measure: Annotated[bool, typer.Option(help="Measure the rows that are missing; else only show the others.")] = True,
+    measure: Annotated[
+        bool,
+        typer.Option(help="Measure what is missing; else only show the finished rows, without the grid of pictures."),
+    ] = True,
     short: Annotated[bool, typer.Option("--short", help="Only the base and one round of the default method.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -84,7 +87,7 @@ def loop(
         (docs / "evidence.json").write_text(found.to_json(indent=1) + "\n")
         (docs / "evidence.md").write_text(page(found))
         plot(found, docs / "evidence.png")
-        for name, plan in zip(names, plans, strict=True):
+        for name, plan in zip(names, plans, strict=True) if measure else ():
             grid(settings, folder / name, plan, first, docs / f"evidence-grid-{name}.png")
     typer.echo(found.to_json() if as_json else tables(found))
 

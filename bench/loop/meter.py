@@ -187,7 +187,8 @@ class Meter:
         store, version = self.stores.trained(row.kind, row.round)
         assert version.sha256 is not None
         by_prompt = row.redrawing is not None and row.redrawing.is_by_prompt
-        self.how = how_of(version)._replace(weights=BY_PROMPT) if by_prompt else how_of(version)
+        how = how_of(version)
+        self.how = How.at(how.timesteps, how.noises, BY_PROMPT) if by_prompt else how
         attach_file(self.base.pipe, layout_of(store).version_folder(version.sha256) / DIFFUSERS_FILE, TRAINED)
         try:
             yield self._steered(row, store, version), version

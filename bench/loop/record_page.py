@@ -23,7 +23,7 @@ EXPLAINED = {
     "shuffled-check": "the control of `check-1`: every picture gets the score of some other.",
     "prompt-check": "as `check-1`, but the score is only how far a picture departs from its prompt, which the base "
     "tells without votes. What `check-1` has more is what the votes taught.",
-    "base-check": "as `check-1`, but the plain base draws, and the LoRA only checks.",
+    "base-check": "as `check-1`, but the plain base draws, and the version only checks.",
     "random-outputs": "the control, a LoRA of the same size on as many of the base's own pictures, chosen at random.",
     "woolf": f"a LoRA on the rejects under one trigger word, on both halves, at guidance {WOOLFS_GUIDANCE:g}, as Max "
     "Woolf used it on SDXL. `woolf-tuned`: the same, but the judge itself chose guidance and scale on other prompts "

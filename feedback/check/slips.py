@@ -1,4 +1,4 @@
-"""Which votes look like slips: those that a check which was not trained on them contradicts strongly."""
+"""Which votes look like slips: those that a check contradicts whose LoRA was not trained on them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 SURE = 0.6
-"""With this the votes that are sent back held 35 of 54 wrong ones on the built-in world, at 14 % of all votes."""
+"""At this value 35 of 54 wrong votes were found by asking again about 14 % of all votes (built-in world)."""
 BUDGET = 0.15
 """Largest share of the votes that is looked at again, over the life of a store."""
 
@@ -34,8 +34,8 @@ def find_slips(votes: Sequence[ScoredVote], before: int = 0, share: float = BUDG
 
     A vote looks like one when the other verdict has a chance of SURE or more, and the picture is on that side of the
     average chance. So a check that is unsure of everything, or a store with few rejects, does not make every vote
-    suspicious. The chances come from cross-fitting, so that no vote vouches for itself (Northcutt, Jiang and Chuang
-    2021; Feldman and Zhang 2020: a model remembers a wrong label that it was trained on).
+    suspicious. The scores come from cross-fitting, because a model remembers a wrong label that it was trained on
+    (Northcutt, Jiang and Chuang 2021; Feldman and Zhang 2020).
     """
     average = float(np.mean([vote.chance for vote in votes])) if votes else 0.0
     doubted = [

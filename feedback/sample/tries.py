@@ -1,4 +1,4 @@
-"""Tries: the drawings of one prompt and seed, each from its own noise, of which the least like the rejects is kept."""
+"""Tries: the drawings of one prompt and seed, each from its own noise, of which the best is kept."""
 
 import hashlib
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from store.tables import Version
 
 
 class Tries(NamedTuple):
-    """Which drawing of a picture was kept, from 1 on, and the check's score of each; higher: more like the rejects.
+    """Which drawing of a picture was kept, from 1 on, and the check's score of each; higher is worse.
 
     Without a check there is one drawing and no score.
     """

@@ -21,7 +21,7 @@ from store.tables import Role, Split
 from trainer.base.schedule import training_target
 from trainer.fit.cache import null_prompt
 from trainer.fit.objectives import NEEDS_KEEPS
-from trainer.fit.pairing import CANDIDATES, most_like, same, words_of
+from trainer.fit.pairing import CANDIDATES, is_like, most_like
 from trainer.fit.training import Training
 from trainer.lora.text_encoders import PromptEmbeds
 
@@ -100,7 +100,7 @@ class BatchDrawer:
             anchors = self.rejects + manifest.of(Role.keep, Split.train)
             self.keeps = [replace(item, role=Role.keep) for item in anchors]
         self.keeps_a_step = settings.train_batch // 2 if self.keeps else 0
-        self.prompts = sorted({item.prompt for item in self.rejects + self.keeps if words_of(item.prompt)})
+        self.prompts = sorted({item.prompt for item in self.rejects + self.keeps})
         self.held_out = manifest.of(Role.reject, Split.held_out) + manifest.of(Role.keep, Split.held_out)
         _refuse_mixed_sizes(manifest)
 
@@ -154,7 +154,7 @@ class BatchDrawer:
         candidates = _pick(self.keeps, CANDIDATES, random)
         if self.prompts and torch.rand(1, generator=random) < self.settings.mismatched:
             keep = candidates[0]
-            others = [prompt for prompt in _pick(self.prompts, CANDIDATES, random) if not same(prompt, keep.prompt)]
+            others = [prompt for prompt in _pick(self.prompts, CANDIDATES, random) if is_like(prompt, keep.prompt)]
             if others:
                 return replace(keep, prompt=most_like(keep.prompt, others), role=Role.reject), keep
         likest = most_like(reject.prompt, [keep.prompt for keep in candidates])

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from functools import cache
 
 CANDIDATES = 64
-"""Drawn at random, of which the most similar is taken: enough to find one that is close, few enough that those of a
-small pool still vary."""
+"""Drawn at random, of which the most similar is taken: enough to find one that is close, and in a pool of some hundred
+not always the same."""
 
 
 @cache
@@ -35,13 +35,14 @@ def similarity(first: str, second: str) -> float:
     return len(ours & theirs) / max(1, len(ours | theirs))
 
 
-def same(first: str, second: str) -> bool:
-    """Whether two prompts have the same words: they may ask for the same picture.
+def is_like(first: str, second: str) -> bool:
+    """Whether two prompts share words, but not all: with all they may ask for the same picture, with none a picture of
+    one would teach nothing about the other.
 
-    >>> same("A red star.", "a red star"), same("a red star", "a star")
-    (True, False)
+    >>> is_like("a red star", "a blue star"), is_like("A red star.", "a red star"), is_like("a red star", "two cats")
+    (True, False, False)
     """
-    return words_of(first) == words_of(second)
+    return 0 < similarity(first, second) < 1
 
 
 def most_like(prompt: str, others: Sequence[str]) -> str:

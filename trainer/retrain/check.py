@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from feedback.check.version_check import How, Judged, VersionCheck, make_check, match_scale
-from feedback.check.weighing import weigh
+from feedback.check.version_check import How, Judged, VersionCheck, fold_of, make_check, match_scale
+from feedback.check.weighing import score_by_other_folds, weigh
 from feedback.pool.pool import PoolItem
 from store.tables import Role, Split
 from trainer.fit.training import Training
@@ -25,7 +25,7 @@ class Seen(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """A picture of the pool, and its score from that evidence."""
+    """A picture of the pool, and its score from that evidence; neither LoRA nor weights come from its own votes."""
 
     item: PoolItem
     score: float
@@ -45,10 +45,12 @@ def make_version_check(training: Training, strength: float, crossed: CrossFit | 
     judge = Judge(training.base, TRAINED)
     seen = _from_halves(crossed, judge) if crossed else _held_out(training, judge)
     flags = [item.role is Role.reject for item, _ in seen]
-    how = CHECK
+    evidence = np.array([found for _, found in seen]).reshape(-1, 2)
+    how, scores = CHECK, evidence.sum(axis=1)
     if len(set(flags)) > 1:
-        how = How.at(CHECK.timesteps, CHECK.noises, weigh([evidence for _, evidence in seen], flags))
-    scored = [Scored(item, float(np.dot(evidence, how.weights))) for item, evidence in seen]
+        how = How.at(CHECK.timesteps, CHECK.noises, weigh(evidence, flags))
+        scores = score_by_other_folds(evidence, flags, [fold_of(item.prompt) for item, _ in seen])
+    scored = [Scored(item, float(score)) for (item, _), score in zip(seen, scores, strict=True)]
     judged = [Judged(one.score, flag, one.item.prompt) for one, flag in zip(scored, flags, strict=True)]
     own_scores = judge.evidence(*own) @ torch.tensor(how.weights)
     return MadeCheck(make_check(how, judged, own_scores.tolist()), scored)

@@ -54,3 +54,10 @@ def test_a_check_survives_its_row():
 
 def test_a_version_from_before_there_were_checks_has_none():
     assert VersionCheck.of(Version(number=1, base_model="", base_sha256="")) is None
+
+
+def test_a_check_from_before_there_were_weights_counts_only_the_likeness():
+    found = VersionCheck.of(Version(number=1, base_model="", base_sha256="", check={"how": [[800], 2, 4], "off": ""}))
+    assert found is not None
+    assert found.how == How((800,), 2, 4, (1.0, 0.0))
+    assert not found.how.asks_the_prompt

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from feedback.check.calibration import sigmoid
-from feedback.check.weighing import weigh
+from feedback.check.telling import auc
+from feedback.check.weighing import score_by_other_folds, weigh
 
 CHANCE = np.random.default_rng(3)
 
@@ -36,5 +37,27 @@ def test_evidence_that_points_the_wrong_way_has_no_weight():
 
 def test_evidence_that_is_the_same_everywhere_has_no_weight():
     evidence, flags = votes(200, (1.0, 0.0))
-    evidence[:, 1] = 0.0
-    assert weigh(evidence, flags)[1] == 0
+    for constant in (0.0, 0.1, 0.1 + 1e-9 * CHANCE.normal(size=200)):
+        evidence[:, 1] = constant
+        assert weigh(evidence, flags)[1] == 0
+
+
+def test_some_dozen_votes_outweigh_the_ratio_that_was_measured():
+    evidence, flags = votes(80, (0.0, 2.0))
+    first, second = np.array(weigh(evidence, flags)) * evidence.std(axis=0)
+    assert second > 2 * first
+
+
+def test_on_noise_the_scores_by_other_folds_tell_no_better_than_chance():
+    found = []
+    for _ in range(60):
+        evidence, flags = CHANCE.normal(size=(40, 2)), np.arange(40) % 2 == 0
+        found.append(auc(score_by_other_folds(evidence, flags, np.arange(40) // 8), flags))
+    assert np.mean(found) < 0.53
+
+
+def test_folds_that_leave_one_verdict_use_the_weights_of_all_votes():
+    evidence, flags = np.array([[1.0, 0.0], [2.0, 1.0]]), np.array([True, False])
+    assert (
+        score_by_other_folds(evidence, flags, [0, 1]).tolist() == (evidence @ np.array(weigh(evidence, flags))).tolist()
+    )

@@ -55,7 +55,7 @@ def test_a_keep_gets_the_noise_timestep_and_prompt_dropout_of_the_reject_it_is_p
     assert len(set(batch.timesteps_B[:4].tolist())) > 1
 
 
-def test_without_the_nft_objective_every_row_has_noise_of_its_own(rated, base):
+def test_without_the_nft_objective_every_row_has_its_own_noise(rated, base):
     batch = drawer(rated.model_copy(update={"objective": "anchored", "train_batch": 8}), base).train(3)
     assert len({float(row.sum()) for row in batch.target_BCHW}) == 8
 
