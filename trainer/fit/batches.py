@@ -99,7 +99,6 @@ class BatchDrawer:
         if settings.objective == "trigger":  # without the trigger word nothing may change, not even rejects
             anchors = self.rejects + manifest.of(Role.keep, Split.train)
             self.keeps = [replace(item, role=Role.keep) for item in anchors]
-        self.keeps_a_step = settings.train_batch // 2 if self.keeps else 0
         self.prompts = sorted({item.prompt for item in self.rejects + self.keeps})
         self.held_out = manifest.of(Role.reject, Split.held_out) + manifest.of(Role.keep, Split.held_out)
         _refuse_mixed_sizes(manifest)
@@ -108,6 +107,11 @@ class BatchDrawer:
     def objective(self) -> str:
         """The objective of the settings, or `sft` when it needs keeps and there are none."""
         return self.settings.objective if self.keeps or self.settings.objective not in NEEDS_KEEPS else "sft"
+
+    @property
+    def keeps_a_step(self) -> int:
+        """So many rows of a batch are keeps."""
+        return self.settings.train_batch // 2 if self.keeps else 0
 
     def train(self, step: int) -> Batch:
         """This process's rows of the batch of a step."""

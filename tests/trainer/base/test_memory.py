@@ -124,7 +124,7 @@ def test_while_fitting_the_encoders_are_off_the_device_and_then_back(rated, tmp_
 
 @pytest.mark.slow
 def test_a_retrain_that_runs_out_of_memory_says_what_to_lower_and_leaves_no_version(rated):
-    large = rated.model_copy(update={"train_batch": 2_000_000, "train_steps": 1})
+    large = rated.model_copy(update={"train_batch": 150_000, "train_steps": 1})
     assert run(retrain_in_a_small_memory, large, 2**30) == OUR_ERROR
     assert last_run(rated).status is RunStatus.failed
     assert last_run(rated).message.startswith("out of memory")
