@@ -5,14 +5,18 @@ from PIL import Image
 from bench.loop.charts import plot
 
 
-def test_the_plot_is_a_picture_and_changes_with_the_record(measured, tmp_path):
-    plot(measured, tmp_path / "all.png")
+def test_the_plot_is_a_picture_with_a_row_for_every_world_and_a_line_for_every_method(measured, tmp_path):
     drawn = measured.worlds["drawn"]
     short = drawn.model_copy(update={"methods": dict(list(drawn.methods.items())[:5])})
-    plot(measured.model_copy(update={"worlds": {"drawn": short}}), tmp_path / "few.png")
-    plot(measured.model_copy(update={"worlds": {"drawn": drawn, "other": short}}), tmp_path / "both.png")
-    with Image.open(tmp_path / "all.png") as all_methods, Image.open(tmp_path / "few.png") as few:
-        assert all_methods.size == few.size == (1210, 506)
-        assert all_methods.tobytes() != few.tobytes()
-    with Image.open(tmp_path / "both.png") as both:
-        assert both.size == (1210, 1012)
+    sizes = {}
+    for name, worlds in {
+        "few": {"drawn": short},
+        "all": {"drawn": drawn},
+        "two": {"drawn": short, "other": short},
+    }.items():
+        plot(measured.model_copy(update={"worlds": worlds}), tmp_path / f"{name}.png")
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            sizes[name] = picture.size
+    assert sizes["few"] == (1210, 506)
+    assert sizes["all"][1] > 506, "a line for every method"
+    assert sizes["two"] == (1210, 1012), "a row for every world"
