@@ -149,14 +149,6 @@ class Checker:
         self.base, self.layout, self.attached = base, layout, 0
         self._judge: Judge | None = None
 
-    def reject_score(self, version: Version, image: Image, prompt: str) -> float:
-        """How much a picture of the store is like the rejects, as the version sees it.
-
-        Raises DamagedVersion, or DamagedStore when neither latent nor picture can be read.
-        """
-        latent_CHW = read_latent(self.base, self.layout, image)
-        return float(self.reject_scores(version, latent_CHW[None], [prompt])[0])
-
     def reject_scores(self, version: Version, latents_BCHW: Tensor, prompts: Sequence[str]) -> Tensor:
         """The scores (B,) of latents, as the version sees them. Raises DamagedVersion."""
         return self._judge_of(version).scores(latents_BCHW, prompts)
