@@ -13,7 +13,7 @@ define javascript
 else echo "SKIPPED: npm run $(1) of the rating page's JavaScript, because Node 20 or newer is not installed"; fi
 endef
 
-.PHONY: help setup run test quick lint format retrain generate simulate doctor builtin-model compositions-model docs bench-loop bench-sample bench-ui bench-train mutants backup restore clean
+.PHONY: help setup run test full-size quick lint format retrain generate simulate doctor builtin-model compositions-model docs bench-loop bench-sample bench-ui bench-train bench-card mutants backup restore clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,8 +33,11 @@ run: $(STAMP)  ## start the pages and the sampling worker; Ctrl-C stops both
 test: $(STAMP)  ## every test, browser tests included
 	$(call javascript,test)
 	.venv/bin/python -m tests.browser
-	.venv/bin/pytest -n $$(.venv/bin/python -c 'import os; print(os.cpu_count() * 3 // 2)') --dist loadfile --no-loadscope-reorder -m 'not alone' --durations=12
-	.venv/bin/pytest -m alone --durations=12
+	.venv/bin/pytest -n $$(.venv/bin/python -c 'import os; print(os.cpu_count() * 3 // 2)') --dist loadfile --no-loadscope-reorder -m 'not alone and not full_size' --durations=12
+	.venv/bin/pytest -m alone --durations=12 $$(grep -rl mark.alone tests --include='*.py')
+
+full-size: $(STAMP)  ## the tests that build the full-size SDXL with random weights; they need 16 GB of memory
+	.venv/bin/pytest -m full_size --durations=12
 
 quick: $(STAMP)  ## only the tests without a mark, under a minute
 	.venv/bin/pytest -m 'not slow and not browser and not postgres and not gpu'
@@ -83,6 +86,9 @@ bench-ui: $(STAMP)  ## measure the time from key press to next picture, in Chrom
 
 bench-train: $(STAMP)  ## measure a retrain beside diffusers' script: SCRIPT=path/to/train_text_to_image_lora_sdxl.py
 	@exec $(NAYSAYER) bench train $(if $(SCRIPT),--diffusers-script $(SCRIPT)) $(if $(SCRIPT_PYTHON),--python $(SCRIPT_PYTHON))
+
+bench-card: $(STAMP)  ## check that this card computes SDXL at full size right, within the memory of small cards: docs/card.json
+	@exec $(NAYSAYER) bench card --out docs/card.json
 
 mutants: $(STAMP)  ## break the code on purpose and count what the tests notice (SAMPLE=600 changes; an hour or more)
 	.venv/bin/pip install --quiet --constraint constraints.txt --editable '.[mutants]'

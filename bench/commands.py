@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from bench.pace.command import pace
+from bench.turns.command import bench_turns
 from store.settings.file import read_settings
 
 NAMES = "drawn, compositions or package.module:NAME"
@@ -14,6 +16,8 @@ NAMES = "drawn, compositions or package.module:NAME"
 app = typer.Typer()
 benches = typer.Typer(no_args_is_help=True, help="Benchmarks; --json prints one object on standard output.")
 app.add_typer(benches, name="bench")
+benches.command("turns")(bench_turns)
+benches.command()(pace)
 
 
 @app.command()
@@ -69,7 +73,7 @@ def loop(
 ) -> None:
     """Does the loop lower the share of wrong pictures, and by which method? About an hour for a world on two cores."""
     from bench.loop.charts import grid, plot
-    from bench.loop.loop import finished, run
+    from bench.loop.loop import finished, require_rows, run
     from bench.loop.record_page import page, tables
     from bench.loop.rows import Plan
     from bench.loop.summary import make_record
@@ -82,6 +86,8 @@ def loop(
         for name, plan in zip(names, plans, strict=True):
             run(settings, folder / name, plan, seeds, processes)
     rows = [[row for seed in seeds for row in finished(folder / name, seed)] for name in names]
+    for name, known in zip(names, rows, strict=True):
+        require_rows(folder / name, known, for_page=docs is not None)
     found = make_record(list(zip(plans, rows, strict=True)))
     if docs is not None:
         (docs / "evidence.json").write_text(found.to_json(indent=1) + "\n")
@@ -251,6 +257,31 @@ def bench_train(
     plan = Plan(pictures, batch, micro_batch, steps, rank, rounds, 5e-4, device, dtype, model, checkpointing)
     found = bench_train(plan, find_script(diffusers_script), python, folder)
     typer.echo(json.dumps(found) if as_json else table(found))
+
+
+@benches.command("card")
+def bench_card(
+    computed: Annotated[bool, typer.Option("--computed", help="Only compute what cards of usual sizes do.")] = False,
+    docs: Annotated[Path | None, typer.Option(help="Page to write the computed table into.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write the record to, e.g. docs/card.json.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Does this card compute SDXL at full size right, within the memory of small cards? Random weights, no network."""
+    if computed:
+        from bench.card.computed import full_size, table, write_into
+
+        found = table(full_size())
+        if docs is not None:
+            write_into(docs, found)
+        typer.echo(found)
+        return
+    from bench.card.card import run_card
+
+    card = run_card(device)
+    if out is not None:
+        out.write_text(json.dumps(card.as_json(), indent=1) + "\n")
+    typer.echo(json.dumps(card.as_json()) if as_json else card.words)
 
 
 @benches.command("pool-size")

@@ -29,8 +29,7 @@ from store.process.child import end_with
 from store.settings import Settings
 from trainer.base.model import Base, load_base, silence_libraries
 from trainer.base.vae import decode_latents
-from trainer.fit.training import choose_layers
-from trainer.lora.tensors import TRAINED, add_fresh
+from trainer.lora.tensors import TRAINED, add_fresh, choose_layers
 from trainer.sample.adapter_rows import Adapter, Part, adapted_layers, make_forwards, merged_weight
 from trainer.sample.guidance import RULES, Steering
 from trainer.sample.sampler import sample_latents, steer_drawing

@@ -13,18 +13,17 @@ from uuid import uuid4
 from sqlalchemy import Engine
 
 from bench.filling import FIRST_DAY, RATERS, WAITING, Size, fill
-from feedback.figures.summary import newest_width, rating_state, same_seed_grid, standing, version_rows
-from feedback.figures.trend import days, growth
+from feedback.figures.prompts import PromptFilter, PromptOrder, prompt_page
+from feedback.figures.summary import rating_state, same_seed_grid, standing, version_rows
 from feedback.gate.evidence import evidence_rows, guardrails
 from feedback.people.decisions import rater_events
 from feedback.people.reliability import agreement_and_figures
 from feedback.policy import rejects_needed
-from feedback.pool.curation import open_image
-from feedback.pool.gallery import Accord, Filter, Which, gallery
+from feedback.pool.browse.gallery import Accord, Filter, View, Which, gallery
+from feedback.pool.browse.opened import open_image
 from feedback.pool.pool import how_due, pool
-from feedback.rate.controls import control_rows
+from feedback.rate.controls import control_candidates, control_rows
 from feedback.rate.queue import next_images
-from feedback.rate.raters import rater_names
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, recent_votes, record_votes
 from feedback.retrain.lineage import trained_on
@@ -33,11 +32,11 @@ from store.engine import reading
 from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Reason, Role, Verdict
-from ui.dashboard.overview import overview_html
-from ui.dashboard.pool import gallery_html, opened_html
-from ui.dashboard.raters import agreement_html, controls_html, events_html, raters_html
-from ui.dashboard.version_details import trained_html, uses_html
-from ui.dashboard.versions import table_html
+from ui.dashboard.overview import counted_now, overview_html
+from ui.dashboard.pool.answers import opened_answer, page_answer
+from ui.dashboard.raters import agreement_html, events_html, raters_html
+from ui.dashboard.versions.details import trained_html, uses_html
+from ui.dashboard.versions.table import table_html
 from ui.web.metrics import metrics_text
 from ui.words import standing_lines
 
@@ -104,6 +103,10 @@ def _pages_of_versions(engine: Engine, settings: Settings) -> dict[str, Callable
         rows = version_rows(engine)
         table_html(rows, newest, evidence_rows(engine, [row.number for row in rows]))
 
+    def overview_page() -> None:
+        counted_now.cache_clear()  # as if a vote had come
+        overview_html(engine, settings)
+
     def version_page() -> None:
         same_seed_grid(engine, [0, live, newest])
         trained_html(trained_on(engine, get_version(engine, newest), Role.reject, 96))
@@ -115,11 +118,11 @@ def _pages_of_versions(engine: Engine, settings: Settings) -> dict[str, Callable
 
     return {
         "rate": lambda: (rating_state(engine, "rater 1"), recent_votes(engine, "rater 1", 30)),
-        "overview": lambda: (overview_html(engine, settings), growth(days(engine))),
+        "overview": overview_page,
         "versions": versions_page,
         "version": version_page,
         "look up a picture": look_up,
-        "playground": lambda: (version_rows(engine), get_version(engine, newest), newest_width(engine)),
+        "playground": lambda: (version_rows(engine), get_version(engine, newest)),
     }
 
 
@@ -142,13 +145,13 @@ def _pages_of_the_pool(engine: Engine) -> dict[str, Callable[[], object]]:
     }
 
     def pool_page(wanted: Filter) -> object:
-        return version_rows(engine), rater_names(engine), gallery_html(gallery(engine, wanted), {})
+        return page_answer(engine, wanted, View())
 
     pages: dict[str, Callable[[], object]] = {
         f"pool{name}": partial(pool_page, wanted) for name, wanted in filters.items()
     }
     one = gallery(engine, Filter()).thumbs[0].image_id
-    return pages | {"pool: one picture": lambda: opened_html(open_image(engine, one), {})}
+    return pages | {"pool: one picture": lambda: opened_answer(open_image(engine, one))}
 
 
 def _pages_of_raters(engine: Engine) -> dict[str, Callable[[], object]]:
@@ -159,8 +162,10 @@ def _pages_of_raters(engine: Engine) -> dict[str, Callable[[], object]]:
 
     return {
         "raters": raters_page,
-        "raters: controls": lambda: controls_html(control_rows(engine)),
         "raters: events": lambda: events_html(rater_events(engine)),
+        "setup: prompts": lambda: prompt_page(engine, PromptFilter(order=PromptOrder.rejected), 0, 50),
+        "setup: controls": lambda: control_rows(engine),
+        "setup: candidates": lambda: control_candidates(engine, Verdict.reject, 24),
     }
 
 

@@ -16,6 +16,9 @@ from store import errors
 from store.migrate import open_store
 from store.settings import Settings
 from ui.commands import whole_app
+from ui.dashboard.live.news import news_routes
+from ui.dashboard.pool.routes import pool_routes
+from ui.export.routes import export_routes
 from ui.rate.plain_form import plain_routes
 from ui.rate.routes import routes
 from ui.server import redirect_to_rating
@@ -97,7 +100,7 @@ def routes_list() -> str:
         raise AssertionError("a list of routes opens no store")
 
     rows = [("GET", "/rate", _plain(redirect_to_rating.__doc__))]
-    makers = (routes, plain_routes, invitation_routes, metrics_routes)
+    makers = (routes, plain_routes, invitation_routes, metrics_routes, news_routes, pool_routes, export_routes)
     found = [route for make in makers for route in make(no_engine, settings)]
     for route in [*found, *oidc_routes(settings.model_copy(update={"sign_in": "oidc"}))]:
         methods = ", ".join(sorted(set(route.methods or ()) - {"HEAD"}))

@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
+from feedback.workers import NO_WORKER, is_worker_alive
 from store.engine import RETRAIN_LOCK, reading, writing
 from store.errors import BadRequest
 from store.files import is_held
@@ -30,6 +31,25 @@ def latest_run(session: Session) -> Run | None:
     return run
 
 
+def newest_run(engine: Engine) -> Run | None:
+    """`latest_run` in its own transaction."""
+    with reading(engine) as session:
+        return latest_run(session)
+
+
+def ended_badly(engine: Engine, most: int) -> list[Run]:
+    """The newest retrains that failed or were interrupted, newest first; not those that a person stopped."""
+    with reading(engine) as session:
+        bad = select(Run).where(
+            col(Run.status).in_([RunStatus.failed, RunStatus.interrupted]), col(Run.stop_reason).is_(None)
+        )
+        rows, last = list(session.exec(bad.order_by(col(Run.id).desc()).limit(most))), latest_run(session)
+        is_unrecorded = (
+            last is not None and last.status is RunStatus.interrupted and last.id not in {r.id for r in rows}
+        )
+        return [last, *rows] if last is not None and is_unrecorded else rows
+
+
 def bury_dead_runs(engine: Engine) -> None:
     """Records what `latest_run` says of a run whose process is gone."""
     with reading(engine) as session:
@@ -42,12 +62,23 @@ def bury_dead_runs(engine: Engine) -> None:
                 session.add(run)
 
 
+def is_starting(engine: Engine) -> bool:
+    """Whether a retrain holds its lock and has told nothing yet: it loads the model."""
+    with reading(engine) as session:
+        run = latest_run(session)
+        is_told = run is not None and run.status is RunStatus.running
+        lock = session.get_bind().get_execution_options().get(RETRAIN_LOCK)
+    return not is_told and lock is not None and is_held(Path(lock))
+
+
 def ask_for_retrain(engine: Engine, reason: str) -> None:
     """Asks the worker to retrain now, due or not. Raises BadRequest when a retrain runs or was asked for."""
+    is_alive = is_worker_alive(engine)
     with writing(engine) as session:
         waiting = select(Task).where(Task.kind == TaskKind.retrain, Task.status == TaskStatus.waiting)
         if session.exec(waiting).first() is not None:
-            raise BadRequest("a retrain was asked for already; it starts as soon as the worker is free")
+            when = "it starts as soon as the worker is free" if is_alive else NO_WORKER
+            raise BadRequest(f"a retrain was asked for already; {when}")
         if _running(session) is not None:
             raise BadRequest("a retrain runs already; nothing was changed")
         session.add(Task(kind=TaskKind.retrain, status=TaskStatus.waiting))

@@ -6,7 +6,7 @@ from typing import Any
 from store.files import make_folder, write_file
 from store.layout import Layout
 from store.settings import Settings
-from store.settings.sign_in import OF_THE_PAGES
+from store.settings.serving import OF_THE_PAGES
 from store.settings.sources import NOT_KEPT
 
 NOT_COMPARED = {*OF_THE_PAGES, *NOT_KEPT, "store_url", "webhook_url", "device"}

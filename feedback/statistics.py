@@ -11,6 +11,7 @@ ALPHA = 0.05
 # are the effects to be found: 2/3 (a rate of 0.40 lowered to 0.30 with 30 % of the pairs discordant), 0.86
 # (lowered to 0.15), and with a small weight 0.58 (small effects over many pairs).
 MIXTURE = ((0.58, 0.1), (2 / 3, 0.6), (0.86, 0.3))
+MOST_STAKE = 0.9  # of what one pair can lose, so that no pair loses everything
 
 
 class Interval(NamedTuple):
@@ -50,6 +51,24 @@ class Fraction(NamedTuple):
         return wilson(self.part, self.whole)
 
 
+def rate_difference(new: Fraction, old: Fraction, z: float = 1.959964) -> Interval:
+    """Interval of the change from one proportion to another of other pictures, from their Wilson intervals.
+
+    (-1, 1) when one of them was not observed.
+    Source: Newcombe 1998, "Interval estimation for the difference between independent proportions", method 10.
+
+    >>> tuple(round(x, 4) for x in rate_difference(Fraction(56, 70), Fraction(48, 80)))
+    (0.0524, 0.3339)
+    """
+    if new.value is None or old.value is None:
+        return Interval(-1.0, 1.0)
+    one, other, change = wilson(*new, z), wilson(*old, z), new.value - old.value
+    return Interval(
+        change - sqrt((new.value - one.low) ** 2 + (other.high - old.value) ** 2),
+        change + sqrt((one.high - new.value) ** 2 + (old.value - other.low) ** 2),
+    )
+
+
 def paired_difference(mended: int, broke: int, n: int, z: float = 1.959964) -> Interval:
     """95 % interval of the change of a rate over n pairs.
 
@@ -68,18 +87,46 @@ def paired_difference(mended: int, broke: int, n: int, z: float = 1.959964) -> I
     return Interval(max(-1.0, difference - half), min(1.0, difference + half))
 
 
-def log_e_value(mended: float, spoilt: float) -> float:
-    """Log e-value against "pairs are spoilt at least as often as mended": one-sided, on discordant pairs.
+def log_e_value(mended: float, spoilt: float, alike: float = 0, at_least: float = 0.0) -> float:
+    """Log e-value against "the rate changes by `at_least` or more"; 0.0: "no fewer rejects than before". One-sided.
 
     Under that null it ever reaches 1/alpha with probability at most alpha, however often one looks (Ville 1939).
-    Source: mixture likelihood ratio against 1/2, Robbins 1970; Howard, Ramdas, McAuliffe and Sekhon 2021.
+    A pair's change x is -1 (mended), 0 or 1 (spoilt). Each alternative p of the mixture stakes the share 2p - 1 of what
+    it has on x falling below the null: a pair multiplies it by 1 + stake (at_least - x), whose mean is at most 1.
+    At 0.0 this is the mixture likelihood ratio of the discordant pairs against 1/2.
+    Source: Robbins 1970; Howard, Ramdas, McAuliffe and Sekhon 2021; betting: Waudby-Smith and Ramdas 2024.
 
     >>> log_e_value(0, 0), log_e_value(30, 10) > log(20)
     (0.0, True)
     """
-    terms = [log(w) + mended * log(2 * p) + spoilt * log(2 * (1 - p)) for p, w in MIXTURE]
+    terms = []
+    for p, weight in MIXTURE:
+        stake = min(2 * p - 1, MOST_STAKE / (1 - at_least)) if at_least < 1 else 2 * p - 1
+        won, lost, kept = (log1p(stake * (at_least - x)) for x in (-1, 1, 0))
+        terms.append(log(weight) + mended * won + spoilt * lost + alike * kept)
     most = max(terms)
     return most + log(sum(exp(term - most) for term in terms))
+
+
+def watched_difference(mended: int, spoilt: int, alike: int, alpha: float = ALPHA) -> Interval:
+    """The change of a rate over pairs: each end holds with probability 1 - alpha, however often one looks.
+
+    The ends are where the e-value above reaches 1/alpha, so 0 lies outside exactly when the gate decides. The interval
+    of `paired_difference` is narrower, but holds only for somebody who looks once, at a number of pairs set before.
+
+    >>> watched_difference(0, 0, 0)
+    Interval(low=-1.0, high=1.0)
+    >>> tuple(round(x, 2) for x in watched_difference(12, 2, 32))
+    (-0.43, -0.01)
+    """
+
+    def highest(mended: int, spoilt: int) -> float:
+        def is_inside(change: float) -> bool:
+            return log_e_value(mended, spoilt, alike, change) < log(1 / alpha)
+
+        return 1.0 if is_inside(1.0) else _edge(is_inside, 1.0, -1.0)
+
+    return Interval(-highest(spoilt, mended), highest(mended, spoilt))
 
 
 def confidence_sequence(successes: int, n: int, alpha: float = ALPHA) -> Interval:

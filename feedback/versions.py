@@ -1,6 +1,6 @@
 """Which version is live: begin, publish, promote, roll back, withdraw; each one transaction and one event row."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, func, update
@@ -8,12 +8,10 @@ from sqlmodel import Session, col, select
 
 from feedback.pool.tally import count_new_rejects
 from feedback.recipe import Recipe
+from feedback.succession import PLAIN, alias_target, promoted_at_once, reigns
 from store.engine import reading, writing
 from store.errors import BadRequest, OtherBase, UnknownVersion
 from store.tables import Action, Alias, AliasEvent, AliasName, Image, Origin, Version, Vote
-
-PLAIN = 0
-
 
 NO_OTHERS: Callable[[], Collection[str]] = frozenset
 PARTS = {
@@ -57,6 +55,17 @@ def begin(
         with writing(engine) as session:
             plain = session.get_one(Version, PLAIN)
             plain.base_sha256, plain.settings = base_sha256, plain.settings | facts
+            session.add(plain)
+
+
+def note_plain(engine: Engine, facts: dict[str, Any]) -> None:
+    """Keeps facts with v0, where they are others than before."""
+    with reading(engine) as session:
+        known = session.get_one(Version, PLAIN).settings
+    if known | facts != known:
+        with writing(engine) as session:
+            plain = session.get_one(Version, PLAIN)
+            plain.settings = plain.settings | facts
             session.add(plain)
 
 
@@ -134,6 +143,16 @@ def roll_back(engine: Engine, reason: str = "") -> int:
         return before[-1]
 
 
+def undo_promotion(engine: Engine, number: int, before: int, reason: str) -> bool:
+    """Goes back to the champion before, one event; False, with nothing changed, when the champion is another now."""
+    with writing(engine) as session:
+        if promoted_at_once(session) != (number, before):
+            return False
+        _point(session, Action.roll_back, AliasName.champion, before, reason)
+        _retire_unrated(session, before)
+        return True
+
+
 def withdraw(engine: Engine, number: int, reason: str) -> int:
     """Takes a version out of use for good; returns the number of the champion after that.
 
@@ -177,25 +196,6 @@ def conclude(engine: Engine, action: Action, number: int, against: int, reason: 
         _end_challenge(session, number)
         _drop_queued(session, col(Image.origin) == Origin.evaluation)
         return True
-
-
-def reigns(events: Iterable[AliasEvent]) -> list[int]:
-    """The champions still in force, oldest first.
-
-    A promotion adds one, a rollback takes the last away, a withdrawal takes every reign of that version away.
-    """
-    stack: list[int] = []
-    for event in events:
-        if event.action is Action.withdraw:
-            left = [number for number in stack if number != event.from_version]
-            stack = [number for number, after in zip(left, [*left[1:], None], strict=True) if number != after]
-        elif event.alias is not AliasName.champion:
-            continue
-        elif event.action is Action.roll_back:
-            stack.pop()
-        elif event.to_version is not None:
-            stack.append(event.to_version)
-    return stack
 
 
 def withdrawn(session: Session) -> set[int]:
@@ -245,21 +245,6 @@ def damaged_versions(engine: Engine) -> list[Version]:
     """The versions that a worker found damaged."""
     with reading(engine) as session:
         return list(session.exec(select(Version).where(Version.damage != "").order_by(col(Version.number))))
-
-
-def usable_aliases(session: Session) -> tuple[int | None, int | None]:
-    """Champion and challenger, as they can be drawn: the plain base for a damaged champion, no damaged challenger."""
-    live, challenger = (alias_target(session, name) for name in (AliasName.champion, AliasName.challenger))
-    damaged = set(session.exec(select(Version.number).where(Version.damage != "")))
-    if damaged & {live, challenger}:
-        return PLAIN if live in damaged else live, None
-    return live, challenger
-
-
-def alias_target(session: Session, name: AliasName) -> int | None:
-    """The version that an alias names."""
-    alias = session.get(Alias, name)
-    return None if alias is None else alias.version
 
 
 def _point(session: Session, action: Action, name: AliasName, number: int, reason: str) -> None:

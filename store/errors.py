@@ -32,6 +32,8 @@ Each docstring says when the error is raised and, in its second paragraph, what 
 from them. Caught only at the two edges: the command line prints the sentence and exits, the pages show it.
 """
 
+from store.phrases import plural
+
 
 class NaysayerError(Exception):
     """The root of the tree; its text is written for the person at the screen.
@@ -200,10 +202,10 @@ class TooFewRejects(RetrainError):
         remedy = "collect more votes or lower NAYSAYER_RETRAIN_AFTER"
         if lost:
             remedy = (
-                f"{lost} rated pictures are left out, because their files are lost; restore a backup with "
+                f"{plural(lost, 'rated picture')} left out, because the file is lost; restore a backup with "
                 "`naysayer restore FILE` into another NAYSAYER_DATA_DIR, or collect more votes"
             )
-        super().__init__(f"{found} rejects in the pool, {needed} needed; {remedy}")
+        super().__init__(f"{plural(found, 'reject')} in the pool, {needed} needed; {remedy}")
         self.found, self.needed = found, needed
 
 
@@ -242,15 +244,13 @@ class BadExport(RetrainError):
 
 
 class Interrupted(RetrainError):
-    """A signal stopped the retrain after it saved a checkpoint (exit code 75).
+    """A signal stopped the retrain after it saved what a fit had learnt (exit code 75).
 
     Run `naysayer retrain` again.
     """
 
-    def __init__(self, step: int, steps: int) -> None:
-        super().__init__(
-            f"stopped at step {step} of {steps}; the next `naysayer retrain` resumes from the saved checkpoint"
-        )
+    def __init__(self, where: str) -> None:
+        super().__init__(f"stopped {where}; the next `naysayer retrain` resumes from what was saved")
 
 
 class NotSignedIn(NaysayerError):
@@ -281,7 +281,7 @@ class Stopped(Busy):
     """
 
     def __init__(self, drawn: int, wanted: int) -> None:
-        super().__init__(f"stopped after {drawn} of {wanted} pictures; the same command goes on where it ended")
+        super().__init__(f"stopped after {drawn} of {plural(wanted, 'picture')}; the same command goes on from there")
 
 
 class TooFast(Busy):

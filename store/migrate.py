@@ -13,6 +13,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,6 +38,7 @@ from store.engine import (
 )
 from store.errors import DamagedStore, NewerStore, StoreError
 from store.layout import Layout, layout_of
+from store.phrases import plural
 from store.safety.copies import copy_database, keep_copy
 from store.safety.identity import claim_folders, is_lost, refuse_lost_database
 from store.settings import Settings
@@ -177,7 +179,8 @@ def migrate(engine: Engine, prepare: Callable[[Connection, str], None] = lambda 
         command.upgrade(_config(connection), "head")
         if is_sqlite(engine) and (orphans := list(connection.exec_driver_sql("PRAGMA foreign_key_check"))):
             raise DamagedStore(
-                f"{len(orphans)} rows of the store refer to missing rows, first in the table {orphans[0][0]}; "
+                f"missing rows are referred to by {plural(len(orphans), 'row')} of the store, first in the table "
+                f"{orphans[0][0]}; "
                 "it was left as it is; restore a backup"
             )
 
@@ -281,7 +284,9 @@ def check_integrity(engine: Engine) -> list[str]:
     return found + [f"row {row[1]} of {row[0]} refers to a missing row of {row[2]}" for row in orphans]
 
 
+@cache
 def _script() -> ScriptDirectory:
+    """The migrations, which are read once: each opening asks for them."""
     return ScriptDirectory(str(MIGRATIONS))
 
 

@@ -96,8 +96,13 @@ class RaterAction(StrEnum):
 
 
 class PoolAction(StrEnum):
+    """What a curator decides of a picture: out of the pool or in it; its verdict, or that it follows the votes."""
+
     exclude = "exclude"
     restore = "restore"
+    reject = "reject"
+    keep = "keep"
+    follow = "follow"
 
 
 def utc_now() -> datetime:
@@ -191,6 +196,9 @@ class Prompt(SQLModel, table=True):
         default=False, description="never drawn from again", sa_column_kwargs={"server_default": false()}
     )
     read_characters: int | None = Field(default=None, description="so many the model reads; none: not counted yet")
+    weight: int = Field(
+        default=1, description="turns in each round of the list", sa_column_kwargs={"server_default": "1"}
+    )
     created_at: datetime = Field(default_factory=utc_now)
 
 
@@ -207,6 +215,7 @@ class Version(SQLModel, table=True):
     base_sha256: str
     rule: str = "plain"
     strength: float = 0.0
+    strength_of: int | None = Field(default=None, description="the version whose LoRA this is, at another strength")
     settings: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     libraries: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     code_commit: str = ""
@@ -317,15 +326,43 @@ class Lease(SQLModel, table=True):
 
 
 class Claim(SQLModel, table=True):
-    """A worker draws this picture, or is about to; no other does until `expires_at`. `step` of `steps` are done."""
+    """A worker draws this picture, or is about to; no other does until `expires_at`."""
 
     key: str = Field(primary_key=True, max_length=64, description="sha256 of prompt, seed, version and origin")
     worker: str = Field(max_length=80, index=True)
     version: int = Field(foreign_key="version.number")
     origin: Origin = Field(sa_column=Column(_enum(Origin), nullable=False))
+    expires_at: datetime
+
+
+class WorkerState(StrEnum):
+    """What a worker does now."""
+
+    starting = "starting"
+    drawing = "drawing"
+    resting = "resting"
+    no_room = "no_room"
+    waiting = "waiting"
+
+
+class Worker(SQLModel, table=True):
+    """A worker process as it last spoke; its row goes when it ends in order. Times are by the store's clock."""
+
+    name: str = Field(primary_key=True, max_length=80)
+    host: str = Field(max_length=80)
+    device: str = Field(default="", max_length=120, description="what it draws on; empty while it starts")
+    leads: bool = Field(default=False, description="it retrains and lets the gate look, too")
+    state: WorkerState = Field(sa_column=Column(_enum(WorkerState), nullable=False))
+    waits_for: str = Field(default="", max_length=300, description="who has its device, while it waits")
+    versions: list[int] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    pictures: int = Field(default=0, description="it draws so many at this instant, `step` of `steps` done")
     step: int = 0
     steps: int = 0
-    expires_at: datetime
+    drawn: int = Field(default=0, description="pictures since it started")
+    per_minute: float | None = Field(default=None, description="pictures a minute over its last batches")
+    since: datetime = Field(default_factory=utc_now, description="it does so since then")
+    started_at: datetime = Field(default_factory=utc_now)
+    seen_at: datetime = Field(default_factory=utc_now, index=True)
 
 
 class Vote(SQLModel, table=True):
@@ -344,6 +381,16 @@ class Vote(SQLModel, table=True):
     shown_at: datetime | None = None
     decided_at: datetime | None = None
     received_at: datetime = Field(default_factory=utc_now)
+    guidelines: int | None = Field(default=None, description="the version that the rater was shown last; None for none")
+
+
+class Guidelines(SQLModel, table=True):
+    """What an admin asks of raters, in Markdown; the newest row counts, and an empty text means none."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    text: str
+    by: str = ""
+    created_at: datetime = Field(default_factory=utc_now)
 
 
 class Manifest(SQLModel, table=True):
@@ -379,7 +426,7 @@ class AliasEvent(SQLModel, table=True):
 
 
 class Run(SQLModel, table=True):
-    """One attempt at a retrain, with its progress."""
+    """One attempt at a retrain; `step` of `steps` is the share of its expected time that has passed."""
 
     id: int | None = Field(default=None, primary_key=True)
     status: RunStatus = Field(sa_column=Column(_enum(RunStatus), nullable=False))
@@ -391,6 +438,16 @@ class Run(SQLModel, table=True):
     stop_reason: str | None = Field(default=None, description="why a person asked it to stop")
     started_at: datetime = Field(default_factory=utc_now)
     updated_at: datetime = Field(default_factory=utc_now)
+
+
+class RunProgress(SQLModel, table=True):
+    """What a retrain has done, stage by stage (`feedback.retrain.stages`), with its loss and strengths so far."""
+
+    __tablename__ = "run_progress"
+    run_id: int = Field(foreign_key="run.id", primary_key=True)
+    stages: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
+    curve: list[dict[str, float]] = Field(sa_column=Column(JSON, nullable=False))
+    strengths: list[dict[str, float]] = Field(sa_column=Column(JSON, nullable=False))
 
 
 class Control(SQLModel, table=True):
@@ -450,7 +507,7 @@ class RaterEvent(SQLModel, table=True):
 
 
 class PoolEvent(SQLModel, table=True):
-    """An image was taken out of the pool by hand, or put back; the newest row of an image counts."""
+    """What a curator decided of an image; of taking out and putting back the newest row counts, and of verdicts."""
 
     __tablename__ = "pool_event"
     id: int | None = Field(default=None, primary_key=True)
@@ -502,12 +559,22 @@ class Mark(SQLModel, table=True):
 
 
 class EvaluationSet(SQLModel, table=True):
-    """A frozen list of prompts and seeds that never train; the newest is in use. A set is never changed."""
+    """A frozen list of prompts and seeds that never train. A set is never changed."""
 
     __tablename__ = "evaluation_set"
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(max_length=80)
     sha256: str = Field(unique=True, description="of its pairs")
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class EvaluationUse(SQLModel, table=True):
+    """A set came into use; the newest row says which one is. Only ever added to."""
+
+    __tablename__ = "evaluation_use"
+    id: int | None = Field(default=None, primary_key=True)
+    set_id: int = Field(foreign_key="evaluation_set.id", index=True)
+    by: str = ""
     created_at: datetime = Field(default_factory=utc_now)
 
 
@@ -543,7 +610,8 @@ class Damage(SQLModel, table=True):
 class CurrentVote(SQLModel, table=True):
     """A rater's current vote on an image: the newest key press, kept beside the votes so that counting is cheap.
 
-    This table and the four after it follow from `vote` and can be made again (`feedback.pool.tally.rebuild`).
+    This table and the four after it follow from `vote` and `pool_event` and can be made again
+    (`feedback.pool.tally.rebuild`).
     """
 
     __tablename__ = "word"
@@ -556,12 +624,13 @@ class CurrentVote(SQLModel, table=True):
 
 
 class ImageTally(SQLModel, table=True):
-    """Current reject and keep votes on an image."""
+    """Current reject and keep votes on an image, and the curator's verdict that counts in their place."""
 
     __tablename__ = "image_tally"
     image_id: int = Field(foreign_key="image.id", primary_key=True)
     rejects: int = 0
     keeps: int = 0
+    ruled: Verdict | None = Field(default=None, sa_column=Column(_enum(Verdict), nullable=True))
 
 
 class VersionTally(SQLModel, table=True):

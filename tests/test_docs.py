@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from feedback.gate.gate import RULE
+from feedback.gate.gate import rule_words
 from store.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -63,6 +63,7 @@ def test_every_dependency_has_a_reason_in_the_docs():
 def test_every_dependency_is_imported_somewhere():
     project = tomllib.loads(text_of("pyproject.toml"))["project"]
     modules = {
+        "markdown-it-py": "markdown_it",
         "pillow": "PIL",
         "pysqlite3": "pysqlite3",
         "pydantic-settings": "pydantic_settings",
@@ -155,7 +156,7 @@ def test_what_was_not_measured_is_said_in_one_place():
 
 def test_the_page_of_the_gate_quotes_the_rule():
     quoted = " ".join(text_of("docs/operator/gate.md").replace("\n> ", " ").split())
-    assert RULE in quoted
+    assert rule_words(200) in quoted
 
 
 def build(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -187,18 +188,11 @@ def test_a_sound_small_site_builds(small_site):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("page", "text", "complaint"),
-    [
-        ("rate.md", "# How to rate\n\n## Keys\n\n[gone](gone.md)\n", "gone.md"),
-        ("rate.md", "# How to rate\n\n## Buttons\n", "keys"),
-        ("rate.md", "# How to rate\n\n## Keys\n\n![gone](gone.png)\n", "gone.png"),
-        ("orphan.md", "# Nobody links here\n", "orphan.md"),
-    ],
-    ids=["dead link", "dead anchor", "missing picture", "orphan page"],
-)
-def test_the_site_does_not_build_with_a(small_site, page, text, complaint):
-    (small_site / page).write_text(text)
+def test_a_dead_link_or_anchor_a_missing_picture_and_an_orphan_page_each_fail_the_site(small_site):
+    (small_site / "rate.md").write_text("# How to rate\n\n## Buttons\n\n[gone](gone.md)\n\n![gone](gone.png)\n")
+    (small_site / "orphan.md").write_text("# Nobody links here\n")
     done = build(small_site)
     assert done.returncode != 0
-    assert complaint in done.stderr
+    warnings = [line for line in done.stderr.splitlines() if "WARNING: " in line]  # any of which fails a build
+    for fault in ("gone.md", "keys", "gone.png", "orphan.md"):
+        assert any(fault in line for line in warnings), (fault, done.stderr)

@@ -10,19 +10,21 @@ import pytest
 from sqlalchemy import Engine, text
 
 from feedback.figures.summary import rating_state, standing, version_rows
-from feedback.figures.trend import days
+from feedback.figures.trend import windows
 from feedback.people.decisions import Decision, decide
 from feedback.people.reliability import agreement_and_figures
-from feedback.pool.curation import curate, open_image
-from feedback.pool.gallery import Filter, Which, gallery
+from feedback.pool.browse.gallery import Filter, View, Which, gallery
+from feedback.pool.browse.opened import open_image
+from feedback.pool.curation import curate
 from feedback.pool.pool import how_due
 from feedback.pool.tally import differences
+from feedback.pool.verdicts import RULINGS
 from feedback.rate.controls import control_rows, make_control
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Mix, Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.versions import withdraw
-from store.errors import NotAllowed
+from store.errors import BadRequest, NotAllowed
 from store.settings import Settings
 from store.tables import Origin, PoolAction, RaterAction, Reason, Verdict
 from ui.dashboard.overview import overview_html
@@ -41,12 +43,18 @@ WITH cur AS (
     SELECT * FROM cur WHERE verdict IN ('reject', 'keep')
 ), counted AS (
     SELECT * FROM judging WHERE origin <> 'control' AND NOT is_excluded
+), ruling AS (
+    SELECT image_id, CASE action WHEN 'reject' THEN 1 ELSE -1 END AS side FROM pool_event p
+    WHERE action IN ('reject', 'keep') AND NOT EXISTS (SELECT 1 FROM pool_event q WHERE q.image_id = p.image_id
+    AND q.id > p.id AND q.action IN ('reject', 'keep', 'follow'))
 ), balance AS (
-    SELECT image_id, version, origin, sum(verdict = 'reject') - sum(verdict = 'keep') AS lead, count(*) AS n
-    FROM counted GROUP BY image_id
+    SELECT image.id AS image_id, image.version, image.origin,
+    coalesce(side, sum(verdict = 'reject') - sum(verdict = 'keep')) AS lead
+    FROM image LEFT JOIN counted ON counted.image_id = image.id LEFT JOIN ruling ON ruling.image_id = image.id
+    GROUP BY image.id HAVING count(counted.id) > 0 OR side IS NOT NULL
 ), out AS (
-    SELECT image_id FROM pool_event p WHERE action = 'exclude'
-    AND NOT EXISTS (SELECT 1 FROM pool_event q WHERE q.image_id = p.image_id AND q.id > p.id)
+    SELECT image_id FROM pool_event p WHERE action = 'exclude' AND NOT EXISTS (SELECT 1 FROM pool_event q
+    WHERE q.image_id = p.image_id AND q.id > p.id AND q.action IN ('exclude', 'restore'))
 ), pooled AS (
     SELECT * FROM balance WHERE origin = 'sampled' AND image_id NOT IN (SELECT image_id FROM out)
 ) """
@@ -95,7 +103,10 @@ def live_through(engine: Engine, chance: random.Random) -> None:
         if turn % 10 == 5:
             image = chance.randrange(1, 41)
             is_out = open_image(engine, image).is_taken_out
-            curate(engine, image, PoolAction.restore if is_out else PoolAction.exclude, by="root", reason="to see")
+            curate(engine, [image], PoolAction.restore if is_out else PoolAction.exclude, by="root", reason="to see")
+        if turn % 3 == 2:
+            with suppress(BadRequest):  # no votes yet, or ruled so already
+                curate(engine, [chance.randrange(1, 57)], chance.choice(RULINGS), by="root", reason="to see")
         if turn == 50:
             withdraw(engine, 2, "it was bad")
 
@@ -141,12 +152,13 @@ def _compare(engine: Engine, rows_of: Callable, true: dict[str, int]):
     yield from _compare_metrics(metrics_text(engine, settings), true)
 
     for which in (Which.rejects, Which.keeps, Which.disputed, Which.taken_out):
-        found = gallery(engine, Filter(which=which), size=100)
+        found = gallery(engine, Filter(which=which), View(size=100))
         name = "out" if which is Which.taken_out else which.value
         yield (which, found.total, len(found.thumbs)), (which, true[name], true[name])
         for thumb in found.thumbs:
             counts = rows_of(
-                f"SELECT sum(verdict = 'reject'), sum(verdict = 'keep') FROM counted WHERE image_id = {thumb.image_id}"
+                "SELECT total(verdict = 'reject'), total(verdict = 'keep') FROM counted "
+                f"WHERE image_id = {thumb.image_id}"
             )
             yield (thumb.rejects, thumb.keeps), counts[0]
     yield from _compare_filters(engine, rows_of)
@@ -158,8 +170,8 @@ def _compare(engine: Engine, rows_of: Callable, true: dict[str, int]):
         (SELECT count(*) FROM counted WHERE version = number AND origin = 'sampled'), (SELECT count(DISTINCT rater_id)
         FROM counted WHERE version = number AND origin = 'sampled') FROM version ORDER BY number DESC"""
     yield [(r.number, r.rejected, r.judged, r.votes, r.raters) for r in version_rows(engine)], rows_of(by_version)
-    by_day = "SELECT count(*) FROM counted WHERE origin = 'sampled'"
-    yield sum(day.rejects + day.keeps for day in days(engine)), rows_of(by_day)[0][0]
+    sampled = "SELECT count(*) FROM counted WHERE origin = 'sampled'"
+    yield sum(window.rejects.whole for window in windows(engine)), rows_of(sampled)[0][0]
     yield from _compare_raters(engine, rows_of, true)
 
 
@@ -175,7 +187,7 @@ def _compare_filters(engine: Engine, rows_of: Callable):
 
 
 def _shown(engine: Engine, chosen: Filter):
-    thumbs = gallery(engine, chosen, size=100).thumbs
+    thumbs = gallery(engine, chosen, View(size=100)).thumbs
     return chosen.reason or chosen.rater, sorted((thumb.image_id,) for thumb in thumbs)
 
 

@@ -128,7 +128,7 @@ def count_tokens() -> None:
 
     settings = read_settings()
     engine = open_store(settings)
-    count_read(engine, partial(characters_read, load_tokenizers(settings)))
+    count_read(engine, None if settings.weighs_prompts else partial(characters_read, load_tokenizers(settings)))
     typer.echo(cut_sentence(cut_prompts(engine)) or "the model reads every prompt to its end")
 
 
@@ -165,7 +165,7 @@ def draw_controls(
     """Draw controls for the built-in model's prompts, without the model (and without torch)."""
     from trainer.builtin.controls import draw_controls
 
-    typer.echo(f"{draw_controls(read_settings(), count, seed)} new controls")
+    typer.echo(plural(draw_controls(read_settings(), count, seed), "new control"))
 
 
 @controls.command("agreed")
@@ -200,11 +200,21 @@ def add_control(
 @controls.command("retire")
 def retire_control(control: Annotated[int, typer.Argument(help="The control's number, as in the list.")]) -> None:
     """Take a control out of use: it is not shown again, and its answers no longer count."""
-    from feedback.rate.controls import retire_control
+    from feedback.rate.controls import retire_controls
     from store.migrate import open_store
 
-    retire_control(open_store(read_settings()), control)
+    retire_controls(open_store(read_settings()), [control])
     typer.echo(f"control {control} is retired")
+
+
+@controls.command("reuse")
+def reuse_control(control: Annotated[int, typer.Argument(help="The control's number, as in the list.")]) -> None:
+    """Show a retired control again; its answers count again."""
+    from feedback.rate.controls import reuse_controls
+    from store.migrate import open_store
+
+    reuse_controls(open_store(read_settings()), [control])
+    typer.echo(f"control {control} is in use again")
 
 
 @controls.command("list")

@@ -18,12 +18,14 @@ from feedback.runs import latest_run
 from feedback.sample.cut_prompts import cut_sentence, first_missed
 from feedback.sample.prompts import count_active, has_list, list_prompts
 from feedback.sample.work import Job
-from feedback.versions import PLAIN
+from feedback.succession import PLAIN
+from feedback.workers import NO_WORKER, is_worker_alive, list_workers, worker_words
 from store.engine import has_wal_reset_bug, is_sqlite, reading, sqlite_module
 from store.errors import DamagedStore
 from store.files import sha256_of_file
 from store.layout import Layout, layout_of
 from store.migrate import check_integrity, read_store
+from store.phrases import plural
 from store.process import sentence_of
 from store.safety.identity import list_unknown, refuse_strangers
 from store.settings import Settings
@@ -55,6 +57,7 @@ def examine(settings: Settings) -> list[Finding]:
         lambda: _versions(engine, layout),
         lambda: _blobs(engine, layout),
         lambda: _loop(engine, settings),
+        lambda: _workers(engine),
         lambda: _model(settings, engine),
     ):
         findings += _guarded(check)
@@ -126,7 +129,7 @@ def _versions(engine: Engine, layout: Layout) -> Iterable[Finding]:
             path = folder / name
             if not path.exists() or sha256_of_file(path) != sha256:
                 yield Finding(False, f"v{row.number}: {path} is missing or altered; restore it from a backup")
-    yield Finding(True, f"{len(versions)} versions besides the plain base")
+    yield Finding(True, f"{plural(len(versions), 'version')} besides the plain base")
 
 
 def _blobs(engine: Engine, layout: Layout) -> Iterable[Finding]:
@@ -141,7 +144,7 @@ def _blobs(engine: Engine, layout: Layout) -> Iterable[Finding]:
         except DamagedStore as error:
             yield Finding(False, str(error))
             return
-    yield Finding(True, f"the newest {len(hashes)} pictures are unchanged since they were stored")
+    yield Finding(True, f"unchanged since they were stored: the newest {plural(len(hashes), 'picture')}")
 
 
 def _loop(engine: Engine, settings: Settings) -> Iterable[Finding]:
@@ -155,12 +158,39 @@ def _loop(engine: Engine, settings: Settings) -> Iterable[Finding]:
         yield Finding(False, f"the last retrain was interrupted: {run.message}")
 
 
+def _workers(engine: Engine) -> Iterable[Finding]:
+    """A worker that was killed is a fault; that none was started is not."""
+    found = list_workers(engine)
+    for worker in found:
+        yield Finding(worker.is_there, f"worker on {worker_words(worker)}")
+    if not is_worker_alive(engine):
+        yield Finding(not found, NO_WORKER)
+
+
 def _model(settings: Settings, engine: Engine) -> Iterable[Finding]:
-    from trainer.base.model import compare_base, load_base, silence_libraries
+    from trainer.base.model import silence_libraries
+    from trainer.base.room.turn import Taken, card_words, loaded_if_free
     from trainer.base.weights import pin_revision
+    from trainer.card.choosing import fill_in
+    from trainer.card.loading import examine_card
 
     silence_libraries()
-    base = load_base(pin_revision(engine, settings))
+    pinned = pin_revision(engine, settings)
+    yield Finding(*card_words(pinned))
+    card = None if settings.is_builtin else examine_card(engine, pinned)
+    if card is not None:
+        yield Finding(card.chosen.fits, card.sentence)
+        pinned = fill_in(pinned, card.chosen.choice)
+    try:
+        with loaded_if_free(pinned, "`naysayer doctor`") as base:
+            yield from _loaded(engine, base)
+    except Taken as taken:
+        yield Finding(True, str(taken))
+
+
+def _loaded(engine: Engine, base: Any) -> Iterable[Finding]:
+    from trainer.base.model import compare_base
+
     with reading(engine) as session:
         recorded = session.get(Version, PLAIN)
     compare_base(recorded, base)
@@ -176,12 +206,13 @@ def _model(settings: Settings, engine: Engine) -> Iterable[Finding]:
 
 def _unread(engine: Engine, base: Any) -> Iterable[Finding]:
     """What the model does not read to its end; counted only for now, because doctor writes nothing."""
-    from trainer.base.tokenizers import characters_read, tokenizers_of
+    from trainer.base.tokenizers import counter_of
 
+    read = counter_of(base) or len
     used = [prompt for prompt in list_prompts(engine) if prompt.is_active]
     negative = Prompt(text=base.plain.negative_prompt)
     for prompt in (*used, negative):
-        prompt.read_characters = characters_read(tokenizers_of(base.pipe), prompt.text)
+        prompt.read_characters = read(prompt.text)
     if cut := cut_sentence([prompt for prompt in used if first_missed(prompt)]):
         yield Finding(True, cut)
     if word := first_missed(negative):

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from feedback.versions import PLAIN, describe_base
+from feedback.succession import PLAIN
+from feedback.versions import describe_base
 from store.errors import OtherBase
 from store.migrate import Begun
 from store.settings import Settings

@@ -1,12 +1,14 @@
 """The `naysayer` command. The trainer and the benches add theirs through the entry points `naysayer.commands`."""
 
-from importlib.metadata import entry_points
+import os
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from store.process import run_command
+from store.settings import PREFIX
 from store.settings.file import read_settings
 from ui.list_commands import evaluation, prompts
 
@@ -29,27 +31,53 @@ def main() -> None:
 
 def whole_app() -> typer.Typer:
     """The commands of this file, of the trainer and of the benches."""
-    whole = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=app.info.help)
-    for part in [app, *(point.load() for point in entry_points(group="naysayer.commands"))]:
+    whole = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    whole.callback(help=app.info.help)(_program)
+    for part in [app, *(point.load() for point in metadata.entry_points(group="naysayer.commands"))]:
         whole.registered_commands += part.registered_commands
         whole.registered_groups += part.registered_groups
     return whole
 
 
+def _say_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"naysayer {metadata.version('naysayer')}")
+        raise typer.Exit
+
+
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version, and exit.")
+    ] = False,
+) -> None:
+    """The options of `naysayer` itself."""
+
+
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Port of the pages, instead of NAYSAYER_PORT.")]
+DataDir = Annotated[Path | None, typer.Option(help="Folder of the store, instead of NAYSAYER_DATA_DIR.")]
+
+
 @app.command()
-def run() -> None:
+def run(port: Port = None, data_dir: DataDir = None) -> None:
     """Start everything on this machine: the store, the sampling worker and the pages. Ctrl-C stops it all."""
     from ui.run.supervisor import supervise
 
+    _set_for_children(port=port, data_dir=data_dir)
     supervise(read_settings())
 
 
 @app.command()
-def pages() -> None:
+def pages(port: Port = None, data_dir: DataDir = None) -> None:
     """Start only the web pages."""
     from ui.run.serve import become_pages
 
+    _set_for_children(port=port, data_dir=data_dir)
     become_pages(read_settings())
+
+
+def _set_for_children(**given: int | Path | None) -> None:
+    """Puts options into the environment, where the processes that this one starts read them."""
+    os.environ |= {f"{PREFIX}{name.upper()}": str(value) for name, value in given.items() if value is not None}
 
 
 @app.command()
@@ -65,15 +93,22 @@ def versions() -> None:
 @app.command()
 def status() -> None:
     """Summarise the loop in a few lines."""
+    from feedback.figures.flow import flow_of
     from feedback.figures.summary import standing
     from feedback.policy import rejects_needed
     from feedback.pool.pool import how_due
+    from feedback.retrain.progress import last_stages, retrain_now
+    from feedback.workers import is_worker_alive, list_workers
     from store.migrate import read_store
-    from ui.words import standing_lines
+    from ui.words import standing_lines, worker_lines
 
     settings = read_settings()
     engine = read_store(settings)
-    typer.echo(standing_lines(standing(engine), how_due(engine, rejects_needed(settings), settings.rater_share)))
+    due = how_due(engine, rejects_needed(settings), settings.rater_share)
+    now, workers = standing(engine), list_workers(engine)
+    typer.echo(standing_lines(now, due, retrain_now(engine), last_stages(engine)))
+    flow = flow_of(engine, workers, now.waiting, settings.overlap).words
+    typer.echo("\n".join([*worker_lines(workers, is_alive=is_worker_alive(engine)), *filter(None, [flow])]))
 
 
 @app.command()
@@ -107,10 +142,14 @@ def unset(name: Annotated[str, typer.Argument(help="The setting, e.g. retrain_af
 def _say_kept(name: str, path: Path) -> None:
     """What holds now; the file may still hold another value that cannot be used."""
     from store.errors import BadRequest
+    from store.settings.names import UnknownSetting
     from ui.settings_table import kept_words
 
     try:
         settings = read_settings()
+    except UnknownSetting:  # its name is said already
+        typer.echo(f"{name} is changed in {path}")
+        raise
     except BadRequest as error:
         raise BadRequest(f"{name} is changed in {path}, but {error}") from error
     typer.echo(kept_words(name, path, settings))
@@ -133,6 +172,22 @@ def promote(
     promote_by_hand(engine, layout_of(settings), number, reason, force=force)
     typer.echo(f"v{number} is champion now")
     announce(engine, settings)
+
+
+@app.command()
+def propose(
+    number: Annotated[int, typer.Argument(help="The version, e.g. 3.")],
+    strength: Annotated[float, typer.Option(help="The other strength, above 0.")],
+    reason: Annotated[str, typer.Option(help="Kept in the history.")],
+) -> None:
+    """Make a new version of a LoRA at another strength; it is a challenger, and its pairs say whether it is better."""
+    from feedback.gate.proposal import propose_strength
+    from store.layout import layout_of
+    from store.migrate import open_store
+
+    settings = read_settings()
+    made = propose_strength(open_store(settings), layout_of(settings), number, strength, reason)
+    typer.echo(f"v{made} is v{number} at strength {strength:g}, and a challenger now")
 
 
 @app.command()
@@ -221,25 +276,25 @@ def invite(
     revoke: Annotated[str, typer.Option(help="Revoke every invitation of this name instead.")] = "",
 ) -> None:
     """Print a signed link that lets a person in without an account; without a name, list the invitations."""
-    from feedback.people.invitations import invite, list_invitations, revoke_invitations
+    from feedback.people.invitations import invite, link_of, list_invitations, revoke_invitations
     from store.errors import BadRequest
     from store.migrate import open_store, read_store
+    from store.phrases import plural
     from store.tables import PersonRole
-    from ui.words import invitation_table
+    from ui.words import CLOSED, invitation_table
 
     settings = read_settings()
     if revoke:
-        typer.echo(f"{revoke_invitations(open_store(settings), revoke)} invitations of {revoke} revoked")
+        typer.echo(f"{plural(revoke_invitations(open_store(settings), revoke), 'invitation')} of {revoke} revoked")
     elif not name:
         typer.echo(invitation_table(list_invitations(read_store(settings))))
     elif role not in list(PersonRole):
         raise BadRequest(f"a role is rater, curator or admin; {role[:40]!r} was given")
     else:
         token = invite(open_store(settings), name, days=days, secret=settings.secret, role=PersonRole(role))
-        base = settings.public_url or settings.address
-        typer.echo(f"{base}/naysayer/invited/{token}")
+        typer.echo(link_of(settings, token))
         if settings.sign_in == "name":
-            typer.echo("nobody can open this link while NAYSAYER_SIGN_IN is name; set it to invitations", err=True)
+            typer.echo(CLOSED, err=True)
 
 
 @exports.command("lora")
@@ -248,15 +303,18 @@ def export_lora(
     form: Annotated[
         str, typer.Option("--format", help="diffusers, kohya (A1111, Forge, InvokeAI), or comfyui (with workflows).")
     ] = "kohya",
-    out: Annotated[Path | None, typer.Option(help="Folder to write to; naysayer-vN when left out.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to; naysayer-vN, or here with --zip.")] = None,
+    as_zip: Annotated[bool, typer.Option("--zip", help="One zip instead of a folder.")] = False,
 ) -> None:
-    """Write a version's LoRA with its model card for another program."""
+    """Write a version's LoRA for another program: for ComfyUI with its workflow, else with its model card."""
     from store.errors import BadRequest
-    from ui.export.export import Format, export_lora
+    from ui.export.export import export_lora
+    from ui.export.files import Format
 
     if form not in list(Format):
         raise BadRequest(f"--format is diffusers, kohya or comfyui; {form[:40]!r} was given")
-    for path in export_lora(read_settings(), number, Format(form), out or Path(f"naysayer-v{number}")):
+    folder = out or Path("." if as_zip else f"naysayer-v{number}")
+    for path in export_lora(read_settings(), number, Format(form), folder, is_zipped=as_zip):
         typer.echo(path)
 
 

@@ -48,6 +48,16 @@ def new_evaluation(
     typer.echo(set_line(new_set(open_store(read_settings()), name, pairs)))
 
 
+@evaluation.command("use")
+def use_evaluation(number: Annotated[int, typer.Argument(help="The set, e.g. 2.")]) -> None:
+    """Use an older evaluation set again; what was drawn and judged for any set stays."""
+    from feedback.sample.evaluation import use_set
+    from store.migrate import open_store
+    from ui.words import set_line
+
+    typer.echo(set_line(use_set(open_store(read_settings()), number)))
+
+
 @evaluation.command("list")
 def list_evaluation() -> None:
     """List the evaluation sets, newest first."""
@@ -66,10 +76,12 @@ def add_prompt(texts: Annotated[list[str], typer.Argument(help="One or more prom
     from store.migrate import open_store
     from ui.words import imported_words
 
-    engine = open_store(read_settings())
+    settings = read_settings()
+    engine = open_store(settings)
     imported = import_prompts(engine, texts, source="command line")
     typer.echo(imported_words(imported, len(texts)))
-    _say_what_is_cut(engine, imported)
+    if not settings.weighs_prompts:
+        _say_what_is_cut(engine, imported)
 
 
 @prompts.command("import")
@@ -81,12 +93,14 @@ def import_prompts(file: Annotated[Path, typer.Argument(help=f"{KINDS}; text has
     from ui.words import foreign_words, imported_words
 
     listed = read_prompt_file(file)
-    engine = open_store(read_settings())
+    settings = read_settings()
+    engine = open_store(settings)
     imported = import_prompts(engine, [one.text for one in listed], source=file_name(file))
     typer.echo(imported_words(imported, len(listed), file_name(file)))
-    if foreign := foreign_words(listed):
+    if foreign := foreign_words(listed, is_weighted=settings.weighs_prompts):
         typer.echo(foreign)
-    _say_what_is_cut(engine, imported)
+    if not settings.weighs_prompts:
+        _say_what_is_cut(engine, imported)
 
 
 def _say_what_is_cut(engine: "Engine", imported: "Imported") -> None:
@@ -151,6 +165,22 @@ def pause(texts: Texts = None, source: Source = "", number: Import = None) -> No
 def restore(texts: Texts = None, source: Source = "", number: Import = None) -> None:
     """Draw from these prompts again."""
     _change("restore", texts, source, number)
+
+
+@prompts.command("weigh")
+def weigh(
+    weight: Annotated[int, typer.Argument(help="A whole number from 1 (as usual) to 10.")],
+    texts: Texts = None,
+    source: Source = "",
+    number: Import = None,
+) -> None:
+    """Draw so many times as often from these prompts as from others."""
+    from feedback.sample.setting_aside import Which, weigh_prompts
+    from store.migrate import open_store
+    from store.phrases import plural
+
+    changed = weigh_prompts(open_store(read_settings()), Which(texts or [], source, number), weight)
+    typer.echo(f"{plural(changed, 'prompt')} changed; each is drawn {weight} times in a round of the list")
 
 
 def _change(name: str, texts: list[str] | None, source: str, number: int | None) -> None:

@@ -1,6 +1,7 @@
 """The pages and their routes as one application: `streamlit run ui/server.py`."""
 
 import gc
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -9,18 +10,23 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import RedirectResponse
+from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.routing import Route
 from streamlit import config
 
 from feedback.pool.damage import look_again
 from feedback.runs import bury_dead_runs
 from store.layout import layout_of
+from store.tables import PersonRole
+from ui.dashboard.live.news import news_routes
+from ui.dashboard.pool.routes import pool_routes
+from ui.export.routes import export_routes
 from ui.rate.plain_form import plain_routes
 from ui.rate.routes import routes
 from ui.signin.door import Door
 from ui.signin.invitation_link import invitation_routes
 from ui.signin.oidc import oidc_routes, write_oidc_secrets
+from ui.signin.people import MAY_OPEN
 from ui.web.guard import LOOPBACK, SameMachine
 from ui.web.metrics import metrics_routes
 from ui.web.process import engine, settings
@@ -36,10 +42,11 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     look_again(engine(), layout_of(settings()).blobs)
     for pages in (
         "ui.dashboard.overview",
-        "ui.dashboard.versions",
-        "ui.dashboard.pool",
+        "ui.dashboard.versions.page",
+        "ui.dashboard.pool.page",
         "ui.dashboard.raters",
-        "ui.dashboard.playground",
+        "ui.dashboard.playground.page",
+        "ui.dashboard.setup.page",
     ):
         import_module(pages)
     config.set_option("runner.postScriptGC", False)
@@ -58,6 +65,23 @@ async def redirect_to_rating(_request: Request) -> RedirectResponse:
     return RedirectResponse("/")
 
 
+def first_html() -> str:
+    """Streamlit's first HTML under our name, with a way to rate without JavaScript and the style of a page to come."""
+    html = (Path(st.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
+    style = Path(__file__).parent / "dashboard" / "live" / "whole.css"
+    html = NOSCRIPT.sub(WITHOUT_JAVASCRIPT, html).replace("<title>Streamlit</title>", "<title>Naysayer</title>")
+    return html.replace("</head>", f"<style>{style.read_text(encoding='utf-8')}</style></head>")
+
+
+async def open_page(_request: Request) -> HTMLResponse:
+    """The first HTML of every page; its script sees in the address which one it is."""
+    return HTMLResponse(FIRST, headers={"cache-control": "no-cache"})
+
+
+NOSCRIPT = re.compile(r"<noscript>.*?</noscript>", re.DOTALL)
+WITHOUT_JAVASCRIPT = '<noscript><a href="./naysayer/plain">Rate pictures without JavaScript</a></noscript>'
+FIRST = first_html()
+ADDRESSES = ["/", *(f"/{title.lower()}" for title in MAY_OPEN[PersonRole.admin] if title != "Rate")]
 app = st.App(
     Path(__file__).with_name("app.py"),
     routes=[
@@ -66,7 +90,11 @@ app = st.App(
         *invitation_routes(engine, settings()),
         *oidc_routes(settings()),
         *metrics_routes(engine, settings()),
+        *news_routes(engine, settings()),
+        *pool_routes(engine, settings()),
+        *export_routes(engine, settings()),
         Route("/rate", redirect_to_rating),
+        *(Route(address, open_page) for address in ADDRESSES),
     ],
     middleware=[
         Middleware(SameMachine, hosts=settings().host_names, address=settings().public_url),

@@ -6,6 +6,7 @@ from pydantic.fields import FieldInfo
 
 from store.settings import PREFIX, Settings
 from store.settings.file import Origin, as_field, origins
+from store.settings.from_pages import AT_ONCE, CHANGEABLE
 
 GROUPS = {
     "Start here": (
@@ -13,8 +14,9 @@ GROUPS = {
     ),
     "Model": "model_variant model_revision model_config_source prediction_type refiner refiner_start dtype device",
     "Drawing": (
-        "guidance_scale num_inference_steps width_px height_px negative_prompt rule strength guidance_gain "
-        "sweep_pictures sample_batch vae_decode base_slice ask_share tries checked_share"
+        "scheduler guidance_scale guidance_sigma_min guidance_sigma_max num_inference_steps width_px height_px "
+        "negative_prompt prompt_weighting rule strength guidance_gain sweep_pictures sample_batch vae_decode "
+        "offload_encoders base_slice ask_share tries checked_share"
     ),
     "Rating": "lease_s control_share repeat_share look_again_share rater_share",
     "Gate": "evaluation_pairs evaluation_share prompt_scorer",
@@ -22,7 +24,8 @@ GROUPS = {
         "objective beta anchor trigger lora_rank lora_layers train_steps train_batch learning_rate "
         "min_timestep null_dropout mismatched cross_fit seed"
     ),
-    "Memory and checkpoints": "micro_batch gradient_checkpointing base_quantization checkpoint_every deterministic",
+    "Memory and checkpoints": "micro_batch gradient_checkpointing base_quantization checkpoint_every deterministic "
+    "turns turns_dir",
     "Beyond this machine": (
         "store_url public_url allowed_hosts admins secret oidc_client_id oidc_client_secret oidc_metadata_url "
         "webhook_secret metrics_open"
@@ -57,7 +60,8 @@ def kept_words(name: str, path: Path, settings: Settings) -> str:
     if found.place in ("environment", ".env"):
         return f"{path} is written, but {PREFIX}{field.upper()} in {_the(found.place)} wins here: {now}"
     place = "the default" if found.place == "default" else path
-    return f"{now}, from {place}; a running `naysayer run` takes it when it starts again"
+    is_live = field in CHANGEABLE and CHANGEABLE[field].holds == AT_ONCE
+    return f"{now}, from {place}; a running `naysayer run` takes it {'at once' if is_live else 'when it starts again'}"
 
 
 def _the(place: str) -> str:

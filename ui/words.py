@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 
-from feedback.figures.summary import InHand, Standing, VersionRow
+from feedback.figures.summary import Standing, VersionRow
 from feedback.pool.pool import Due
+from feedback.retrain.progress import RetrainNow
+from feedback.retrain.stages import Stage, seconds_words
 from feedback.sample.evaluation import SetRow
 from feedback.sample.lists.look_alikes import foreign_syntax
-from feedback.sample.prompts import Imported, ImportRow, Listed
+from feedback.sample.prompts import Imported, ImportRow, Listed, PromptState, state_of
 from feedback.sample.setting_aside import Change, Changed
+from feedback.workers import NO_WORKER, SeenWorker, span, worker_words
 from store.archive.contents import BackupReport
 from store.phrases import plural
 from store.tables import Invitation, Prompt, RunStatus
 
+CLOSED = "nobody can open this link while NAYSAYER_SIGN_IN is name; set it to invitations"
 SHOWN = 5  # pieces of foreign syntax that are named
 
 MOST_NAMED = 20
@@ -26,8 +30,16 @@ def version_table(rows: Sequence[VersionRow]) -> str:
     return "\n".join(lines + [_line(row) for row in rows])
 
 
-def standing_lines(standing: Standing, due: Due) -> str:
-    """The loop in a few lines."""
+def worker_lines(workers: Sequence[SeenWorker], *, is_alive: bool) -> list[str]:
+    """A line a worker; without one that runs, how to start one."""
+    lines = [f"worker on {worker_words(worker)}" for worker in workers]
+    if is_alive and not any(worker.is_there for worker in workers):
+        return [*lines, "a worker is starting"]
+    return lines if is_alive else [*lines, NO_WORKER]
+
+
+def standing_lines(standing: Standing, due: Due, now: RetrainNow | None = None, last: Sequence[Stage] = ()) -> str:
+    """The loop in a few lines; `now` is the running retrain, `last` are the stages of the last that made a version."""
     lines = [
         f"{plural(standing.waiting, 'picture')} to rate, {standing.drawn:,} drawn for rating so far "
         f"from {plural(standing.prompts, 'prompt')}, {standing.judged} judged",
@@ -39,22 +51,15 @@ def standing_lines(standing: Standing, due: Due) -> str:
     if standing.look_again:
         lines.append(f"looked at again, because they look like slips: {plural(standing.look_again, 'vote')}")
     lines += standing.damaged
-    lines += [in_hand_words(hand) for hand in standing.in_hand]
-    if standing.run is not None and standing.run.status is RunStatus.running:
-        lines.append(f"a retrain is running: step {standing.run.step} of {standing.run.steps}")
+    if now is not None:
+        lines.append(f"a retrain is running, {now.share:.0%} done: {now.words}")
+    elif last:
+        lines.append(
+            f"the last retrain took {span(sum(one.seconds for one in last))}: {', '.join(seconds_words(last))}"
+        )
     if standing.run is not None and standing.run.status is RunStatus.interrupted:
         lines.append(f"the last retrain was interrupted: {standing.run.message}")
     return "\n".join(lines)
-
-
-def in_hand_words(hand: InHand) -> str:
-    """What a worker draws.
-
-    >>> in_hand_words(InHand(8, 3, 7, 20))
-    'drawing 8 pictures with v3: step 7 of 20'
-    """
-    step = f": step {hand.step} of {hand.steps}" if hand.steps else ""
-    return f"drawing {plural(hand.pictures, 'picture')} with v{hand.version}{step}"
 
 
 def _line(row: VersionRow) -> str:
@@ -78,7 +83,9 @@ def report_words(report: BackupReport) -> str:
     named = [f"  {name}" for name in report.missing[:MOST_NAMED]]
     more = len(report.missing) - len(named)
     last = [f"  and {more} more, all listed in its backup.json"] if more else []
-    return "\n".join([f"{line}; {len(report.missing)} files that the store had lost are not in it:", *named, *last])
+    return "\n".join(
+        [f"{line}; not in it, because the store had lost them: {plural(len(report.missing), 'file')}", *named, *last]
+    )
 
 
 def invitation_table(rows: Sequence[Invitation]) -> str:
@@ -92,13 +99,22 @@ def invitation_table(rows: Sequence[Invitation]) -> str:
     )
 
 
+def new_words(imported: Imported, given: int, name: str = "") -> str:
+    """How many prompts of an import were new.
+
+    >>> new_words(Imported(3, 5, 0), 6, "list.txt")
+    '5 new prompts out of 6 in list.txt'
+    """
+    return f"{plural(imported.new, 'new prompt')} out of {given}" + (f" in {name}" if name else "")
+
+
 def imported_words(imported: Imported, given: int, name: str = "") -> str:
     """What an import did, and how it is undone.
 
     >>> imported_words(Imported(3, 5, 0), 6, "list.txt")
     '5 new prompts out of 6 in list.txt; `naysayer prompts remove --import 3` takes them back'
     """
-    what = f"{plural(imported.new, 'new prompt')} out of {given}" + (f" in {name}" if name else "")
+    what = new_words(imported, given, name)
     if imported.number is not None:
         what += f"; `naysayer prompts remove --import {imported.number}` takes them back"
     if imported.set_aside:
@@ -107,13 +123,14 @@ def imported_words(imported: Imported, given: int, name: str = "") -> str:
     return what
 
 
-def foreign_words(listed: Sequence[Listed]) -> str:
+def foreign_words(listed: Sequence[Listed], *, is_weighted: bool) -> str:
     """Which prompts hold the syntax of another program; empty without any.
 
-    >>> foreign_words([Listed(1, "a cup"), Listed(4, "a (red:1.3) cup")])
-    '1 prompt holds syntax of another program, which the model reads as plain words: (red:1.3) in line 4'
+    >>> foreign_words([Listed(1, "a (red:1.3) cup"), Listed(4, "a cup <lora:cups:1>")], is_weighted=True)
+    '1 prompt holds syntax of another program, which the model reads as plain words: <lora:cups:1> in line 4'
     """
-    found = [f"{piece[:40]} in line {one.line}" for one in listed if (piece := foreign_syntax(one.text))]
+    pieces = [(foreign_syntax(one.text, is_weighted=is_weighted), one.line) for one in listed]
+    found = [f"{piece[:40]} in line {line}" for piece, line in pieces if piece]
     if not found:
         return ""
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
@@ -124,13 +141,10 @@ def foreign_words(listed: Sequence[Listed]) -> str:
 
 def prompt_line(prompt: Prompt) -> str:
     """A prompt with its import and its state."""
-    if prompt.is_removed:
-        state = "removed"
-    elif prompt.import_id is None:
-        state = "only evaluated"
-    else:
-        state = "" if prompt.is_active else "paused"
-    return f"{prompt.import_id or '–':>6}  {state:<14}  {prompt.text}"
+    state = state_of(prompt)
+    said = "" if state is PromptState.used else state.value
+    weight = f"×{prompt.weight}" if prompt.weight > 1 else ""
+    return f"{prompt.import_id or '–':>6}  {said:<14}  {weight:<3}  {prompt.text}"
 
 
 def import_line(row: ImportRow) -> str:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.loop.meter import Meter
-from bench.loop.rows import Plan, label_of, planned_rows
+from bench.loop.rows import DEFAULT, Plan, label_of, planned_rows
 from bench.loop.stores import Stores
 from bench.loop.worlds import find_world, world_settings
+from store.errors import BadRequest
 from store.process.child import end_with
 from store.settings import Settings
 
@@ -88,6 +89,20 @@ def finished(folder: Path, seed: int) -> list[Finished]:
     """The rows a replicate has measured so far."""
     path = folder / f"rows-{seed}.jsonl"
     return [Finished(**json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def require_rows(folder: Path, rows: Sequence[Finished], *, for_page: bool) -> None:
+    """Raises BadRequest unless every replicate has the base's row, which all others are compared with; the page of
+    evidence also needs a round of the default method."""
+    compared = {row.replicate for row in rows if row.row == "base"}
+    if not rows or not compared.issuperset(row.replicate for row in rows):
+        raise BadRequest(f"{folder} has no finished row of the base; run the bench without --no-measure first")
+    first = label_of(DEFAULT, 1)
+    if for_page and first not in {row.label for row in rows}:
+        raise BadRequest(
+            f"{folder} has no finished row {first!r}, which the page needs; leave out --docs, or run the bench without "
+            "--no-measure first"
+        )
 
 
 def _keep(folder: Path, row: Finished) -> None:

@@ -117,7 +117,7 @@ def _headline(found: WorldRecord, votes_a_round: int) -> str:
     base, last = found.methods["base"], found.methods[found.default]
     ratio = last.rate / base.rate if base.rate else 1.0
     return (
-        f"After {found.rounds} rounds of {votes_a_round} votes (5 % of them wrong) the share of wrong "
+        f"After {plural(found.rounds, 'round')} of {votes_a_round} votes (5 % of them wrong) the share of wrong "
         f"pictures went from {_percent(base.rate)} to {_percent(last.rate)}, {ratio:.2f} of the base's: "
         f"{_change(last)} percentage points on the same prompts and seeds{_at_time(last)}."
     )

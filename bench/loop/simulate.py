@@ -26,7 +26,7 @@ from store.files import only_one
 from store.layout import Layout, layout_of
 from store.migrate import open_store
 from store.settings import Settings
-from store.tables import Verdict, utc_now
+from store.tables import Reason, Verdict, utc_now
 
 AT_ONCE = 4
 WAIT_S = 0.5
@@ -101,7 +101,8 @@ def _press(layout: Layout, image: Shown, habits: Habits, chance: random.Random) 
     verdict = Verdict.reject if is_wrong else Verdict.keep
     if chance.random() < habits.skip_rate or set(faults) == {habits.unseen_fault}:
         verdict = Verdict.skip
-    return Press(uuid.uuid4().hex, image.image_id, verdict, "simulated", shown_at, utc_now())
+    named = map(Reason, habits.world.reasons(faults, image.prompt)) if verdict is Verdict.reject else ()
+    return Press(uuid.uuid4().hex, image.image_id, verdict, "simulated", shown_at, utc_now(), frozenset(named))
 
 
 def _drawer(stack: ExitStack, engine: Engine, layout: Layout, settings: Settings) -> Callable[[], object]:
@@ -110,7 +111,8 @@ def _drawer(stack: ExitStack, engine: Engine, layout: Layout, settings: Settings
         stack.enter_context(only_one(layout.root / "worker.lock", "a worker runs"))
     except Busy:
         return lambda: time.sleep(WAIT_S)
-    from trainer.sample.worker import after_drawing, draw_and_record, plan, prepare
+    from trainer.sample.leader import after_drawing
+    from trainer.sample.worker import draw_and_record, plan, prepare
 
     sampler = prepare(engine, layout, settings)
 

@@ -59,7 +59,7 @@ class Stores:
             self._vote(settings, habits, round_)
         number = retrain(settings, force=True).version
         assert number == round_
-        promote(open_store(settings), number, "promoted by the bench")
+        promote(open_store(settings), number, "promoted by the simulation")
 
     def _rated(self, habits: str) -> Settings:
         settings = self._settings(habits, habits)

@@ -25,6 +25,11 @@ PROMPTS_A_SUBJECT = 33
 Judge = Callable[[Image.Image, str], tuple[str, ...]]
 
 
+def no_reasons(_faults: tuple[str, ...], _prompt: str) -> tuple[str, ...]:
+    """Raters who never say why."""
+    return ()
+
+
 class Unseen(NamedTuple):
     """What nobody rates in one run: pictures of a subject, and a fault; `shown_by` is another subject that has it."""
 
@@ -38,7 +43,8 @@ class World(NamedTuple):
 
     `model` is a value for NAYSAYER_MODEL. `prompts(seed, count, subjects, taken)` gives so many distinct prompts, the
     subjects in turn, none of them in `taken`. `judge(picture, prompt)` names the faults; () means right. A picture with
-    a fault of `not_followed` does not show what the prompt asks for.
+    a fault of `not_followed` does not show what the prompt asks for. `reasons(faults, prompt)` are the values of
+    `store.tables.Reason` that a rater names for faults.
     """
 
     name: str
@@ -49,6 +55,7 @@ class World(NamedTuple):
     unseen: Unseen
     not_followed: frozenset[str]
     negative_prompt: str
+    reasons: Callable[[tuple[str, ...], str], tuple[str, ...]] = no_reasons
 
 
 def find_world(name: str) -> World:
@@ -106,6 +113,7 @@ def _drawn() -> World:
         unseen=Unseen("cat", "points", "star"),
         not_followed=frozenset({"colour", "background", "size"}),
         negative_prompt="wrong, extra fingers, missing fingers, missing part, wrong colour, misspelt word, washed out",
+        reasons=drawn.reasons,
     )
 
 

@@ -233,12 +233,12 @@ def _voting_beside(url: str) -> Iterator[None]:
 
 @contextmanager
 def _retraining(settings: Settings) -> Iterator[None]:
-    """A retrain that has begun to fit. Raises NaysayerError when it ends too early."""
+    """A retrain that has begun to fit, started as the worker does. Raises NaysayerError when it ends too early."""
+    from trainer.sample.leader import start_behind_pages
+
     engine = open_store(settings)
-    environment = os.environ | _environment(settings) | {"NAYSAYER_TRAIN_STEPS": "100000"}
-    process = subprocess.Popen(
-        with_this_process(_command("retrain", "--force")), env=environment, stdout=subprocess.DEVNULL
-    )
+    environment = os.environ | _environment(settings) | {"NAYSAYER_TRAIN_STEPS": "5000", "NAYSAYER_CROSS_FIT": "false"}
+    process = start_behind_pages(_command("retrain", "--force"), environment, subprocess.DEVNULL)
     try:
         while not _has_begun(engine) and process.poll() is None:
             time.sleep(0.5)

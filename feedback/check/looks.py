@@ -7,7 +7,8 @@ from sqlalchemy import ColumnElement, Select, case, func
 from sqlalchemy import select as select_rows
 from sqlmodel import Session, col, select
 
-from store.tables import CurrentVote, Image, ImageTally, Origin, Rater, SecondLook, Verdict, Version, Vote
+from feedback.succession import newest_trained
+from store.tables import CurrentVote, Image, ImageTally, Origin, Rater, SecondLook, Verdict, Vote
 
 COUNTED = col(ImageTally.rejects) + col(ImageTally.keeps)
 
@@ -34,17 +35,17 @@ class Doubt(NamedTuple):
 
 
 def is_waiting() -> ColumnElement[bool]:
-    """Condition on a row of `SecondLook`: the newest version's check doubts the vote, which still stands, and no other
-    vote counts on the picture."""
+    """Condition on a row of `SecondLook`: the newest version's check doubts the vote, which still stands, and neither
+    another vote nor a curator's verdict counts on the picture."""
     stands = select(CurrentVote.vote_id).where(
         CurrentVote.image_id == SecondLook.image_id,
         CurrentVote.rater_id == SecondLook.rater_id,
         CurrentVote.vote_id == SecondLook.vote_id,
     )
     is_only = select(ImageTally.image_id).where(ImageTally.image_id == SecondLook.image_id, COUNTED == 1)
+    is_only = is_only.where(col(ImageTally.ruled).is_(None))
     stands, is_only = stands.correlate(SecondLook), is_only.correlate(SecondLook)
-    newest = select(func.max(Version.number)).correlate(None).scalar_subquery()
-    return (col(SecondLook.version) == newest) & stands.exists() & is_only.exists()
+    return (col(SecondLook.version) == newest_trained()) & stands.exists() & is_only.exists()
 
 
 def was_contradicted(image_id: Any) -> ColumnElement[bool]:

@@ -1,7 +1,7 @@
 """A version's check as its row keeps it: how it judges, what its scores mean, how well it tells, where the cut is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, NamedTuple, Self
 
@@ -87,6 +87,12 @@ class VersionCheck:
         """Whether a picture scores worse than most of the version's own; never while the check is off."""
         return self.is_on and self.cut is not None and score > self.cut
 
+    def with_cut(self, own_scores: Sequence[float]) -> Self:
+        """The check with the cut that the scores of the version's own pictures give; as it is without a curve."""
+        if self.curve is None or not own_scores:
+            return self
+        return replace(self, cut=float(np.quantile(own_scores, 1 - CUT_SHARE)), own_pictures=len(own_scores))
+
     def as_json(self) -> dict[str, Any]:
         """What the version's row keeps."""
         return CHECK_JSON.dump_python(self, mode="json")
@@ -95,8 +101,8 @@ class VersionCheck:
 CHECK_JSON: TypeAdapter[Any] = TypeAdapter(VersionCheck)
 
 
-def make_check(how: How, judged: Sequence[Judged], own_scores: Sequence[float]) -> VersionCheck:
-    """The check from judged pictures' scores and those of the version's own pictures."""
+def make_check(how: How, judged: Sequence[Judged]) -> VersionCheck:
+    """The check from judged pictures' scores; it has no cut yet."""
     scores, flags = [one.score for one in judged], [one.is_reject for one in judged]
     prompts = [one.prompt for one in judged]
     found = auc_interval(scores, flags)
@@ -109,8 +115,6 @@ def make_check(how: How, judged: Sequence[Judged], own_scores: Sequence[float]) 
         auc=found,
         auc_within=auc_within_interval(scores, flags, prompts),
         reliability=measure_reliability(scores, flags, [fold_of(prompt) for prompt in prompts]),
-        cut=float(np.quantile(own_scores, 1 - CUT_SHARE)) if own_scores else None,
-        own_pictures=len(own_scores),
     )
 
 

@@ -9,7 +9,7 @@ from feedback.check.calibration import Floats, sigmoid
 
 RATIO, HOLD = 2.0, 10.0
 """Likeness is taken to tell twice as much as departure, in units of z-scores: the weights are drawn to that ratio, by
-as much as a few dozen votes can outweigh."""
+as much as about two hundred votes can outweigh."""
 TINY = 1e-6
 """A spread that is smaller, relative to the values, is only rounding."""
 

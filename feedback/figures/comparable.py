@@ -4,7 +4,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from feedback.sample.conditions import differences, load_conditions
-from feedback.versions import PLAIN
+from feedback.succession import PLAIN
 from store.engine import reading
 from store.tables import Image, Origin
 

@@ -14,7 +14,6 @@ from feedback.pool.damage import is_sound
 from feedback.pool.verdicts import outcome_of_counts
 from feedback.rate.raters import find_rater
 from feedback.rate.repeats import answered_repeats
-from feedback.reservations import CLAIM_S, latest_end, still_lasts
 from feedback.retrain.lineage import lineage_counts
 from feedback.runs import latest_run
 from feedback.sample.evaluation import active_pairs
@@ -23,7 +22,6 @@ from feedback.versions import withdrawn
 from store.engine import reading
 from store.tables import (
     Alias,
-    Claim,
     CurrentVote,
     Image,
     ImageTally,
@@ -43,7 +41,8 @@ from store.tables import (
 class VersionRow:
     """One version in the table: `votes` on its sampled pictures, of which `judged` have a verdict, `rejected` a reject.
 
-    It was trained on `trained_on` rejects, `trained_new` of which its parent was not. Of `vote_pairs` pairs of votes on
+    It was trained on `trained_on` rejects, `trained_new` of which its parent was not, and not on `trained_gone` others
+    that its parent was: they were taken back or disputed between. Of `vote_pairs` pairs of votes on
     one image `agreeing` say the same, without pairs that exist because the first vote looked like a slip.
     """
 
@@ -56,6 +55,7 @@ class VersionRow:
     trained_on: int
     created_at: datetime
     trained_new: int = 0
+    trained_gone: int = 0
     vote_pairs: int = 0
     agreeing: int = 0
     is_withdrawn: bool = False
@@ -83,16 +83,6 @@ class VersionRow:
 
 
 @dataclass(frozen=True)
-class InHand:
-    """What a worker draws at this instant: so many pictures of a version, `step` of `steps` done."""
-
-    pictures: int
-    version: int
-    step: int
-    steps: int
-
-
-@dataclass(frozen=True)
 class Standing:
     """The loop at this instant, counted as `feedback.pool.counts` says.
 
@@ -111,7 +101,6 @@ class Standing:
     disputed: int
     prompts: int
     run: Run | None
-    in_hand: tuple[InHand, ...] = ()
     damaged: tuple[str, ...] = ()
     look_again: int = 0
 
@@ -160,6 +149,7 @@ def version_rows(engine: Engine) -> list[VersionRow]:
             pairs, agreeing = chosen.get(version.number, (0, 0))
             parent = manifests.get(-1 if version.parent is None else version.parent)
             trained = lineage_counts(session, version.manifest_id, parent)
+            gone_since = lineage_counts(session, parent, version.manifest_id)[1] if version.manifest_id else 0
             rows.append(
                 VersionRow(
                     version.number,
@@ -170,6 +160,7 @@ def version_rows(engine: Engine) -> list[VersionRow]:
                     trained_on=trained[0],
                     created_at=version.created_at,
                     trained_new=trained[1],
+                    trained_gone=gone_since,
                     vote_pairs=tally.vote_pairs - pairs,
                     agreeing=tally.agreeing - agreeing,
                     is_withdrawn=version.number in gone,
@@ -196,19 +187,11 @@ def standing(engine: Engine, now: datetime | None = None) -> Standing:
             disputed=pool.disputed,
             prompts=session.exec(select(func.count(col(Prompt.id))).where(col(Prompt.is_active))).one(),
             run=latest_run(session),
-            in_hand=_in_hand(session, now),
             look_again=count_waiting(session),
             damaged=tuple(
                 session.exec(select(Version.damage).where(Version.damage != "").order_by(col(Version.number)))
             ),
         )
-
-
-def _in_hand(session: Session, now: datetime) -> tuple[InHand, ...]:
-    figures = (func.count(), Claim.version, func.max(Claim.step), func.max(Claim.steps))
-    held = select(*figures).where(still_lasts(Claim.expires_at, now, latest_end(now, CLAIM_S)))
-    rows = session.exec(held.group_by(col(Claim.worker), col(Claim.version)).order_by(col(Claim.worker)))
-    return tuple(InHand(*row) for row in rows)
 
 
 def progress(engine: Engine, rater_id: int, now: datetime | None = None) -> Progress:
@@ -223,12 +206,6 @@ def rating_state(engine: Engine, rater: str, now: datetime | None = None) -> Rat
         row = find_rater(session, rater)
         newest = latest_run(session)
         return RatingState(_progress(session, row, now or utc_now()), newest)
-
-
-def newest_width(engine: Engine) -> int:
-    """Width in px of the newest picture; 0 without any."""
-    with reading(engine) as session:
-        return session.exec(select(Image.width).order_by(col(Image.id).desc()).limit(1)).first() or 0
 
 
 def newest_blobs(engine: Engine, limit: int) -> list[str]:

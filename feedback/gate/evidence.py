@@ -9,12 +9,13 @@ from sqlalchemy import Engine, func
 from sqlalchemy import select as rows_of
 from sqlmodel import Session, col, select
 
-from feedback.gate.gate import Decision, Evidence, Step, decide
+from feedback.gate.gate import Decision, Evidence, Step, decide, decide_after
 from feedback.gate.guardrails import Guardrail, Measures, compare
 from feedback.pool.verdicts import Outcome, outcome_of_counts
 from feedback.sample.conditions import Conditions, is_alike, load_conditions
 from feedback.sample.evaluation import active_pairs
-from feedback.versions import PLAIN, alias_target, conclude
+from feedback.succession import PLAIN, alias_target, promoted_at_once
+from feedback.versions import conclude, undo_promotion
 from store.engine import reading, writing
 from store.files import sha256_of_file
 from store.layout import Layout
@@ -93,7 +94,7 @@ def read_sides(session: Session, versions: Iterable[int]) -> Sides:
 def weigh(found: Sides, challenger: int, champion: int) -> Evidence:
     """The pairs of two versions, counted; only pictures drawn alike are a pair."""
     new, old = found.pictures[challenger], found.pictures[champion]
-    counts = {"mended": 0, "spoilt": 0, "alike": 0, "closed": 0, "unlike": 0}
+    counts = {"mended": 0, "spoilt": 0, "alike": 0, "closed": 0, "unlike": 0, "both_rejected": 0}
     for key in new.keys() & old.keys():
         pair = newest_alike(new[key], old[key])
         if pair is None:
@@ -103,6 +104,7 @@ def weigh(found: Sides, challenger: int, champion: int) -> Evidence:
         decided = {Outcome.reject, Outcome.keep}
         if a.outcome in decided and b.outcome in decided:
             counts["alike" if a.outcome is b.outcome else "mended" if a.outcome is Outcome.keep else "spoilt"] += 1
+            counts["both_rejected"] += a.outcome is b.outcome is Outcome.reject
         elif any(s.outcome is Outcome.disputed or (s.is_skipped and s.outcome not in decided) for s in (a, b)):
             counts["closed"] += 1
     return Evidence(**counts, pairs=found.pairs)
@@ -168,6 +170,24 @@ def run_gate(engine: Engine, layout: Layout) -> Decision | None:
     if decision.step is not Step.wait and not conclude(
         engine, ACTIONS[decision.step], challenger, live, decision.sentence
     ):
+        return None
+    return decision
+
+
+def look_after_promotion(engine: Engine) -> Decision | None:
+    """Compares a champion that its retrain promoted with the one it replaced, and goes back when it is worse.
+
+    None: a person decided last, or nothing was replaced. A version that lost its place so does not get it back by
+    itself, because only a new version's own retrain promotes.
+    """
+    with reading(engine) as session:
+        at_once = promoted_at_once(session)
+        if at_once is None:
+            return None
+        live, before = at_once
+        evidence = weigh(read_sides(session, {live, before}), live, before)
+    decision = decide_after(evidence)
+    if decision.step is Step.roll_back and not undo_promotion(engine, live, before, decision.sentence):
         return None
     return decision
 

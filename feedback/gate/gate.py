@@ -6,16 +6,11 @@ from enum import StrEnum
 from math import log
 
 from feedback.gate.guardrails import Guardrail
-from feedback.statistics import ALPHA, log_e_value
+from feedback.statistics import ALPHA, Interval, log_e_value, watched_difference
 from store.phrases import plural
 
 ENOUGH = log(1 / ALPHA)
 CAP = 1000
-RULE = (
-    "The gate promotes a challenger when so many more pairs got better than worse that chance would do that less than "
-    f"once in 20 times, no guardrail is broken, and its files pass every check. After {CAP:,} pairs without that, or "
-    "at the end of the evaluation set, no difference was found."
-)
 
 
 class Conclusion(StrEnum):
@@ -33,6 +28,7 @@ class Step(StrEnum):
     promote = "promote"
     refuse = "refuse"
     no_difference = "no_difference"
+    roll_back = "roll_back"
     wait = "wait"
 
 
@@ -41,8 +37,9 @@ class Evidence:
     """Pairs of one prompt and seed, judged blind on both sides.
 
     `mended`: the champion's picture was rejected and the challenger's kept; `spoilt`: the other way round; `alike`:
-    the same verdict. `pairs` is how many the evaluation set has; `closed` of them have a picture that was skipped or
-    disputed. `unlike` pairs do not count yet: their pictures were drawn under different settings.
+    the same verdict, a reject in `both_rejected` of them. `pairs` is how many the evaluation set has; `closed` of them
+    have a picture that was skipped or disputed. `unlike` pairs do not count yet: their pictures were drawn under
+    different settings.
     """
 
     mended: int = 0
@@ -51,6 +48,7 @@ class Evidence:
     pairs: int = 0
     closed: int = 0
     unlike: int = 0
+    both_rejected: int = 0
 
     @property
     def judged(self) -> int:
@@ -60,6 +58,18 @@ class Evidence:
     def difference(self) -> float | None:
         """Challenger's rate less the champion's, on these pairs; None before the first."""
         return (self.spoilt - self.mended) / self.judged if self.judged else None
+
+    @property
+    def rates(self) -> tuple[float, float] | None:
+        """Share of rejects of the challenger and of the champion, on these pairs; None before the first."""
+        if not self.judged:
+            return None
+        return (self.spoilt + self.both_rejected) / self.judged, (self.mended + self.both_rejected) / self.judged
+
+    @property
+    def interval(self) -> Interval:
+        """Of the difference, paired, by the gate's own test: it may be watched, and leaves out 0 when that decides."""
+        return watched_difference(self.mended, self.spoilt, self.alike)
 
     @property
     def log_e(self) -> float:
@@ -90,6 +100,20 @@ class Decision:
     sentence: str
 
 
+def rule_words(pairs: int) -> str:
+    """The rule of the gate for an evaluation set of so many pairs.
+
+    >>> rule_words(200).split(". ")[1]
+    'After all 200 pairs of the evaluation set without that, no difference was found.'
+    """
+    end = f"all {pairs:,} pairs of the evaluation set" if 0 < pairs <= CAP else f"{CAP:,} pairs"
+    return (
+        "The gate promotes a challenger when so many more pairs got better than worse that chance would do that less "
+        f"than once in 20 times, no guardrail is broken, and its files pass every check. After {end} without that, no "
+        "difference was found."
+    )
+
+
 def decide(evidence: Evidence, guardrails: Sequence[Guardrail], failed_checks: Sequence[str] = ()) -> Decision:
     """The promotion rule. A version that fails a guardrail or a check is refused, however good its votes."""
     said, conclusion = evidence_words(evidence), evidence.conclusion
@@ -105,6 +129,15 @@ def decide(evidence: Evidence, guardrails: Sequence[Guardrail], failed_checks: S
     return Decision(Step.promote, said)
 
 
+def decide_after(evidence: Evidence) -> Decision:
+    """Whether a version that its retrain promoted stays champion; the evidence is against the one it replaced.
+
+    It goes back only when its pairs are worse, never when they are too few to tell.
+    """
+    is_worse = evidence.conclusion is Conclusion.worse
+    return Decision(Step.roll_back if is_worse else Step.wait, evidence_words(evidence))
+
+
 def evidence_words(evidence: Evidence) -> str:
     """The evidence in one line.
 
@@ -112,30 +145,6 @@ def evidence_words(evidence: Evidence) -> str:
     'not yet known: of 60 pairs, 12 got better, 3 worse, 45 the same'
     """
     return f"{evidence.conclusion.value}: {_counts_words(evidence)}"
-
-
-def what_follows(evidence: Evidence) -> str:
-    """What the pairs so far allow to conclude, and what not."""
-    counts = _counts_words(evidence)
-    match evidence.conclusion:
-        case Conclusion.better | Conclusion.worse as conclusion:
-            fewer = "fewer" if conclusion is Conclusion.better else "more"
-            return (
-                f"{fewer} rejects than the champion: {counts}. Chance would do that less than once in 20 times. How "
-                "large the difference is, these votes do not tell; see the interval."
-            )
-        case Conclusion.no_difference:
-            return f"no difference found: {counts}. There may be one that is too small for this evaluation set to show."
-    if evidence.judged == 0:
-        again = f" {unlike_words(evidence.unlike)}." if evidence.unlike else ""
-        return f"not yet known: none of the {evidence.pairs} pairs is judged on both sides.{again}"
-    more = pairs_to_go(evidence)
-    if more is None:
-        return f"not yet known: {counts}."
-    lead = "ahead" if evidence.mended > evidence.spoilt else "behind"
-    reach = "" if evidence.judged + more <= evidence.pairs else ", more than the evaluation set has"
-    noun = "pair" if more == 1 else "pairs"
-    return f"not yet known: {counts}. It is {lead}; {more} more {noun} at this rate would decide{reach}."
 
 
 def _counts_words(evidence: Evidence) -> str:

@@ -3,12 +3,17 @@
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from PIL import Image as Picture
 
 from feedback.statistics import Interval, mean_interval, wilson
 
+MAY_SHIFT = Interval(0.8, 1.25)
+"""Of saturation and contrast, beside what is compared with; the gate and the choice of a strength share it."""
+MOST_SAMENESS = 0.1
+"""How much of the champion's diversity may go; the choice of a strength compares with the base and allows more."""
 SIDE = 8
 BLACK = 0.03
 IDENTICAL = 0.01
@@ -66,16 +71,16 @@ def compare(
     new, old = [challenger[pair] for pair in pairs], [champion[pair] for pair in pairs]
     apart_new, apart_old = _distances(new), _distances(old)
     found = [
-        _shift("diversity", apart_new.mean(axis=1), apart_old.mean(axis=1), 0.1, is_gain_fine=True),
-        _shift("saturation", [m.saturation for m in new], [m.saturation for m in old], 0.2),
-        _shift("contrast", [m.contrast for m in new], [m.contrast for m in old], 0.2),
+        _shift("diversity", apart_new.mean(axis=1), apart_old.mean(axis=1), Interval(1 - MOST_SAMENESS, inf)),
+        _shift("saturation", [m.saturation for m in new], [m.saturation for m in old], MAY_SHIFT),
+        _shift("contrast", [m.contrast for m in new], [m.contrast for m in old], MAY_SHIFT),
         _share("black or blank pictures", [_is_blank(m) for m in new], [_is_blank(m) for m in old]),
         _share("near-identical pictures", apart_new.min(axis=1) < IDENTICAL, apart_old.min(axis=1) < IDENTICAL),
     ]
     scored = [(a, b) for a, b in zip(new, old, strict=True) if None not in (a.prompt_score, b.prompt_score)]
     if scored:
         scores = ([float(m.prompt_score or 0) for m in side] for side in zip(*scored, strict=True))
-        found.append(_shift("prompt followed", next(scores), next(scores), 0.02, is_gain_fine=True))
+        found.append(_shift("prompt followed", next(scores), next(scores), Interval(0.98, inf)))
     return found
 
 
@@ -92,15 +97,26 @@ def _is_blank(measured: Measures) -> bool:
     return measured.brightness < BLACK or measured.contrast < BLACK / 3
 
 
-def _shift(
-    name: str, new: Sequence[float], old: Sequence[float], allowed: float, *, is_gain_fine: bool = False
-) -> Guardrail:
-    """A mean that may move by the share `allowed`; broken when the whole interval is beyond it."""
+def _shift(name: str, new: Sequence[float], old: Sequence[float], allowed: Interval) -> Guardrail:
+    """A mean whose ratio to the old one must stay within `allowed`; broken when the whole interval is beyond it."""
     scale = max(abs(float(np.mean(old))), 1e-6)
     low, high = mean_interval([(float(a) - float(b)) / scale for a, b in zip(new, old, strict=True)])
-    is_broken = high < -allowed or (low > allowed and not is_gain_fine)
-    limit = f"down by at most {allowed:.0%} is allowed" if is_gain_fine else f"{allowed:.0%} either way is allowed"
-    return Guardrail(name, Interval(low, high), is_broken, f"{name} moved by {low:+.0%} to {high:+.0%}, {limit}")
+    is_broken = 1 + high < allowed.low or 1 + low > allowed.high
+    limit = change_words(allowed.low - 1)
+    if allowed.high < inf:
+        limit += f" or {change_words(allowed.high - 1)}"
+    moved = " to ".join(dict.fromkeys((change_words(low), change_words(high))))
+    return Guardrail(name, Interval(low, high), is_broken, f"{name}: {moved}; at most {limit} is allowed")
+
+
+def change_words(share: float) -> str:
+    """A change of a mean, in words.
+
+    >>> change_words(-0.031), change_words(0.25), change_words(0.004)
+    ('3 % less', '25 % more', 'no change')
+    """
+    size = round(100 * abs(share))
+    return f"{size} % {'less' if share < 0 else 'more'}" if size else "no change"
 
 
 def _share(name: str, new: Sequence[bool], old: Sequence[bool]) -> Guardrail:
@@ -111,5 +127,5 @@ def _share(name: str, new: Sequence[bool], old: Sequence[bool]) -> Guardrail:
         name,
         interval,
         interval.low > before + 0.02,
-        f"{name}: {bad} of {n}, the champion {round(before * n)} of {n}",
+        f"{name}: {bad} of {n}, against {round(before * n)} of {n}",
     )

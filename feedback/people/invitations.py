@@ -5,6 +5,7 @@ were revoked.
 """
 
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 from sqlalchemy import Engine
 from sqlmodel import col, select
@@ -13,9 +14,18 @@ from feedback.rate.raters import find_rater, rater_of
 from store.engine import reading, writing
 from store.errors import BadRequest, NotSignedIn
 from store.secrets import find_fault, is_signed, sign
+from store.settings import Settings
 from store.tables import Invitation, PersonRole, utc_now
 
 LONGEST_DAYS = 366
+
+
+class InvitationState(StrEnum):
+    """Whether an invitation lets anybody in."""
+
+    good = "good"
+    expired = "expired"
+    revoked = "revoked"
 
 
 def invite(engine: Engine, name: str, *, days: float, secret: str, role: PersonRole = PersonRole.rater) -> str:
@@ -49,10 +59,9 @@ def read_invitation(engine: Engine, token: str, *, secret: str, now: datetime | 
             row = session.get(Invitation, int(number))
     if row is None:
         raise NotSignedIn("this invitation link is not one of ours; ask for a new one")
-    if row.revoked_at is not None:
-        raise NotSignedIn("this invitation was revoked; ask for a new one")
-    if row.expires_at.replace(tzinfo=UTC) <= now:
-        raise NotSignedIn("this invitation has expired; ask for a new one")
+    if (state := state_of(row, now)) is not InvitationState.good:
+        was = "was revoked" if state is InvitationState.revoked else "has expired"
+        raise NotSignedIn(f"this invitation {was}; ask for a new one")
     return row
 
 
@@ -75,6 +84,26 @@ def list_invitations(engine: Engine) -> list[Invitation]:
     """Every invitation, newest first."""
     with reading(engine) as session:
         return list(session.exec(select(Invitation).order_by(col(Invitation.id).desc())))
+
+
+def state_of(row: Invitation, now: datetime | None = None) -> InvitationState:
+    """Whether the invitation lets anybody in."""
+    if row.revoked_at is not None:
+        return InvitationState.revoked
+    is_over = row.expires_at.replace(tzinfo=UTC) <= (now or utc_now())
+    return InvitationState.expired if is_over else InvitationState.good
+
+
+def role_to_lose(engine: Engine, name: str, role: PersonRole) -> PersonRole | None:
+    """The role that a known person has now, where an invitation would change it."""
+    with reading(engine) as session:
+        person = find_rater(session, name)
+    return None if person is None or person.role is role else person.role
+
+
+def link_of(settings: Settings, token: str) -> str:
+    """The whole link of an invitation."""
+    return f"{settings.public_url or settings.address}/naysayer/invited/{token}"
 
 
 def _message(number: int) -> bytes:

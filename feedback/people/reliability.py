@@ -21,6 +21,7 @@ from feedback.rate.controls import control_answers
 from feedback.rate.repeats import repeat_answers
 from feedback.statistics import Fraction
 from store.engine import reading
+from store.phrases import plural
 from store.tables import CurrentVote, Image, PersonRole, Rater, Verdict, Vote, utc_now
 
 Value = TypeVar("Value")
@@ -97,23 +98,23 @@ def flags_of(care: Care) -> list[str]:
     controls, repeats, fast, rejects, pairs, ac1, busiest, capped = care
     flags = []
     if controls.whole >= MIN_CONTROLS and controls.interval.high < CONTROL_FLOOR:
-        flags.append(f"{controls.part} of {controls.whole} controls right: below 80 % beyond chance")
+        flags.append(f"{controls.part} of {plural(controls.whole, 'control')} right: below 80 % beyond chance")
     if repeats.whole >= MIN_REPEATS and repeats.interval.high < REPEAT_FLOOR:
-        flags.append(f"{repeats.part} of {repeats.whole} repeats judged alike: below 70 % beyond chance")
+        flags.append(f"{repeats.part} of {plural(repeats.whole, 'repeat')} judged alike: below 70 % beyond chance")
     if fast.whole >= MIN_TIMED and fast.part > FAST_SHARE * fast.whole:
-        flags.append(f"{fast.part} of {fast.whole} votes within half a second of seeing the picture")
+        flags.append(f"{fast.part} of {plural(fast.whole, 'vote')} within half a second of seeing the picture")
     more = max(rejects.part, rejects.whole - rejects.part)
     if rejects.whole >= MIN_VOTES and more >= ONE_SIDED_SHARE * rejects.whole:
-        flags.append(f"nearly all of {rejects.whole} votes are alike: {rejects.part} rejects")
+        flags.append(f"nearly all of {rejects.whole} votes are alike: {plural(rejects.part, 'reject')}")
     if busiest > MOST_A_MINUTE:
         flags.append(f"{busiest} votes arrived in one minute: faster than a person judges, or kept while offline")
     for one in capped:
         flags.append(
-            f"{one.rejects - one.counted} of {one.rejects} rejects on v{one.version} do not count in the pool: "
-            "they are too large a share of that version's"
+            f"{one.rejects - one.counted} of {plural(one.rejects, 'reject')} on v{one.version} do not count in the "
+            "pool: they are too large a share of that version's"
         )
     if pairs >= MIN_PAIRS and ac1 is not None and ac1 <= 0:
-        flags.append(f"agrees with others no more than chance would, over {pairs} shared votes")
+        flags.append(f"agrees with others no more than chance would, over {plural(pairs, 'shared vote')}")
     return flags
 
 

@@ -28,12 +28,14 @@ TABLES = SQLModel.metadata.tables
 BEFORE = text(
     "SELECT image.version, image.origin, image.overlap, image.is_queued, lease.id AS lease_id, "
     "rater.is_excluded, word.verdict, word.day, image_tally.rejects, image_tally.keeps, "
+    "image_tally.ruled, "
     "known.rater_id AS known_rater, known.image_id AS known_image, known.verdict AS known_verdict, "
     "EXISTS (SELECT 1 FROM manifest_item WHERE image_id = :image_id "
     "  AND manifest_id = (SELECT manifest_id FROM version ORDER BY number DESC LIMIT 1)) "
     "OR EXISTS (SELECT 1 FROM new_rejects WHERE :image_id < floor) "
     "OR EXISTS (SELECT 1 FROM pool_event WHERE action = 'exclude' "
-    "  AND id = (SELECT max(id) FROM pool_event WHERE image_id = :image_id)) AS is_trained "
+    "  AND id = (SELECT max(id) FROM pool_event WHERE image_id = :image_id AND action IN ('exclude', 'restore'))) "
+    "AS is_trained "
     "FROM rater LEFT JOIN image ON image.id = :image_id "
     "LEFT JOIN lease ON lease.image_id = :image_id AND lease.rater_id = rater.id "
     "LEFT JOIN word ON word.image_id = :image_id AND word.rater_id = rater.id "
@@ -45,6 +47,7 @@ BEFORE = text(
     is_excluded=Boolean,
     verdict=TABLES["vote"].c.verdict.type,
     day=Date,
+    ruled=TABLES["image_tally"].c.ruled.type,
     known_verdict=TABLES["vote"].c.verdict.type,
     is_trained=Boolean,
 )
@@ -125,9 +128,9 @@ def write_changes(session: Session, changes: Sequence[Change]) -> None:
         session.connection().execute(_compile_all(is_file, tuple(change.shape for change in group)), values)
 
 
-def image_counts(rejects: int, keeps: int) -> dict[str, int]:
-    """What one image adds to the counters of its version."""
-    n, outcome = rejects + keeps, outcome_of_counts(rejects, keeps)
+def image_counts(rejects: int, keeps: int, ruled: Verdict | None = None) -> dict[str, int]:
+    """What one image adds to the counters of its version. Agreement is between raters: a curator's verdict is none."""
+    n, outcome = rejects + keeps, outcome_of_counts(rejects, keeps, ruled)
     counts = {name: int(outcome is kind) for kind, name in FIELD.items()}
     return counts | {
         "vote_pairs": n * (n - 1) // 2,
@@ -148,7 +151,7 @@ def _count_by_day(before: Row[Any], vote: NewVote) -> list[Change]:
 
 def _move_tallies(before: Row[Any], image_id: int, was: Votes, now: Votes) -> list[Change]:
     """An image's votes changed; so may its verdict and the count to the next retrain."""
-    old, new = image_counts(*was), image_counts(*now)
+    old, new = image_counts(*was, before.ruled), image_counts(*now, before.ruled)
     changes = [Change(ImageTally, {"image_id": image_id}, {"rejects": now[0] - was[0], "keeps": now[1] - was[1]})]
     if moved := {name: new[name] - old[name] for name in OUTCOMES if new[name] != old[name]}:
         changes.append(Change(VersionTally, {"version": before.version, "origin": before.origin}, moved))

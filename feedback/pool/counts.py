@@ -7,7 +7,8 @@ vote (`CurrentVote`). A vote, wherever a figure says so, is a current reject or 
 - on a sampled, an asked or an evaluation picture (`IN_FIGURES`), not on a control.
 
 So a skip is no vote, an undone press is none, and a repeat or a change of mind replaces the first vote. A picture is
-judged when its votes give a verdict, reject or keep; with as many rejects as keeps it is disputed. A picture is drawn
+judged when its votes give a verdict, reject or keep; with as many rejects as keeps it is disputed. On a picture of the
+pool a curator's verdict counts in place of the votes', which stay votes all the same. A picture is drawn
 for rating when it is sampled, asked or of an evaluation set. Sampled and asked pictures make the pool (`POOLED`). A
 version's rate counts only the sampled ones: they are a random sample of what it draws, and asked ones are not.
 """
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Row, case, func, select
 from sqlmodel import Session, col
 
-from feedback.pool.verdicts import select_taken_out
+from feedback.pool.verdicts import is_disputed, is_kept, is_rejected, select_taken_out
 from store.tables import CurrentVote, Image, ImageTally, Origin, Rater, Verdict, VersionTally, VoteCount
 
 POOLED = (Origin.sampled, Origin.asked)
@@ -86,8 +87,7 @@ def count_outcomes(session: Session, *origins: Origin, version: int | None = Non
 
 def count_pool(session: Session, version: int | None = None) -> Outcomes:
     """Pictures of the pool by what their votes say, without those that a person took out of it."""
-    rejects, keeps = col(ImageTally.rejects), col(ImageTally.keeps)
-    by_outcome = (rejects > keeps, rejects < keeps, (rejects == keeps) & (rejects > 0))
+    by_outcome = (is_rejected(), is_kept(), is_disputed())
     rows = (
         select(*(func.coalesce(func.sum(case((is_so, 1), else_=0)), 0) for is_so in by_outcome))
         .join(Image, col(Image.id) == ImageTally.image_id)

@@ -1,174 +1,186 @@
-"""The pool by hand: take a picture out, put it back; and everything that is known about one picture."""
+"""The pool by hand: take pictures out, put them back, overrule their verdict; and undo that.
 
-from collections.abc import Sequence
+A curator's verdict is kept beside the raters' votes and counts in their place: in the pool, in retrains, in the rates.
+Pictures that compare versions have none: the gate believes only people who did not know the version, and a curator sees
+it. Whatever is decided is a row of `pool_event`; undoing adds rows too.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Engine, case, func
+from sqlalchemy import Engine, func, insert, update
+from sqlalchemy import select as rows_of
 from sqlmodel import Session, col, select
 
-from feedback.check.version_check import VersionCheck
+from feedback.pool.counting import Change, image_counts, write_changes
+from feedback.pool.counts import POOLED
 from feedback.pool.tally import count_new_rejects
-from feedback.pool.verdicts import select_taken_out
+from feedback.pool.verdicts import IN_OR_OUT, KEEPS, REJECTS, RULED, RULINGS
 from store.engine import reading, writing
 from store.errors import BadRequest, UnknownImage
-from store.tables import (
-    CurrentVote,
-    Image,
-    ManifestItem,
-    Mark,
-    PictureScore,
-    PictureTry,
-    PoolAction,
-    PoolEvent,
-    Prompt,
-    Rater,
-    Role,
-    Verdict,
-    Version,
-    Vote,
-    VoteReason,
-)
+from store.tables import Image, ImageTally, Origin, PoolAction, PoolEvent, Verdict, VersionTally, utc_now
 
 MAX_REASON = 200
+MOST_AT_ONCE = 10_000
+KINDS = {action: kind for kind in (IN_OR_OUT, RULINGS) for action in kind}
+USUAL = {IN_OR_OUT: PoolAction.restore, RULINGS: PoolAction.follow}
+"""What holds of a picture of which nothing was decided: it is in the pool, and its verdict follows the votes."""
+HOLDS = {
+    PoolAction.exclude: "out of the pool",
+    PoolAction.restore: "in the pool",
+    PoolAction.reject: "a reject by a curator's verdict",
+    PoolAction.keep: "a keep by a curator's verdict",
+    PoolAction.follow: "judged by the votes",
+}
 
 
-class SeenVote(NamedTuple):
-    """One press on a picture; `is_current` unless the rater pressed again later, `is_counted` unless excluded."""
+class Decided(NamedTuple):
+    """So many pictures of which one thing was decided: rows `first` to `last` of `pool_event`."""
 
-    rater: str
-    verdict: Verdict
-    is_current: bool
-    is_counted: bool
-    vote: Vote
-    reasons: tuple[str, ...]
-    marks: tuple[tuple[float, float], ...]
-
-    @property
-    def is_vote(self) -> bool:
-        """Whether it is a vote that counts (`feedback.pool.counts`)."""
-        return self.is_current and self.is_counted and self.verdict in (Verdict.reject, Verdict.keep)
+    first: int
+    last: int
+    pictures: int
 
 
-class Scored(NamedTuple):
-    """What a version's check found: the score, and the chance of a reject while the check is on.
+class Decision(NamedTuple):
+    """What was decided of some pictures, by whom and why."""
 
-    Of the `others` that the same version drew for the same purpose and that this check scored too, `lower` have a
-    lower score.
+    decided: Decided
+    action: PoolAction
+    by: str
+    reason: str
+    at: datetime
+
+
+def curate(engine: Engine, images: Iterable[int], action: PoolAction, *, by: str, reason: str) -> Decided:
+    """Decides the same of all these pictures; their votes stay. Those of which it holds already are left as they are.
+
+    Raises UnknownImage; BadRequest without a reason, for too many pictures, for one that is not of the pool, or when it
+    holds of all already. To overrule a verdict there must be one, so a picture without votes is refused.
     """
-
-    by: int
-    score: float
-    chance: float | None
-    lower: int
-    others: int
-
-
-class Opened(NamedTuple):
-    """One picture and everything about it: votes newest first, the versions it trained, what was decided by hand.
-
-    `tries` are its drawings in order, empty where no check looked at it while it was drawn.
-    """
-
-    image: Image
-    prompt: str
-    votes: list[SeenVote]
-    trained: list[tuple[int, Role]]
-    events: list[PoolEvent]
-    is_taken_out: bool
-    tries: list[PictureTry]
-    scored: Scored | None
-
-
-def curate(engine: Engine, image_id: int, action: PoolAction, *, by: str, reason: str) -> None:
-    """Takes a picture out of the pool or puts it back; its votes stay.
-
-    Raises UnknownImage, or BadRequest without a reason or when the picture is out, or in, already.
-    """
-    reason = reason.strip()
+    wanted, reason = sorted(set(images)), reason.strip()
     if not 0 < len(reason) <= MAX_REASON:
         raise BadRequest(f"say why, in 1 to {MAX_REASON} characters; nothing was changed")
+    if len(wanted) > MOST_AT_ONCE:
+        raise BadRequest(f"{len(wanted):,} pictures are more than {MOST_AT_ONCE:,} at once; narrow the filter")
     with writing(engine) as session:
-        if session.get(Image, image_id) is None:
-            raise UnknownImage(f"there is no picture {image_id}")
-        is_out = _is_taken_out(session, image_id)
-        if is_out == (action is PoolAction.exclude):
-            raise BadRequest(
-                f"picture {image_id} is {'out of' if is_out else 'in'} the pool already; nothing was changed"
-            )
-        session.add(PoolEvent(image_id=image_id, action=action, by=by, reason=reason))
-        session.flush()
-        count_new_rejects(session)
+        _require_pooled(session, wanted, action)
+        newest = _newest(session, wanted, action)
+        usual = USUAL[KINDS[action]]
+        changed = [image for image in wanted if (newest[image].action if image in newest else usual) is not action]
+        if not changed:
+            them = f"picture {wanted[0]} is" if len(wanted) == 1 else f"all {len(wanted):,} pictures are"
+            raise BadRequest(f"{them} {HOLDS[action]} already; nothing was changed")
+        return _record(session, dict.fromkeys(changed, action), by, reason)
 
 
-def open_image(engine: Engine, image_id: int) -> Opened:
-    """Everything that is known about a picture. Raises UnknownImage."""
+def undo(engine: Engine, first: int, last: int, *, by: str) -> Decided:
+    """Gives pictures back what held before the rows `first` to `last`; those decided again since are left as they are.
+
+    Raises BadRequest when there is nothing left to undo.
+    """
+    with writing(engine) as session:
+        events = session.exec(select(PoolEvent).where(col(PoolEvent.id).between(first, last)).limit(MOST_AT_ONCE)).all()
+        back: dict[int, PoolAction] = {}
+        if events:
+            images, action = [event.image_id for event in events], events[0].action
+            newest = _newest(session, images, action)
+            earlier = _newest(session, images, action, before=first)
+            for event in events:
+                if newest[event.image_id].id == event.id:
+                    was = earlier.get(event.image_id)
+                    back[event.image_id] = was.action if was else USUAL[KINDS[action]]
+        if not back:
+            raise BadRequest("something else was decided of these pictures since; nothing was changed")
+        return _record(session, back, by, f"undone: {events[0].reason}"[:MAX_REASON])
+
+
+def decisions(engine: Engine, limit: int = 20) -> list[Decision]:
+    """What was decided last, newest first."""
+    same = (col(PoolEvent.action), col(PoolEvent.by), col(PoolEvent.reason), col(PoolEvent.created_at))
+    ids = col(PoolEvent.id)
     with reading(engine) as session:
-        image = session.get(Image, image_id if 0 < image_id < 2**31 else 0)
-        if image is None:
-            raise UnknownImage(f"there is no picture {image_id}")
-        rows = session.exec(
-            select(Vote, Rater)
-            .join(Rater, col(Rater.id) == Vote.rater_id)
-            .where(Vote.image_id == image_id)
-            .order_by(col(Vote.id).desc())
-        ).all()
-        votes = _seen_votes(session, image_id, rows)
-        trained = session.exec(
-            select(Version.number, ManifestItem.role)
-            .join(ManifestItem, col(ManifestItem.manifest_id) == Version.manifest_id)
-            .where(ManifestItem.image_id == image_id)
-            .order_by(col(Version.number))
+        recent = select(func.max(ids) - limit * MOST_AT_ONCE).scalar_subquery()
+        rows = session.execute(
+            rows_of(func.min(ids), func.max(ids), func.count(), *same)
+            .where(ids > recent)
+            .group_by(*same)
+            .order_by(func.max(ids).desc())
+            .limit(limit)
         )
-        events = session.exec(
-            select(PoolEvent).where(PoolEvent.image_id == image_id).order_by(col(PoolEvent.id).desc())
+        return [Decision(Decided(*row[:3]), *row[3:]) for row in rows]
+
+
+def _require_pooled(session: Session, images: Sequence[int], action: PoolAction) -> None:
+    votes = REJECTS + KEEPS
+    found = session.execute(
+        rows_of(col(Image.id), col(Image.origin), (votes > 0) | RULED.is_not(None))
+        .join(ImageTally, col(ImageTally.image_id) == Image.id, isouter=True)
+        .where(col(Image.id).in_(images))
+    ).all()
+    if unknown := sorted(set(images) - {row[0] for row in found}):
+        raise UnknownImage(f"there is no picture {unknown[0]}")
+    for image, origin, is_voted in found:
+        if origin not in POOLED:
+            why = "compares versions, so only raters judge it" if origin is Origin.evaluation else "is a control"
+            raise BadRequest(f"picture {image} {why}; nothing was changed")
+        if action in RULINGS and not is_voted:
+            raise BadRequest(f"picture {image} has no votes yet, so there is no verdict to overrule")
+
+
+def _newest(
+    session: Session, images: Sequence[int], action: PoolAction, before: int | None = None
+) -> dict[int, PoolEvent]:
+    """The newest event of the action's kind on each of these images, of those before the row `before`."""
+    ids = select(func.max(PoolEvent.id)).where(
+        col(PoolEvent.image_id).in_(images), col(PoolEvent.action).in_(KINDS[action])
+    )
+    ids = ids if before is None else ids.where(col(PoolEvent.id) < before)
+    newest = select(PoolEvent).where(col(PoolEvent.id).in_(ids.group_by(col(PoolEvent.image_id))))
+    return {event.image_id: event for event in session.exec(newest)}
+
+
+def _record(session: Session, decided: dict[int, PoolAction], by: str, reason: str) -> Decided:
+    """Writes the events, those of one action one after another, and what follows from them."""
+    before = session.exec(select(func.coalesce(func.max(PoolEvent.id), 0))).one()
+    same = {"by": by, "reason": reason, "created_at": utc_now()}
+    ordered = sorted(decided.items(), key=lambda one: (one[1].value, one[0]))
+    session.execute(insert(PoolEvent), [same | {"image_id": image, "action": action} for image, action in ordered])
+    _rule(session, {image: action for image, action in ordered if action in RULINGS})
+    count_new_rejects(session)
+    ids = col(PoolEvent.id)
+    first, last = session.execute(rows_of(func.min(ids), func.max(ids)).where(ids > before)).one()
+    return Decided(first, last, len(decided))
+
+
+def _rule(session: Session, rulings: dict[int, PoolAction]) -> None:
+    """Puts the verdicts, or takes them away, in every counter but that of the new rejects."""
+    by_action: dict[PoolAction, list[int]] = defaultdict(list)
+    for image, action in rulings.items():
+        by_action[action].append(image)
+    for action, images in by_action.items():
+        ruled = None if action is PoolAction.follow else Verdict(action.value)
+        moved: dict[tuple[int, Origin], Counter[str]] = defaultdict(Counter)
+        rows = session.execute(
+            rows_of(col(Image.version), col(Image.origin), REJECTS, KEEPS, RULED)
+            .join(ImageTally, col(ImageTally.image_id) == Image.id)
+            .where(col(Image.id).in_(images))
         )
-        return Opened(
-            image,
-            session.get_one(Prompt, image.prompt_id).text,
-            votes,
-            [(number, Role(role)) for number, role in trained],
-            list(events),
-            _is_taken_out(session, image_id),
-            list(
-                session.exec(select(PictureTry).where(PictureTry.image_id == image_id).order_by(col(PictureTry.number)))
-            ),
-            _scored(session, image),
+        for version, origin, rejects, keeps, was in rows:
+            moved[version, origin].update(image_counts(rejects, keeps, ruled))
+            moved[version, origin].subtract(image_counts(rejects, keeps, was))
+        session.execute(
+            update(ImageTally)
+            .where(col(ImageTally.image_id).in_(images))
+            .values(ruled=ruled)
+            .execution_options(synchronize_session=False)
         )
-
-
-def _scored(session: Session, image: Image) -> Scored | None:
-    """By the check of the version that drew it, else by the newest that was not trained on it; None without either."""
-    of_image = select(PictureScore).where(PictureScore.image_id == image.id, col(PictureScore.is_out_of_sample))
-    newest_last = col(PictureScore.version) == image.version, col(PictureScore.version)
-    own = session.exec(of_image.order_by(*(key.desc() for key in newest_last))).first()
-    if own is None:
-        return None
-    counts = select(func.count(), func.count(case((col(PictureScore.score) < own.score, 1))))
-    rows = counts.select_from(PictureScore).join(Image, col(Image.id) == PictureScore.image_id)
-    alike = Image.version == image.version, Image.origin == image.origin, Image.id != image.id
-    others, lower = session.exec(rows.where(PictureScore.version == own.version, *alike)).one()
-    check = VersionCheck.of(session.get_one(Version, own.version))
-    return Scored(own.version, own.score, check.chance(own.score) if check else None, lower, others)
-
-
-def _seen_votes(session: Session, image_id: int, rows: Sequence[tuple[Vote, Rater]]) -> list[SeenVote]:
-    ids = [vote.id for vote, _ in rows]
-    reasons = list(session.exec(select(VoteReason).where(col(VoteReason.vote_id).in_(ids))))
-    marks = list(session.exec(select(Mark).where(col(Mark.vote_id).in_(ids))))
-    current = set(session.exec(select(CurrentVote.vote_id).where(CurrentVote.image_id == image_id)))
-    return [
-        SeenVote(
-            rater.name,
-            vote.verdict,
-            vote.id in current,
-            not rater.is_excluded,
-            vote,
-            tuple(row.reason.value for row in reasons if row.vote_id == vote.id),
-            tuple((row.x, row.y) for row in marks if row.vote_id == vote.id),
+        write_changes(
+            session,
+            [
+                Change(VersionTally, {"version": version, "origin": origin}, dict(counts))
+                for (version, origin), counts in moved.items()
+            ],
         )
-        for vote, rater in rows
-    ]
-
-
-def _is_taken_out(session: Session, image_id: int) -> bool:
-    return session.execute(select_taken_out().where(col(PoolEvent.image_id) == image_id)).first() is not None

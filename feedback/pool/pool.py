@@ -11,8 +11,18 @@ from feedback.pool.dawid_skene import dawid_skene
 from feedback.pool.share import SHARE, select_beyond_cap
 from feedback.pool.split import split_of
 from feedback.pool.tally import MANIFEST_MOST, count_new_among, new_rejects
-from feedback.pool.verdicts import Outcome, is_counted, outcome_of_counts, select_taken_out
+from feedback.pool.verdicts import (
+    KEEPS,
+    REJECTS,
+    RULED,
+    Outcome,
+    is_counted,
+    is_judged,
+    outcome_of_counts,
+    select_taken_out,
+)
 from store.engine import reading
+from store.phrases import plural
 from store.tables import CurrentVote, Image, ImageTally, Prompt, Role, Split, Verdict
 
 # A fit of a few hundred steps draws some thousands of them; the rest would be a manifest that nobody trains on.
@@ -26,7 +36,8 @@ class PoolItem:
     """A picture with a verdict, as a retrain uses it.
 
     `rejects` and `keeps` are the votes behind the verdict. `weight` says how sure the verdict is, above 0 to 1: the
-    share of the votes that agree with it; with three raters or more the probability by Dawid and Skene's model.
+    share of the votes that agree with it; with three raters or more the probability by Dawid and Skene's model; 1 for
+    a curator's verdict.
     """
 
     image_id: int
@@ -56,9 +67,9 @@ class Due(NamedTuple):
     @property
     def sentence(self) -> str:
         if self.is_due:
-            return f"a retrain is due: {self.new_rejects} new rejects, {self.needed} needed"
+            return f"a retrain is due: {plural(self.new_rejects, 'new reject')}, {self.needed} needed"
         missing = self.needed - self.new_rejects
-        return f"not due: {self.new_rejects} new rejects, {self.needed} needed; {missing} more to go"
+        return f"not due: {plural(self.new_rejects, 'new reject')}, {self.needed} needed; {missing} more to go"
 
 
 def pool(session: Session, most: int = MOST, share: float = SHARE) -> list[PoolItem]:
@@ -67,28 +78,27 @@ def pool(session: Session, most: int = MOST, share: float = SHARE) -> list[PoolI
     Left out: disputed images (a tie, or Dawid and Skene's model contradicts the majority of three votes or more), what
     a person took out of the pool, and rejects that rest on one rater's votes beyond `share`.
     """
-    rejects, keeps = col(ImageTally.rejects), col(ImageTally.keeps)
     columns = (Image.id, Image.sha256, Image.latent_sha256, Prompt.text, Image.seed, Image.width, Image.height)
     beyond = select_beyond_cap(session, share)
     newest = session.execute(
-        select(*(col(column) for column in columns), rejects, keeps)
+        select(*(col(column) for column in columns), REJECTS, KEEPS, RULED)
         .join(ImageTally, col(ImageTally.image_id) == Image.id)
         .join(Prompt, col(Prompt.id) == Image.prompt_id)
-        .where(col(Image.origin).in_(POOLED), rejects != keeps, col(Image.id).not_in(select_taken_out()))
+        .where(col(Image.origin).in_(POOLED), is_judged(), col(Image.id).not_in(select_taken_out()))
         .where(*([] if beyond is None else [col(Image.id).not_in(beyond)]))
         .order_by(col(Image.id).desc())
         .limit(most)
     ).all()
     rows = newest[::-1]
-    of_three = {row.id for row in rows[-NEWEST_OF_THREE:] if row.rejects + row.keeps >= 3}
+    of_three = {row.id for row in rows[-NEWEST_OF_THREE:] if row.rejects + row.keeps >= 3 and row.ruled is None}
     believed = dawid_skene(_votes_on(session, of_three)).reject
     items = [_item(row, believed.get(row.id)) for row in rows]
     return [item for item in items if item.weight > 0.5]
 
 
 def _item(row: Row[Any], believed: float | None) -> PoolItem:
-    is_reject = outcome_of_counts(row.rejects, row.keeps) is Outcome.reject
-    weight = max(row.rejects, row.keeps) / (row.rejects + row.keeps)
+    is_reject = outcome_of_counts(row.rejects, row.keeps, row.ruled) is Outcome.reject
+    weight = 1.0 if row.ruled else max(row.rejects, row.keeps) / (row.rejects + row.keeps)
     if believed is not None:
         weight = believed if is_reject else 1 - believed
     return PoolItem(

@@ -1,7 +1,7 @@
 """The cap on one rater: with several raters, no version's rejects in the pool may rest mostly on one of them.
 
 The votes stay. Those beyond the cap, a rater's newest on that version, only do not count in the pool and towards the
-next retrain.
+next retrain. A curator's verdict rests on no rater.
 """
 
 from collections import defaultdict
@@ -12,6 +12,7 @@ from sqlalchemy import Select, func, select, union_all
 from sqlmodel import Session, col
 
 from feedback.pool.counts import POOLED
+from feedback.pool.verdicts import KEEPS, REJECTS, RULED
 from store.tables import CurrentVote, Image, ImageTally, Verdict, VoteCount, utc_now
 
 SHARE = 0.75
@@ -65,13 +66,12 @@ def select_beyond_cap(session: Session, share: float) -> Select | None:
     if not (capped := capped_raters(session, share)):
         return None
     beyond = union_all(*(_votes_beyond(one) for one in capped)).subquery()
-    rejects, keeps = col(ImageTally.rejects), col(ImageTally.keeps)
     return (
         select(beyond.c.image_id)
         .join(ImageTally, col(ImageTally.image_id) == beyond.c.image_id)
-        .where(rejects > keeps)
-        .group_by(beyond.c.image_id, rejects, keeps)
-        .having(rejects - func.count() <= keeps)
+        .where(RULED.is_(None), REJECTS > KEEPS)
+        .group_by(beyond.c.image_id, REJECTS, KEEPS)
+        .having(REJECTS - func.count() <= KEEPS)
     )
 
 

@@ -1,19 +1,32 @@
 """Counters kept beside the votes, in the vote's own transaction, so that no page counts millions of rows.
 
-They follow from the votes only: `rebuild` counts them again, `differences` says where they are wrong.
+They follow from the votes and the curators' verdicts only: `rebuild` counts them again, `differences` says where they
+are wrong.
 """
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, case, delete, func, insert, text
+from sqlalchemy import ColumnElement, Engine, Select, String, case, cast, delete, func, insert, literal, text, update
 from sqlalchemy import select as rows_of
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from feedback.pool.counting import OUTCOMES
 from feedback.pool.counts import POOLED
-from feedback.pool.verdicts import is_counted, select_taken_out
+from feedback.pool.verdicts import (
+    KEEPS,
+    REJECTS,
+    RULED,
+    is_counted,
+    is_disputed,
+    is_kept,
+    is_rejected,
+    select_rulings,
+    select_taken_out,
+)
+from feedback.succession import newest_trained
 from store.engine import is_sqlite, reading
+from store.phrases import plural
 from store.tables import (
     CurrentVote,
     Image,
@@ -51,7 +64,7 @@ def count_new_among(session: Session, images: Select) -> int:
 
 
 def rebuild(session: Session) -> None:
-    """Rebuilds every counter from the votes; for use inside a `writing` block."""
+    """Rebuilds every counter from the votes and the curators' verdicts; for use inside a `writing` block."""
     for table in COUNTED:
         session.exec(delete(table))
     session.exec(
@@ -69,6 +82,7 @@ def rebuild(session: Session) -> None:
             .group_by(col(CurrentVote.image_id)),
         )
     )
+    _put_rulings(session)
     session.exec(
         insert(VersionTally).from_select(
             ["version", "origin", *OUTCOMES],
@@ -95,6 +109,22 @@ def rebuild(session: Session) -> None:
     count_new_rejects(session)
 
 
+def _put_rulings(session: Session) -> None:
+    """The curators' verdicts, also on images without a vote that counts."""
+    ruled = select_rulings().subquery()
+    missing = rows_of(ruled.c.image_id, literal(0), literal(0)).where(
+        ruled.c.image_id.not_in(select(ImageTally.image_id))
+    )
+    session.exec(insert(ImageTally).from_select(["image_id", "rejects", "keeps"], missing))
+    verdict = rows_of(ruled.c[1]).where(ruled.c.image_id == ImageTally.image_id).scalar_subquery()
+    session.exec(
+        update(ImageTally)
+        .where(col(ImageTally.image_id).in_(rows_of(ruled.c.image_id)))
+        .values(ruled=verdict)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def differences(engine: Engine) -> list[str]:
     """Where the counters differ from the votes they follow from, in sentences; empty when they agree."""
     with reading(engine) as session:
@@ -112,9 +142,11 @@ def differences(engine: Engine) -> list[str]:
                 )
                 .where(col(CurrentVote.verdict).in_([Verdict.reject, Verdict.keep]), is_counted(CurrentVote.rater_id))
                 .group_by(col(CurrentVote.image_id)),
-                rows_of(col(ImageTally.image_id), col(ImageTally.rejects), col(ImageTally.keeps)).where(
-                    col(ImageTally.rejects) + col(ImageTally.keeps) > 0
-                ),
+                rows_of(col(ImageTally.image_id), REJECTS, KEEPS).where(REJECTS + KEEPS > 0),
+            ),
+            "curators' verdicts": (
+                select_rulings(),
+                rows_of(col(ImageTally.image_id), cast(RULED, String)).where(RULED.is_not(None)),
             ),
         }
         found = []
@@ -122,7 +154,7 @@ def differences(engine: Engine) -> list[str]:
             missing = session.exec(select(func.count()).select_from(wanted.except_(kept).subquery())).one()
             extra = session.exec(select(func.count()).select_from(kept.except_(wanted).subquery())).one()
             if missing or extra:
-                found.append(f"{missing + extra} rows of the counter of {name} differ from the votes")
+                found.append(f"the counter of {name} differs from the votes in {plural(missing + extra, 'row')}")
         if (row := new_rejects(session)) != (counted := _new_rejects(session, _floor(session))):
             found.append(f"the counter of new rejects says {row}, the votes say {counted}")
         return found + _version_differences(session)
@@ -145,12 +177,12 @@ def _version_differences(session: Session) -> list[str]:
 
 
 def _newest(session: Session) -> int | None:
-    return session.exec(select(func.max(Version.number))).one()
+    return session.exec(select(newest_trained())).one()
 
 
 def _floor(session: Session) -> int:
     """The oldest image of a full manifest: those before it are too old to be trained on, so they are not new."""
-    newest = select(Version.manifest_id).order_by(col(Version.number).desc()).limit(1).scalar_subquery()
+    newest = select(Version.manifest_id).where(Version.number == newest_trained()).scalar_subquery()
     items, oldest = session.exec(
         select(func.count(), func.min(ManifestItem.image_id)).where(ManifestItem.manifest_id == newest)
     ).one()
@@ -165,14 +197,14 @@ def _select_new(floor: int) -> SelectOfScalar[int]:
     trained = (
         select(ManifestItem.image_id)
         .join(Version, col(Version.manifest_id) == ManifestItem.manifest_id)
-        .where(Version.number == select(func.max(Version.number)).scalar_subquery())
+        .where(Version.number == newest_trained())
     )
     return (
         select(func.count(col(ImageTally.image_id)))
         .join(Image, col(Image.id) == ImageTally.image_id)
         .where(
             col(Image.origin).in_(POOLED),
-            col(ImageTally.rejects) > col(ImageTally.keeps),
+            is_rejected(),
             col(Image.id) >= floor,
             col(Image.id).not_in(trained),
             col(Image.id).not_in(select_taken_out()),
@@ -192,16 +224,15 @@ def _newest_votes(session: Session) -> Select:
 
 def _outcomes() -> Select:
     """Rows: the counters of `VersionTally`, OUTCOMES, for each version and origin."""
-    rejects, keeps = col(ImageTally.rejects), col(ImageTally.keeps)
     return (
         rows_of(
             col(Image.version),
             col(Image.origin),
-            _sum(rejects > keeps),
-            _sum(rejects < keeps),
-            _sum((rejects == keeps) & (keeps > 0)),
-            func.sum((rejects + keeps) * (rejects + keeps - 1) // 2),
-            func.sum((rejects * (rejects - 1) + keeps * (keeps - 1)) // 2),
+            _sum(is_rejected()),
+            _sum(is_kept()),
+            _sum(is_disputed()),
+            func.sum((REJECTS + KEEPS) * (REJECTS + KEEPS - 1) // 2),
+            func.sum((REJECTS * (REJECTS - 1) + KEEPS * (KEEPS - 1)) // 2),
         )
         .join(ImageTally, col(ImageTally.image_id) == Image.id)
         .group_by(col(Image.version), col(Image.origin))

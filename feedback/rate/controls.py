@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import Select
 
 from feedback.pool.counts import POOLED
-from feedback.pool.verdicts import select_taken_out
+from feedback.pool.verdicts import RULED, select_taken_out
 from feedback.sample.work import Drawing
 from store.engine import reading, writing
 from store.errors import BadRequest, UnknownImage
@@ -19,6 +20,8 @@ from store.tables import Control, CurrentVote, Image, ImageTally, Origin, Prompt
 ANSWERS = (Verdict.reject, Verdict.keep)
 AGREED = 3
 """A picture becomes a control only when at least this many raters judged it and all agree."""
+NEWEST = 20_000
+"""Pictures, newest first, among which candidates are looked for."""
 Twin = aliased(Image)
 
 
@@ -29,6 +32,16 @@ class DrawnControl(NamedTuple):
     seed: int
     sha256: str
     answer: Verdict
+
+
+class Candidate(NamedTuple):
+    """A judged picture that could be a control; `votes` raters gave the answer, and none the other."""
+
+    image_id: int
+    sha256: str
+    width: int
+    prompt: str
+    votes: int
 
 
 class ControlRow(NamedTuple):
@@ -50,15 +63,33 @@ def make_control(engine: Engine, image_id: int, answer: Verdict, *, by: str, sou
 
     Raises UnknownImage, or BadRequest when its picture is a control already or the answer is neither reject nor keep.
     """
+    [made] = make_controls(engine, [image_id], answer, by=by, source=source)
+    return made
+
+
+def make_controls(
+    engine: Engine, image_ids: Sequence[int], answer: Verdict, *, by: str, source: str = "by hand"
+) -> list[int]:
+    """`make_control` of several pictures, all or none."""
     if answer not in ANSWERS:
         raise BadRequest(f"the answer of a control is reject or keep; {answer.value} was given")
     with writing(engine) as session:
-        image = session.get(Image, image_id)
-        if image is None:
-            raise UnknownImage(f"there is no picture {image_id}; the page Pool shows the numbers")
-        if session.exec(select(Image.id).where(Image.sha256 == image.sha256, Image.origin == Origin.control)).first():
-            raise BadRequest(f"picture {image_id} is a control already; nothing was changed")
-        return _copy(session, image, answer, by, source)
+        return [_copy(session, _not_yet_control(session, one), answer, by, source) for one in dict.fromkeys(image_ids)]
+
+
+def control_candidates(engine: Engine, answer: Verdict, limit: int) -> list[Candidate]:
+    """Judged pictures that could be controls with that answer: no vote against it, those with most votes first.
+
+    Only the NEWEST pictures are looked at, so that a large store answers as fast as a small one.
+    """
+    oldest = select(func.max(ImageTally.image_id) - NEWEST).scalar_subquery()
+    with reading(engine) as session:
+        found = _agreed(answer, 1).add_columns(col(Prompt.text)).join(Prompt, col(Prompt.id) == Image.prompt_id)
+        found = found.where(col(ImageTally.image_id) > oldest)
+        return [
+            Candidate(image.id or 0, image.sha256, image.width, prompt, votes)
+            for image, votes, prompt in session.execute(found.limit(limit))
+        ]
 
 
 def controls_from_agreed(engine: Engine, count: int, *, by: str) -> int:
@@ -67,7 +98,7 @@ def controls_from_agreed(engine: Engine, count: int, *, by: str) -> int:
     made = 0
     with writing(engine) as session:
         for answer, share in zip(ANSWERS, (count // 2, count - count // 2), strict=True):
-            for image in _find_agreed(session, answer, share):
+            for image, _ in session.exec(_agreed(answer, AGREED).limit(share)):
                 _copy(session, image, answer, by, "agreed")
                 made += 1
     return made
@@ -88,14 +119,25 @@ def record_drawn_controls(engine: Engine, drawn: Sequence[DrawnControl], drawing
     return made
 
 
-def retire_control(engine: Engine, image_id: int) -> None:
-    """Shows a control to nobody any more; its answers are kept but no longer count."""
+def retire_controls(engine: Engine, image_ids: Sequence[int]) -> None:
+    """Shows these controls to nobody any more, all or none; their answers are kept but no longer count."""
+    _switch(engine, image_ids, is_active=False)
+
+
+def reuse_controls(engine: Engine, image_ids: Sequence[int]) -> None:
+    """Shows retired controls again, all or none; their answers count again."""
+    _switch(engine, image_ids, is_active=True)
+
+
+def _switch(engine: Engine, image_ids: Sequence[int], *, is_active: bool) -> None:
     with writing(engine) as session:
-        control = session.get(Control, image_id)
-        if control is None or not control.is_active:
-            raise BadRequest(f"picture {image_id} is not a control in use; nothing was changed")
-        control.is_active = False
-        session.add(control)
+        for number in dict.fromkeys(image_ids):
+            control = session.get(Control, number)
+            if control is None or control.is_active is is_active:
+                what = "a retired control" if is_active else "a control in use"
+                raise BadRequest(f"picture {number} is not {what}; nothing was changed")
+            control.is_active = is_active
+            session.add(control)
 
 
 def control_rows(engine: Engine) -> list[ControlRow]:
@@ -131,24 +173,32 @@ def control_answers(session: Session) -> list[tuple[int, int, bool]]:
     return [(rater, image, verdict == answer) for rater, image, verdict, answer in rows]
 
 
-def _find_agreed(session: Session, answer: Verdict, count: int) -> list[Image]:
+def _not_yet_control(session: Session, image_id: int) -> Image:
+    image = session.get(Image, image_id)
+    if image is None:
+        raise UnknownImage(f"there is no picture {image_id}; the page Pool shows the numbers")
+    if session.exec(select(Image.id).where(Image.sha256 == image.sha256, Image.origin == Origin.control)).first():
+        raise BadRequest(f"picture {image_id} is a control already; nothing was changed")
+    return image
+
+
+def _agreed(answer: Verdict, least: int) -> Select[Image, int]:
+    """Pictures on which at least `least` votes give this answer and none the other, most votes first."""
     rejects, keeps = col(ImageTally.rejects), col(ImageTally.keeps)
     yes, no = (rejects, keeps) if answer is Verdict.reject else (keeps, rejects)
     is_control = select(Twin.id).where(Twin.sha256 == Image.sha256, Twin.origin == Origin.control).exists()
-    return list(
-        session.exec(
-            select(Image)
-            .join(ImageTally, col(ImageTally.image_id) == Image.id)
-            .where(
-                col(Image.origin).in_(POOLED),
-                yes >= AGREED,
-                no == 0,
-                ~is_control,
-                col(Image.id).not_in(select_taken_out()),
-            )
-            .order_by(yes.desc(), col(Image.shuffle))
-            .limit(count)
+    return (
+        select(Image, yes)
+        .join(ImageTally, col(ImageTally.image_id) == Image.id)
+        .where(
+            col(Image.origin).in_(POOLED),
+            yes >= least,
+            no == 0,
+            func.coalesce(RULED, answer) == answer,
+            ~is_control,
+            col(Image.id).not_in(select_taken_out()),
         )
+        .order_by(yes.desc(), col(Image.shuffle))
     )
 
 

@@ -1,6 +1,7 @@
 """Votes: one row for each key press, never changed; undo is another row."""
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NamedTuple
@@ -34,7 +35,7 @@ from store.tables import (
 )
 
 MAX_MARKS = 50
-PRESSED = ("request_id", "image_id", "verdict", "page", "shown_at", "decided_at")
+PRESSED = ("request_id", "image_id", "verdict", "page", "shown_at", "decided_at", "guidelines")
 NEW_VOTE = insert(Vote)
 NO_ROW = 2**31
 """Every row is below; the database takes no larger number."""
@@ -70,8 +71,10 @@ class Press:
     """One key press; `image_id` is the picture that was on screen: its public number when the press comes from a page
     (`take_votes`), its row in the store (`record_votes`).
 
-    A request id has 1 to 64 printable ASCII characters. `reasons` and `marks` belong to this vote: a later vote of the
-    same rater, undo included, does not have them. Raises pydantic's ValidationError for a malformed value.
+    A request id has 1 to 64 printable ASCII characters. `reasons` and `marks` say what is wrong, so only a reject has
+    any: beside another verdict they are left out, and the vote counts. A later vote of the same rater, undo included,
+    does not have them. `guidelines`: the version that the rater was shown last. Raises pydantic's ValidationError for a
+    malformed value.
     """
 
     request_id: RequestId
@@ -82,6 +85,16 @@ class Press:
     decided_at: Moment = None
     reasons: frozenset[Reason] = frozenset()
     marks: Annotated[tuple[Point, ...], Field(max_length=MAX_MARKS)] = ()
+    guidelines: Annotated[int | None, Field(ge=1, lt=NO_ROW)] = None
+
+
+class GivenVote(NamedTuple):
+    """A rater's current vote on a picture, as that rater may see it."""
+
+    picture: Shown
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+    marks: tuple[tuple[float, float], ...]
 
 
 class Receipt(NamedTuple):
@@ -135,24 +148,39 @@ def sha256_of_number(engine: Engine, number: int) -> str:
         return session.execute(found).scalar() or ""
 
 
-def recent_votes(engine: Engine, rater: str, limit: int = 20) -> list[tuple[Shown, Verdict]]:
-    """The pictures on which this rater has a current vote, latest first, with that vote.
+def recent_votes(engine: Engine, rater: str, limit: int = 20) -> list[GivenVote]:
+    """This rater's current votes, latest first.
 
     But for those that the rater has been given again and not judged since: beside its answer a repeat would be known.
     """
     # Not a join with the raters: PostgreSQL would read every current vote.
     me = select_rows(col(Rater.id)).where(is_named(rater)).scalar_subquery()
     with reading(engine) as session:
-        rows = session.execute(
+        found = session.execute(
             shown_to(me)
-            .add_columns(col(CurrentVote.verdict))
+            .add_columns(col(CurrentVote.verdict), col(CurrentVote.vote_id))
             .join(CurrentVote, col(CurrentVote.image_id) == Image.id)
             .where(col(CurrentVote.rater_id) == me, col(CurrentVote.verdict) != Verdict.undo)
             .where(~is_unanswered_repeat(me))
             .order_by(col(CurrentVote.vote_id).desc())
             .limit(limit)
-        )
-        return [(Shown(*shown), verdict) for *shown, verdict in rows]
+        ).all()
+        ids = [row.vote_id for row in found]
+        reasons = select_rows(col(VoteReason.vote_id), col(VoteReason.reason)).order_by(col(VoteReason.reason))
+        marks = select_rows(col(Mark.vote_id), col(Mark.x), col(Mark.y)).order_by(col(Mark.id))
+        said = _by_vote(session.execute(reasons.where(col(VoteReason.vote_id).in_(ids))))
+        seen = _by_vote(session.execute(marks.where(col(Mark.vote_id).in_(ids))))
+        return [
+            GivenVote(Shown(*shown), verdict, tuple(reason for (reason,) in said[vote_id]), tuple(seen[vote_id]))
+            for *shown, verdict, vote_id in found
+        ]
+
+
+def _by_vote(rows: Iterable[Any]) -> dict[int, list[tuple[Any, ...]]]:
+    grouped: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    for vote_id, *noted in rows:
+        grouped[vote_id].append(tuple(noted))
+    return grouped
 
 
 def _rows_of(session: Session, rater: str, numbers: set[int]) -> dict[int, int]:
@@ -194,6 +222,8 @@ def _write(session: Session, me: int, press: Press, now: datetime) -> int:
     row = session.connection().execute(NEW_VOTE, columns | {"rater_id": me, "received_at": now})
     assert row.inserted_primary_key is not None
     vote_id: int = row.inserted_primary_key[0]
+    if press.verdict is not Verdict.reject:
+        return vote_id
     session.add_all(VoteReason(vote_id=vote_id, reason=reason) for reason in sorted(press.reasons))
     session.add_all(Mark(vote_id=vote_id, x=mark.x, y=mark.y) for mark in press.marks)
     return vote_id

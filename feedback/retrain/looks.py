@@ -46,9 +46,9 @@ def record_slips(session: Session, version: int) -> int:
 def _scored_votes(version: int) -> Select:
     """The current votes on pictures that the version's check scored out of sample.
 
-    With each: whether it is the picture's only vote and no other is to come (`is_alone`), whether the rater was given
-    the picture again (`repeated`), whether a check contradicted a vote on it (`contradicted`), and whether that was
-    another vote than this one (`answered`).
+    With each: whether it alone makes the picture's verdict and no other vote is to come (`is_alone`), whether the rater
+    was given the picture again (`repeated`), whether a check contradicted a vote on it (`contradicted`), and whether
+    that was another vote than this one (`answered`).
     """
     vote = (CurrentVote.vote_id, CurrentVote.image_id, CurrentVote.rater_id, CurrentVote.verdict)
     repeated = select(Repeat.id).where(Repeat.image_id == CurrentVote.image_id, Repeat.rater_id == CurrentVote.rater_id)
@@ -59,7 +59,7 @@ def _scored_votes(version: int) -> Select:
         select_rows(
             *map(col, vote),
             col(PictureScore.score),
-            ((COUNTED == 1) & ~col(Image.is_queued)).label("is_alone"),
+            ((COUNTED == 1) & col(ImageTally.ruled).is_(None) & ~col(Image.is_queued)).label("is_alone"),
             repeated.exists().label("repeated"),
             was_contradicted(CurrentVote.image_id).label("contradicted"),
             answered.exists().label("answered"),

@@ -69,6 +69,14 @@ def freeze(
     return manifest
 
 
+def refuse_too_few(engine: Engine, share: float) -> None:
+    """Raises TooFewRejects when a retrain of today's pool would be refused; lost files are not looked for."""
+    with reading(engine) as session:
+        items = _without_evaluated(session, FrozenManifest("", tuple(pool(session, share=share)))).items
+    if not any((item.role, item.split) == (Role.reject, Split.train) for item in items):
+        raise TooFewRejects(0, 1)
+
+
 def _without_evaluated(session: Session, manifest: FrozenManifest) -> FrozenManifest:
     """The manifest without the pictures of evaluation sets, which never train."""
     never = load_held_out_hashes(session)

@@ -1,10 +1,10 @@
-"""How raters judged the strengths of earlier versions."""
+"""The strengths of earlier versions, and how raters judged them."""
 
 from sqlalchemy import Engine, case, func
 from sqlmodel import col, select
 
 from store.engine import reading
-from store.tables import Image, ImageTally, Origin
+from store.tables import Image, ImageTally, Origin, Version
 
 
 def judged_strengths(engine: Engine, rule: str) -> dict[float, tuple[int, int]]:
@@ -18,3 +18,10 @@ def judged_strengths(engine: Engine, rule: str) -> dict[float, tuple[int, int]]:
     )
     with reading(engine) as session:
         return {strength: (rejects, judged) for strength, rejects, judged in session.exec(rows)}
+
+
+def last_strength(engine: Engine, rule: str) -> float | None:
+    """The strength of the newest version that was trained under this rule; None without one."""
+    trained = select(Version.strength).where(Version.rule == rule, col(Version.run_id).is_not(None))
+    with reading(engine) as session:
+        return session.exec(trained.order_by(col(Version.number).desc()).limit(1)).first()

@@ -19,8 +19,9 @@ from sqlmodel import Session, col, select
 from feedback.check.teaching import COMMITTEE
 from feedback.check.version_check import VersionCheck
 from feedback.pool.counts import POOLED
+from feedback.pool.verdicts import is_judged, is_rejected
 from feedback.sample.release import nobody_judged
-from feedback.versions import PLAIN
+from feedback.succession import PLAIN
 from store.engine import reading, writing
 from store.tables import Image, ImageTally, Lease, Origin, PictureScore, Prompt, Version
 
@@ -89,14 +90,17 @@ def draw_prompt(session: Session, live: int) -> Callable[[random.Random], int]:
 
 
 def prompt_weights(session: Session, live: int) -> dict[int, float]:
-    """The weight of every prompt in use, above 0: what the votes on the live version's pictures leave open, p(1 - p).
+    """The weight of every prompt in use, above 0: what the votes on the live version's pictures leave open, p(1 - p),
+    times the weight that a person gave it.
 
     The share of rejects of all versions' pictures counts as two more votes.
     """
     own, everyones = _votes(session, live), _votes(session, None)
-    prompts = session.exec(select(Prompt.id).where(col(Prompt.is_active)).order_by(col(Prompt.id)))
+    prompts = session.exec(select(Prompt.id, Prompt.weight).where(col(Prompt.is_active)).order_by(col(Prompt.id)))
     nothing = Votes(0, 0)
-    return {id: weight(own.get(id, nothing), everyones.get(id, nothing)) for id in prompts if id is not None}
+    return {
+        id: times * weight(own.get(id, nothing), everyones.get(id, nothing)) for id, times in prompts if id is not None
+    }
 
 
 def weight(own: Votes, everyones: Votes) -> float:
@@ -159,12 +163,11 @@ def record_scores(engine: Engine, version: int, scores: dict[int, float]) -> Non
 
 def _votes(session: Session, version: int | None) -> dict[int, Votes]:
     """Judged pictures by prompt, of one version or of all, among the newest."""
-    rejects, keeps = col(ImageTally.rejects), col(ImageTally.keeps)
     newest = select(func.coalesce(func.max(Image.id), 0)).scalar_subquery()
     rows = (
-        select(Image.prompt_id, func.sum(case((rejects > keeps, 1), else_=0)), func.count())
+        select(Image.prompt_id, func.sum(case((is_rejected(), 1), else_=0)), func.count())
         .join(ImageTally, col(ImageTally.image_id) == Image.id)
-        .where(col(Image.id) > newest - RECENT_PICTURES, col(Image.origin).in_(POOLED), rejects != keeps)
+        .where(col(Image.id) > newest - RECENT_PICTURES, col(Image.origin).in_(POOLED), is_judged())
         .group_by(col(Image.prompt_id))
     )
     if version is not None:

@@ -43,12 +43,11 @@ def claim_work(engine: Engine, worker: str, wanted: Wanted, now: datetime | None
             return free
 
 
-def keep_claims(engine: Engine, worker: str, step: int, steps: int) -> None:
-    """Renews what `worker` holds, and tells how far its drawing is."""
+def keep_claims(engine: Engine, worker: str) -> None:
+    """Renews what `worker` holds."""
     until = utc_now() + timedelta(seconds=CLAIM_S)
     with writing(engine, is_durable=False) as session:
-        mine = update(Claim).where(col(Claim.worker) == worker)
-        session.exec(mine.values(step=step, steps=steps, expires_at=until))
+        session.exec(update(Claim).where(col(Claim.worker) == worker).values(expires_at=until))
 
 
 def drop_work(engine: Engine, works: Sequence[Work]) -> None:

@@ -19,7 +19,8 @@ class Conditions:
     """How the plain base draws. None: an earlier program, which drew the picture, did not record it.
 
     Guidance scale and negative prompt are the base's, before a version's rule and strength change them. `tries`, how
-    often a picture may be drawn, is None for a version without a check, which draws once whatever it is.
+    often a picture may be drawn, is None for a version without a check, which draws once whatever it is. Without a
+    `guidance_interval` every noise level has guidance, as in every earlier program.
     """
 
     num_inference_steps: int | None = None
@@ -35,6 +36,8 @@ class Conditions:
     vae: str | None = None
     refiner: str | None = None
     tries: int | None = None
+    prompt_weighting: str | None = None
+    guidance_interval: str | None = None
 
     @property
     def body(self) -> str:
@@ -54,6 +57,7 @@ WORDS = {
     "height": "height",
     "guidance_scale": "guidance scale",
     "negative_prompt": "negative prompt",
+    "prompt_weighting": "way of reading prompts",
     "dtype": "precision",
     "base_quantization": "quantization of the base",
     "vae_decode": "way of decoding",
@@ -62,8 +66,11 @@ WORDS = {
     "vae": "VAE",
     "refiner": "refiner",
     "tries": "number of tries",
+    "guidance_interval": "noise levels with guidance",
 }
 """The conditions, for people."""
+ALWAYS_KNOWN = ("guidance_interval",)
+"""Conditions whose absence says something."""
 
 
 def differences(one: Conditions, other: Conditions) -> list[str]:
@@ -73,7 +80,8 @@ def differences(one: Conditions, other: Conditions) -> list[str]:
     ['width']
     """
     pairs = ((name, getattr(one, name), getattr(other, name)) for name in WORDS)
-    return [WORDS[name] for name, a, b in pairs if a is not None and b is not None and a != b]
+    known = ((name, a, b) for name, a, b in pairs if name in ALWAYS_KNOWN or (a is not None and b is not None))
+    return [WORDS[name] for name, a, b in known if a != b]
 
 
 def is_alike(one: Conditions, other: Conditions) -> bool:

@@ -1,12 +1,14 @@
 """Prompts that are longer than the model reads: SDXL's text encoders take 77 tokens, and nobody tells what they drop.
 
+That is so with NAYSAYER_PROMPT_WEIGHTING=off; else a long prompt is read in several texts, and nothing is dropped.
+
 A worker, `naysayer doctor` or `naysayer count-tokens` counts with the model's tokenizers and keeps the result with each
 prompt; a prompt so short that no tokenizer could cut it needs no counting.
 """
 
 from collections.abc import Callable, Collection, Sequence
 
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, func, update
 from sqlmodel import Session, col, select
 
 from store.engine import reading, writing
@@ -23,8 +25,16 @@ def is_surely_read(text: str) -> bool:
     return len(text.lower().encode()) <= MOST_TOKENS
 
 
-def count_read(engine: Engine, characters_read: Callable[[str], int], ids: Collection[int] | None = None) -> None:
-    """Counts and keeps how many characters the model reads of each prompt (of `ids`) that was not counted yet."""
+def count_read(
+    engine: Engine, characters_read: Callable[[str], int] | None, ids: Collection[int] | None = None
+) -> None:
+    """Counts and keeps how many characters the model reads of each prompt (of `ids`) that was not counted yet.
+
+    Without a function the model reads every prompt to its end, and counts that say otherwise are taken back.
+    """
+    if characters_read is None:
+        _forget_cuts(engine)
+        return
     with reading(engine) as session:
         waiting = _uncounted(session, ids)
     for start in range(0, len(waiting), PORTION):
@@ -79,6 +89,12 @@ def cut_sentence(cut: Sequence[Prompt]) -> str:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= SHOWN else text[:SHOWN] + "…"
+
+
+def _forget_cuts(engine: Engine) -> None:
+    with writing(engine) as session:
+        is_cut = col(Prompt.read_characters) < func.length(Prompt.text)
+        session.execute(update(Prompt).where(is_cut).values(read_characters=None))
 
 
 def _uncounted(session: Session, ids: Collection[int] | None) -> Sequence[Prompt]:

@@ -1,11 +1,11 @@
-"""Evaluation sets: frozen lists of prompts and seeds that are never trained on. The newest is in use."""
+"""Evaluation sets: frozen lists of prompts and seeds that are never trained on. One is in use: the one chosen last."""
 
 import hashlib
 from collections.abc import Sequence
 from itertools import count
 from typing import NamedTuple
 
-from sqlalchemy import Engine, func
+from sqlalchemy import Engine, ScalarSelect, func
 from sqlmodel import Session, col, select
 
 from feedback.sample.prompts import clean_prompt, prompts_by_words
@@ -13,7 +13,7 @@ from feedback.sample.work import Job
 from store.engine import reading, writing
 from store.errors import BadRequest
 from store.files import sha256_of
-from store.tables import EvaluationPair, EvaluationSet, Image, ManifestItem, Origin, Prompt
+from store.tables import EvaluationPair, EvaluationSet, EvaluationUse, Image, ManifestItem, Origin, Prompt
 from store.texts import find_control, with_single_spaces
 
 # Seeds of the default set lie from here on, those of sampling below; an imported pair may have any seed.
@@ -21,6 +21,7 @@ FIRST_EVALUATION_SEED = 2**31
 MAX_PAIRS = 100_000
 SEEDS = 2**53  # seeds lie below it: the numbers of a browser are exact so far
 DEFAULT = "default"
+COMMAND_LINE = "command line"
 
 
 class SetRow(NamedTuple):
@@ -40,21 +41,26 @@ def pair_hash(prompt: str, seed: int) -> str:
 
 
 def active_set(session: Session) -> EvaluationSet | None:
-    """The newest set."""
-    return session.exec(select(EvaluationSet).order_by(col(EvaluationSet.id).desc()).limit(1)).first()
+    """The set in use."""
+    return session.exec(select(EvaluationSet).where(EvaluationSet.id == _in_use())).first()
 
 
 def active_pairs(session: Session) -> list[EvaluationPair]:
-    """The pairs of the newest set, in its order, without those whose prompt was removed."""
-    newest = select(func.max(col(EvaluationSet.id))).scalar_subquery()
+    """The pairs of the set in use, in its order, without those whose prompt was removed."""
     return list(
         session.exec(
             select(EvaluationPair)
             .join(Prompt, col(Prompt.id) == EvaluationPair.prompt_id)
-            .where(EvaluationPair.set_id == newest, ~col(Prompt.is_removed))
+            .where(EvaluationPair.set_id == _in_use(), ~col(Prompt.is_removed))
             .order_by(col(EvaluationPair.ordinal))
         )
     )
+
+
+def count_pairs(engine: Engine) -> int:
+    """How many pairs the set in use has."""
+    with reading(engine) as session:
+        return len(active_pairs(session))
 
 
 def load_held_out_hashes(session: Session) -> set[str]:
@@ -80,10 +86,10 @@ def ensure_default(engine: Engine, pairs: int) -> None:
         chosen = _default_pairs(session, pairs)  # not in the writer's turn: a long list takes long
     with writing(engine) as session:
         if _wants_default(session, pairs):
-            _save(session, DEFAULT, chosen)
+            _save(session, DEFAULT, chosen, by="worker")
 
 
-def new_set(engine: Engine, name: str, pairs: int) -> SetRow:
+def new_set(engine: Engine, name: str, pairs: int, *, by: str = COMMAND_LINE) -> SetRow:
     """Freezes a set of `pairs` fresh pairs, spread over the active prompts; it is in use from now on.
 
     Raises BadRequest without a prompt.
@@ -94,11 +100,24 @@ def new_set(engine: Engine, name: str, pairs: int) -> SetRow:
         chosen = _spread(session, range(pairs), _used_seeds(session))
         if not chosen:
             raise BadRequest("the prompt list is empty; `naysayer prompts import FILE` first")
-        _save(session, _clean_name(name), chosen)
+        _save(session, _clean_name(name), chosen, by=by)
     return list_sets(engine)[0]
 
 
-def import_set(engine: Engine, name: str, pairs: Sequence[Job]) -> SetRow:
+def use_set(engine: Engine, number: int, *, by: str = COMMAND_LINE) -> SetRow:
+    """Uses an older set again. Raises BadRequest when there is none of that number, or it is in use already."""
+    with writing(engine) as session:
+        found = session.get(EvaluationSet, number) if 0 < number < 2**31 else None
+        if found is None:
+            raise BadRequest(f"there is no evaluation set {number} (`naysayer evaluation list`); nothing was changed")
+        now = active_set(session)
+        if now is not None and now.id == number:
+            raise BadRequest(f"evaluation set {number} is in use already; nothing was changed")
+        session.add(EvaluationUse(set_id=number, by=by))
+    return next(row for row in list_sets(engine) if row.number == number)
+
+
+def import_set(engine: Engine, name: str, pairs: Sequence[Job], *, by: str = COMMAND_LINE) -> SetRow:
     """Freezes a set of these pairs; it is in use from now on. Prompts that are new are not sampled from.
 
     Raises BadRequest when a pair has been trained on, is given twice, or the set was imported before.
@@ -131,7 +150,7 @@ def import_set(engine: Engine, name: str, pairs: Sequence[Job]) -> SetRow:
                 f"{len(trained)} of the pairs were trained on before ({trained[0].prompt[:60]!r}, seed "
                 f"{trained[0].seed}), so they cannot evaluate; take them out; nothing was imported"
             )
-        _save(session, name, chosen)
+        _save(session, name, chosen, by=by)
     return list_sets(engine)[0]
 
 
@@ -144,17 +163,26 @@ def list_sets(engine: Engine) -> list[SetRow]:
             .group_by(col(EvaluationSet.id))
             .order_by(col(EvaluationSet.id).desc())
         ).all()
+        now = active_set(session)
     return [
-        SetRow(row.id or 0, row.name, row.sha256, pairs, prompts, place == 0)
-        for place, (row, pairs, prompts) in enumerate(rows)
+        SetRow(row.id or 0, row.name, row.sha256, pairs, prompts, now is not None and row.id == now.id)
+        for row, pairs, prompts in rows
     ]
 
 
+def _in_use() -> ScalarSelect[int]:
+    return select(EvaluationUse.set_id).order_by(col(EvaluationUse.id).desc()).limit(1).scalar_subquery()
+
+
 def _wants_default(session: Session, pairs: int) -> bool:
-    newest = active_set(session)
-    if newest is not None and (newest.name != DEFAULT or len(active_pairs(session)) >= pairs):
-        return False
+    now = active_set(session)
+    if now is not None and (now.name != DEFAULT or now.id != _newest(session) or len(active_pairs(session)) >= pairs):
+        return False  # somebody's own set, an older one that somebody chose, or long enough
     return pairs > 0 and session.exec(select(Prompt.id).where(col(Prompt.is_active)).limit(1)).first() is not None
+
+
+def _newest(session: Session) -> int | None:
+    return session.exec(select(func.max(EvaluationSet.id))).one()
 
 
 def _default_pairs(session: Session, pairs: int) -> list[tuple[int, Job]]:
@@ -190,7 +218,7 @@ def _clean_name(name: str) -> str:
     return name
 
 
-def _save(session: Session, name: str, pairs: Sequence[tuple[int, Job]]) -> None:
+def _save(session: Session, name: str, pairs: Sequence[tuple[int, Job]], *, by: str) -> None:
     hashes = [pair_hash(*job) for _, job in pairs]
     row = EvaluationSet(name=name, sha256=sha256_of("\n".join(hashes).encode()))
     if session.exec(select(EvaluationSet).where(EvaluationSet.sha256 == row.sha256)).first() is not None:
@@ -198,6 +226,7 @@ def _save(session: Session, name: str, pairs: Sequence[tuple[int, Job]]) -> None
     session.add(row)
     session.flush()
     assert row.id is not None
+    session.add(EvaluationUse(set_id=row.id, by=by))
     session.add_all(
         EvaluationPair(set_id=row.id, pair_hash=name_of, ordinal=place, prompt_id=prompt_id, seed=job.seed)
         for place, (name_of, (prompt_id, job)) in enumerate(zip(hashes, pairs, strict=True))

@@ -17,9 +17,9 @@ from feedback.reservations import CLAIM_S, latest_end, still_lasts
 from feedback.sample.asking import draw_prompt, lacking, rooms
 from feedback.sample.conditions import drawn_under, must_draw
 from feedback.sample.evaluation import FIRST_EVALUATION_SEED, active_pairs, ensure_default, is_held_out
-from feedback.sample.release import nobody_judged, room_to_compare
+from feedback.sample.release import nobody_judged, pairs_to_judge, room_to_compare
 from feedback.sample.work import Wanted, Work, claim_key
-from feedback.versions import PLAIN, usable_aliases
+from feedback.succession import PLAIN, compared, replaced_by, usable_aliases
 from store.engine import reading
 from store.files import sha256_of
 from store.tables import Claim, EvaluationPair, Image, Lease, Origin, Prompt, Version, utc_now
@@ -49,15 +49,24 @@ def plan_work(session: Session, wanted: Wanted, now: datetime) -> list[Work]:
     at_random, asked = rooms(wanted.target, wanted.ask_share)
     missing = at_random - _free(session, [live, PLAIN], wanted, now) - coming[Origin.sampled]
     if missing > 0:
-        if challenger is not None and room_to_compare(session, wanted.target, wanted.evaluation_share) > 0:
-            compared = _lacking(session, [(challenger, (live,)), (live, (challenger,))], wanted, taken=taken)
-            if compared:
-                return list(takewhile(lambda work: work.version == compared[0].version, compared))[: wanted.batch]
+        if lacked := _to_compare(session, wanted, taken):
+            return list(takewhile(lambda work: work.version == lacked[0].version, lacked))[: wanted.batch]
         return _first_run(_in_turn(session, live, wanted.base_slice, taken), min(missing, wanted.batch))
     missing = lacking(session, live, asked) - coming[Origin.asked]
     if missing > 0:
         return _first_run(_asked(session, live, wanted.base_slice, taken), min(missing, wanted.batch))
-    return _grid_work(session, (live, challenger), wanted, taken)[: wanted.batch]
+    return [] if wanted.only_queue else _grid_work(session, (live, challenger), wanted, taken)[: wanted.batch]
+
+
+def _to_compare(session: Session, wanted: Wanted, taken: Collection[str]) -> list[Work]:
+    """What two versions lack of the pairs that raters should judge, while the queue has room for them."""
+    found = compared(session)
+    if found is None or room_to_compare(session, wanted.target, wanted.evaluation_share) <= 0:
+        return []
+    if not {found.new, found.old} <= set(session.exec(_sound_versions())):
+        return []
+    sides = [(found.new, (found.old,)), (found.old, (found.new,))]
+    return _lacking(session, sides, wanted, len(pairs_to_judge(session)), taken)
 
 
 def _first_run(planned: Iterator[Work], most: int) -> list[Work]:
@@ -69,8 +78,8 @@ def _first_run(planned: Iterator[Work], most: int) -> list[Work]:
 def _in_turn(session: Session, live: int, base_slice: float, taken: Collection[str]) -> Iterator[Work]:
     """What the queue's next pictures are, without end, but for those that a worker draws or drew before its turn."""
     newest = newest_image(session)
-    prompts = session.exec(select(func.count(col(Prompt.id))).where(col(Prompt.is_active))).one()
-    planned = (_planned(session, ordinal, prompts, live, base_slice) for ordinal in count(newest))
+    turns = session.exec(select(func.coalesce(func.sum(Prompt.weight), 0)).where(col(Prompt.is_active))).one()
+    planned = (_planned(session, ordinal, turns, live, base_slice) for ordinal in count(newest))
     return _still_undrawn(session, planned, taken)
 
 
@@ -113,10 +122,11 @@ def _free(session: Session, versions: Sequence[int], wanted: Wanted, now: dateti
     ).one()
 
 
-def _planned(session: Session, ordinal: int, prompts: int, champion: int, base_slice: float) -> Work:
-    """The ordinal-th picture: every prompt once in random order, then every prompt again; never an evaluation pair."""
-    lap, place = divmod(ordinal, prompts)
-    prompt = session.exec(_active_prompts().order_by(col(Prompt.id)).offset(_order(lap, prompts)[place]).limit(1)).one()
+def _planned(session: Session, ordinal: int, turns: int, champion: int, base_slice: float) -> Work:
+    """The ordinal-th picture: every prompt as often as it weighs, in random order, then all again; never an evaluation
+    pair."""
+    lap, place = divmod(ordinal, turns)
+    prompt = _prompt_at(session, _order(lap, turns)[place])
     chance = random.Random(f"{ordinal}")
     version = PLAIN if chance.random() < base_slice else champion
     return _with_seed(session, prompt, chance, version, Origin.sampled)
@@ -129,10 +139,21 @@ def _with_seed(session: Session, prompt: Prompt, chance: random.Random, version:
     return _work(prompt, seed, version, origin)
 
 
+def _prompt_at(session: Session, turn: int) -> Prompt:
+    """The prompt of a turn, where each has as many turns as it weighs, in the order of the list."""
+    is_weighed = select(Prompt.id).where(col(Prompt.is_active), Prompt.weight != 1).limit(1)
+    if session.exec(is_weighed).first() is None:  # the usual case, and much faster on a long list
+        return session.exec(_active_prompts().order_by(col(Prompt.id)).offset(turn).limit(1)).one()
+    end = func.sum(Prompt.weight).over(order_by=col(Prompt.id)).label("end")
+    turns = select(col(Prompt.id).label("id"), end).where(col(Prompt.is_active)).subquery()
+    theirs = select(turns.c.id).where(turns.c.end > turn).order_by(turns.c.end).limit(1)
+    return session.exec(select(Prompt).where(Prompt.id == theirs.scalar_subquery())).one()
+
+
 @lru_cache(maxsize=4)
-def _order(lap: int, prompts: int) -> list[int]:
-    """In which order a lap goes through the prompts, by their place in the list."""
-    return random.Random(lap).sample(range(prompts), prompts)
+def _order(lap: int, turns: int) -> list[int]:
+    """In which order a lap goes through the turns of the prompts."""
+    return random.Random(lap).sample(range(turns), turns)
 
 
 def _active_prompts() -> SelectOfScalar[Prompt]:
@@ -147,14 +168,19 @@ def newest_image(session: Session) -> int:
 def _grid_work(session: Session, aliases: tuple[int, int | None], wanted: Wanted, taken: Collection[str]) -> list[Work]:
     """What the evaluation set still lacks, for the first version that lacks anything (newest first)."""
     live, challenger = aliases
-    partners: dict[int | None, list[int | None]] = {PLAIN: [live], live: [PLAIN, challenger], challenger: [live]}
-    sound = select(Version.number).where(Version.damage == "")
-    for version in session.exec(sound.order_by(col(Version.number).desc())):
+    before = replaced_by(session, live) if live is not None else None
+    partners: dict[int | None, list[int | None]] = {before: [live], challenger: [live]}
+    partners |= {PLAIN: [live], live: [PLAIN, challenger, before]}
+    for version in session.exec(_sound_versions().order_by(col(Version.number).desc())):
         whole = version in (live, challenger, PLAIN)
         beside = tuple(one for one in partners.get(version, ()) if one is not None and one != version)
         if lacking := _lacking(session, [(version, beside)], wanted, None if whole else GRID, taken):
             return lacking
     return []
+
+
+def _sound_versions() -> SelectOfScalar[int]:
+    return select(Version.number).where(Version.damage == "")
 
 
 def _lacking(

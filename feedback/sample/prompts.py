@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,15 @@ from store.tables import Prompt, PromptImport
 from store.texts import find_control, on_one_line, with_single_spaces
 
 MAX_CHARACTERS = 2000
+
+
+class PromptState(StrEnum):
+    """What becomes of a prompt: pictures are drawn from it, or only for its evaluation pairs, or not at all."""
+
+    used = "in use"
+    paused = "paused"
+    evaluated = "only evaluated"
+    removed = "removed"
 
 
 class Listed(NamedTuple):
@@ -117,12 +127,12 @@ def clean_prompt(text: str) -> str:
     return on_one_line(text)
 
 
-def read_prompt_file(path: Path) -> list[Listed]:
+def read_prompt_file(path: Path, content: bytes | None = None) -> list[Listed]:
     """The prompts of a text file (one a line), or those under `prompt` in a table or a JSON file.
 
-    Raises BadRequest, which names the line.
+    `content` is what the file holds, where it is read already. Raises BadRequest, which names the line.
     """
-    return [Listed(row.line, prompt_of(path, row)) for row in read_rows(path)]
+    return [Listed(row.line, prompt_of(path, row)) for row in read_rows(path, content)]
 
 
 def prompt_of(path: Path, row: Row) -> str:
@@ -135,6 +145,15 @@ def prompt_of(path: Path, row: Row) -> str:
     if fault := _fault_of(value):
         raise bad_line(path, Fault(row.line, f"the prompt {value.strip()[:60]!r} {fault}"))
     return on_one_line(value)
+
+
+def state_of(prompt: Prompt) -> PromptState:
+    """What becomes of a prompt."""
+    if prompt.is_removed:
+        return PromptState.removed
+    if prompt.import_id is None:
+        return PromptState.evaluated
+    return PromptState.used if prompt.is_active else PromptState.paused
 
 
 def count_active(engine: Engine) -> int:

@@ -1,46 +1,76 @@
 """What pages and commands ask of the worker, and its answers: the page process itself never loads the model."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from store.engine import WORKER_LOCK, reading, writing
+from feedback.workers import NO_WORKER, is_worker_alive
+from store.engine import reading, writing
 from store.errors import BadRequest
-from store.files import is_held
 from store.tables import Task, TaskKind, TaskStatus, utc_now
 
 MAX_WAITING = 20
 PATIENCE = timedelta(hours=1)
 """How long a page may wait for a drawing that no worker began."""
-NO_WORKER = "no worker runs, so nothing is drawn and no retrain starts; `naysayer run` starts one"
-COMING, TRIED = "coming", "tried"
-"""In the answer to TaskKind.draw: "3" is the hash of v3's picture, "3 coming" a glimpse of it as a data URI, "3 tried"
-what is said of its tries."""
+MOST_SEEDS = 4
 
 
-def is_worker_alive(engine: Engine) -> bool:
-    """Whether a worker runs for this store. The kernel releases its lock however it ends."""
-    lock = engine.get_execution_options().get(WORKER_LOCK)
-    return lock is None or is_held(Path(lock))
+class Side(NamedTuple):
+    """A version at a strength; None is its own."""
+
+    version: int
+    strength: float | None = None
 
 
 class DrawRequest(NamedTuple):
-    """What the playground asks for: one prompt and seed, drawn by each of the versions.
-
-    `strength` replaces the versions' own; None keeps them.
-    """
+    """What the playground asks for: one prompt, drawn from each seed by each side."""
 
     prompt: str
-    seed: int
-    versions: list[int]
-    strength: float | None
+    seeds: list[int]
+    sides: list[Side]
 
     @classmethod
-    def of(cls, task: Task) -> "DrawRequest":
-        return cls(**task.body)
+    def of(cls, task: Task) -> Self:
+        """Raises BadRequest for a task that an earlier program wrote."""
+        try:
+            return cls(task.body["prompt"], task.body["seeds"], [Side(*side) for side in task.body["sides"]])
+        except (KeyError, TypeError) as error:
+            raise BadRequest("an earlier program asked for this drawing; press Draw again") from error
+
+
+class DrawnPicture(NamedTuple):
+    """A finished picture: which side of the request, its seed, its file, and what is said of its tries."""
+
+    side: int
+    seed: int
+    sha256: str
+    tried: str = ""
+
+
+class ComingPicture(NamedTuple):
+    """The picture that is being drawn: a glimpse of it as a data URI, and how far it is; `number` counts its tries."""
+
+    side: int
+    seed: int
+    glimpse: str
+    step: int
+    steps: int
+    number: int = 1
+
+
+class DrawAnswer(NamedTuple):
+    """How far a drawing has come: the answer to TaskKind.draw."""
+
+    drawn: Sequence[DrawnPicture] = ()
+    coming: ComingPicture | None = None
+
+    @classmethod
+    def of(cls, task: Task) -> Self:
+        drawn, coming = task.answer.get("drawn", []), task.answer.get("coming")
+        return cls(tuple(DrawnPicture(*one) for one in drawn), ComingPicture(*coming) if coming else None)
 
 
 def ask_drawing(engine: Engine, request: DrawRequest) -> int:
@@ -50,10 +80,12 @@ def ask_drawing(engine: Engine, request: DrawRequest) -> int:
 
 def ask(engine: Engine, kind: TaskKind, body: dict[str, Any]) -> int:
     """The number of a new task. Raises BadRequest when too many wait already."""
+    is_alive = is_worker_alive(engine)
     with writing(engine) as session:
         waiting = list(session.exec(select(Task.id).where(Task.status == TaskStatus.waiting)))
         if len(waiting) >= MAX_WAITING:
-            raise BadRequest(f"{len(waiting)} tasks wait for the worker; is it running? (`naysayer generate`)")
+            why = "wait until some are done" if is_alive else NO_WORKER
+            raise BadRequest(f"{len(waiting)} drawings were asked for and wait already; {why}")
         task = Task(kind=kind, status=TaskStatus.waiting, body=body)
         session.add(task)
         session.flush()

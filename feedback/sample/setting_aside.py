@@ -1,4 +1,4 @@
-"""Prompts that are paused, removed or restored: by their text, by where they came from, or by their import."""
+"""Prompts that are paused, removed, restored or weighed: by their text or number, their source, or their import."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 
 from feedback.sample.evaluation import active_pairs
 from feedback.sample.prompts import prompts_by_words
-from store.engine import writing
+from store.engine import reading, writing
 from store.errors import BadRequest
 from store.tables import Prompt, PromptImport
 from store.texts import find_control, with_single_spaces
@@ -27,12 +27,16 @@ class Change(StrEnum):
     restore = "restore"
 
 
+MOST_WEIGHT = 10
+
+
 class Which(NamedTuple):
-    """Which prompts: these texts, all of one source, or all that one import brought; exactly one of the three."""
+    """Which prompts: these texts, all of one source, all that one import brought, or these ids; exactly one of them."""
 
     texts: Sequence[str] = ()
     source: str = ""
     number: int | None = None
+    ids: Sequence[int] = ()
 
 
 class Changed(NamedTuple):
@@ -53,6 +57,28 @@ def change_prompts(engine: Engine, which: Which, change: Change) -> Changed:
         return Changed(changed, abs(before - len(active_pairs(session))))
 
 
+def weigh_prompts(engine: Engine, which: Which, weight: int) -> int:
+    """How many prompts got another weight: in each round of the list, pictures are drawn from each so many times.
+
+    Raises BadRequest for a weight that is none, or a prompt that is not there.
+    """
+    if not 1 <= weight <= MOST_WEIGHT:
+        raise BadRequest(f"a weight is a whole number from 1 to {MOST_WEIGHT}; {weight} was given; nothing was changed")
+    with writing(engine) as session:
+        changed = [prompt for prompt in _find(session, which) if prompt.weight != weight]
+        for prompt in changed:
+            prompt.weight = weight
+        session.add_all(changed)
+        return len(changed)
+
+
+def would_lose(engine: Engine, which: Which) -> Changed:
+    """How many prompts a removal would change, and how many pairs of the evaluation set in use would go with them."""
+    with reading(engine) as session:
+        chosen = {prompt.id for prompt in _find(session, which) if not prompt.is_removed}
+        return Changed(len(chosen), sum(pair.prompt_id in chosen for pair in active_pairs(session)))
+
+
 def _apply(prompt: Prompt, change: Change) -> bool:
     was = (prompt.is_active, prompt.is_removed)
     if change is Change.restore:
@@ -63,8 +89,13 @@ def _apply(prompt: Prompt, change: Change) -> bool:
 
 
 def _find(session: Session, which: Which) -> list[Prompt]:
-    if bool(which.texts) + bool(which.source) + (which.number is not None) != 1:
+    if bool(which.texts) + bool(which.source) + (which.number is not None) + bool(which.ids) != 1:
         raise BadRequest("give either prompts, or --source, or --import; nothing was changed")
+    if which.ids:
+        found = list(session.exec(select(Prompt).where(col(Prompt.id).in_(which.ids))))
+        if len(found) < len(set(which.ids)):
+            raise BadRequest("one of the prompts is not in the list any more; nothing was changed")
+        return found
     if which.texts:
         known = prompts_by_words(session)
         if unknown := [text for text in which.texts if with_single_spaces(text) not in known]:

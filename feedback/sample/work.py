@@ -51,7 +51,7 @@ class Wanted:
     `base_slice` of them come from the plain base. The default evaluation set has `pairs` pairs. While there is a
     challenger, `evaluation_share` of the queue are its pictures and the champion's, of the evaluation set.
     A picture is reserved for a rater for `lease_s`. Raters are asked about pictures chosen for what their votes teach
-    in `ask_share` of the cases (`feedback.sample.asking`).
+    in `ask_share` of the cases (`feedback.sample.asking`). With `only_queue` the same-seed grids wait.
     """
 
     target: int
@@ -62,6 +62,7 @@ class Wanted:
     conditions: Conditions = UNKNOWN
     lease_s: float = 366 * 86_400
     ask_share: float = 0.0
+    only_queue: bool = False
 
 
 def work_key(work: Work, drawing: Drawing) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 from sqlmodel import col, select
 
 from store.archive.contents import (
@@ -28,15 +28,16 @@ from store.errors import BadRequest, DamagedStore
 from store.files import fsync_folder, make_folder, sha256_of_file
 from store.layout import Layout
 from store.migrate import check_integrity, migrate
+from store.phrases import plural
 from store.process import DETAILS
 from store.safety.identity import claim_folders
 from store.settings import Settings
 from store.settings.sources import SETTINGS_FILE
-from store.tables import Run, RunStatus, Task, TaskStatus
+from store.tables import Run, RunStatus, Task, TaskStatus, Worker
 
 MAX_CONTENTS_BYTES = 2**30
 NOT_THE_STORES = re.compile(
-    rf"lost\+found|{SETTINGS_FILE}|{DETAILS}|.+\.(lock|line|log)|retrain\.jsonl|\.DS_Store|Thumbs\.db|desktop\.ini|{WORK}.*",
+    rf"lost\+found|{SETTINGS_FILE}|{DETAILS}|.+\.(lock|line|log)|(retrain|settings)\.jsonl|\.DS_Store|Thumbs\.db|desktop\.ini|{WORK}.*",
     re.IGNORECASE,
 )
 """What an empty data folder may hold: a volume's own folder, settings for the store to come, what commands said or
@@ -166,12 +167,13 @@ def _extract_listed(tar: tarfile.TarFile, contents: Contents, folder: Path) -> N
         tar.extract(member, folder, filter="data")
         missing.remove(member.name)
     if missing:
-        raise ValueError(f"{len(missing)} of {len(contents.files)} files are missing")
+        raise ValueError(f"{len(missing)} of {plural(len(contents.files), 'file')} missing")
 
 
 def end_what_ran(engine: Engine) -> None:
-    """Ends what only the old place could go on with: the retrain that ran there, and what was asked of its worker."""
+    """Ends what only the old place could go on with: its workers, the retrain that ran, and what was asked for."""
     with writing(engine) as session:
+        session.exec(delete(Worker))
         for run in session.exec(select(Run).where(Run.status == RunStatus.running)):
             run.status = RunStatus.interrupted if run.stop_reason is None else RunStatus.failed
             run.message = "it ran when the backup was made"
@@ -196,7 +198,7 @@ def _check(archive: Path, folder: Path, contents: Contents) -> None:
         migrate(engine)
         missing = [name for name in list_missing(engine, contents.files) if name not in contents.missing]
         if missing:
-            raise _damaged(archive, f"{len(missing)} files are missing, {missing[0]} is the first")
+            raise _damaged(archive, f"{plural(len(missing), 'file')} missing, {missing[0]} is the first")
         claim_folders(engine, Layout(folder))
         end_what_ran(engine)
 

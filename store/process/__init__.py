@@ -15,6 +15,7 @@ from pathlib import Path
 from store.errors import Busy, Interrupted, NaysayerError
 from store.settings.checks import without_password
 from store.settings.file import read_data_dir
+from store.settings.names import UnknownSetting, unknown_names
 from store.settings.sources import SECRETS, read_dotenv
 
 TRY_AGAIN = 75
@@ -28,12 +29,20 @@ DATABASE_FAILED = ("OperationalError", "InterfaceError", "DatabaseError")
 
 
 def run_command(command: Callable[[], object]) -> None:
-    """Runs a command line. An error becomes one line and exit code 1, or 75 when trying again later helps."""
+    """Runs a command line. An error becomes one line and exit code 1, or 75 when trying again later helps.
+
+    Names in the environment that look like ours and are no settings are said first. A command that reads the settings
+    stops at a misspelt one; another name, such as those that Kubernetes gives a service, changes nothing.
+    """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name that is no text must not end a message
+    for sentence in unknown_names(os.environ, "the environment").values():
+        print(f"naysayer: {sentence}", file=sys.stderr)
     try:
         command()
+    except UnknownSetting:
+        sys.exit(1)
     except Exception as error:
         print(f"naysayer: {sentence_of(error)}", file=sys.stderr)
         sys.exit(TRY_AGAIN if isinstance(error, Busy | Interrupted) else 1)

@@ -6,24 +6,25 @@ and that file over the default. The file holds for every process on one store, c
 
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from store.secrets import find_fault
 from store.settings import checks
-from store.settings.sign_in import check_sign_in
+from store.settings.sampling import SamplingSettings
+from store.settings.serving import ServingSettings
 from store.settings.sources import DataFolder, Dotenv
 
 BUILTIN = "builtin"
 PREFIX = "NAYSAYER_"
-PATHS = ("data_dir", "model", "model_config_source", "vae", "refiner")
+PATHS = ("data_dir", "model", "model_config_source", "vae", "refiner", "turns_dir")
 A_YEAR_S = 365 * 86_400
 
 
-class Settings(BaseSettings):
-    """What can be set. An empty value means the default."""
+class Settings(ServingSettings, SamplingSettings, BaseSettings):
+    """What can be set, also for the pages (`ServingSettings`) and the sampler. An empty value means the default."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -74,23 +75,22 @@ class Settings(BaseSettings):
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|mps|cuda(:\d{1,3})?)$", description="auto, cpu, mps, cuda or cuda:N"
     )
-
-    guidance_scale: float | None = Field(None, ge=1, le=100, description="guidance scale; empty: the model's")
-    num_inference_steps: int | None = Field(None, ge=1, le=1000, description="sampling steps; empty: the model's")
-    width_px: int | None = Field(None, ge=8, le=8192, multiple_of=8, description="picture width; empty: the model's")
-    height_px: int | None = Field(None, ge=8, le=8192, multiple_of=8, description="picture height; empty: the model's")
-    negative_prompt: str = Field("", description="negative prompt; empty: none")
-    rule: Literal["negative-half", "same-prompt", "woolf"] = Field(
-        "same-prompt", description="how a version steers the sampler: same-prompt, negative-half or woolf"
+    turns: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="when processes take turns on a device: auto, where its memory does not hold both models; always; "
+        "never",
     )
-    strength: float | None = Field(
+    turns_dir: Path | None = Field(
         None,
-        ge=0,
-        le=100,
-        description="LoRA scale s (negative-half, woolf) or kappa (same-prompt); empty: chosen after each fit",
+        description="folder of this machine where processes agree whose turn it is; empty: `/tmp/naysayer-` with the "
+        "user's number",
     )
-    guidance_gain: float = Field(
-        0.3, ge=0, le=100, description="same-prompt: how much the guidance scale grows for each unit of kappa"
+
+    negative_prompt: str = Field("", description="negative prompt; empty: none")
+    prompt_weighting: Literal["a1111", "off"] = Field(
+        "a1111",
+        description="how prompts are read: a1111: with (x:1.2), [x] and BREAK, and at any length; off: as plain text, "
+        "cut after 75 tokens",
     )
     sweep_pictures: int = Field(
         16,
@@ -99,7 +99,10 @@ class Settings(BaseSettings):
         description="held-out pictures drawn at each strength that a retrain tries; for the check, three times as many",
     )
     sample_batch: int = Field(
-        8, ge=1, le=1024, description="pictures drawn at once; halved when they do not fit into memory"
+        8,
+        ge=1,
+        le=1024,
+        description="pictures drawn at once; left empty, the most up to 8 that fit; halved when memory runs out",
     )
     tries: int = Field(
         1, ge=0, le=99, description="how often a picture that the check takes for a reject is drawn again"
@@ -108,7 +111,14 @@ class Settings(BaseSettings):
         0.0, ge=0, le=1, description="share of the pictures to rate that may be drawn again; the others teach more"
     )
     vae_decode: Literal["whole", "sliced", "tiled"] = Field(
-        "whole", description="sliced: one picture at a time; tiled: in overlapping tiles; both need less memory"
+        "whole",
+        description="sliced: one picture at a time; tiled: in overlapping tiles; both need less memory; left empty, "
+        "the first that fits",
+    )
+    offload_encoders: bool = Field(
+        False,
+        description="keep the text encoders off the device except while they read prompts; left empty, only where "
+        "nothing less fits",
     )
     queue_target: int = Field(24, ge=1, le=100_000, description="unrated pictures the worker keeps ready")
     base_slice: float = Field(0.5, ge=0, le=1, description="share of the pictures drawn by the plain base")
@@ -196,8 +206,8 @@ class Settings(BaseSettings):
         None,
         ge=1,
         le=4096,
-        description="pictures in each forward pass; the step sums their gradients; empty: the whole batch, halved "
-        "when it does not fit into memory",
+        description="pictures in each forward pass; the step sums their gradients; empty: as many as fit, halved when "
+        "memory runs out",
     )
     learning_rate: float = Field(
         5e-4, gt=0, le=1, description="AdamW's learning rate at the peak of the cosine schedule"
@@ -213,8 +223,8 @@ class Settings(BaseSettings):
         0.3,
         ge=0,
         le=1,
-        description="nft: share of the rejects in a batch that are kept pictures under a similar prompt of the pool, "
-        "which they do not show",
+        description="nft: share of the rejects in a batch that are kept pictures under a similar prompt of the pool "
+        "that asks for something else",
     )
     cross_fit: bool = Field(
         True,
@@ -223,33 +233,19 @@ class Settings(BaseSettings):
     )
     checkpoint_every: int = Field(100, ge=1, le=10_000_000, description="training steps between checkpoints")
     gradient_checkpointing: bool = Field(
-        False, description="keep fewer activations and compute the rest again: less memory, slower steps"
+        False,
+        description="keep fewer activations and compute the rest again: less memory, slower steps; left empty, where "
+        "that is faster than smaller passes",
     )
     base_quantization: Literal["none", "fp8", "int8", "nf4"] = Field(
         "none",
-        description="the UNet's linear weights in fewer bits: fp8, int8 (torchao) or nf4 (bitsandbytes, only on CUDA)",
+        description="the UNet's linear weights in fewer bits: fp8, int8 (torchao) or nf4 (bitsandbytes, only on CUDA); "
+        "left empty, only where nothing else fits",
     )
     deterministic: bool = Field(
         False, description="on a GPU, the same bytes from the same inputs, but slower; a CPU always does this"
     )
     seed: int = Field(0, ge=0, lt=2**32, description="seed of the training run")
-
-    host: str = Field("127.0.0.1", description="address the pages listen on; other machines need a sign-in")
-    port: int = Field(8501, ge=1, le=65535, description="port of the pages")
-    sign_in: Literal["name", "invitations", "oidc"] = Field(
-        "name", description="name: anybody at this machine; invitations: signed links; oidc: accounts and signed links"
-    )
-    secret: str = Field(
-        "", repr=False, description="signs cookies, invitations and picture addresses; 32 characters or more"
-    )
-    public_url: str = Field(
-        "", description="address that people on other machines open, e.g. `https://rate.example.org`"
-    )
-    allowed_hosts: str = Field("", description="other host names that the pages answer to, separated by commas")
-    admins: str = Field("", description="e-mail addresses of admins, separated by commas")
-    oidc_client_id: str = Field("", description="client id at the OIDC provider")
-    oidc_client_secret: str = Field("", repr=False, description="client secret at the OIDC provider")
-    oidc_metadata_url: str = Field("", description="the provider's `.well-known/openid-configuration` address")
 
     webhook_url: str = Field(
         "",
@@ -257,7 +253,6 @@ class Settings(BaseSettings):
         description="address that is told of new, promoted and rolled-back versions and of failed retrains",
     )
     webhook_secret: str = Field("", repr=False, description="signs what the webhook sends; 32 characters or more")
-    metrics_open: bool = Field(False, description="let other machines read the metrics")
 
     @model_validator(mode="before")
     @classmethod
@@ -281,10 +276,7 @@ class Settings(BaseSettings):
     _is_one_line = field_validator("negative_prompt", mode="before")(checks.one_line)
     _names_a_model = field_validator("model", "model_config_source", "vae", "refiner")(checks.refuse_web_address)
     _is_database = field_validator("store_url")(checks.check_store_url)
-    _is_web_address = field_validator("webhook_url", "oidc_metadata_url")(checks.check_web_address)
-    _is_public_url = field_validator("public_url")(checks.check_public_url)
-    _is_host = field_validator("host")(checks.check_host)
-    _are_host_names = field_validator("allowed_hosts")(checks.check_host_names)
+    _is_web_address = field_validator("webhook_url")(checks.check_web_address)
 
     @field_validator("webhook_secret")
     @classmethod
@@ -293,26 +285,9 @@ class Settings(BaseSettings):
             raise ValueError(fault)
         return secret
 
-    @model_validator(mode="after")
-    def _is_public_only_with_a_sign_in(self) -> "Settings":
-        check_sign_in(self)
-        return self
-
     @property
-    def host_names(self) -> frozenset[str]:
-        """The names under which the pages answer, besides those that every machine has."""
-        names = [name.strip() for name in self.allowed_hosts.split(",")] + [urlsplit(self.public_url).hostname or ""]
-        names += [] if self.host in checks.ANY_ADDRESS else [self.host]
-        return frozenset(checks.host_name(name) for name in names if name)
-
-    @property
-    def address(self) -> str:
-        """Where a browser on this machine opens the pages.
-
-        >>> Settings(host="::1", _env_file=None).address
-        'http://[::1]:8501'
-        """
-        return f"http://{checks.in_address(checks.ANY_ADDRESS.get(self.host, self.host))}:{self.port}"
+    def weighs_prompts(self) -> bool:
+        return self.prompt_weighting == "a1111"
 
     @property
     def is_builtin(self) -> bool:

@@ -1,9 +1,9 @@
 """Settings from outside: read once by each process, and kept in `naysayer.toml` by `naysayer set` and `unset`."""
 
-import difflib
 import errno
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,15 +15,13 @@ from store.errors import BadRequest
 from store.files import make_folder, read_toml, write_file
 from store.settings import BUILTIN, PATHS, PREFIX, Settings
 from store.settings.checks import clean_path, clean_text, only_host, without_password
+from store.settings.history import SettingChange, as_change, one_at_a_time, record_change
+from store.settings.names import UnknownSetting, is_misspelt, unknown_names
 from store.settings.sources import NOT_KEPT, SECRETS, SETTINGS_FILE, is_secret, nearest, read_dotenv
 from store.settings.words import why
 from store.texts import find_control
 
-READ_ELSEWHERE = {"NAYSAYER_REALDATA", "NAYSAYER_CHROMIUM", "NAYSAYER_TEST_POSTGRES_URL"}
-"""Names that only tests read: where real files, a browser and a PostgreSQL server are."""
-OURS = PREFIX.rstrip("_")
-ALIKE = 0.8
-"""How like ours the beginning of a name must be to be taken for a misspelt one."""
+COMMAND_LINE = "command line"
 
 
 class WithoutFile(Settings):
@@ -72,8 +70,11 @@ def read_settings() -> Settings:
 
     Raises BadRequest naming the first value that cannot be used, a name that is no setting, or a folder without a name.
     """
-    _refuse_unknown(os.environ, "the environment")
-    _refuse_unknown(read_dotenv(), ".env")
+    for name, sentence in unknown_names(os.environ, "the environment").items():
+        if is_misspelt(name):
+            raise UnknownSetting(sentence)
+    for sentence in unknown_names(read_dotenv(), ".env").values():
+        raise BadRequest(sentence)
     try:
         settings = Settings()
     except ValidationError as error:
@@ -101,8 +102,8 @@ def read_data_dir() -> Path:
         raise BadRequest(f"{name} in {_place_of('data_dir')} cannot be used: {error}") from error
 
 
-def keep(folder: Path, name: str, value: str) -> Path:
-    """Keeps a setting in the file of this data folder; returns the file. Comments in it stay.
+def keep(folder: Path, name: str, value: str, *, by: str = COMMAND_LINE) -> Path:
+    """Keeps a setting in the file of this data folder, and who did it; returns the file. Comments in it stay.
 
     Raises BadRequest, and writes nothing, when the name is no setting or the value cannot be used.
     """
@@ -112,26 +113,37 @@ def keep(folder: Path, name: str, value: str) -> Path:
             f"{field} cannot be kept in the data folder; put {PREFIX}{field.upper()} into the environment or .env"
         )
     if not value.strip():
-        return forget(folder, name)
-    document = _document(folder)
-    document[field] = _absolute(value) if field in PATHS else value
-    checked = _check(folder, document) or _faults(folder, {field: document[field]})[0]
-    if checked is not None:
-        found = getattr(checked, field)
-        document[field] = str(found) if isinstance(found, Path) else found
-    return _write(folder, document)
+        return forget(folder, name, by=by)
+    with _changing(folder):
+        document = _document(folder)
+        before = document.get(field)
+        document[field] = _absolute(value) if field in PATHS else value
+        checked = _check(folder, document) or _faults(folder, {field: document[field]})[0]
+        if checked is not None:
+            found = getattr(checked, field)
+            document[field] = str(found) if isinstance(found, Path) else found
+        return _write(folder, document, as_change(field, _words(field, before), _words(field, document[field]), by))
 
 
-def forget(folder: Path, name: str) -> Path:
+def forget(folder: Path, name: str, *, by: str = COMMAND_LINE) -> Path:
     """Takes a setting out of the file of this data folder, so that its default holds again; returns the file.
 
     Raises BadRequest, and writes nothing, when the other settings in the file need this one.
     """
-    document = _document(folder)
-    if document.pop(name if name in document else field_of(name), None) is None:
-        return folder / SETTINGS_FILE
-    _check(folder, document)
-    return _write(folder, document)
+    with _changing(folder):
+        document = _document(folder)
+        field = name if name in document else field_of(name)
+        before = document.pop(field, None)
+        if before is None:
+            return folder / SETTINGS_FILE
+        _check(folder, document)
+        return _write(folder, document, as_change(field, _words(field, before), "", by))
+
+
+def find_fault_of(folder: Path, field: str, value: str) -> str:
+    """Why this setting cannot have this value, to follow "it cannot be used: "; empty when it can."""
+    _, found = _faults(folder, {field: value})
+    return next((why(fault, Settings.model_fields[field]) for fault in found if fault["loc"] == (field,)), "")
 
 
 def field_of(name: str) -> str:
@@ -222,15 +234,29 @@ def _document(folder: Path) -> tomlkit.TOMLDocument:
     return tomlkit.parse(path.read_text(encoding="utf-8-sig"))
 
 
-def _write(folder: Path, document: tomlkit.TOMLDocument) -> Path:
-    path = folder / SETTINGS_FILE
+@contextmanager
+def _changing(folder: Path) -> Iterator[None]:
+    """While the file is read and written; nobody else changes it meanwhile. Raises Busy."""
     try:
-        make_folder(folder)
-        write_file(path, tomlkit.dumps(document).encode())
+        with one_at_a_time(folder) if folder.is_dir() else nullcontext():
+            yield
     except OSError as error:
         why = "disk full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
+        path = folder / SETTINGS_FILE
         raise BadRequest(f"{path} cannot be written ({why}); look at the disk and the rights there") from error
+
+
+def _write(folder: Path, document: tomlkit.TOMLDocument, change: SettingChange) -> Path:
+    path = folder / SETTINGS_FILE
+    make_folder(folder)
+    write_file(path, tomlkit.dumps(document).encode())
+    if change.before != change.after:
+        record_change(folder, change)
     return path
+
+
+def _words(field: str, value: Any) -> str:
+    return Origin(field, value, "").words
 
 
 def _reason(fault: Mapping[str, Any], place_of: Callable[[str], str] | None = None) -> str:
@@ -242,20 +268,6 @@ def _reason(fault: Mapping[str, Any], place_of: Callable[[str], str] | None = No
     found = f" (found {str(fault['input'])[:40]!r})" if about.annotation not in (str, Path) else ""  # it may be secret
     place = f" in {place_of(field)}" if place_of else ""
     return f"{PREFIX}{field.upper()}{place} cannot be used: {why(fault, about)}{found}"
-
-
-def _refuse_unknown(names: Iterable[str], place: str) -> None:
-    for name in names:
-        prefix, _, rest = name.upper().partition("_")
-        is_setting = rest.lower() in Settings.model_fields
-        is_ours = prefix == OURS and (is_setting or name in READ_ELSEWHERE)
-        if not is_ours and (prefix.startswith(OURS) or (is_setting and _is_like_ours(prefix))):
-            meant = _nearest(rest or name.upper().removeprefix(OURS))
-            raise BadRequest(f"{name} in {place} is not a setting{meant}; see docs/reference/settings.md")
-
-
-def _is_like_ours(prefix: str) -> bool:
-    return difflib.SequenceMatcher(None, prefix, OURS).ratio() >= ALIKE
 
 
 def _nearest(name: str) -> str:

@@ -11,6 +11,7 @@ from bench.commands import app
 COMMANDS = {
     "loop",
     "asking",
+    "card",
     "queue",
     "plan",
     "ratings",
@@ -21,6 +22,8 @@ COMMANDS = {
     "train",
     "pool-size",
     "memory",
+    "turns",
+    "pace",
 }
 
 

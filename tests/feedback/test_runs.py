@@ -18,7 +18,7 @@ from feedback.runs import (
     stop_retrain,
     was_answered,
 )
-from feedback.sample.requests import DrawRequest, abandon, ask_drawing, take, task
+from feedback.sample.requests import DrawRequest, Side, abandon, ask_drawing, take, task
 from feedback.versions import events
 from store.archive.backup import backup
 from store.archive.restore import restore
@@ -157,7 +157,7 @@ def test_a_wish_for_a_retrain_is_met_by_one_that_ended_since(any_engine: Engine)
 
 
 def test_a_drawing_that_nobody_waits_for_is_not_drawn(any_engine: Engine) -> None:
-    old = ask_drawing(any_engine, DrawRequest("a red star", 1, [0], None))
+    old = ask_drawing(any_engine, DrawRequest("a red star", [1], [Side(0)]))
     ask_for_retrain(any_engine, "now")
     abandon(any_engine, utc_now() + timedelta(minutes=59))
     assert task(any_engine, old).status is TaskStatus.waiting
@@ -171,7 +171,7 @@ def test_a_backup_taken_during_a_retrain_carries_neither_the_run_nor_what_was_as
     engine: Engine, settings, tmp_path: Path, hold_retrain_lock: Callable, fill: Callable, is_stopped: bool
 ) -> None:
     fill(engine, 1, put=layout_of(settings).blobs.put)
-    drawing = ask_drawing(engine, DrawRequest("a red star", 1, [0], None))
+    drawing = ask_drawing(engine, DrawRequest("a red star", [1], [Side(0)]))
     ask_for_retrain(engine, "soon")
     running(engine)
     with hold_retrain_lock(engine):

@@ -1,3 +1,4 @@
+import random
 from math import comb, exp, inf, lgamma, log
 
 import pytest
@@ -10,6 +11,7 @@ from feedback.statistics import (
     log_e_value,
     mean_interval,
     paired_difference,
+    watched_difference,
     wilson,
 )
 
@@ -115,3 +117,29 @@ def test_the_interval_of_a_mean_is_that_of_students_formula_with_n_minus_one() -
 def test_a_mean_of_fewer_than_two_may_be_anything() -> None:
     assert mean_interval([]) == mean_interval([3.0]) == (-inf, inf)
     assert mean_interval([1.0, 1.0]) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(("mended", "spoilt"), [(0.2, 0.1), (0.15, 0.15), (0.3, 0.05)])
+def test_an_interval_of_pairs_that_is_watched_misses_the_truth_in_at_most_one_run_in_twenty_on_each_side(
+    mended, spoilt
+):
+    chance, runs, missed = random.Random(1), 200, [0, 0]
+    for _ in range(runs):
+        counts, above, below = [0, 0, 0], False, False
+        for _ in range(150):
+            u = chance.random()
+            counts[0 if u < mended else 1 if u < mended + spoilt else 2] += 1
+            m, s, a = counts
+            above = above or log_e_value(m, s, a, spoilt - mended) >= log(20)
+            below = below or log_e_value(s, m, a, mended - spoilt) >= log(20)
+        missed = [missed[0] + above, missed[1] + below]
+    assert max(missed) <= 0.05 * runs + 6  # two standard errors
+
+
+@pytest.mark.parametrize("counts", [(12, 2, 32), (11, 2, 32), (0, 8, 4), (3, 3, 6), (30, 12, 58)])
+def test_the_watched_interval_leaves_out_no_change_exactly_when_the_gate_decides(counts):
+    mended, spoilt, _ = counts
+    low, high = watched_difference(*counts)
+    assert (high < 0) is (log_e_value(mended, spoilt) >= log(20))
+    assert (low > 0) is (log_e_value(spoilt, mended) >= log(20))
+    assert low <= (spoilt - mended) / sum(counts) <= high

@@ -8,6 +8,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlmodel import select
 
+from feedback.succession import reigns
 from feedback.versions import (
     begin,
     champion,
@@ -17,7 +18,6 @@ from feedback.versions import (
     next_number,
     promote,
     publish,
-    reigns,
     roll_back,
     withdraw,
     withdrawn,

@@ -8,11 +8,14 @@ afterEach(() => page?.stop());
 test("a vote is changed from the history by a new vote", async () => {
   const server = new FakeServer(4);
   page = await openPage(server);
+  press("1");
   press("j");
   press("k");
   page.$("[data-tool=history]").click();
   assert.deepEqual([...document.querySelectorAll(".history .verdict")].map((one) => one.textContent.trim()),
-    ["kept", "rejected"]);
+    ["Kept", "Rejected · hands"]);
+  assert.equal(document.querySelector(".history ol").firstChild.querySelector("img").getAttribute("src"),
+    "/naysayer/image/2");
   document.querySelectorAll(".history li button")[1].click();
   await settle();
   assert.deepEqual(server.verdicts, [[1, "reject"], [2, "keep"], [1, "keep"]]);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { data, FakeServer, LoadedImage, openPage, press, settle } from "./page.js";
+import { data, FakeServer, LoadedImage, openPage, press, settle, tap } from "./page.js";
 import { actionOf } from "../../ui/rate/page/keys.js";
 
 let page;
@@ -13,15 +13,6 @@ async function open(count = 6, options = {}) {
 }
 
 const sent = () => [...server.votes.values()];
-
-/** The picture on screen is 100 px wide and high, at the top left. */
-function tap(x, y) {
-  page.mode.current.img.getBoundingClientRect = () => ({ left: 0, top: 0, width: 100, height: 100 });
-  for (const kind of ["pointerdown", "pointerup"]) {
-    const event = Object.assign(new window.Event(kind), { isPrimary: true, clientX: x, clientY: y, button: 0 });
-    page.$(".glass").dispatchEvent(event);
-  }
-}
 
 test("each key gives its verdict on the picture on screen", async () => {
   await open();
@@ -74,9 +65,9 @@ for (const [layout, keys] of Object.entries(LAYOUTS))
     for (const [key, code, more] of keys) {
       const number = Number(/\d$/.exec(code || key)[0]);
       press(key, { code, ...more });
-      assert.deepEqual([...page.mode.annotations.reasons], [data.reasons[number - 1]], `${key} ${code}`);
+      assert.deepEqual(page.mode.annotations.noted.reasons, [data.reasons[number - 1]], `${key} ${code}`);
       press(key, { code, ...more });
-      assert.equal(page.mode.annotations.reasons.size, 0);
+      assert.equal(page.mode.annotations.noted.reasons.length, 0);
     }
   });
 
@@ -90,7 +81,7 @@ test("a number pad without Num Lock, the 0 and an input method give no reason an
   press("j", { code: "KeyJ", keyCode: 229 });
   press("1", { code: "Digit1", isComposing: true });
   await settle();
-  assert.equal(page.mode.annotations.reasons.size, 0);
+  assert.equal(page.mode.annotations.noted.reasons.length, 0);
   assert.deepEqual(server.verdicts, []);
 });
 
@@ -103,7 +94,7 @@ test("while a dialog is open no key votes, on any layout", async () => {
   }
   await settle();
   assert.deepEqual(server.verdicts, []);
-  assert.equal(page.mode.annotations.reasons.size, 0);
+  assert.equal(page.mode.annotations.noted.reasons.length, 0);
 });
 
 test("a picture whose file is damaged makes room for the next one at once", async () => {
@@ -144,16 +135,16 @@ test("every reason of the server has a button, and the first nine a key", async 
   press("j");
   press("k");
   await settle();
-  assert.deepEqual(sent().map((vote) => vote.reasons), [[data.reasons[0]], []]);
+  assert.deepEqual(sent().map((vote) => vote.reasons), [[data.reasons[0]], undefined]);
 });
 
 test("a mark is kept as shares of the picture's width and height, and a tap on it removes it", async () => {
   await open();
-  tap(25, 75);
-  tap(50, 10);
-  tap(120, 10); // beside the picture
-  page.$(".glass").lastChild.getBoundingClientRect = () => ({ left: 37, right: 63, top: 0, bottom: 23 });
-  tap(52, 12);
+  tap(page, 25, 75);
+  tap(page, 50, 10);
+  tap(page, 120, 10); // beside the picture
+  page.$(".glass").lastChild.getBoundingClientRect = () => ({ left: 37, top: 0, width: 26, height: 23 });
+  tap(page, 52, 12);
   press("j");
   await settle();
   assert.deepEqual(sent()[0].marks, [{ x: 0.25, y: 0.75 }]);
@@ -161,29 +152,17 @@ test("a mark is kept as shares of the picture's width and height, and a tap on i
 
 test("a picture takes no more marks than the server does", async () => {
   await open(3, { limits: { maxMarks: 2 } });
-  for (const x of [10, 40, 70]) tap(x, 50);
-  assert.equal(page.mode.annotations.marks.length, 2);
-});
-
-test("undo drops the reasons and marks of the picture that steps back", async () => {
-  await open();
-  press("j");
-  press("2");
-  tap(10, 10);
-  press("u");
-  press("k");
-  await settle();
-  assert.deepEqual(sent().at(-1).reasons, []);
-  assert.deepEqual(sent().at(-1).marks, []);
+  for (const x of [10, 40, 70]) tap(page, x, 50);
+  assert.equal(page.mode.annotations.noted.marks.length, 2);
 });
 
 test("blur veils each new picture until a tap or the space bar, and marks nothing then", async () => {
   await open();
   press("b");
   assert.ok(page.stage.classList.contains("veiled"));
-  tap(50, 50);
+  tap(page, 50, 50);
   assert.ok(!page.stage.classList.contains("veiled"));
-  assert.equal(page.mode.annotations.marks.length, 0);
+  assert.equal(page.mode.annotations.noted.marks.length, 0);
   press("j");
   assert.ok(page.stage.classList.contains("veiled"));
   press(" ");
@@ -202,6 +181,42 @@ test("a swipe to the left rejects, to the right keeps, upwards skips", async () 
   }
   await settle();
   assert.deepEqual(server.verdicts.map(([, verdict]) => verdict), ["reject", "keep", "skip"]);
+});
+
+test("the hint of the swipes goes once the rater knows them", async () => {
+  await open();
+  const finger = (kind, x) => page.$(".glass").dispatchEvent(
+    Object.assign(new window.Event(kind), {
+      isPrimary: true, pointerType: "touch", clientX: x, clientY: 0, button: 0,
+    }),
+  );
+  for (let count = 0; count < 3; count += 1) {
+    assert.equal(page.$(".swipes").hidden, false);
+    finger("pointerdown", 200);
+    finger("pointermove", 150);
+    assert.equal(page.stage.dataset.toward, "reject");
+    finger("pointerup", 100);
+    assert.equal(page.stage.dataset.toward, undefined);
+    await settle();
+  }
+  assert.equal(page.$(".swipes").hidden, true);
+});
+
+test("long prompts get more room for the whole session, and all of it on request", async () => {
+  server = new FakeServer(3);
+  server.images[1].prompt = "a very long prompt ".repeat(20);
+  page = await openPage(server);
+  assert.equal(page.$(".main").dataset.prompts, "long");
+  press("m");
+  assert.equal(page.$(".main").dataset.prompts, "full");
+  assert.equal(page.$(".more").getAttribute("aria-expanded"), "true");
+  press("k");
+  press("k");
+  assert.equal(page.$(".main").dataset.prompts, "full");
+  page.$(".more").click();
+  assert.equal(page.$(".main").dataset.prompts, "long");
+  await settle();
+  assert.deepEqual(server.verdicts, [[1, "keep"], [2, "keep"]]);
 });
 
 test("the end of a prompt that the model did not read is struck through", async () => {

@@ -44,7 +44,7 @@ test("votes that wait for another rater's sign-in hold up no vote of the one who
   const server = new FakeServer(3);
   page = await openPage(server, { limits: QUICK });
   server.signedIn = "Ada";
-  post("Bob", { id: 3, url: "/naysayer/image/3", prompt: "", width: 64, height: 64 }, "keep", "", {});
+  post("Bob", { id: 3, url: "/naysayer/image/3", prompt: "", width: 64, height: 64 }, "keep", { page: "one" });
   press("j");
   await until(() => server.votes.size === 1);
   await until(() => page.$(".note").textContent);
@@ -88,9 +88,9 @@ test("an undo always comes after its vote, and both are counted", async () => {
   page = await openPage(new FakeServer(1));
   page.sender.stop();
   const picture = { id: 7, url: "", prompt: "", width: 1, height: 1 };
-  post("Bob", picture, "reject", "", { page: "one" });
+  post("Bob", picture, "reject", { page: "one" });
   assert.equal(unsentCount("Bob"), 1);
-  post("Bob", picture, "undo", "reject", { page: "one" });
+  post("Bob", picture, "undo", { was: "reject", page: "one" });
   assert.equal(unsentCount("Bob"), 0);
   assert.equal(lastUnsentVotes("Bob").get(7).vote.verdict, "undo");
   assert.deepEqual(unsentVotes().map(({ vote }) => vote.verdict), ["reject", "undo"]);

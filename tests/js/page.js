@@ -46,9 +46,9 @@ export class FakeServer {
       id: place + 1, url: `/naysayer/image/${place + 1}`, prompt: `prompt ${place + 1}`, width: 64, height: 64,
     }));
     Object.assign(this, {
-      votes: new Map(), requests: 0, isDown: false, pauseS: 0, malformed: new Set(), damaged: new Set(),
+      votes: new Map(), recent: [], requests: 0, isDown: false, pauseS: 0, malformed: new Set(), damaged: new Set(),
     });
-    globalThis.fetch = async (path, { body }) => this.answer(path, JSON.parse(body));
+    globalThis.fetch = async (path, { body } = {}) => this.answer(path, body && JSON.parse(body));
   }
 
   answer(path, body) {
@@ -58,17 +58,22 @@ export class FakeServer {
       ok: status === 200, status, headers: new Map(Object.entries(headers)), json: async () => content,
     });
     const due = { new_rejects: 0, needed: 50 };
+    if (path.endsWith("/guidelines")) return reply(this.guidelines);
     const state = { progress: { today: this.votes.size }, due, is_drawing: true, run: null };
-    if (path.endsWith("/next")) {
-      const voted = new Set([...this.votes.values()].map((vote) => vote.image_id));
-      const images = this.images.filter(({ id }) => !voted.has(id) && !this.damaged.has(id)).slice(0, body.count);
-      return reply({ images: structuredClone(images), recent: [], ...state });
-    }
+    if (path.endsWith("/next")) return reply({ ...this.next(body), ...state });
     if (this.signedIn && body.rater !== this.signedIn) return reply({ error: "these votes belong to another" }, 401);
     if (this.pauseS) return reply({ error: "too many votes at once" }, 429, { "retry-after": String(this.pauseS) });
     if (body.votes.some((vote) => this.malformed.has(vote.image_id))) return reply({ error: "malformed" }, 400);
     for (const vote of body.votes) this.votes.set(vote.request_id, vote);
     return reply({ receipts: body.votes.map(({ request_id }) => ({ request_id, refused: "" })), ...state });
+  }
+
+  next({ count, recent }) {
+    const voted = new Set([...this.votes.values()].map((vote) => vote.image_id));
+    const images = this.images.filter(({ id }) => !voted.has(id) && !this.damaged.has(id)).slice(0, count);
+    return {
+      images: structuredClone(images), recent: recent ? this.recent : [], guidelines: this.guidelines?.number ?? 0,
+    };
   }
 
   get verdicts() {
@@ -81,12 +86,12 @@ export async function settle() {
   for (let turn = 0; turn < 12; turn += 1) await new Promise((done) => setTimeout(done));
 }
 
-/** A page of the rater Ada in which the first pictures are loaded. */
-export async function openPage(server, { mode = "one", limits = {} } = {}) {
-  localStorage.clear();
+/** A page in which the first pictures are loaded; unless it `isNew` the browser remembers the pages before. */
+export async function openPage(server, { mode = "one", limits = {}, rater = "Ada", isNew = true } = {}) {
+  if (isNew) localStorage.clear();
   localStorage.setItem("naysayer.mode", mode);
   document.body.innerHTML = html;
-  const page = new RatingPage(document.body, { ...data, rater: "Ada", limits: { ...data.limits, ...limits } });
+  const page = new RatingPage(document.body, { ...data, rater, limits: { ...data.limits, ...limits } });
   page.server = server;
   await settle();
   return page;
@@ -94,4 +99,13 @@ export async function openPage(server, { mode = "one", limits = {} } = {}) {
 
 export function press(key, more = {}) {
   document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, composed: true, ...more }));
+}
+
+/** The picture on screen is 100 px wide and high, at the top left. */
+export function tap(page, x, y) {
+  page.mode.current.img.getBoundingClientRect = () => ({ left: 0, top: 0, width: 100, height: 100 });
+  for (const kind of ["pointerdown", "pointerup"]) {
+    const event = Object.assign(new window.Event(kind), { isPrimary: true, clientX: x, clientY: y, button: 0 });
+    page.$(".glass").dispatchEvent(event);
+  }
 }

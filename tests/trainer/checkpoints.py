@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import StableDiffusionXLImg2ImgPipeline, StableDiffusionXLPipeline, UNet2DConditionModel
@@ -13,22 +14,11 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from trainer.base.model import Base
 from trainer.base.weights import BUILTIN_FOLDER
 
-UNET = {
+ENDS = {
     "conv_in": "input_blocks.0.0",
-    "down_blocks.0.resnets.0": "input_blocks.1.0",
-    "down_blocks.0.downsamplers.0.conv": "input_blocks.2.0.op",
-    "down_blocks.1.resnets.0": "input_blocks.3.0",
-    "down_blocks.1.attentions.0": "input_blocks.3.1",
     "mid_block.resnets.0": "middle_block.0",
     "mid_block.attentions.0": "middle_block.1",
     "mid_block.resnets.1": "middle_block.2",
-    "up_blocks.0.resnets.0": "output_blocks.0.0",
-    "up_blocks.0.attentions.0": "output_blocks.0.1",
-    "up_blocks.0.resnets.1": "output_blocks.1.0",
-    "up_blocks.0.attentions.1": "output_blocks.1.1",
-    "up_blocks.0.upsamplers.0.conv": "output_blocks.1.2.conv",
-    "up_blocks.1.resnets.0": "output_blocks.2.0",
-    "up_blocks.1.resnets.1": "output_blocks.3.0",
     "conv_norm_out": "out.0",
     "conv_out": "out.2",
     "time_embedding.linear_1": "time_embed.0",
@@ -91,15 +81,38 @@ def narrow_folder(base: Base, folder: Path) -> Path:
 def single_file(folder: Path, path: Path) -> Path:
     """The same weights as one file with the original checkpoint's names."""
     pipe = StableDiffusionXLPipeline.from_pretrained(folder, use_safetensors=True, add_watermarker=False)
-    tensors = _renamed("model.diffusion_model.", pipe.unet.state_dict(), UNET, RESNET)
+    save_file(original_tensors(pipe), path)
+    return path
+
+
+def original_tensors(pipe: Any) -> dict[str, Tensor]:
+    """The weights of UNet, VAE and text encoders under the original checkpoint's names."""
+    tensors = _renamed("model.diffusion_model.", pipe.unet.state_dict(), _unet_blocks(pipe.unet.config), RESNET)
     tensors |= _vae(pipe.vae.state_dict(), len(pipe.vae.config.block_out_channels))
     tensors |= {
         f"conditioner.embedders.0.transformer.text_model.{name.removeprefix('text_model.')}": tensor
         for name, tensor in pipe.text_encoder.state_dict().items()
     }
     tensors |= _open_clip(pipe.text_encoder_2.state_dict())
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
-    return path
+    return {name: tensor.contiguous() for name, tensor in tensors.items()}
+
+
+def _unet_blocks(config: Any) -> dict[str, str]:
+    """The original checkpoint's blocks by their paths in diffusers, from any number of levels and layers."""
+    levels, layers = len(config.down_block_types), config.layers_per_block
+    blocks = dict(ENDS)
+    for level in range(levels):
+        down, up = (layers + 1) * level + 1, (layers + 1) * level
+        for layer in range(layers):
+            blocks[f"down_blocks.{level}.resnets.{layer}"] = f"input_blocks.{down + layer}.0"
+            blocks[f"down_blocks.{level}.attentions.{layer}"] = f"input_blocks.{down + layer}.1"
+        for layer in range(layers + 1):
+            blocks[f"up_blocks.{level}.resnets.{layer}"] = f"output_blocks.{up + layer}.0"
+            blocks[f"up_blocks.{level}.attentions.{layer}"] = f"output_blocks.{up + layer}.1"
+        blocks[f"down_blocks.{level}.downsamplers.0.conv"] = f"input_blocks.{down + layers}.0.op"
+        place = 2 if "CrossAttn" in config.up_block_types[level] else 1
+        blocks[f"up_blocks.{level}.upsamplers.0.conv"] = f"output_blocks.{up + layers}.{place}.conv"
+    return blocks
 
 
 def _renamed(
@@ -143,7 +156,7 @@ def _open_clip(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
             name = name.replace(ours, theirs)
         named[f"conditioner.embedders.1.model.{name}"] = tensor
     # What SDXL's base is known by: its second text encoder has more than nine layers.
-    return named | {"conditioner.embedders.1.model.transformer.resblocks.9.mlp.c_proj.bias": torch.zeros(1)}
+    return {"conditioner.embedders.1.model.transformer.resblocks.9.mlp.c_proj.bias": torch.zeros(1)} | named
 
 
 def refiner_folder(base: Base, folder: Path) -> Path:

@@ -16,9 +16,11 @@ import torch
 from sqlalchemy import Engine
 from sqlalchemy.engine.default import DefaultDialect
 
+from feedback.retrain import progress
 from store.engine import writing
 from store.errors import Busy, NaysayerError
 from store.settings import Settings
+from tests.waiting import PATIENCE_S
 from trainer.retrain import publish as publishing
 from trainer.retrain.publish import remove_leftovers
 from trainer.retrain.retrain import retrain
@@ -39,13 +41,14 @@ def start(function: Callable[..., None], *arguments: object) -> ForkServerProces
 def run(function: Callable[..., None], *arguments: object) -> int | None:
     """How a child process ended."""
     process = start(function, *arguments)
-    process.join(120)
+    process.join(PATIENCE_S)
     return process.exitcode
 
 
 def retrain_child(settings: Settings) -> None:
-    """A retrain, with the exit codes of the command line."""
+    """A retrain, with the exit codes of the command line. It tells of each step, for those who wait for one."""
     torch.set_num_threads(1)
+    progress.EVERY_S = 0.0
     try:
         retrain(settings, force=True)
     except Busy:
@@ -69,13 +72,13 @@ def retrain_in_trials(settings: Settings, talk: Connection, code: int | None) ->
             os._exit(EXITED_AT_STEP)
         raise OSError(code, os.strerror(code))
 
-    def fork_and_publish(engine, layout, made):
+    def fork_and_publish(engine, layout, made, tell):
         n = _fork_trials(engine, talk)
         remove_leftovers(engine, layout)
         with writing(engine) as session:
             session.merge(made.run)  # it runs again
         _when_publishing(n, act)
-        return publish(engine, layout, made)
+        return publish(engine, layout, made, tell)
 
     publishing.publish_version = fork_and_publish
     with suppress(OSError):
@@ -114,7 +117,7 @@ def publishing_trials(settings: Settings, code: int | None = None) -> Iterator[C
         yield trial
     finally:
         ours.close()
-        retraining.join(120)
+        retraining.join(PATIENCE_S)
 
 
 def retrain_together(settings: Settings, rank: int, processes: int, port: int) -> None:

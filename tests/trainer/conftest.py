@@ -17,6 +17,7 @@ from store.tables import Verdict
 from tests.trainer.text_adapters import add_text_adapter
 from trainer.base.model import Base, load_base
 from trainer.lora.tensors import add_fresh
+from trainer.retrain.retrain import retrain
 from trainer.sample.worker import generate
 
 PICTURES = 24
@@ -66,6 +67,21 @@ def rated_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rated(rated_template: Path, tmp_path: Path) -> Settings:
     """The settings of a store with 24 pictures of v0, half of them rejects."""
     shutil.copytree(rated_template, tmp_path / "data")
+    return quick_settings(tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def retrained_template(rated_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("retrained") / "data"
+    shutil.copytree(rated_template, folder)
+    assert retrain(quick_settings(folder)).version == 1
+    return folder
+
+
+@pytest.fixture
+def retrained(retrained_template: Path, tmp_path: Path) -> Settings:
+    """The settings of that store once v1, a challenger, was trained on it."""
+    shutil.copytree(retrained_template, tmp_path / "data")
     return quick_settings(tmp_path / "data")
 
 

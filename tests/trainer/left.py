@@ -1,9 +1,9 @@
 """What retrains left in a store, and how far a running one is."""
 
-import time
-
 from sqlmodel import select
 
+from feedback.retrain.progress import progress_of
+from feedback.retrain.stages import FIT
 from feedback.versions import champion
 from store.engine import reading
 from store.files import sha256_of_file
@@ -12,6 +12,7 @@ from store.migrate import check_integrity, open_store
 from store.safety.identity import MARK
 from store.settings import Settings
 from store.tables import Alias, ManifestItem, Run, Version
+from tests.waiting import until
 from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE
 
 
@@ -51,15 +52,15 @@ def folders(settings: Settings) -> set[str]:
 def wait_for_step(settings: Settings, step: int) -> None:
     """Until the running retrain reports that step."""
     engine = open_store(settings)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+
+    def is_there() -> bool:
         with reading(engine) as session:
             found = session.exec(select(Run).order_by(Run.id.desc())).first()
-        if found is not None and found.step >= step:
-            engine.dispose()
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"no retrain reached step {step}")
+        stages = progress_of(engine, found.id).stages if found else []
+        return sum(stage.done for stage in stages if stage.kind == FIT) >= step
+
+    until(is_there, f"step {step} of a retrain")
+    engine.dispose()
 
 
 def get_run_count(settings: Settings) -> int:

@@ -1,5 +1,6 @@
 import os
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,11 @@ from sqlmodel import select, update
 from feedback.pool.damage import set_aside
 from feedback.sample.prompts import add_prompts, list_prompts
 from feedback.versions import publish
+from feedback.workers import NO_WORKER
 from store.engine import writing
 from store.files import sha256_of
 from store.layout import layout_of
-from store.tables import Image, Version
+from store.tables import Image, Version, Worker, WorkerState, utc_now
 from tests.trainer.checkpoints import refiner_folder
 from trainer.base.weights import BUILTIN_FOLDER
 from trainer.doctor import Finding, examine
@@ -40,7 +42,7 @@ def publish_without_files(engine) -> None:
 def test_a_sound_store_has_no_problem(store, settings):
     findings = examine(settings)
     assert [finding.sentence for finding in findings if not finding.is_fine] == []
-    assert Finding(True, "the newest 6 pictures are unchanged since they were stored") in findings
+    assert Finding(True, "unchanged since they were stored: the newest 6 pictures") in findings
     assert any("the model builtin loads on" in finding.sentence for finding in findings)
     assert any("epsilon prediction, leading timesteps" in finding.sentence for finding in findings)
     assert Finding(True, "it draws a picture of 64x64 px (2 steps; epsilon prediction, leading timesteps)") in findings
@@ -123,11 +125,13 @@ def test_an_empty_prompt_list_is_a_problem_unless_the_model_is_built_in(settings
 
 def test_the_doctor_names_what_the_model_does_not_read_and_writes_nothing(store, settings):
     add_prompts(store, ["a red star above a blue hand, " * 14])
-    found = examine(settings.model_copy(update={"negative_prompt": "blurred, " * 60}))
+    found = examine(settings.model_copy(update={"negative_prompt": "blurred, " * 60, "prompt_weighting": "off"}))
     said = [finding.sentence for finding in found if finding.is_fine and "does not read" in finding.sentence]
     assert said[0].startswith("the model does not read 1 prompt to its end (it stops before 'above' in 'a red star")
     assert said[1] == "the model does not read the negative prompt to its end (it stops before 'blurred,')"
     assert list_prompts(store)[-1].read_characters is None
+    found = examine(settings.model_copy(update={"negative_prompt": "blurred, " * 60}))
+    assert not [finding.sentence for finding in found if "does not read" in finding.sentence]
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "mps"])
@@ -140,3 +144,12 @@ def test_a_device_that_is_not_there_is_a_finding_and_the_other_checks_go_on(stor
 def test_a_data_folder_that_can_only_be_read_is_a_problem(settings, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)  # root, who runs tests too, may write all
     assert any("can only be read by this user" in sentence for sentence in problems(settings))
+
+
+def test_a_worker_that_ended_without_a_word_is_a_problem_and_none_at_all_is_only_said(store, settings):
+    assert Finding(True, NO_WORKER) in examine(settings)
+    with writing(store) as session:
+        session.add(Worker(name="w", host="lab-3", state=WorkerState.resting, seen_at=utc_now() - timedelta(minutes=5)))
+    gone, none = problems(settings)
+    assert gone == "worker on lab-3: no sign of life for 5 min; it ended without a word"
+    assert none == NO_WORKER

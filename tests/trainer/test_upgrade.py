@@ -35,7 +35,7 @@ RELEASED = [("0001", FIRST), ("0002", FIRST), ("0004", FIRST), ("0005", SECOND),
 
 def of_schema(schema: str, sha256: str, template: Path, folder: Path) -> Settings:
     """A rated store as the program of that schema left it, with the files of the template."""
-    settings = quick_settings(folder, queue_target=4, evaluation_pairs=0)
+    settings = quick_settings(folder, queue_target=4, evaluation_pairs=0, train_steps=2, strength=1.0)
     shutil.copytree(template, folder)
     now, old = folder / "now.db", folder / "naysayer.db"
     copy_database(old, now)

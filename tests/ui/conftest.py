@@ -2,9 +2,6 @@
 
 import io
 import os
-import signal
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -26,13 +23,15 @@ from store.engine import reading
 from store.layout import layout_of
 from store.settings import Settings
 from store.tables import Origin, Prompt
+from tests.ui.forked import Forked, fork_pages
+from tests.waiting import PATIENCE_S, until
 from ui.run.serve import pages_command
 from ui.web import process
 
 BASE_SHA256 = "0" * 64
 DRAWING = Drawing("plain", 0.0, 3.0, 10, 64, 64)
 PROMPTS = ["a red square", "a green disc", "a blue triangle"]
-PATIENCE_MS = 90_000  # a busy machine; what passes waits for no part of it
+PATIENCE_MS = 1000 * PATIENCE_S  # a busy machine; what passes waits for no part of it
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -42,7 +41,7 @@ class Served:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.url = f"http://127.0.0.1:{settings.port}"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Forked | None = None
 
     def start(self) -> None:
         environment = (
@@ -53,17 +52,17 @@ class Served:
                 "NAYSAYER_OVERLAP": str(self.settings.overlap),
             }
         )
-        self.process = subprocess.Popen(pages_command(self.settings), env=environment)
-        deadline = time.monotonic() + 180
-        while not answers(self.url):
-            assert self.process.poll() is None, "the page server ended by itself"
-            assert time.monotonic() < deadline, "the page server did not answer within 180 s"
-            time.sleep(0.1)
+        self.process = fork_pages(pages_command(self.settings), environment)
+        until(self._is_up, "the page server to answer")
+
+    def _is_up(self) -> bool:
+        assert self.process is not None
+        assert not self.process.has_ended(), "the page server ended by itself"
+        return answers(self.url)
 
     def kill(self) -> None:
         assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.kill()
 
 
 @contextmanager
@@ -99,12 +98,12 @@ def png_of(seed: int, side_px: int = 64) -> bytes:
 def own_settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Pages called without a server are those of the test's own store."""
     monkeypatch.setenv("NAYSAYER_DATA_DIR", str(settings.data_dir))
-    process.settings.cache_clear()
+    process.first_settings.cache_clear()
     yield
     if process.engine.cache_info().currsize:
         process.engine().dispose()
     process.engine.cache_clear()
-    process.settings.cache_clear()
+    process.first_settings.cache_clear()
 
 
 def put_pictures(

@@ -1,8 +1,12 @@
 """The command line of versions, evaluation sets and counters."""
 
+import os
+import socket
+from importlib.metadata import version
+
 from typer.testing import CliRunner
 
-from ui.commands import app
+from ui.commands import app, whole_app
 
 
 def test_the_command_line_withdraws_refuses_and_lists(settings, engine, publish_version, monkeypatch, tmp_path) -> None:
@@ -20,6 +24,22 @@ def test_the_command_line_withdraws_refuses_and_lists(settings, engine, publish_
     assert "1 pair over 1 prompt" in run.invoke(app, ["evaluation", "import", str(pairs)]).output
     assert "set 1 (pairs)" in run.invoke(app, ["evaluation", "list"]).output
     assert "made again" in run.invoke(app, ["recount"]).output
+
+
+def test_the_version_and_the_place_of_the_pages_are_options(monkeypatch, tmp_path) -> None:
+    for name in ("NAYSAYER_PORT", "NAYSAYER_DATA_DIR"):
+        monkeypatch.setenv(name, "")
+    run = CliRunner()
+    assert run.invoke(whole_app(), ["--version"]).output == f"naysayer {version('naysayer')}\n"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for command in ("run", "pages"):
+            options = [command, "--port", str(port), "--data-dir", str(tmp_path / "there")]
+            assert f"port {port} is taken" in str(run.invoke(whole_app(), options).exception)
+            assert os.environ["NAYSAYER_DATA_DIR"] == str(tmp_path / "there")
+    assert run.invoke(whole_app(), ["run", "--port", "0"]).exit_code == 2
 
 
 def test_an_invitation_link_can_be_opened_on_ipv6_and_at_the_public_address(settings, engine, monkeypatch) -> None:

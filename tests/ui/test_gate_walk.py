@@ -1,9 +1,11 @@
 """From the simulated loop to a gate that refuses one version and promotes another: the pages beside the real worker."""
 
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -16,7 +18,8 @@ from feedback.gate.gate import Conclusion
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
-from feedback.sample.requests import NO_WORKER, DrawRequest, ask_drawing, task
+from feedback.sample.evaluation import new_set
+from feedback.sample.requests import DrawRequest, Side, ask_drawing, task
 from feedback.versions import champion, events, get_version
 from store.engine import reading
 from store.files import sha256_of_file
@@ -24,7 +27,8 @@ from store.layout import layout_of
 from store.migrate import check_integrity, open_store
 from store.settings import Settings
 from store.tables import Action, Image, Origin, TaskStatus, Verdict
-from tests.ui.test_whole_loop import until
+from tests.waiting import until
+from ui.dashboard.playground.vocabulary import EXAMPLES
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -39,6 +43,8 @@ SMALL = {
     "checkpoint_every": 3,
     "lora_rank": 2,
     "lora_layers": "attention",
+    "sweep_pictures": 4,
+    "cross_fit": False,
 }
 
 
@@ -51,7 +57,7 @@ def looped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with v1 to v3, made by the simulated loop."""
     folder = tmp_path_factory.mktemp("looped") / "data"
     votes = 0
-    while votes < 90:
+    while votes < 150:
         simulate(small(folder, promotion="auto"), 2, 10, Habits(error_rate=0.2, seed=votes))
         votes += 10
         engine = open_store(small(folder))
@@ -59,7 +65,7 @@ def looped(tmp_path_factory: pytest.TempPathFactory) -> Path:
         engine.dispose()
         if number >= 3:
             return folder
-    pytest.fail("the simulated loop made no three versions of 90 votes")
+    pytest.fail("the simulated loop made no three versions of 150 votes")
 
 
 @pytest.fixture
@@ -73,18 +79,19 @@ def store(looped: Path, tmp_path: Path) -> Iterator[tuple[Settings, Engine]]:
 
 
 def rate(engine: Engine, taste: Callable[[Image], Verdict]) -> int:
-    """One rater votes on what waits, as the page would: how many."""
+    """One rater votes on what waits, as the page would: on how many sampled pictures."""
     shown = next_images(engine, "careful", Terms(1, 60), count=6)
     with reading(engine) as session:
         images = [session.get_one(Image, one.image_id) for one in shown]
     presses = [Press(uuid.uuid4().hex, image.id or 0, taste(image)) for image in images]
     assert not any(r.refused for r in record_votes(engine, "careful", presses, Terms(1, 60)))
-    return len(images)
+    return sum(image.origin is Origin.sampled for image in images)
 
 
 def evaluate(settings: Settings, engine: Engine, sampler: object, taste: Callable[[Image], Verdict]) -> Action:
     """The worker's loop and a rater in turn, until the gate has decided."""
-    from trainer.sample.worker import after_drawing, draw_and_record, plan
+    from trainer.sample.leader import after_drawing
+    from trainer.sample.worker import draw_and_record, plan
 
     before = events(engine)[0].id
     for _ in range(80):
@@ -100,16 +107,24 @@ def test_versions_are_compared_refused_promoted_forced_rolled_back_and_downloade
     store: tuple[Settings, Engine], serve: Callable, page: Page, tmp_path: Path
 ) -> None:
     from trainer.retrain.retrain import retrain
-    from trainer.sample.worker import draw_and_record, draw_asked, plan, prepare
+    from trainer.sample.playground import draw_asked
+    from trainer.sample.worker import draw_and_record, plan, prepare
 
     settings, engine = store
     live = champion(engine).number
     bad, good = live + 1, live + 2
     sampler = prepare(engine, layout_of(settings), settings)
+    new_set(engine, "walked", settings.evaluation_pairs or 10)  # of the first set the simulation rated some pairs
+
+    def teach(taste: Callable[[Image], Verdict]) -> None:
+        for _ in range(20):
+            draw_and_record(engine, layout_of(settings), sampler, plan(engine, settings, 8))
+            if rate(engine, taste):
+                return
+        pytest.fail("nobody was shown a sampled picture")
 
     # By mistake the good pictures are thumbed down, and a version is trained on them.
-    draw_and_record(engine, layout_of(settings), sampler, plan(engine, settings, 8))
-    assert rate(engine, lambda image: Verdict.reject) > 0
+    teach(lambda image: Verdict.reject if image.origin is Origin.sampled else Verdict.keep)
     assert retrain(settings, force=True).version == bad
     dislikes = {bad}
 
@@ -122,14 +137,13 @@ def test_versions_are_compared_refused_promoted_forced_rolled_back_and_downloade
         assert evaluate(settings, engine, sampler, taste) is Action.refuse
         assert champion(engine).number == live
         assert evidence_of(engine, bad).conclusion is Conclusion.worse
-        page.goto(f"{served.url}/versions")
+        page.goto(f"{served.url}/versions?v={bad}")
         row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=f"v{bad}"))
-        expect(row).to_contain_text("worse", timeout=60_000)
-        expect(page.locator(".ns-conclusion")).to_contain_text("more rejects than the champion")
+        expect(row).to_contain_text("worse")
+        expect(page.locator(".card h2")).to_contain_text(f"more rejects than v{live}")
 
         # The next one is liked better than the champion, blind, and goes live by itself.
-        draw_and_record(engine, layout_of(settings), sampler, plan(engine, settings, 8))
-        assert rate(engine, lambda image: Verdict.reject if (image.id or 0) % 2 else Verdict.keep) > 0
+        teach(lambda i: Verdict.reject if i.origin is Origin.sampled and (i.id or 0) % 2 else Verdict.keep)
         assert retrain(settings, force=True).version == good
         dislikes.add(live)
         with reading(engine) as session:
@@ -149,70 +163,78 @@ def test_versions_are_compared_refused_promoted_forced_rolled_back_and_downloade
     loads_in_a_plain_pipeline(path, settings)
 
 
-def look_at(page: Page, url: str, name: str) -> None:
-    page.goto(f"{url}/versions")
-    option = page.get_by_role("option", name=name, exact=True)
-
-    def is_open() -> bool:
-        page.get_by_label("Look at").click(timeout=60_000)
-        page.wait_for_timeout(500)
-        return option.is_visible()
-
-    until(is_open, "the list of versions to stay open", 60)  # a page that is still being drawn closes it again
-    option.click()
+def look_at(page: Page, url: str, number: int, tab: str = "") -> None:
+    page.goto(f"{url}/versions?v={number}" + (f"&tab={tab}" if tab else ""))
+    expect(page.locator(f".card[aria-label^='v{number} beside']")).to_be_visible()
 
 
 def compare(page: Page, url: str, bad: int, live: int) -> None:
-    look_at(page, url, f"v{bad}")
-    expect(page.locator(".grid thead th").last).to_have_text(f"v{bad}", timeout=60_000)
-    assert page.locator(".grid thead th").all_inner_texts() == ["Prompt", "v0 (base)", f"v{live} (champion)", f"v{bad}"]
+    look_at(page, url, bad)
+    grid = page.locator(".root:has(fieldset)")
+    expect(grid.locator(".pairs small").first).to_contain_text(f"v{live}")
     page.get_by_label("Blind").check()
-    heads = page.locator(".grid thead th").all_inner_texts()[1:]
-    assert heads == ["A", "B", "C"][: len(heads)]
-    assert "rejected" not in page.locator(".grid tbody").inner_text()
+    expect(grid.locator(".pairs small").first).to_have_text("A")
+    assert "rejected" not in grid.locator(".pairs").inner_text()
     page.get_by_label("Blind").uncheck()
-    page.get_by_label("Only where verdicts differ").check()
-    expect(page.locator(".grid .said.reject").first).to_be_visible()
-    page.locator(".grid td button").first.click()
-    expect(page.locator("dialog[open] .pair img")).to_have_count(2)
+    grid.get_by_role("radio", name=re.compile("Verdicts differ")).check()
+    expect(grid.locator(".pairs small.rejected").first).to_be_visible()
+    grid.locator(".pairs button").first.click()
+    expect(page.locator("dialog[open] .sides img")).to_have_count(2)
+    page.locator("dialog[open]").get_by_label("Lay one over the other").check()
     page.locator("dialog[open] input[type=range]").fill("20")
-    assert "80%" in (page.locator("dialog[open] .over").get_attribute("style") or "")
-    page.get_by_role("button", name="Close", exact=True).last.click()
-    page.get_by_role("tab", name="Guardrails").click()
+    assert "80%" in (page.locator("dialog[open] .sides img").first.get_attribute("style") or "")
+    page.keyboard.press("Escape")
+    page.get_by_role("tab", name="Guards").click()
     expect(page.get_by_role("rowheader", name="diversity")).to_be_visible()
     page.get_by_role("tab", name="Settings").click()
-    expect(page.get_by_role("rowheader", name="train_steps")).to_be_visible()
+    page.get_by_text("Everything that names and made").click()
+    expect(page.get_by_role("rowheader", name="training steps").first).to_be_visible()
 
 
 def force_and_roll_back(page: Page, url: str, engine: Engine, bad: int, good: int) -> None:
-    look_at(page, url, f"v{bad}")
+    look_at(page, url, bad)
     page.get_by_role("button", name=f"Promote v{bad}…").click()
-    expect(page.get_by_text("Against it:")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Against it:")).to_be_visible()
     page.get_by_label("Reason").fill("to see it fail")
     page.get_by_role("button", name=f"Promote v{bad}", exact=True).click()
-    expect(page.get_by_text("was not promoted")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("was not promoted")).to_be_visible()
     assert champion(engine).number == good
     page.get_by_text("Promote it anyway").click()
     page.get_by_role("button", name=f"Promote v{bad}", exact=True).click()
-    until(lambda: champion(engine).number == bad, "the forced promotion", 30)
+    until(lambda: champion(engine).number == bad, "the forced promotion")
     assert events(engine)[0].reason.startswith("to see it fail (forced: worse")
     page.goto(f"{url}/versions")
     page.get_by_role("button", name="Roll back…").click()
     page.get_by_role("button", name="Roll back", exact=True).click()
-    expect(page.get_by_text("Give a reason")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Give a reason")).to_be_visible()
     page.get_by_label("Reason").fill("as expected")
     page.get_by_role("button", name="Roll back", exact=True).click()
-    until(lambda: champion(engine).number == good, "the champion before", 30)
+    until(lambda: champion(engine).number == good, "the champion before")
 
 
 def play(page: Page, url: str, engine: Engine, work: Callable[[], None]) -> None:
-    page.goto(f"{url}/playground")
-    page.get_by_label("Prompt").fill("a red star")
-    page.get_by_role("button", name="Draw").click()
-    expect(page.get_by_text(NO_WORKER)).to_be_visible(timeout=30_000)
+    page.goto(f"{url}/playground?seeds=1")
+    prompt, draw = page.get_by_label("Prompt"), page.get_by_role("button", name="Draw", exact=True)
+    draw.click()
+    expect(page.get_by_text("Write what to draw")).to_be_visible()
+    prompt.fill("a red castle")
+    draw.click()
+    expect(page.get_by_text("does not know “castle”")).to_be_visible()
+    page.get_by_text(EXAMPLES[0]).click()
+    expect(prompt).to_have_value(EXAMPLES[0])
+    page.get_by_role("slider").last.press("ArrowLeft")
+    expect(page).to_have_url(re.compile("right_strength"))
+    draw.click()
+    expect(page.get_by_text("No worker runs")).to_be_visible()
     work()
-    expect(page.locator(".ns-play img")).to_have_count(2, timeout=30_000)
-    number = ask_drawing(engine, DrawRequest("x", 1, [999], 1.0))
+    expect(page.locator(".pair button img")).to_have_count(2)
+    page.reload()
+    expect(prompt).to_have_value(EXAMPLES[0])
+    page.locator(".pair button").last.click()
+    expect(page.locator("dialog[open] .place")).to_have_text("1 of 1 · seed 7")
+    page.keyboard.press("Escape")
+    propose(page, engine)
+    number = ask_drawing(engine, DrawRequest("x", [1], [Side(999, 1.0)]))
     work()
     failed = task(engine, number)
     assert failed is not None
@@ -220,14 +242,32 @@ def play(page: Page, url: str, engine: Engine, work: Callable[[], None]) -> None
     assert "there is no version 999" in failed.message
 
 
+def propose(page: Page, engine: Engine) -> None:
+    page.get_by_role("button", name="Propose strength").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Reason").fill("calmer")
+    dialog.get_by_role("button", name="Propose strength").click()
+    expect(page.get_by_text("a challenger now").first).to_be_visible()
+    made = events(engine)[0]
+    assert (made.action, made.reason.endswith(": calmer")) == (Action.publish, True)
+    assert champion(engine).number != made.to_version
+    expect(page.get_by_text(f"as v{made.to_version} draws")).to_be_visible()
+
+
 def download(page: Page, url: str, number: int, folder: Path) -> Path:
-    look_at(page, url, f"v{number} · champion")
-    page.get_by_role("tab", name="Files").click()
-    with page.expect_download() as waited:
-        page.get_by_role("button", name="LoRA for diffusers").click()
-    path = folder / waited.value.suggested_filename
-    waited.value.save_as(path)
-    return path
+    """The file for diffusers; the zip for ComfyUI comes whole, too."""
+    look_at(page, url, number, "files")
+    paths = []
+    for section in (page.locator(".first"), page.locator(".others section").filter(has_text="diffusers")):
+        with page.expect_download() as waited:
+            section.get_by_role("link").click()
+        paths.append(folder / waited.value.suggested_filename)
+        waited.value.save_as(paths[-1])
+    with ZipFile(paths[0]) as archive:
+        assert archive.testzip() is None
+        workflow = f"naysayer-v{number}-workflow.json"
+        assert archive.namelist() == [f"naysayer-v{number}-kohya.safetensors", workflow, "README.txt"]
+    return paths[1]
 
 
 def loads_in_a_plain_pipeline(path: Path, settings: Settings) -> None:

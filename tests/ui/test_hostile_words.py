@@ -51,7 +51,7 @@ def store(settings, engine, draw, publish_version):
         presses = [Press(f"press-{place}-{image.image_id}", image.image_id, Verdict.reject) for image in images]
         assert not any(receipt.refused for receipt in record_votes(engine, word, presses, Terms(30, 600)))
         decide(engine, word, Decision(RaterAction.pause, word, word))
-        curate(engine, place + 1, PoolAction.exclude, by=word, reason=word)
+        curate(engine, [place + 1], PoolAction.exclude, by=word, reason=word)
         promote(engine, 1, reason=word)
         roll_back(engine, reason=word)
     make_control(engine, 1, Verdict.reject, by=HOSTILE[0])
@@ -88,19 +88,21 @@ def test_hostile_words_stay_words_on_every_page(store, serve, quiet_page):
             page.get_by_role("button", name="One", exact=True).click()
             page.get_by_role("button", name="Not you?").click()
         for path, told in (
-            ("pool?which=taken out", ".ns-gallery li"),
-            ("pool?image=1", ".ns-opened li"),
+            ("pool?which=taken out", ".thumbs .words"),
+            ("pool?image=1", ".viewer .votes li"),
             ("raters", "th[scope=row]"),
             ("versions", ".ns-events li, th[scope=row]"),
             ("overview", ".ns-loop"),
             ("playground", ".ns-title"),
+            ("setup?part=Prompts", ".list li"),
+            ("setup?part=Controls", ".list li"),
         ):
             page.goto(f"{served.url}/{path}")
             page.locator(told).first.wait_for()
             page.locator(told).first.hover()
             is_clean(page)
         page.goto(f"{served.url}/versions")
-        for tab in ("Trained on", "Curves", "Strength", "Guardrails", "Settings", "Files"):
+        for tab in ("Trained on", "Curves", "Strength", "Guards", "Settings", "Files"):
             page.get_by_role("tab", name=tab).click()
             is_clean(page)
         page.goto(f"{served.url}/naysayer/plain")

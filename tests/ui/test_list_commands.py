@@ -38,16 +38,20 @@ def test_evaluation_sets_are_imported_made_and_listed(naysayer, tmp_path):
     assert len(naysayer("evaluation", "list").splitlines()) == 2
 
 
-def test_an_import_says_which_prompts_the_model_does_not_read_to_their_end(naysayer, tmp_path):
+def test_an_import_says_which_prompts_the_model_does_not_read_to_their_end(naysayer, tmp_path, monkeypatch):
     (tmp_path / "long.txt").write_text("a cup\n" + "a red star above a blue hand, " * 14 + "with a green dog\n")
-    said = naysayer("prompts", "import", "long.txt")
+    assert "does not read" not in naysayer("prompts", "import", "long.txt")
+    naysayer("prompts", "remove", "--import", "1")
+    monkeypatch.setenv("NAYSAYER_PROMPT_WEIGHTING", "off")
+    (tmp_path / "again.txt").write_text("a red star above a blue hand, " * 14 + "with a grey dog\n")
+    said = naysayer("prompts", "import", "again.txt")
     assert "the model does not read 1 prompt to its end (it stops before 'above' in 'a red star" in said
     assert "does not read" not in naysayer("prompts", "add", "a jug")
 
 
 def test_an_import_is_listed_undone_and_restored(naysayer, tmp_path):
-    (tmp_path / "bad.txt").write_text("a (red:1.3) cup\na jug\n")
-    assert "(red:1.3) in line 1" in naysayer("prompts", "import", "bad.txt")
+    (tmp_path / "bad.txt").write_text("a {red|blue} cup\na jug\n")
+    assert "{red|blue} in line 1" in naysayer("prompts", "import", "bad.txt")
     assert "2 in use, 0 paused, 0 removed  bad.txt" in naysayer("prompts", "imports")
     assert naysayer("prompts", "remove", "--import", "1") == "2 prompts removed\n"
     assert naysayer("prompts", "list") == ""
@@ -55,4 +59,4 @@ def test_an_import_is_listed_undone_and_restored(naysayer, tmp_path):
     assert "2 others, paused or removed before, stay so" in naysayer("prompts", "import", "bad.txt")
     assert naysayer("prompts", "restore", "--source", "bad.txt") == "2 prompts restored\n"
     assert naysayer("prompts", "pause", "a  jug") == "1 prompt paused\n"
-    assert naysayer("prompts", "list") == "a (red:1.3) cup\n"
+    assert naysayer("prompts", "list") == "a {red|blue} cup\n"

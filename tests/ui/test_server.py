@@ -11,7 +11,7 @@ WALK = """
 import sys
 from streamlit.testing.v1 import AppTest
 import ui.server
-dashboard = ("overview", "versions", "playground", "pool", "raters")
+dashboard = ("overview", "versions.page", "playground.page", "pool.page", "raters", "setup.page")
 for module in ("rate.rate", *(f"dashboard.{page}" for page in dashboard)):
     page = module.split(".")[1] + "_page"
     run = AppTest.from_string(f"from ui.{module} import {page}\\n{page}()", default_timeout=30).run()

@@ -1,13 +1,15 @@
 from pathlib import Path
 
-from feedback.figures.summary import InHand, version_rows
+from feedback.figures.summary import version_rows
 from feedback.people.invitations import invite, list_invitations
 from feedback.sample.evaluation import list_sets, new_set
 from feedback.sample.prompts import add_prompts
+from feedback.workers import NO_WORKER, SeenWorker
 from store.archive.backup import backup
 from store.archive.contents import BackupReport
+from store.tables import Worker, WorkerState
 from tests.conftest import BASE_SHA256
-from ui.words import in_hand_words, invitation_table, report_words, set_line, version_table
+from ui.words import invitation_table, report_words, set_line, version_table, worker_lines
 
 from feedback.versions import begin  # isort: skip
 
@@ -23,9 +25,18 @@ def test_a_version_without_votes_has_no_rate(engine):
     assert row.split() == ["v0", "champion", "–", "–", "0", "0", "0", "0"]
 
 
-def test_one_picture_is_not_called_pictures():
-    assert in_hand_words(InHand(1, 0, 0, 0)) == "drawing 1 picture with v0"
-    assert in_hand_words(InHand(2, 3, 7, 20)) == "drawing 2 pictures with v3: step 7 of 20"
+def test_the_workers_are_a_line_each_and_without_one_it_is_said_how_to_start_one():
+    row = Worker(
+        name="w", host="lab-3", device="NVIDIA H100", state=WorkerState.drawing, versions=[3], pictures=1, per_minute=34
+    )
+    there, gone = SeenWorker(row, 12, 1, is_there=True), SeenWorker(row, 900, 300, is_there=False)
+    assert worker_lines([there], is_alive=True) == [
+        "worker on lab-3, NVIDIA H100: drawing 1 picture with v3 for 12 s; 34 pictures a minute"
+    ]
+    said = worker_lines([gone], is_alive=False)
+    assert said == ["worker on lab-3, NVIDIA H100: no sign of life for 5 min; it ended without a word", NO_WORKER]
+    assert worker_lines([], is_alive=False) == [NO_WORKER]
+    assert worker_lines([], is_alive=True) == ["a worker is starting"]
 
 
 def test_an_invitation_is_listed_by_name_and_end(engine):
@@ -47,7 +58,7 @@ def test_an_evaluation_set_is_a_line(engine):
 def test_a_backup_names_what_the_store_had_lost():
     report = BackupReport(Path("b.tar"), "0007", 1, 2, 3, 4, 10**6, tuple(f"blobs/{n}" for n in range(23)))
     lines = report_words(report).splitlines()
-    assert "23 files that the store had lost are not in it" in lines[0]
+    assert "not in it, because the store had lost them: 23 files" in lines[0]
     assert lines[1:21] == [f"  blobs/{n}" for n in range(20)]
     assert lines[21:] == ["  and 3 more, all listed in its backup.json"]
 

@@ -3,18 +3,17 @@
 A part's weights are hashed tensor by tensor, so that headers, shards and file names do not matter.
 """
 
-import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from diffusers import StableDiffusionXLPipeline
-from safetensors import safe_open
 
 from store.files import sha256_of, sha256_of_file
 from store.settings import Settings
+from trainer.base.hashing.remembered import weights_hashes
+from trainer.base.hashing.tensors import Weights
 
 NETWORKS = ("unet", "vae", "text_encoder", "text_encoder_2")
 IN_ONE_FILE = {
@@ -60,32 +59,21 @@ def files_in_use(sources: Sources, network: str) -> list[Path]:
     return [sources.base] if sources.base.is_file() else network_files(sources.base / network, sources.variant)
 
 
-def weights_hash(files: Iterable[Path], prefix: str = "") -> str:
-    """SHA-256 over names, types, shapes and bytes of the tensors whose names begin with `prefix`, in order of names."""
-    digests = {name: digest for path in files for name, digest in _tensors(path, prefix)}
-    return sha256_of(json.dumps(digests, sort_keys=True).encode())
-
-
-def _tensors(path: Path, prefix: str) -> Iterator[tuple[str, str]]:
-    with safe_open(path, framework="pt") as file:
-        for name in file.keys():  # noqa: SIM118
-            if name.startswith(prefix):
-                tensor = file.get_tensor(name)
-                found = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
-                found.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy())
-                yield name, found.hexdigest()
+def weights_of(sources: Sources, network: str) -> Weights:
+    """The weights of one of NETWORKS."""
+    is_own = not (network == "vae" and sources.vae is not None)
+    prefix = IN_ONE_FILE[network] if sources.base.is_file() and is_own else ""
+    return Weights(tuple(files_in_use(sources, network)), prefix)
 
 
 def network_hash(sources: Sources, network: str) -> str:
     """SHA-256 of the weights of one of NETWORKS."""
-    is_own = not (network == "vae" and sources.vae is not None)
-    prefix = IN_ONE_FILE[network] if sources.base.is_file() and is_own else ""
-    return weights_hash(files_in_use(sources, network), prefix)
+    return weights_hashes({network: weights_of(sources, network)})[network]
 
 
 def parts_of(pipe: StableDiffusionXLPipeline, sources: Sources) -> dict[str, str]:
     """The hash of every part of the base in use, by its name."""
-    parts = {network: network_hash(sources, network) for network in NETWORKS}
+    parts = weights_hashes({network: weights_of(sources, network) for network in NETWORKS})
     parts["vae"] = _hash([parts["vae"], {name: pipe.vae.config.get(name) for name in VAE_SCALE}])
     for name in ("tokenizer", "tokenizer_2"):
         parts[name] = tokenizer_hash(getattr(pipe, name))

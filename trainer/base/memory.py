@@ -12,8 +12,12 @@ from torch import nn
 from store.errors import OutOfMemory
 from store.settings import Settings
 from trainer.base.model import Base, move_to
+from trainer.base.room.free import memory_of
 
 Result = TypeVar("Result")
+
+ROOM_SHARE = 0.8
+"""A model may wait in this share of the machine's free memory."""
 
 
 @contextmanager
@@ -23,6 +27,36 @@ def offload_encoders(base: Base) -> Iterator[None]:
     with move_to("cpu", pipe.vae, pipe.text_encoder, pipe.text_encoder_2):
         clear_device_cache()
         yield
+
+
+def park(base: Base) -> bool:
+    """Moves the model from a GPU into the machine's memory; False where it stays.
+
+    It stays when it is on the CPU already, when it is quantised, because its weights then cannot move, and when the
+    machine has no room for it.
+    """
+    modules, device = _modules(base), base.device
+    size = sum(value.nbytes for module in modules for value in (*module.parameters(), *module.buffers()))
+    is_fixed = device.type != "cuda" or base.settings.base_quantization != "none"
+    if is_fixed or size > ROOM_SHARE * memory_of(torch.device("cpu")).free:
+        return False
+    for module in modules:
+        module.to("cpu")
+    clear_device_cache(garbage_collection=True)
+    return True
+
+
+def unpark(base: Base) -> None:
+    """Moves a model back that `park` moved."""
+    for module in _modules(base):
+        module.to(base.device)
+
+
+def _modules(base: Base) -> list[nn.Module]:
+    """Everything of the base that is on its device."""
+    pipes = [base.pipe, *([base.refiner.pipe] if base.refiner else [])]
+    found = {id(part): part for pipe in pipes for part in pipe.components.values() if isinstance(part, nn.Module)}
+    return list(found.values())
 
 
 def halve_until_fits(work: Callable[[int], Result], rows: int) -> tuple[Result, int]:

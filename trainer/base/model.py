@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import find_device, send_to_device
 from diffusers import StableDiffusionXLPipeline
 from diffusers.utils import logging as diffusers_logging
 from sqlalchemy import Engine
@@ -18,14 +19,17 @@ from transformers.utils import logging as transformers_logging
 
 from feedback.sample.conditions import Conditions
 from feedback.sample.work import Drawing
-from feedback.versions import PLAIN, begin, require_same_base
+from feedback.succession import PLAIN
+from feedback.versions import begin, note_plain, require_same_base
 from store.errors import ModelError
+from store.phrases import plural
 from store.settings import Settings
 from store.tables import Version
 from trainer.base.declared import prediction_words
 from trainer.base.identity import Sources, earlier_hashes, identity_hash, parts_of
-from trainer.base.pipeline import load_pipeline
+from trainer.base.pipeline import load_pipeline, set_decoding
 from trainer.base.refiner import Refiner, load_refiner
+from trainer.base.schedule import choose_scheduler, scheduler_words
 from trainer.base.weights import find_sources, first_line, revision_of
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -76,6 +80,13 @@ class Base:
     def device(self) -> torch.device:
         return self.pipe.unet.device
 
+    @property
+    def device_words(self) -> str:
+        """The device as people call it."""
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        return f"CPU, {plural(torch.get_num_threads(), 'thread')}" if self.device.type == "cpu" else str(self.device)
+
     @cached_property
     def dtype(self) -> torch.dtype:
         return self.pipe.unet.dtype
@@ -85,6 +96,13 @@ class Base:
         """What a version's settings record about its base, besides its name and hash."""
         facts = {"model_revision": self.revision} if self.revision else {}
         return facts | ({"refiner": self.refiner.name, "refiner_start": self.refiner.start} if self.refiner else {})
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """What a version's settings record about how its strength was chosen: sampler, steps, guidance interval."""
+        how = self.plain.conditions
+        sampling = {"sampler": how.scheduler or "", "num_inference_steps": self.plain.num_inference_steps}
+        return sampling | ({"guidance_interval": how.guidance_interval} if how.guidance_interval else {})
 
 
 def load_base(settings: Settings) -> Base:
@@ -97,11 +115,17 @@ def load_base(settings: Settings) -> Base:
     sources = find_sources(settings)
     pipe, source = load_pipeline(sources, settings, device, dtype)
     pipe.set_progress_bar_config(disable=True)
-    if settings.vae_decode != "whole":
-        (pipe.vae.enable_tiling if settings.vae_decode == "tiled" else pipe.vae.enable_slicing)()
+    set_decoding(pipe.vae, settings.vae_decode)
     plain = _plain_drawing(pipe, sources.base, settings)
     _refuse_distilled(pipe, settings, plain)
-    pipe.to(device)
+    pipe.scheduler = choose_scheduler(pipe.scheduler, settings.scheduler)
+    if settings.offload_encoders:
+        for encoder in (pipe.text_encoder, pipe.text_encoder_2):
+            visit(encoder, device)
+        pipe.unet.to(device)
+        pipe.vae.to(device)
+    else:
+        pipe.to(device)
     for module in (pipe.unet, pipe.vae, pipe.text_encoder, pipe.text_encoder_2):
         module.requires_grad_(False).eval()
     refiner = load_refiner(pipe, sources, settings, dtype) if settings.refiner else None
@@ -111,8 +135,11 @@ def load_base(settings: Settings) -> Base:
 
 
 def record_base(engine: Engine, base: Base) -> None:
-    """Records the base as v0 of a new store. Raises OtherBase when the store has another one."""
+    """Records the base as v0 of a new store, and how it draws. Raises OtherBase when the store has another one."""
     begin(engine, base.name, base.sha256, base.facts | {"base_parts": base.parts}, base.earlier_hashes)
+    if not base.settings.is_builtin:
+        settings = base.settings
+        note_plain(engine, {"base_quantization": settings.base_quantization, "vae_decode": settings.vae_decode})
 
 
 def compare_base(plain: Version | None, base: Base) -> None:
@@ -167,7 +194,6 @@ def _conditions(
     pipe: StableDiffusionXLPipeline, settings: Settings, plain: Drawing, parts: Mapping[str, str]
 ) -> Conditions:
     """All that decides a picture besides prompt, seed and version."""
-    how = pipe.scheduler.config
     refiner = [parts[name] for name in sorted(parts) if name.startswith("refiner")]
     return Conditions(
         num_inference_steps=plain.num_inference_steps,
@@ -175,10 +201,12 @@ def _conditions(
         height=plain.height,
         guidance_scale=plain.guidance_scale,
         negative_prompt=plain.negative_prompt,
+        prompt_weighting=settings.prompt_weighting,
         dtype=str(pipe.unet.dtype).removeprefix("torch."),
         base_quantization=settings.base_quantization,
         vae_decode=settings.vae_decode,
-        scheduler=f"{type(pipe.scheduler).__name__} {how.get('timestep_spacing', '')}".strip(),
+        scheduler=scheduler_words(pipe.scheduler.config, type(pipe.scheduler).__name__),
+        guidance_interval=settings.guidance_interval,
         prediction=parts["prediction"],
         vae=parts["vae"],
         refiner=" ".join(refiner),
@@ -230,6 +258,27 @@ def move_to(device: torch.device | str, *modules: nn.Module) -> Iterator[None]:
     finally:
         for module, home in homes.items():
             module.to(home)
+
+
+def visit(module: nn.Module, device: torch.device) -> None:
+    """Makes the module, which is on the CPU, go to the device for each forward pass, and back.
+
+    Its outputs are where its inputs were.
+    """
+
+    asked_from: list[torch.device] = []
+
+    def go(_: nn.Module, args: Any, kwargs: Any) -> Any:
+        asked_from.append(find_device([args, kwargs]))
+        module.to(device)
+        return send_to_device(args, device), send_to_device(kwargs, device)
+
+    def come_back(_: nn.Module, _args: Any, output: Any) -> Any:
+        module.to("cpu")
+        return send_to_device(output, asked_from.pop())
+
+    module.register_forward_pre_hook(go, with_kwargs=True)
+    module.register_forward_hook(come_back)
 
 
 def silence_libraries() -> None:

@@ -38,6 +38,8 @@ LOAD_ERRORS = (
     SingleFileComponentError,
 )
 """What the libraries raise for files that they cannot use."""
+VAE_TILE_PX = 512
+"""Side of a tile. SDXL's VAE names 1024, which would leave pictures of 1024 px whole."""
 TAKES = "NAYSAYER_MODEL takes `builtin`, a hub id, a diffusers folder or a single .safetensors checkpoint of SDXL"
 
 
@@ -56,6 +58,16 @@ def load_pipeline(
     pipe.scheduler = set_prediction(pipe.scheduler, prediction)
     refuse_other_schedules(settings.model, pipe.scheduler)
     return pipe, prediction.source if prediction.type else ""
+
+
+def set_decoding(vae: AutoencoderKL, way: str) -> None:
+    """Lets the VAE decode pictures all at once (`whole`) or one by one (`sliced`), and each in tiles (`tiled`)."""
+    if way != "whole":
+        vae.enable_slicing()
+    if way == "tiled":
+        vae.enable_tiling()
+        vae.tile_sample_min_size = min(vae.tile_sample_min_size, VAE_TILE_PX)
+        vae.tile_latent_min_size = vae.tile_sample_min_size // 2 ** (len(vae.config.block_out_channels) - 1)
 
 
 @contextmanager

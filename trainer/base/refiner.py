@@ -20,9 +20,11 @@ from trainer.base.declared import (
     family_of_folder,
     read_header,
 )
-from trainer.base.identity import IN_ONE_FILE, Sources, network_files, prediction_hash, weights_hash
+from trainer.base.hashing.remembered import weights_hashes
+from trainer.base.hashing.tensors import Weights
+from trainer.base.identity import IN_ONE_FILE, Sources, network_files, prediction_hash
 from trainer.base.pipeline import LOAD_ERRORS
-from trainer.base.schedule import set_prediction
+from trainer.base.schedule import choose_scheduler, set_prediction
 from trainer.base.weights import first_line
 
 
@@ -63,12 +65,13 @@ def load_refiner(pipe: StableDiffusionXLPipeline, sources: Sources, settings: Se
             f"{settings.refiner!r} could not be loaded as an SDXL refiner ({first_line(error)}); check "
             "NAYSAYER_REFINER, or leave it empty to draw with only the base"
         ) from error
-    loaded.scheduler = set_prediction(loaded.scheduler, declared_prediction(header) if header else Prediction())
+    predicting = set_prediction(loaded.scheduler, declared_prediction(header) if header else Prediction())
+    loaded.scheduler = choose_scheduler(predicting, settings.scheduler)  # as the base's: they hand latents over
     loaded.set_progress_bar_config(disable=True)
-    loaded.to(pipe.device).unet.requires_grad_(False).eval()
+    loaded.unet.to(pipe.device).requires_grad_(False).eval()  # all else is the base's
     unet = [path] if path.is_file() else network_files(path / "unet", settings.model_variant)
     parts = {
-        "refiner": weights_hash(unet, IN_ONE_FILE["unet"] if path.is_file() else ""),
+        **weights_hashes({"refiner": Weights(tuple(unet), IN_ONE_FILE["unet"] if path.is_file() else "")}),
         "refiner_prediction": prediction_hash(loaded.scheduler.config),
         "refiner_start": f"{settings.refiner_start:g}",
     }

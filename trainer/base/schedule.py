@@ -3,7 +3,7 @@
 import inspect
 from typing import Any
 
-from diffusers import DDPMScheduler, EulerDiscreteScheduler
+from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
 from torch import Tensor
 
 from store.errors import ModelError
@@ -11,6 +11,13 @@ from trainer.base.declared import EPSILON, Prediction, V
 
 CONSISTENCY = ("LCMScheduler", "TCDScheduler")
 """Of distilled models, which are refused with their own sentence."""
+DPM = {"algorithm_type": "dpmsolver++", "solver_order": 2, "solver_type": "midpoint"}
+SAMPLERS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "euler": (EulerDiscreteScheduler, {"use_karras_sigmas": False}),
+    "dpmpp_2m": (DPMSolverMultistepScheduler, DPM | {"use_karras_sigmas": False}),
+    "dpmpp_2m_karras": (DPMSolverMultistepScheduler, DPM | {"use_karras_sigmas": True}),
+}
+"""By the setting's word: DPM-Solver++ (Lu et al. 2022) of second order, with the noise levels of Karras et al. 2022."""
 
 
 def set_prediction(scheduler: Any, prediction: Prediction) -> Any:
@@ -32,6 +39,23 @@ def set_prediction(scheduler: Any, prediction: Prediction) -> Any:
     if not changes.keys() <= inspect.signature(kind.__init__).parameters.keys():
         kind = EulerDiscreteScheduler
     return kind.from_config(scheduler.config, **changes)
+
+
+def choose_scheduler(scheduler: Any, wanted: str | None) -> Any:
+    """The sampler of SAMPLERS with the model's own noise schedule; without a wish the model's own."""
+    if wanted is None:
+        return scheduler
+    kind, how = SAMPLERS[wanted]
+    return kind.from_config(scheduler.config, **how)
+
+
+def scheduler_words(config: Any, kind: str) -> str:
+    """A scheduler as the conditions of a picture record it.
+
+    >>> scheduler_words({"timestep_spacing": "leading", "use_karras_sigmas": True}, "DPMSolverMultistepScheduler")
+    'DPMSolverMultistepScheduler leading karras'
+    """
+    return " ".join(filter(None, [kind, config.get("timestep_spacing"), config.get("use_karras_sigmas") and "karras"]))
 
 
 def training_target(noising: DDPMScheduler, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """How much of a text SDXL's two text encoders read. Only their tokenizers are loaded: neither torch nor weights."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,11 @@ def load_tokenizers(settings: Settings) -> list[Any]:
 def tokenizers_of(pipe: Any) -> list[Any]:
     """Both tokenizers of a loaded pipeline."""
     return [pipe.tokenizer, pipe.tokenizer_2]
+
+
+def counter_of(base: Any) -> Callable[[str], int] | None:
+    """How many characters of a text a loaded base reads; None where prompts of any length are read to their end."""
+    return None if base.settings.weighs_prompts else partial(characters_read, tokenizers_of(base.pipe))
 
 
 def characters_read(tokenizers: Sequence[Any], text: str) -> int:

@@ -9,7 +9,7 @@ from huggingface_hub import constants, snapshot_download
 from sqlalchemy import Engine
 
 from feedback.recipe import Recipe
-from feedback.versions import PLAIN
+from feedback.succession import PLAIN
 from store.engine import reading
 from store.errors import ModelError
 from store.settings import Settings

@@ -14,11 +14,12 @@ from feedback.sample.cut_prompts import cut_sentence, first_missed
 from feedback.sample.prompts import clean_prompt, read_prompt_file
 from feedback.sample.tries import Redraw, best_of, cut_of, redraw_of, tries_allowed, why_once
 from feedback.sample.work import Job
-from feedback.versions import PLAIN, alias_target, require_version
+from feedback.succession import PLAIN, alias_target
+from feedback.versions import require_version
 from store.archive.work import work_folder
 from store.engine import reading
 from store.errors import BadRequest, Stopped
-from store.files import fsync_folder, make_folder, sha256_of_file, write_file
+from store.files import fsync_folder, make_folder, write_file
 from store.layout import layout_of
 from store.migrate import read_store
 from store.phrases import plural
@@ -26,9 +27,12 @@ from store.process import catch_stop_signals
 from store.settings import Settings
 from store.tables import AliasName, Prompt, Version
 from store.texts import with_single_spaces
-from trainer.base.model import Base, compare_base, load_base, silence_libraries
-from trainer.base.tokenizers import characters_read, tokenizers_of
+from trainer.base.hashing.remembered import file_hash
+from trainer.base.model import Base, compare_base, silence_libraries
+from trainer.base.room.turn import loaded_in_turn
+from trainer.base.tokenizers import counter_of
 from trainer.base.weights import pin_revision
+from trainer.card.loading import settle
 from trainer.draw.metadata import Maker, is_sound, write_picture
 from trainer.sample.preview import DrawStep
 from trainer.sample.sampler import OnStep
@@ -104,8 +108,14 @@ def draw(settings: Settings, order: Order, say: Callable[[str], None]) -> Report
     make_folder(order.out)
     say("loading the model")
     silence_libraries()
-    base = load_base(pin_revision(engine, settings))
-    compare_base(plain, base)
+    own = partial(settle, engine, layout_of(settings), settings, say)
+    with loaded_in_turn(pin_revision(engine, settings), "`naysayer draw`", own) as base:
+        compare_base(plain, base)
+        return _draw_with(base, version, order, say)
+
+
+def _draw_with(base: Base, version: Version | None, order: Order, say: Callable[[str], None]) -> Report:
+    settings = base.settings
     _tell_cut(base, order.prompts, say)
     version = version or Version(number=PLAIN, base_model=base.name, base_sha256=base.sha256)
     if (why := why_once(version)) and (order.tries or order.best_of or tries_allowed(settings)):
@@ -144,11 +154,11 @@ def _redraw(settings: Settings, order: Order, version: Version) -> Redraw | None
 def _model_hash(base: Base) -> str:
     """Of a single file A1111's, which model sites know; else the beginning of the base's identity."""
     file = base.sources.base
-    return (sha256_of_file(file) if file.is_file() else base.sha256)[:AUTOV2]
+    return (file_hash(file) if file.is_file() else base.sha256)[:AUTOV2]
 
 
 def _tell_cut(base: Base, prompts: Sequence[str], say: Callable[[str], None]) -> None:
-    read = partial(characters_read, tokenizers_of(base.pipe))
+    read = counter_of(base) or len
     rows = [Prompt(text=text, read_characters=read(text)) for text in prompts]
     if cut := cut_sentence([row for row in rows if first_missed(row)]):
         say(cut)

@@ -120,10 +120,12 @@ def is_sound(path: Path, maker: Maker, job: Job) -> bool:
 def parameters(maker: Maker, job: Job, tries: Tries) -> str:
     """The picture's parameters as A1111 writes them: the prompt, the negative prompt, and a line of the rest."""
     drawing, version = maker.drawing, maker.version
-    kind, _, _ = maker.scheduler.partition(" ")
+    kind, *how = maker.scheduler.split(" ")
+    interval = drawing.conditions.guidance_interval
     rest = {
         "Steps": drawing.num_inference_steps,
         "Sampler": SAMPLERS.get(kind, kind),
+        **({"Schedule type": "Karras"} if "karras" in how else {}),
         "CFG scale": f"{drawing.guidance_scale:g}",
         "Seed": job.seed,
         "Size": f"{drawing.width}x{drawing.height}",
@@ -132,6 +134,7 @@ def parameters(maker: Maker, job: Job, tries: Tries) -> str:
         "Naysayer version": f"v{version.number}",
         "Naysayer rule": drawing.rule,
         "Naysayer strength": f"{drawing.strength:g}",
+        **({"Naysayer guidance": interval} if interval else {}),
         "Naysayer try": f"{tries.kept} of {max(1, len(tries.scores))}",
         **({} if tries.score is None else {"Naysayer score": f"{tries.score:.4f}"}),
         "Version": _program(),

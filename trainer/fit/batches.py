@@ -21,9 +21,10 @@ from store.tables import Role, Split
 from trainer.base.schedule import training_target
 from trainer.fit.cache import null_prompt
 from trainer.fit.objectives import NEEDS_KEEPS
-from trainer.fit.pairing import CANDIDATES, is_like, most_like
+from trainer.fit.pairing import CANDIDATES, asks_for_another, most_like
 from trainer.fit.training import Training
 from trainer.lora.text_encoders import PromptEmbeds
+from trainer.prompts.encoding import of_one_length
 
 HELD_OUT_BATCH = 64
 Item = TypeVar("Item")
@@ -54,24 +55,28 @@ class Noised(NamedTuple):
     target_BCHW: Tensor
 
 
-class Chance(NamedTuple):
-    """The random numbers of a batch, one row for each item."""
+class Draws(NamedTuple):
+    """The random draws of a batch, one row for each item."""
 
     noise: Tensor
     timesteps: Tensor
-    is_null: Tensor
+    is_unprompted: Tensor
     spread: Tensor
     """For the VAE's posterior; unused where an item has its own latent."""
 
-    def in_pairs(self, keeps: int) -> "Chance":
-        """The last `keeps` rows, the keeps, take the numbers of the first rows, the rejects they are paired with.
+    def in_pairs(self, items: Sequence[PoolItem], keeps: int) -> "Draws":
+        """The last `keeps` items, the keeps, take the draws of the first ones, the rejects they are paired with.
 
-        Under the same noise, what the two predictions differ in is what the pictures differ in.
+        Under the same noise, what the two predictions differ in is what the pictures differ in. Where both are one
+        picture, they differ only in the prompt, so neither loses it.
         """
         if not keeps:
             return self
-        noise, timesteps, is_null = (torch.cat([rows[:-keeps], rows[:keeps]]) for rows in self[:3])
-        return Chance(noise, timesteps, is_null, self.spread)
+        pairs = zip(items, items[-keeps:], strict=False)
+        is_unprompted = self.is_unprompted.clone()
+        is_unprompted[:keeps] &= torch.tensor([one.image_id != other.image_id for one, other in pairs])
+        ours = self._replace(is_unprompted=is_unprompted)
+        return Draws(*(torch.cat([rows[:-keeps], rows[:keeps]]) for rows in ours))
 
 
 class Fraction(NamedTuple):
@@ -93,7 +98,7 @@ class BatchDrawer:
         self.cache, self.settings, self.fraction = training.cache, settings, fraction
         self.device, self.dtype = base.device, base.dtype
         self.noising = DDPMScheduler.from_config(base.pipe.scheduler.config)
-        self.unet, self.null = base.pipe.unet, null_prompt(base)
+        self.unet, self.null_prompt = base.pipe.unet, null_prompt(base)
         self.rejects = manifest.of(Role.reject, Split.train)
         self.keeps = manifest.of(Role.keep, Split.train) if settings.objective in NEEDS_KEEPS else []
         if settings.objective == "trigger":  # without the trigger word nothing may change, not even rejects
@@ -116,17 +121,17 @@ class BatchDrawer:
     def train(self, step: int) -> Batch:
         """This process's rows of the batch of a step."""
         items, random = self._items(step)
-        chance = self._chance(items, random, self.settings.null_dropout)
+        draws = self._draws(items, random, self.settings.null_dropout)
         if self.objective == "nft":
-            chance = chance.in_pairs(self.keeps_a_step)
-        return self._batch(items, chance, self.fraction)
+            draws = draws.in_pairs(items, self.keeps_a_step)
+        return self._batch(items, draws, self.fraction)
 
     def evaluation(self) -> Batch | None:
         """A fixed batch of held-out items under fixed noise, or None when nothing is held out."""
         items = self._evaluated()
         if not items:
             return None
-        return self._batch(items, self._chance(items, torch.Generator().manual_seed(0), 0.0), Fraction())
+        return self._batch(items, self._draws(items, torch.Generator().manual_seed(0), 0.0), Fraction())
 
     def under(self, batch: Batch, prompt: str | None) -> Batch:
         """The batch with the prompt, or the null prompt, in all its rows."""
@@ -158,7 +163,8 @@ class BatchDrawer:
         candidates = _pick(self.keeps, CANDIDATES, random)
         if self.prompts and torch.rand(1, generator=random) < self.settings.mismatched:
             keep = candidates[0]
-            others = [prompt for prompt in _pick(self.prompts, CANDIDATES, random) if is_like(prompt, keep.prompt)]
+            others = _pick(self.prompts, CANDIDATES, random)
+            others = [prompt for prompt in others if asks_for_another(prompt, keep.prompt)]
             if others:
                 return replace(keep, prompt=most_like(keep.prompt, others), role=Role.reject), keep
         likest = most_like(reject.prompt, [keep.prompt for keep in candidates])
@@ -172,21 +178,21 @@ class BatchDrawer:
         is_triggered = self.objective == "wrong" or (self.objective == "trigger" and item.role is Role.reject)
         return self.settings.trigger if is_triggered else item.prompt
 
-    def _chance(self, items: Sequence[PoolItem], random: torch.Generator, null_dropout: float) -> Chance:
+    def _draws(self, items: Sequence[PoolItem], random: torch.Generator, null_dropout: float) -> Draws:
         shape = (len(items), *self.cache.latent(items[0]).mean_CHW.shape)
         noise = torch.randn(shape, generator=random)
         timesteps = torch.randint(self.settings.min_timestep, 1000, (len(items),), generator=random)
-        is_null = torch.rand(len(items), generator=random) < null_dropout
-        return Chance(noise, timesteps, is_null, torch.randn(shape, generator=random))
+        is_unprompted = torch.rand(len(items), generator=random) < null_dropout
+        return Draws(noise, timesteps, is_unprompted, torch.randn(shape, generator=random))
 
-    def _batch(self, items: Sequence[PoolItem], chance: Chance, fraction: Fraction) -> Batch:
+    def _batch(self, items: Sequence[PoolItem], draws: Draws, fraction: Fraction) -> Batch:
         # Each process has drawn the random numbers of all rows, so that several processes see what one would.
         mine = slice(fraction.number, None, fraction.of)
         weights = sureness(items)[mine]
-        items, chance = items[mine], Chance(*(numbers[mine] for numbers in chance))
-        latents = [self.cache.latent(item).sample(s) for item, s in zip(items, chance.spread, strict=True)]
-        noised = self._noised(torch.stack(latents), chance.noise, chance.timesteps)
-        return self._rows(items, noised, chance.is_null, weights)
+        items, draws = items[mine], Draws(*(numbers[mine] for numbers in draws))
+        latents = [self.cache.latent(item).sample(s) for item, s in zip(items, draws.spread, strict=True)]
+        noised = self._noised(torch.stack(latents), draws.noise, draws.timesteps)
+        return self._rows(items, noised, draws.is_unprompted, weights)
 
     def _noised(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Noised:
         return Noised(
@@ -195,27 +201,27 @@ class BatchDrawer:
             training_target(self.noising, latents, noise, timesteps).to(self.device),
         )
 
-    def _rows(self, items: Sequence[PoolItem], noised: Noised, is_null: Tensor, weights: Tensor) -> Batch:
+    def _rows(self, items: Sequence[PoolItem], noised: Noised, is_unprompted: Tensor, weights: Tensor) -> Batch:
         device, dtype = self.device, self.dtype
-        prompts = [self._shown(item, bool(null)) for item, null in zip(items, is_null, strict=True)]
+        prompts = [self._shown(item, bool(flag)) for item, flag in zip(items, is_unprompted, strict=True)]
         texts = [self._text(prompt) for prompt in prompts]
         sizes = [[item.height, item.width, 0, 0, item.height, item.width] for item in items]
         return Batch(
             *noised,
             torch.tensor([item.role is Role.reject for item in items], device=device),
-            torch.stack([text.hidden for text in texts]).to(device, dtype),
+            torch.stack(of_one_length([text.hidden for text in texts])).to(device, dtype),
             torch.stack([text.pooled for text in texts]).to(device, dtype),
             torch.tensor(sizes, device=device, dtype=dtype),
             weights.to(device),
         )
 
-    def _shown(self, item: PoolItem, is_null: bool) -> str | None:
+    def _shown(self, item: PoolItem, is_unprompted: bool) -> str | None:
         """An item's prompt, or None for the null prompt, which `trigger` never uses for what it fits."""
         is_fitted = self.objective == "trigger" and item.role is Role.reject
-        return None if is_null and not is_fitted else self._prompt(item)
+        return None if is_unprompted and not is_fitted else self._prompt(item)
 
     def _text(self, prompt: str | None) -> PromptEmbeds:
-        return self.null if prompt is None else self.cache.text(prompt)
+        return self.null_prompt if prompt is None else self.cache.text(prompt)
 
 
 def sureness(items: Sequence[PoolItem]) -> Tensor:

@@ -1,6 +1,7 @@
 """Latents and text embeddings, cached by content: one file per item, made once, read at every retrain.
 
-Shape suffixes: C latent channels, H W latent height and width, L tokens (77), D text width, P pooled text width.
+Shape suffixes: C latent channels, H W latent height and width, L tokens (77, or a multiple), D text width,
+P pooled text width.
 """
 
 import hashlib
@@ -23,9 +24,13 @@ from trainer.base.model import Base, move_to
 from trainer.base.vae import encode_picture
 from trainer.fit.lost import has_latent
 from trainer.lora.text_encoders import PromptEmbeds
+from trainer.prompts.encoding import Words, encode_texts, encode_words, reading_of
 
 IN_MEMORY = 512
-"""Latents, and texts, held in memory: for SDXL at 1024 px 130 MB and 160 MB, however large the pool is."""
+"""Latents, and texts, held in memory: for SDXL at 1024 px 130 MB and 160 MB, however large the pool is.
+
+A prompt of more than 77 tokens takes as many times the memory of a short one.
+"""
 TEXTS_AT_ONCE = 16
 
 
@@ -50,18 +55,26 @@ class Cache:
         self.text = lru_cache(maxsize=IN_MEMORY)(self._text)
         self.latent = lru_cache(maxsize=IN_MEMORY)(self._latent)
 
-    def prepare(self, items: Iterable[PoolItem], prompts: Iterable[str]) -> int:
-        """Encodes what is not in the cache yet. How many texts and pictures that was."""
+    def missing(self, items: Iterable[PoolItem], prompts: Iterable[str]) -> tuple[list[str], list[str]]:
+        """The prompts, and the hashes of the pictures, that are not in the cache yet."""
         new_prompts = [prompt for prompt in dict.fromkeys(prompts) if not self._text_path(prompt).exists()]
         encoded = {item.sha256 for item in items if not has_latent(self.blobs, item)}
-        new_pictures = [sha256 for sha256 in sorted(encoded) if not self._picture_path(sha256).exists()]
+        return new_prompts, [sha256 for sha256 in sorted(encoded) if not self._picture_path(sha256).exists()]
+
+    def prepare(
+        self, items: Iterable[PoolItem], prompts: Iterable[str], tell: Callable[[float], None] = lambda done: None
+    ) -> int:
+        """Encodes what is not in the cache yet, and tells of each. How many texts and pictures that was."""
+        new_prompts, new_pictures = self.missing(items, prompts)
         for start in trange(0, len(new_prompts), TEXTS_AT_ONCE, desc="encoding prompts", disable=not new_prompts):
             some = new_prompts[start : start + TEXTS_AT_ONCE]
             for prompt, text in zip(some, encode_prompts(self.base, some), strict=True):
                 save_tensors(self._text_path(prompt), _named(text))
+                tell(1)
         with move_to("cpu", self.base.pipe.text_encoder, self.base.pipe.text_encoder_2):
             for sha256 in tqdm(new_pictures, desc="encoding pictures", disable=not new_pictures):
                 save_tensors(self._picture_path(sha256), self._encoded(sha256))
+                tell(1)
         return len(new_prompts) + len(new_pictures)
 
     def _text(self, prompt: str) -> PromptEmbeds:
@@ -82,7 +95,8 @@ class Cache:
         return {"mean": mean, "std": std}
 
     def _text_path(self, prompt: str) -> Path:
-        return self._path(f"text:{self._encoders_sha256}:{prompt}")
+        reading = reading_of(self.base.pipe, prompt, is_weighted=self.base.settings.weighs_prompts)
+        return self._path(f"text{reading and f' {reading}'}:{self._encoders_sha256}:{prompt}")
 
     def _picture_path(self, sha256: str) -> Path:
         return self._path(f"picture:{self._vae_sha256}:{sha256}")
@@ -118,11 +132,16 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]
 
 def load_or_make(path: Path, make: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """The tensors at `path`; makes and writes them when they are missing or damaged."""
+    return load_tensors(path) or save_tensors(path, make())
+
+
+def load_tensors(path: Path) -> dict[str, Tensor] | None:
+    """The tensors that `save_tensors` wrote; None when they are missing or damaged."""
     if path.exists():
         data = path.read_bytes()
         if hashlib.sha256(data[32:]).digest() == data[:32]:
             return load(data[32:])
-    return save_tensors(path, make())
+    return None
 
 
 def weights_sha256(*modules: nn.Module) -> str:
@@ -139,15 +158,16 @@ def weights_sha256(*modules: nn.Module) -> str:
 
 @torch.inference_mode()
 def encode_prompts(base: Base, prompts: Iterable[str]) -> list[PromptEmbeds]:
-    """Each prompt's embeddings, by the pipeline's own encoder."""
+    """Each prompt's embeddings, as the sampler reads it."""
     pipe = base.pipe
-    with move_to(base.device, pipe.text_encoder, pipe.text_encoder_2):
-        hidden, _, pooled, _ = pipe.encode_prompt(list(prompts), device=base.device, do_classifier_free_guidance=False)
-    return [PromptEmbeds(hidden_LD, pooled_P) for hidden_LD, pooled_P in zip(hidden, pooled, strict=True)]
+    encoders = () if base.settings.offload_encoders else (pipe.text_encoder, pipe.text_encoder_2)
+    with move_to(base.device, *encoders):
+        return encode_texts(pipe, list(prompts), is_weighted=base.settings.weighs_prompts)
 
 
 @torch.inference_mode()
 def null_prompt(base: Base) -> PromptEmbeds:
     """The null half's embeddings as the sampler uses them: the negative prompt, else zeros, else the empty text."""
-    _, hidden, _, pooled = base.pipe.encode_prompt("", negative_prompt=base.plain.negative_prompt or None)
-    return PromptEmbeds(hidden[0].to("cpu"), pooled[0].to("cpu"))
+    own = [base.plain.negative_prompt] if base.plain.negative_prompt else None
+    found = encode_words(base.pipe, Words([""], own), is_weighted=base.settings.weighs_prompts)
+    return PromptEmbeds(found.negative_prompt_embeds[0].to("cpu"), found.negative_pooled_prompt_embeds[0].to("cpu"))

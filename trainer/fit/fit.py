@@ -16,7 +16,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor
 from tqdm import trange
 
-from store.errors import BadRequest, Interrupted, NonFiniteLoss
+from store.errors import BadRequest, Interrupted, NonFiniteLoss, RetrainError
 from store.settings import Settings
 from trainer.base.memory import (
     advise_on_memory,
@@ -31,8 +31,8 @@ from trainer.fit.batches import Batch, BatchDrawer, Fraction
 from trainer.fit.checkpoint import State, newest_checkpoint, save_checkpoint
 from trainer.fit.learner import Learner, gradient_norm
 from trainer.fit.loss import held_out_loss, loss_of
-from trainer.fit.training import Training, choose_layers
-from trainer.lora.tensors import add_fresh, round_to_half, trained_tensors, weights_of
+from trainer.fit.training import Training
+from trainer.lora.tensors import add_fresh, choose_layers, round_to_half, trained_tensors, weights_of
 
 
 class Fitted(NamedTuple):
@@ -44,15 +44,15 @@ class Fitted(NamedTuple):
 
 @dataclass(frozen=True)
 class Watch:
-    """Callbacks of a running fit: after every step (step, steps), and whether to stop; `name` is on its bar."""
+    """Callbacks of a running fit: after every step (step, steps), and whether to stop; `name` is on its bar.
+
+    `on_curve` is given the curve so far before `on_step` is called.
+    """
 
     on_step: Callable[[int, int], None] = lambda step, steps: None
     should_stop: Callable[[], bool] = lambda: False
     name: str = "fitting"
-
-    def part(self, name: str, before: int, steps: int) -> "Watch":
-        """Watches a fit that is part of a longer one: `before` of all its `steps` are done when it starts."""
-        return Watch(lambda step, _: self.on_step(before + step, steps), self.should_stop, name)
+    on_curve: Callable[[list[dict[str, float]]], None] = lambda curve: None
 
 
 def fit(training: Training, folder: Path, watch: Watch) -> Fitted:
@@ -110,9 +110,10 @@ class _Run:
             batch, must_stop = self._step(step, batch)
             is_last = step + 1 == steps
             self._save(step + 1, must_stop, is_last)
+            self.watch.on_curve(self.curve)
             self.watch.on_step(step + 1, steps)
             if must_stop and not is_last:
-                raise Interrupted(step + 1, steps)
+                raise Interrupted(f"at step {step + 1} of {steps}")
         return self.curve
 
     @property
@@ -179,4 +180,8 @@ def _refuse_more_processes_than_latents(settings: Settings, fraction: Fraction) 
 
 
 def _precision(base: Base) -> str:
+    if base.dtype is torch.float16 and base.device.type == "cpu":
+        raise RetrainError(
+            "a CPU draws in fp16 but cannot train in it; set NAYSAYER_DTYPE to bf16 or fp32 for the same weights"
+        )
     return {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(base.dtype, "no")

@@ -38,11 +38,6 @@ def choose_steps(settings: Settings, pictures: int) -> Settings:
     return settings.model_copy(update={"train_steps": steps})
 
 
-def choose_layers(settings: Settings) -> str:
-    """The layers that get a LoRA: for `trigger` those that read the text, else all."""
-    return settings.lora_layers or ("text" if settings.objective == "trigger" else "all")
-
-
 def choose_anchor(settings: Settings) -> float:
     """The weight of the term that keeps everything else at the base's prediction."""
     return settings.anchor if settings.anchor is not None else (4.0 if settings.objective == "trigger" else 1.0)

@@ -1,6 +1,8 @@
 """The negative LoRA as tensors: put on a pipeline, trained, taken off."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from torch import Tensor, nn
 
+from store.settings import Settings
+
 TRAINED = "negative"
 
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
@@ -18,6 +22,11 @@ CONVOLUTIONS = ["conv1", "conv2", "conv_shortcut"]
 TEXT = ["attn2.to_k", "attn2.to_v"]
 """Keys and values of the text: they cannot change what a prompt does not say (as Kumari et al. 2023 train)."""
 LAYERS = {"text": TEXT, "attention": ATTENTION, "all": ATTENTION + FEED_FORWARD + CONVOLUTIONS}
+
+
+def choose_layers(settings: Settings) -> str:
+    """The layers that get a LoRA: for `trigger` those that read the text, else all."""
+    return settings.lora_layers or ("text" if settings.objective == "trigger" else "all")
 
 
 def add_fresh(network: Any, rank: int, layers: str, seed: int) -> list[nn.Parameter]:
@@ -50,6 +59,23 @@ def weights_of(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def trained_tensors(network: nn.Module) -> dict[str, Tensor]:
     """The trained adapter's own tensors, no copies: writing into them changes the adapter."""
     return get_peft_model_state_dict(network, adapter_name=TRAINED)
+
+
+@contextmanager
+def replaced_tensors(network: nn.Module, tensors: dict[str, Tensor]) -> Iterator[None]:
+    """Swaps the trained adapter's tensors for these; when the block ends, its own are back."""
+    own = {name: place.clone() for name, place in trained_tensors(network).items()}
+    _write(network, tensors)
+    try:
+        yield
+    finally:
+        _write(network, own)
+
+
+@torch.no_grad()
+def _write(network: nn.Module, tensors: dict[str, Tensor]) -> None:
+    for name, place in trained_tensors(network).items():
+        place.copy_(tensors[name])
 
 
 def attach_file(pipe: StableDiffusionXLPipeline, path: Path, name: str) -> None:

@@ -4,17 +4,21 @@ The version is trained on all votes, so that none is left to tell how well it ju
 vote. Source: Chernozhukov et al. 2018 (cross-fitting).
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, stack
-from tqdm import tqdm
 
 from feedback.check.halves import HALVES, half_of
+from feedback.check.version_check import LEAST_EACH
 from feedback.pool.pool import PoolItem
 from feedback.recipe import Recipe
 from feedback.retrain.manifest import FrozenManifest
+from feedback.retrain.progress import Tell, Teller, quiet
+from feedback.retrain.stages import DRAW, ENCODE, FIT, SCORE, Phase, Stage
 from feedback.sample.work import Job
 from store.layout import Layout
 from store.tables import Role, Split
@@ -22,7 +26,8 @@ from trainer.base.memory import halve_until_fits
 from trainer.fit.batches import BatchDrawer
 from trainer.fit.fit import Watch, fit
 from trainer.fit.training import Training
-from trainer.lora.tensors import TRAINED, detach
+from trainer.lora.tensors import TRAINED, detach, trained_tensors
+from trainer.retrain.pictures.plain import count_missing, draw_plain
 from trainer.retrain.provenance import checkpoint_folder
 from trainer.sample.check import Judge
 from trainer.sample.sampler import sample_latents, steer_drawing
@@ -32,6 +37,8 @@ MOST_SCORED = 5_000
 AT_ONCE = 32
 TIMES_THE_SWEEP = 3
 """So many times the pictures of the strength sweep are drawn to set the cut, and to compare the scales of LoRAs."""
+ENCODING, DRAWING = "encoding", "drawing for the check"
+KIND = "check"
 FIRST_SEED = 2**31
 """Their seeds start here; pictures of the loop and of the strength sweep have others."""
 
@@ -58,16 +65,23 @@ class Half(NamedTuple):
 
 
 class HalfScores(NamedTuple):
-    """What the LoRA of one half finds (B, K): in the other half's pictures, and in the unjudged ones."""
+    """The LoRA of one half, as tensors on the CPU, and what it finds (B, K): in the other half's pictures, and in the
+    unjudged ones."""
 
+    lora: dict[str, Tensor]
     items: tuple[PoolItem, ...]
     evidence: Tensor
     of_unjudged: Tensor
 
 
 def halves_of(training: Training) -> list[Half]:
-    """Both halves, by prompt, each with half the steps; none when cross-fitting is off or a half has no rejects."""
+    """Both halves, by prompt, each with half the steps.
+
+    None when cross-fitting is off, when a half has no rejects, or when there are too few pictures for a check.
+    """
     items, base = training.manifest.items, training.manifest.base_sha256
+    if min(sum(item.role is role for item in items) for role in Role) < LEAST_EACH:
+        return []
     parts = [tuple(item for item in items if half_of(item.prompt) == number) for number in range(HALVES)]
     manifests = [FrozenManifest(base, part) for part in parts]
     if not training.settings.cross_fit or not all(one.of(Role.reject, Split.train) for one in manifests):
@@ -78,30 +92,72 @@ def halves_of(training: Training) -> list[Half]:
     ]
 
 
-def steps_of(training: Training) -> int:
-    """The steps of the fit and of its halves together."""
-    return training.settings.train_steps + sum(half.training.settings.train_steps for half in halves_of(training))
-
-
 def fit_half(half: Half, layout: Layout, watch: Watch) -> None:
     """Fits the LoRA of one half, resumed from its newest checkpoint; it stays attached."""
     fit(half.training, checkpoint_folder(layout, half.training.manifest, half.training.settings), watch)
 
 
-def cross_fit(training: Training, layout: Layout, watch: Watch) -> CrossFit | None:
+@contextmanager
+def followed(watch: Watch, teller: Teller, name: str) -> Iterator[Watch]:
+    """A watch that tells how far a fit is, which has its own bar."""
+    with teller.stage(name, has_bar=False, can_stop=False) as tell:
+        yield replace(watch, name=name, on_step=lambda step, _: tell(step - teller.done(name)), on_curve=teller.follow)
+
+
+def encode(training: Training, teller: Teller) -> None:
+    """Encodes what the fits will see and is not in the cache yet.
+
+    All at once, as the whole fit would: how prompts share a batch decides the last bits of their embeddings.
+    """
+    with teller.stage(ENCODING, has_bar=False) as tell:
+        training.cache.prepare(*BatchDrawer(training).needed(), tell)
+
+
+def cross_fit(training: Training, layout: Layout, watch: Watch, teller: Teller) -> CrossFit | None:
     """The scores that each half's LoRA gives; None without halves. Leaves no LoRA attached."""
     halves = halves_of(training)
     if not halves:
         return None
-    # All at once, as the whole fit would: how prompts share a batch decides the last bits of their embeddings.
-    training.cache.prepare(*BatchDrawer(training).needed())
-    unjudged, done, found = draw_pictures(training, 0.0), 0, []
+    with teller.stage(DRAWING) as tell:
+        unjudged = _draw_unjudged(training, tell)
+    found = []
     for number, half in enumerate(halves):
-        fit_half(half, layout, watch.part(f"fitting half {number + 1} of {HALVES}", done, steps_of(training)))
-        done += half.training.settings.train_steps
-        found.append(_scores(half, unjudged))
+        with followed(watch, teller, fitting_half(number)) as watching:
+            fit_half(half, layout, watching)
+        with teller.stage(scoring_half(number)) as tell:
+            found.append(_scores(half, unjudged, tell))
         detach(training.base.pipe, TRAINED)
     return CrossFit(found, unjudged)
+
+
+def stages_before(training: Training) -> list[Stage]:
+    """The stages that come before the whole pool is fitted."""
+    new = sum(map(len, training.cache.missing(*BatchDrawer(training).needed())))
+    stages, halves = [Stage(ENCODING, Phase.encoding, ENCODE, new)], halves_of(training)
+    if halves:
+        unjudged = count_missing(training, KIND, jobs_of(training))
+        stages.append(Stage(DRAWING, Phase.halves, DRAW, drawing_work(training, unjudged, 0.0)))
+    for number, half in enumerate(halves):
+        judged = len(_newest(half)) + len(jobs_of(training))
+        stages.append(Stage(fitting_half(number), Phase.halves, FIT, half.training.settings.train_steps))
+        stages.append(Stage(scoring_half(number), Phase.halves, SCORE, judged))
+    return stages
+
+
+def fitting_half(number: int) -> str:
+    """The name of a stage: the fit of a half."""
+    return f"fitting half {number + 1} of {HALVES}"
+
+
+def scoring_half(number: int) -> str:
+    """The name of a stage: a half judges the other's pictures."""
+    return f"scoring with half {number + 1} of {HALVES}"
+
+
+def drawing_work(training: Training, pictures: int, strength: float) -> int:
+    """How many rows of the UNet it takes to draw so many pictures at a strength."""
+    rows = 3 if strength and training.settings.rule == "same-prompt" else 2
+    return pictures * training.base.plain.num_inference_steps * rows
 
 
 def help_to_cross_fit(training: Training, layout: Layout, watch: Watch) -> None:
@@ -111,30 +167,53 @@ def help_to_cross_fit(training: Training, layout: Layout, watch: Watch) -> None:
         detach(training.base.pipe, TRAINED)
 
 
-def see_items(training: Training, judge: Judge, items: tuple[PoolItem, ...]) -> Tensor:
+def see_items(training: Training, judge: Judge, items: tuple[PoolItem, ...], tell: Tell = quiet) -> Tensor:
     """The evidence (B, K) in pictures of the pool."""
     found = [torch.zeros(0, 2)]
-    for start in tqdm(range(0, len(items), AT_ONCE), desc="scoring rated pictures", unit="batch", disable=not items):
+    for start in range(0, len(items), AT_ONCE):
         some = items[start : start + AT_ONCE]
         latents = [training.cache.latent(item).mean_CHW.float() for item in some]
-        found.append(judge.evidence(stack(latents), [item.prompt for item in some]))
+        found.append(judge.evidence(stack(latents), [item.prompt for item in some], tell))
     return torch.cat(found)
 
 
-def _scores(half: Half, unjudged: Pictures) -> HalfScores:
+def _newest(half: Half) -> tuple[PoolItem, ...]:
+    return half.others[-MOST_SCORED // HALVES :]
+
+
+def _scores(half: Half, unjudged: Pictures, tell: Tell) -> HalfScores:
     judge = Judge(half.training.base, TRAINED)
-    newest = half.others[-MOST_SCORED // HALVES :]
-    return HalfScores(newest, see_items(half.training, judge, newest), judge.evidence(*unjudged))
+    newest = _newest(half)
+    lora = {name: tensor.cpu().clone() for name, tensor in trained_tensors(half.training.base.pipe.unet).items()}
+    found = see_items(half.training, judge, newest, tell)
+    return HalfScores(lora, newest, found, judge.evidence(*unjudged, tell))
 
 
-def draw_pictures(training: Training, strength: float) -> Pictures:
-    """Pictures on the pool's prompts by the LoRA that is attached; strength 0 draws the plain base."""
+def _draw_unjudged(training: Training, tell: Tell) -> Pictures:
+    """The plain base's pictures of all that `jobs_of` gives, drawn once and kept."""
+
+    def draw(jobs: Sequence[Job]) -> list[dict[str, Tensor]]:
+        return [{"latent_CHW": latent} for latent in draw_pictures(training, 0.0, tell, list(jobs)).latents]
+
+    jobs = jobs_of(training)
+    found = draw_plain(training, KIND, jobs, draw)
+    return Pictures(torch.stack([one["latent_CHW"] for one in found]), [job.prompt for job in jobs])
+
+
+def draw_pictures(training: Training, strength: float, tell: Tell = quiet, jobs: list[Job] | None = None) -> Pictures:
+    """Pictures of `jobs`, or of all that `jobs_of` gives, by the LoRA that is attached; strength 0 draws the plain
+    base."""
     base, settings = training.base, training.settings
-    jobs, drawing = jobs_of(training), steer_drawing(base.plain, Recipe.asked(settings, strength))
+    jobs = jobs_of(training) if jobs is None else jobs
+    drawing = steer_drawing(base.plain, Recipe.asked(settings, strength))
+    of_a_job = drawing_work(training, 1, strength) / base.plain.num_inference_steps
+
+    def draw(some: list[Job]) -> torch.Tensor:
+        latents = sample_latents(base, some, drawing, TRAINED, lambda _: tell(of_a_job * len(some)))
+        return latents.float().cpu()
 
     def in_parts(rows: int) -> torch.Tensor:
-        starts = tqdm(range(0, len(jobs), rows), desc="drawing for the check", unit="batch")
-        return torch.cat([sample_latents(base, jobs[s : s + rows], drawing, TRAINED).float().cpu() for s in starts])
+        return torch.cat([draw(jobs[start : start + rows]) for start in range(0, len(jobs), rows)])
 
     latents_BCHW, _ = halve_until_fits(in_parts, settings.sample_batch)
     return Pictures(latents_BCHW, [job.prompt for job in jobs])

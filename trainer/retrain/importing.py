@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlmodel import select
 
 from feedback.recipe import Recipe
-from feedback.versions import PLAIN
+from feedback.succession import PLAIN
 from store.engine import reading
 from store.errors import BadLora
 from store.files import only_one, sha256_of
@@ -18,8 +18,10 @@ from store.layout import Layout, layout_of
 from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Version
-from trainer.base.model import Base, load_base, record_base, silence_libraries
+from trainer.base.model import Base, record_base, silence_libraries
+from trainer.base.room.turn import loaded_in_turn
 from trainer.base.weights import pin_revision
+from trainer.card.loading import settle
 from trainer.lora.foreign import Foreign, read_lora
 from trainer.lora.formats import (
     DIFFUSERS_FILE,
@@ -56,13 +58,14 @@ def import_lora(settings: Settings, path: Path, *, negative_prompt: str = "") ->
     with only_one(layout.retrain_lock, "a retrain runs on this store; import again when it has ended"):
         silence_libraries()
         remove_leftovers(engine, layout)
-        base = load_base(pin_revision(engine, settings))
-        foreign = read_lora(path, base.pipe.unet, text_layers(base.pipe))
-        record_base(engine, base)
-        candidate = _candidate(base, settings, path, foreign, negative_prompt)
-        _require_new(engine, layout, candidate, foreign, path)
-        check = partial(check_imported, base, path)
-        version = publish_candidate(engine, layout, candidate, check)
+        own = partial(settle, engine, layout, settings)
+        with loaded_in_turn(pin_revision(engine, settings), "an import of a LoRA", own) as base:
+            foreign = read_lora(path, base.pipe.unet, text_layers(base.pipe))
+            record_base(engine, base)
+            candidate = _candidate(base, settings, path, foreign, negative_prompt)
+            _require_new(engine, layout, candidate, foreign, path)
+            check = partial(check_imported, base, path)
+            version = publish_candidate(engine, layout, candidate, check)
         return Imported(version.number, _sentence(version))
 
 
@@ -100,7 +103,7 @@ def _candidate(base: Base, settings: Settings, path: Path, foreign: Foreign, neg
         base_sha256=base.sha256,
         rule=settings.rule,
         strength=UNTRIED if settings.strength is None else settings.strength,
-        settings=about | base.facts,
+        settings=about | base.facts | base.sampling,
     )
     return Candidate(_render_files(base, foreign), version, f"imported from {path.name}")
 

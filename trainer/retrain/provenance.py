@@ -12,9 +12,11 @@ from feedback.retrain.manifest import FrozenManifest
 from store.files import remove_folder, sha256_of
 from store.layout import Layout
 from store.settings import Settings
-from trainer.fit.training import choose_anchor, choose_layers
+from trainer.card.loading import CHOICE_FILE
+from trainer.fit.training import choose_anchor
+from trainer.lora.tensors import choose_layers
 
-LIBRARIES = ("torch", "diffusers", "peft", "transformers", "accelerate", "safetensors", "naysayer")
+LIBRARIES = ("torch", "diffusers", "peft", "transformers", "accelerate", "safetensors", "compel", "naysayer")
 TRAINING = (
     "objective",
     "lora_rank",
@@ -26,6 +28,7 @@ TRAINING = (
     "mismatched",
     "beta",
     "trigger",
+    "prompt_weighting",
     "dtype",
     "base_quantization",
     "seed",
@@ -34,7 +37,14 @@ TRAINING = (
     "guidance_gain",
     "sweep_pictures",
 )
-RUNNING = ("micro_batch", "gradient_checkpointing", "deterministic")
+RUNNING = (
+    "micro_batch",
+    "gradient_checkpointing",
+    "sample_batch",
+    "vae_decode",
+    "offload_encoders",
+    "deterministic",
+)
 """Settings that change only how a fit uses the machine, so that an interrupted run may resume under others."""
 
 
@@ -70,11 +80,12 @@ def checkpoint_folder(layout: Layout, manifest: FrozenManifest, settings: Settin
 
 
 def remove_checkpoints(layout: Layout) -> None:
-    """Removes the folders that `checkpoint_folder` names, and nothing else."""
+    """Removes the folders that `checkpoint_folder` names and the choice of a retrain, and nothing else."""
     found = list(layout.checkpoints.iterdir()) if layout.checkpoints.is_dir() else []
     for folder in found:
         if re.fullmatch(r"[0-9a-f]{32}", folder.name) and folder.is_dir() and not folder.is_symlink():
             remove_folder(folder)
+    (layout.checkpoints / CHOICE_FILE).unlink(missing_ok=True)
     with suppress(OSError):
         layout.checkpoints.rmdir()
 

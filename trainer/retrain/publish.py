@@ -6,10 +6,10 @@ was lost.
 
 import json
 import logging
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -17,12 +17,15 @@ from sqlmodel import Session, select
 
 from feedback.retrain.looks import record_slips
 from feedback.retrain.manifest import FrozenManifest
+from feedback.retrain.progress import Tell, quiet
 from feedback.versions import next_number, publish
 from store.engine import reading, writing
 from store.errors import RetrainError
-from store.files import fsync_folder, make_folder, put_in_place, remove_folder, sha256_of, write_file
+from store.files import remove_folder, sha256_of
 from store.layout import Layout
+from store.phrases import plural
 from store.safety.identity import list_unknown
+from store.safety.staging import Check, put_version
 from store.settings import Settings
 from store.tables import PictureScore, Run, RunStatus, Version, utc_now
 from trainer.base.model import Base
@@ -64,10 +67,6 @@ class Candidate:
     reason: str
 
 
-Check = Callable[[Path], None]
-"""Loads the files in a folder, and raises unless they do what they should."""
-
-
 def publish_candidate(
     engine: Engine,
     layout: Layout,
@@ -82,7 +81,7 @@ def publish_candidate(
     version = candidate.version
     version.sha256 = sha256_of(candidate.files[DIFFUSERS_FILE])
     version.kohya_sha256 = sha256_of(candidate.files[KOHYA_FILE])
-    _put_files(layout, version.sha256, candidate.files, check)
+    put_version(layout, version.sha256, candidate.files, check)
     version.libraries, version.code_commit = libraries(), code_commit()
     with writing(engine) as session:
         version.number = next_number(session)
@@ -92,43 +91,14 @@ def publish_candidate(
     return version
 
 
-def _put_files(layout: Layout, sha256: str, files: dict[str, bytes], check: Check) -> None:
-    make_folder(layout.versions)
-    staging, final = layout.versions / f".staging-{sha256[:16]}", layout.version_folder(sha256)
-    _set_aside(layout, staging)
-    staging.mkdir()
-    try:
-        for name, data in files.items():
-            write_file(staging / name, data)
-        check(staging)
-        _set_aside(layout, final)
-        put_in_place(staging, final)
-    except BaseException:
-        remove_folder(staging)
-        raise
-
-
-def _set_aside(layout: Layout, folder: Path) -> None:
-    """Makes room where something that has no row has the name, as after a publish that was cut off."""
-    if not os.path.lexists(folder):
-        return
-    make_folder(layout.aside)
-    number = 1
-    while os.path.lexists(aside := layout.aside / f"{folder.name}-{number}"):
-        number += 1
-    folder.rename(aside)
-    fsync_folder(layout.aside)
-    log.warning("%s had no row in the database and was in the way of a version; it is in %s now", folder, aside)
-
-
 def is_published(engine: Engine, sha256: str) -> bool:
     """Whether a version has this file."""
     with reading(engine) as session:
         return session.exec(select(Version.number).where(Version.sha256 == sha256)).first() is not None
 
 
-def publish_version(engine: Engine, layout: Layout, made: Made) -> Version:
-    """The row of the newly trained version, published as a challenger.
+def publish_version(engine: Engine, layout: Layout, made: Made, tell: Tell = quiet) -> Version:
+    """The row of the newly trained version, published as a challenger. Tells of its share of the work.
 
     Raises BadExport when a file does not reload to the trained network, RetrainError when the same bytes were published
     before.
@@ -150,8 +120,8 @@ def publish_version(engine: Engine, layout: Layout, made: Made) -> Version:
             session.add(PictureScore(image_id=image_id, version=number, score=one.score, is_out_of_sample=True))
         record_slips(session, number)
 
-    candidate = Candidate(files, _row(made), f"trained on {len(made.manifest.items)} rated pictures")
-    return publish_candidate(engine, layout, candidate, lambda folder: check_trained(made.base, folder), finish_run)
+    candidate = Candidate(files, _row(made), f"trained on {plural(len(made.manifest.items), 'rated picture')}")
+    return publish_candidate(engine, layout, candidate, partial(check_trained, made.base, tell=tell), finish_run)
 
 
 def render_files(made: Made) -> dict[str, bytes]:
@@ -213,7 +183,7 @@ def _row(made: Made) -> Version:
         rule=made.settings.rule,
         strength=made.choice.strength,
         strength_curve=made.choice.curve,
-        settings=recorded_settings(made.settings) | made.base.facts,
+        settings=recorded_settings(made.settings) | made.base.facts | made.base.sampling,
         curve=made.fitted.curve,
         check=made.check.check.as_json() if made.check else None,
         train_seconds=(utc_now() - made.run.started_at).total_seconds(),

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from feedback.retrain.progress import Tell, quiet
 from store.errors import BadExport, BadLora
 from trainer.base.model import Base
 from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE
@@ -13,20 +14,26 @@ from trainer.lora.text_encoders import has_text_lora
 from trainer.sample.text import probe_text
 
 UNET, TEXT = "UNet", "text encoders"
+LARGEST_PROBE = 32
+"""Height and width of the probe's latent; a network that differs shows it at any size."""
 Probes = dict[str, Tensor]
 
 
-def check_trained(base: Base, folder: Path) -> None:
+def check_trained(base: Base, folder: Path, tell: Tell = quiet) -> None:
     """Loads each file into the base without the trained adapter, and compares what both networks give.
 
-    One UNet forward, and one text where the text encoders were trained. Removes the trained adapter. Raises BadExport.
+    One UNet forward, and one text where the text encoders were trained; tells of each quarter of the work. Removes the
+    trained adapter. Raises BadExport.
     """
     has_text = has_text_lora(base.pipe, TRAINED)
     wanted = _probes(base, TRAINED, has_text)
+    tell(1 / 4)
     detach(base.pipe, TRAINED)
     plain = _probes(base, "", has_text)
+    tell(1 / 4)
     for file in (DIFFUSERS_FILE, KOHYA_FILE):
         found = _loaded_probes(base, folder / file, has_text)
+        tell(1 / 4)
         for network in wanted:
             # A UNet in half precision is imprecise; the direction of the change must still be that of training.
             most = 0.5 if network == UNET and base.dtype != torch.float32 else 0.05
@@ -76,7 +83,7 @@ def _compare(found: Tensor, wanted: Tensor) -> tuple[float, float]:
 def probe(base: Base) -> Tensor:
     """One UNet forward on fixed noise, text and time: float32, on the CPU."""
     unet, random = base.pipe.unet, torch.Generator().manual_seed(0)
-    side = unet.config.sample_size
+    side = min(unet.config.sample_size, LARGEST_PROBE)
     width, pooled = unet.config.cross_attention_dim, base.pipe.text_encoder_2.config.projection_dim
 
     def noise(*shape: int) -> Tensor:

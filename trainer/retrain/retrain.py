@@ -3,29 +3,37 @@
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import NamedTuple
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
+from time import sleep
+from typing import Any, NamedTuple
 
 from sqlalchemy import Engine
 
 from feedback.policy import promotion_mode, rejects_needed
 from feedback.pool.pool import PoolItem, how_due
 from feedback.retrain.manifest import FrozenManifest, freeze, load_manifest
-from feedback.retrain.strength_votes import judged_strengths
+from feedback.retrain.progress import WHOLE, Teller, progress_of, recorder
+from feedback.retrain.stages import FIT, LOAD, Phase, Stage
+from feedback.retrain.strength_votes import judged_strengths, last_strength
 from feedback.runs import STOPPED, bury_dead_runs, is_stop_asked, latest_run
+from feedback.succession import AT_ONCE
 from feedback.versions import promote
 from store.engine import reading, writing
 from store.errors import Interrupted, NaysayerError
 from store.files import only_one
 from store.layout import Layout, layout_of
 from store.migrate import open_store
+from store.phrases import plural
 from store.process import catch_stop_signals
+from store.process.turns import RETRAIN
 from store.settings import Settings
 from store.tables import Run, RunStatus, utc_now
 from trainer.retrain.processes import is_leader, leading, receive_manifest_id
 
 log = logging.getLogger(__name__)
 
+LOADING, FITTING, PUBLISHING = "loading the model", "fitting", "publishing"
 SMALLER = ["NAYSAYER_SAMPLE_BATCH=1 draws one picture at once", "smaller pictures (NAYSAYER_WIDTH_PX)"]
 """What to lower when memory runs out while strengths are tried or files are checked."""
 
@@ -55,24 +63,25 @@ def retrain(settings: Settings, *, force: bool = False) -> RetrainResult:
         due = how_due(engine, rejects_needed(settings), settings.rater_share)
         if unfinished is None and not due.is_due and not force:
             return RetrainResult(due.sentence)
-        return _train_and_publish(engine, layout, settings, unfinished, broadcast)
+        is_asked = force and unfinished is None
+        with _record_refusal(engine) if is_asked else nullcontext():
+            return _train_and_publish(engine, layout, settings, unfinished, broadcast)
 
 
 def _train_and_publish(
     engine: Engine, layout: Layout, settings: Settings, unfinished: Run | None, broadcast: Callable[[str], None]
 ) -> RetrainResult:
     from trainer.base.memory import advise_on_memory
-    from trainer.base.model import load_base, record_base, silence_libraries
-    from trainer.base.weights import pin_revision
+    from trainer.base.model import silence_libraries
     from trainer.fit.cache import Cache
     from trainer.fit.fit import Watch, fit
     from trainer.fit.lost import name_lost
     from trainer.fit.training import Training, choose_steps
-    from trainer.retrain.check import make_version_check
-    from trainer.retrain.cross_fit import cross_fit, steps_of
+    from trainer.retrain.check import check_stages, compare, cut_check, learn_check
+    from trainer.retrain.cross_fit import cross_fit, encode, followed, stages_before
     from trainer.retrain.provenance import checkpoint_folder, remove_checkpoints
     from trainer.retrain.publish import Made, publish_version, remove_leftovers
-    from trainer.retrain.strength import choose_strength
+    from trainer.retrain.strength import choose_strength, strength_stage
     from trainer.retrain.trigger import trigger_change
 
     silence_libraries()
@@ -80,37 +89,70 @@ def _train_and_publish(
     remove_leftovers(engine, layout)
     if _was_stopped(engine):
         remove_checkpoints(layout)
-    base = load_base(pin_revision(engine, settings))
-    record_base(engine, base)
-    manifest, lost = _freeze_or_load(engine, settings, unfinished, base.sha256)
-    settings = choose_steps(settings, len(manifest.items))
-    training = Training(base, Cache(base, layout.blobs, layout.cache), manifest, settings)
-    steps = steps_of(training)
-    run = _start(engine, unfinished, manifest, steps)
-    folder = checkpoint_folder(layout, manifest, settings)
-    with _record_failure(engine, run), advise_on_memory(lambda: SMALLER), catch_stop_signals() as stop:
-        watch = Watch(_reporter(engine, run), lambda: stop.is_set() or _is_stop_asked(engine, run))
+    teller = Teller()
+    with ExitStack() as held:
+        base, begun = _load(engine, settings, unfinished, teller, held)
+        manifest, lost = _freeze_or_load(engine, settings, unfinished, base.sha256)
+        settings = choose_steps(base.settings, len(manifest.items))
+        training = Training(base, Cache(base, layout.blobs, layout.cache), manifest, settings)
+        run = _start(engine, begun or unfinished, manifest)
+        folder = checkpoint_folder(layout, manifest, settings)
+        held.enter_context(_record_failure(engine, run))
+        held.enter_context(advise_on_memory(lambda: SMALLER))
+        stop = held.enter_context(catch_stop_signals())
+        watch = Watch(should_stop=lambda: stop.is_set() or _is_stop_asked(engine, run))
+        last = last_strength(engine, settings.rule)
+        whole = [Stage(FITTING, Phase.fit, FIT, settings.train_steps), strength_stage(training, last)]
+        publishing = Stage(PUBLISHING, Phase.publish, LOAD, 1)  # it loads what it publishes once more
+        teller.should_stop = watch.should_stop
+        teller.plan([*stages_before(training), *whole, *check_stages(training), publishing], _told_before(engine, run))
+        teller.report = recorder(engine, run)
         broadcast(manifest.id)
-        crossed = cross_fit(training, layout, watch)
-        fitted = fit(training, folder, watch.part("fitting", steps - settings.train_steps, steps))
+        encode(training, teller)
+        crossed = cross_fit(training, layout, watch, teller)
+        with followed(watch, teller, FITTING) as watching:
+            fitted = fit(training, folder, watching)
         fitted.curve[-1].update(trigger_change(training))
-        choice = choose_strength(training, judged_strengths(engine, settings.rule))
-        check = make_version_check(training, choice.strength, crossed)
+        choice = choose_strength(training, judged_strengths(engine, settings.rule), teller, last)
+        learnt = learn_check(training, crossed, teller)
+        choice = compare(training, crossed, learnt.check, choice, teller)
+        check = cut_check(training, choice.strength, learnt, teller)
         made = Made(base, fitted, choice, manifest, settings, run, check)
-        version = publish_version(engine, layout, made)
+        with teller.stage(PUBLISHING, can_stop=False) as tell:
+            version = publish_version(engine, layout, made, tell)
+        teller.tell(is_due=True)
     remove_checkpoints(layout)
     if promotion_mode(settings) == "auto":
-        promote(engine, version.number, "promoted at once after its retrain")
+        promote(engine, version.number, AT_ONCE)
     about_lost = f"; {name_lost(lost)}" if lost else ""
-    return RetrainResult(
-        f"published v{version.number}, trained on {len(manifest.items)} rated pictures{about_lost}", version.number
-    )
+    pictures = plural(len(manifest.items), "rated picture")
+    return RetrainResult(f"published v{version.number}, trained on {pictures}{about_lost}", version.number)
+
+
+def _load(
+    engine: Engine, settings: Settings, unfinished: Run | None, teller: Teller, held: ExitStack
+) -> tuple[Any, Run | None]:
+    """The base, on a device where this retrain has its turn until `held` closes; and its run, if it had to wait."""
+    from trainer.base.model import load_base, record_base
+    from trainer.card.loading import keep_choice, settle
+    from trainer.retrain.waiting import taking_turn
+
+    teller.plan([Stage(LOADING, Phase.load, LOAD, 1)])
+    waited = held.enter_context(taking_turn(engine, settings, teller, partial(_begin, engine, unfinished)))
+    with teller.stage(LOADING):
+        base = load_base(settle(engine, layout_of(settings), settings, resumes=unfinished is not None))
+    waited.loaded()
+    record_base(engine, base)
+    keep_choice(layout_of(settings), base.settings)
+    return base, waited.run
 
 
 def _help_to_fit(settings: Settings) -> RetrainResult:
     """Another process's part of a retrain: it takes its fraction of every batch; the leader does the rest."""
     from trainer.base.model import load_base, silence_libraries
+    from trainer.base.room.turn import LOOK_S, turn_on_device
     from trainer.base.weights import pin_revision
+    from trainer.card.loading import settle
     from trainer.fit.cache import Cache
     from trainer.fit.fit import Watch, fit
     from trainer.fit.training import Training, choose_steps
@@ -123,15 +165,19 @@ def _help_to_fit(settings: Settings) -> RetrainResult:
     if manifest_id is None:
         return RetrainResult("the leader had nothing to fit")
     engine, layout = open_store(settings), layout_of(settings)
-    base, manifest = load_base(pin_revision(engine, settings)), load_manifest(engine, manifest_id)
-    settings = choose_steps(settings, len(manifest.items))
-    folder = checkpoint_folder(layout, manifest, settings)
-    with catch_stop_signals() as stop:
+    manifest = load_manifest(engine, manifest_id)
+    pinned = pin_revision(engine, settings)
+    with turn_on_device(pinned, RETRAIN, lambda others: sleep(LOOK_S)) as turn, catch_stop_signals() as stop:
+        base = load_base(settle(engine, layout, settings))
+        if turn:
+            turn.loaded()
+        settings = choose_steps(base.settings, len(manifest.items))
+        folder = checkpoint_folder(layout, manifest, settings)
         training = Training(base, Cache(base, layout.blobs, layout.cache), manifest, settings)
         watch = Watch(should_stop=stop.is_set)
         help_to_cross_fit(training, layout, watch)
         fit(training, folder, watch)
-    return RetrainResult(f"helped to fit {len(manifest.items)} rated pictures; the leader publishes")
+    return RetrainResult(f"helped to fit {plural(len(manifest.items), 'rated picture')}; the leader publishes")
 
 
 def _ask_for_determinism(settings: Settings) -> None:
@@ -177,13 +223,41 @@ def _freeze_or_load(
     return manifest, gone[0]
 
 
-def _start(engine: Engine, unfinished: Run | None, manifest: FrozenManifest, steps: int) -> Run:
+def _begin(engine: Engine, unfinished: Run | None, held: ExitStack) -> Run:
+    """The run before its manifest is frozen; when `held` closes, how it ended is recorded, if not well."""
+    run = _start(engine, unfinished)
+    held.enter_context(_record_failure(engine, run))
+    return run
+
+
+def _start(engine: Engine, earlier: Run | None, manifest: FrozenManifest | None = None) -> Run:
+    """The run, as running. It resumes an earlier one that has a manifest."""
     with writing(engine) as session:
-        run = unfinished or Run(status=RunStatus.running, manifest_id=manifest.id)
-        run.status, run.steps, run.updated_at = RunStatus.running, steps, utc_now()
-        run.manifest_id = manifest.id
-        run.message = "resumed" if unfinished else f"pid {os.getpid()}"
+        run = earlier or Run(status=RunStatus.running)
+        run.status, run.steps, run.updated_at = RunStatus.running, WHOLE, utc_now()
+        run.message = "resumed" if run.manifest_id else ""
+        run.manifest_id = manifest.id if manifest else run.manifest_id
         return session.merge(run)
+
+
+def _told_before(engine: Engine, run: Run) -> list[Stage]:
+    """The stages of an interrupted attempt of this run."""
+    return [] if run.id is None else progress_of(engine, run.id).stages
+
+
+@contextmanager
+def _record_refusal(engine: Engine) -> Iterator[None]:
+    """What ends before its run has begun is recorded as a failed run, so that the pages tell whoever asked for it."""
+    with reading(engine) as session:
+        before = latest_run(session)
+    try:
+        yield
+    except NaysayerError as error:
+        with writing(engine) as session:
+            now = latest_run(session)
+            if (now and now.id) == (before and before.id):
+                session.add(Run(status=RunStatus.failed, message=str(error)[:500]))
+        raise
 
 
 @contextmanager
@@ -212,15 +286,3 @@ def _end(engine: Engine, run: Run, status: RunStatus, message: str) -> None:
         row = session.get_one(Run, run.id)
         row.status, row.message, row.updated_at = status, message, utc_now()
         session.add(row)
-
-
-def _reporter(engine: Engine, run: Run) -> Callable[[int, int], None]:
-    def report(step: int, steps: int) -> None:
-        if step % 5 and step != steps:
-            return
-        with writing(engine) as session:
-            row = session.get_one(Run, run.id)
-            row.step, row.steps, row.updated_at = step, steps, utc_now()
-            session.add(row)
-
-    return report

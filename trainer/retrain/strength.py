@@ -2,33 +2,32 @@
 
 Stronger steering avoids more rejects until it spoils pictures. The guards below measure where that begins
 (over-optimisation: Gao et al. 2023). Where raters have judged earlier versions' evaluation pictures, strengths that
-they rejected significantly more often than the best one are left out too.
+they rejected significantly more often than the best one are left out too, and so is a strength of which the check
+expects no fewer rejects than of the base.
 
 Shape suffixes: B pictures, C latent channels (4), H W latent height and width.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, Self
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
+from feedback.gate.guardrails import MAY_SHIFT
 from feedback.recipe import Recipe
-from feedback.retrain.manifest import FrozenManifest
-from feedback.sample.work import Job
+from feedback.retrain.progress import Tell, Teller, quiet
+from feedback.retrain.stages import DRAW, Phase, Stage
 from feedback.statistics import Interval, wilson
 from store.settings import Settings
-from store.tables import Split
 from trainer.base.memory import halve_until_fits
-from trainer.base.model import Base
-from trainer.base.vae import decode_latents
 from trainer.fit.batches import Batch, BatchDrawer
 from trainer.fit.loss import predict
 from trainer.fit.training import Training
-from trainer.lora.tensors import TRAINED
-from trainer.sample.sampler import sample_latents, steer_drawing
+from trainer.retrain.cross_fit import drawing_work
+from trainer.retrain.pictures.looks import KIND, Looks, held_out_jobs, looks_of, plain_looks
+from trainer.retrain.pictures.plain import count_missing
+from trainer.sample.sampler import steer_drawing
 
 STRENGTHS = {
     "same-prompt": (1.0, 2.0, 4.0, 6.0),
@@ -38,62 +37,165 @@ STRENGTHS = {
 DIVERSITY = Interval(0.5, float("inf"))
 """Up to half of the spread of a prompt's pictures are mistakes, mostly wrong colours, which should go; pictures that
 all look the same would have none."""
-CONTRAST = Interval(0.8, 1.25)
-SATURATION = Interval(0.8, 1.25)
 MOST_PUSH = 0.6
 """The push away from the rejects, relative to the pull towards the prompt."""
 DECIDED_FROM = 400
 """A picture's content is decided at this timestep and above; below it, the pull towards the prompt is small."""
+TRYING = "trying strengths"
 TINY = 1e-6
-SEEDS_EACH = 2
-FRESH_SEED = 2**30
-"""The sweep's own seeds start here; pictures of the loop hardly ever have such a seed."""
 MIN_JUDGED = 40
 """Judged evaluation pictures that a strength needs before its rate counts."""
 
-Curve = list[dict[str, float]]
-
-
-class Looks(NamedTuple):
-    """What the guards measure: the spread of a prompt's latents over its seeds, contrast, saturation."""
-
-    diversity: float
-    contrast: float
-    saturation: float
+Point = dict[str, float]
+Curve = list[Point]
 
 
 class Choice(NamedTuple):
-    """The strength a version ships, and the measures of every strength that was tried."""
+    """The strength a version ships, and the measures of every strength that was tried, weakest first.
+
+    `measure` gives those of another one of `strengths`.
+    """
 
     strength: float
     curve: Curve
+    strengths: tuple[float, ...] = ()
+    measure: Callable[[float], Point] | None = None
+
+    def with_help(self, expected: Callable[[float], float | None]) -> Self:
+        """The choice where a strength also has to make rejects rarer than the base does.
+
+        `expected` gives the change of the share of rejects; None where nobody can tell, and then it does not count.
+        The strongest that was tried is asked about first, and no weaker one than the first that helps.
+        """
+        points = {point["strength"]: point for point in self.curve}
+        for strength in sorted({*points, *self.strengths}, reverse=True):
+            if strength > self.curve[-1]["strength"]:
+                continue  # not tried, because a weaker one did not pass
+            if strength not in points and self.measure:
+                points[strength] = self.measure(strength)
+            point = points[strength]
+            change = expected(strength) if point["passes"] else None
+            if change is not None:
+                point = points[strength] = point | {"expected": change, "passes": float(change < 0)}
+            if point["passes"]:
+                break
+        curve = [points[strength] for strength in sorted(points)]
+        return self._replace(strength=strongest(curve), curve=curve)
 
 
-def choose_strength(training: Training, judged: dict[float, tuple[int, int]]) -> Choice:
+def strongest(curve: Curve) -> float:
+    """The strongest strength that passes; where none does, the weakest.
+
+    >>> strongest([{"strength": 1.0, "passes": 1.0}, {"strength": 2.0, "passes": 0.0}])
+    1.0
+    """
+    return max((point["strength"] for point in curve if point["passes"]), default=curve[0]["strength"])
+
+
+def choose_strength(
+    training: Training, judged: dict[float, tuple[int, int]], teller: Teller | None = None, last: float | None = None
+) -> Choice:
     """The strongest strength that every guard allows, with the curve. The trained adapter must be active.
 
-    `judged` gives (rejects, judged) on evaluation pictures, for strengths of earlier versions with the same rule. A
-    strength set by hand is kept; only that one is measured.
+    `judged` gives (rejects, judged) on evaluation pictures, for strengths of earlier versions with the same rule.
+    `last` is the last version's strength, where the search begins; without one, at the strongest. A strength set by
+    hand is kept; only that one is measured.
     """
-    base, settings = training.base, training.settings
-    wanted = STRENGTHS[settings.rule] if settings.strength is None else (settings.strength,)
-    share = guidance_share(training)
-    base.pipe.unet.disable_adapters()
-    jobs = held_out_jobs(training.manifest, settings.sweep_pictures)
-    plain = looks_of(base, jobs, settings, 0.0)
-    curve: Curve = []
-    for strength in wanted:
-        looks = looks_of(base, jobs, settings, strength)
-        ratios = {name: (a + TINY) / (b + TINY) for name, a, b in zip(Looks._fields, looks, plain, strict=True)}
+    teller = teller or Teller()
+    wanted = wanted_strengths(training.settings)
+    with teller.stage(TRYING) as tell:
+        sweep = Sweep(training, judged, tell, teller.measured)
+        choice = search(wanted, _begin(wanted, last), sweep.measure)
+    sweep.tell = quiet  # what is measured later belongs to another stage
+    return choice
+
+
+def search(strengths: tuple[float, ...], begin: int, measure: Callable[[float], Point]) -> Choice:
+    """The strongest that passes, from the place `begin` upwards as long as they pass, else downwards until one does.
+
+    The guards only worsen with the strength, so this finds what trying all from the weakest on would, with fewer.
+
+    >>> def measure(strength): return {"strength": strength, "passes": float(strength <= 2)}
+    >>> choice = search((1.0, 2.0, 4.0, 6.0), 1, measure)
+    >>> choice.strength, [point["strength"] for point in choice.curve]
+    (2.0, [2.0, 4.0])
+    """
+    curve = [measure(strengths[begin])]
+    if curve[0]["passes"]:
+        for strength in strengths[begin + 1 :]:
+            curve.append(measure(strength))
+            if not curve[-1]["passes"]:
+                break
+    else:
+        for strength in reversed(strengths[:begin]):
+            curve.insert(0, measure(strength))
+            if curve[0]["passes"]:
+                break
+    return Choice(strongest(curve), curve, strengths, measure)
+
+
+def strength_stage(training: Training, last: float | None = None) -> Stage:
+    """The stage of `choose_strength`, if the first strength passes, and the one above it does not."""
+    jobs, wanted = (
+        held_out_jobs(training.manifest, training.settings.sweep_pictures),
+        wanted_strengths(training.settings),
+    )
+    tried = wanted[(begin := _begin(wanted, last)) : begin + 2]
+    drawn = drawing_work(training, count_missing(training, KIND, jobs), 0.0)
+    work = drawn + sum(drawing_work(training, len(jobs), strength) for strength in tried)
+    return Stage(TRYING, Phase.strengths, DRAW, work)
+
+
+def wanted_strengths(settings: Settings) -> tuple[float, ...]:
+    """The strengths that may be tried, weakest first."""
+    return STRENGTHS[settings.rule] if settings.strength is None else (settings.strength,)
+
+
+def _begin(strengths: tuple[float, ...], last: float | None) -> int:
+    """The place of the strength that is nearest to the last version's; without one, of the strongest.
+
+    >>> _begin((1.0, 2.0, 4.0), 2.5), _begin((1.0, 2.0, 4.0), None)
+    (1, 2)
+    """
+    if last is None:
+        return len(strengths) - 1
+    return min(range(len(strengths)), key=lambda place: abs(strengths[place] - last))
+
+
+class Sweep:
+    """Measures strengths on the same pictures; the plain base's are drawn once and kept."""
+
+    def __init__(
+        self, training: Training, judged: dict[float, tuple[int, int]], tell: Tell, on_curve: Callable[[Curve], None]
+    ) -> None:
+        self.training, self.judged, self.tell, self.on_curve = training, judged, tell, on_curve
+        self.share = guidance_share(training)
+        self.jobs = held_out_jobs(training.manifest, training.settings.sweep_pictures)
+        self.curve: Curve = []
+        self.plain = self._draw(lambda tell: plain_looks(training, self.jobs, tell), 0.0)
+
+    def measure(self, strength: float) -> Point:
+        """What was measured at a strength, and whether it passes."""
+        base, settings = self.training.base, self.training.settings
+        looks = self._draw(lambda tell: looks_of(self.training, self.jobs, strength, tell), strength)
+        ratios = {name: (a + TINY) / (b + TINY) for name, a, b in zip(Looks._fields, looks, self.plain, strict=True)}
         w = steer_drawing(base.plain, Recipe.asked(settings, strength)).guidance_scale
-        push = push_of(settings.rule, strength, share, w)
-        point = {"strength": strength, "pictures": len(jobs), "guidance_scale": w, "push": push} | ratios
-        curve.append(point | _votes_on(judged, strength) | {"passes": float(passes(point, judged))})
-        if settings.strength is None and not curve[-1]["passes"]:
-            break  # the guards only worsen from here on
-    base.pipe.unet.enable_adapters()
-    allowed = [point["strength"] for point in curve if point["passes"]]
-    return Choice(max(allowed, default=min(wanted)), curve)
+        push = push_of(settings.rule, strength, self.share, w)
+        point = {"strength": strength, "pictures": len(self.jobs), "guidance_scale": w, "push": push} | ratios
+        point |= _votes_on(self.judged, strength) | {"passes": float(passes(point, self.judged))}
+        self.curve = sorted([*self.curve, point], key=lambda one: one["strength"])
+        self.on_curve(self.curve)
+        return point
+
+    def _draw(self, draw: Callable[[Tell], Looks], strength: float) -> Looks:
+        """The looks that `draw` gives, without the adapter on; it tells of pictures and steps, and this of rows."""
+        unet, work = self.training.base.pipe.unet, drawing_work(self.training, 1, strength)
+        rows = work / self.training.base.plain.num_inference_steps
+        unet.disable_adapters()
+        try:
+            return draw(lambda pictures: self.tell(rows * pictures))
+        finally:
+            unet.enable_adapters()
 
 
 def push_of(rule: str, strength: float, share: float, guidance_scale: float) -> float:
@@ -115,7 +217,7 @@ def passes(point: dict[str, float], judged: dict[float, tuple[int, int]]) -> boo
     >>> passes({"strength": 8, "diversity": 0.4, "contrast": 1.1, "saturation": 1.0, "push": 0.3}, {})
     False
     """
-    within = (("diversity", DIVERSITY), ("contrast", CONTRAST), ("saturation", SATURATION))
+    within = (("diversity", DIVERSITY), ("contrast", MAY_SHIFT), ("saturation", MAY_SHIFT))
     is_sound = all(low <= point[name] <= high for name, (low, high) in within) and point["push"] <= MOST_PUSH
     return is_sound and not is_rejected_more(point["strength"], judged)
 
@@ -128,42 +230,6 @@ def is_rejected_more(strength: float, judged: dict[float, tuple[int, int]]) -> b
     """
     known = {s: wilson(rejects, n) for s, (rejects, n) in judged.items() if n >= MIN_JUDGED}
     return strength in known and known[strength].low > min(interval.high for interval in known.values())
-
-
-def held_out_jobs(manifest: FrozenManifest, count: int) -> list[Job]:
-    """Prompts and seeds to draw, SEEDS_EACH in a row for each prompt.
-
-    First held-out items, then the manifest's other prompts; the other seeds belong to no picture.
-    """
-    held_out = {item.prompt: item.seed for item in manifest.items if item.split is Split.held_out}
-    others = {item.prompt: FRESH_SEED - 1 for item in manifest.items if item.prompt not in held_out}
-    prompts = list((held_out | others).items())[: max(1, count // SEEDS_EACH)]
-    return [
-        Job(prompt, seed if s == 0 else FRESH_SEED + SEEDS_EACH * k + s)
-        for k, (prompt, seed) in enumerate(prompts)
-        for s in range(SEEDS_EACH)
-    ]
-
-
-def looks_of(base: Base, jobs: Sequence[Job], settings: Settings, strength: float) -> Looks:
-    """The looks of the pictures that these jobs give at a strength; 0 is the plain base."""
-    drawing = steer_drawing(base.plain, Recipe.asked(settings, strength))
-
-    def in_parts(rows: int) -> tuple[list[Tensor], list[Image.Image]]:
-        parts = [jobs[start : start + rows] for start in range(0, len(jobs), rows)]
-        latents = [sample_latents(base, part, drawing, TRAINED) for part in parts]
-        return latents, [picture for part in latents for picture in decode_latents(base, part, may_be_black=True)]
-
-    (drawn, pictures), _ = halve_until_fits(in_parts, settings.sample_batch)
-    by_prompt = torch.cat(drawn).float().unflatten(0, (-1, SEEDS_EACH))
-    return Looks(float(by_prompt.std(dim=1).mean()), *_pixel_looks(pictures))
-
-
-def _pixel_looks(pictures: Sequence[Image.Image]) -> tuple[float, float]:
-    """Contrast (standard deviation of luminance) and saturation (HSV), each the mean over the pictures, 0 to 1."""
-    contrast = [np.asarray(picture.convert("L"), dtype=np.float32).std() / 255 for picture in pictures]
-    saturation = [np.asarray(picture.convert("HSV"), dtype=np.float32)[..., 1].mean() / 255 for picture in pictures]
-    return float(np.mean(contrast)), float(np.mean(saturation))
 
 
 @torch.no_grad()

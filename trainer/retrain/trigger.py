@@ -6,12 +6,10 @@ In A1111, Forge and InvokeAI both halves of guidance have the LoRA, so it must a
 import torch
 from torch import Tensor
 
+from feedback.recipe import TRIGGERED
 from trainer.fit.batches import Batch, BatchDrawer
 from trainer.fit.loss import predict
 from trainer.fit.training import Training
-
-TRIGGERED = ("wrong", "trigger")
-"""Objectives that train with the trigger word."""
 
 
 @torch.no_grad()

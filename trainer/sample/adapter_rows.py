@@ -16,12 +16,15 @@ from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from torch.nn import functional
 
-Forward = Callable[..., Tensor]
+Forward = Callable[..., Any]
 LastResults = dict[Callable[[Tensor], Tensor], tuple[Tensor, Tensor]]
 """By function: what it was given last, and what came of it."""
 OF_THE_TEXT = ("attn2.to_k", "attn2.to_v")
 MOST_OF_FREE = 0.5
 """Merged copies may take this share of a GPU's free memory; the pictures need the rest."""
+MOST_ELSEWHERE = 2**28
+"""Bytes of weights that have merged copies elsewhere. They save time on small layers; on wide ones the low-rank
+products are a few per cent of the work, and copies of a full-size UNet would take twice its memory."""
 
 
 class Part(NamedTuple):
@@ -59,7 +62,7 @@ def make_forwards(
 ) -> list[tuple[nn.Module, Forward]]:
     """For each adapted layer the forward that applies the adapter to the part's rows.
 
-    Merged where the weights are plain and their copies fit (unless `is_merged` decides), else low-rank; a gradient
+    Merged where the weights are plain and their copies pay (unless `is_merged` decides), else low-rank; a gradient
     reaches the adapter only through the low-rank form on every row. What depends only on the text is put into `kept`.
     peft's own switch stays off.
     """
@@ -78,9 +81,16 @@ def swap_forwards(changed: Iterable[tuple[nn.Module, Forward]]) -> Iterator[None
     """Inside it, each of these layers uses its new forward."""
     with ExitStack() as undo:
         for layer, forward in changed:
-            layer.__dict__["forward"] = forward  # found before the class's own, until it is gone again
-            undo.callback(layer.__dict__.pop, "forward")
+            undo.callback(_put_back, layer, layer.__dict__.get("forward"))
+            layer.__dict__["forward"] = forward  # found before the class's own
         yield
+
+
+def _put_back(layer: nn.Module, forward: Forward | None) -> None:
+    if forward is None:
+        del layer.__dict__["forward"]
+    else:
+        layer.__dict__["forward"] = forward
 
 
 def cache_last(function: Callable[[Tensor], Tensor], kept: LastResults) -> Forward:
@@ -95,12 +105,15 @@ def cache_last(function: Callable[[Tensor], Tensor], kept: LastResults) -> Forwa
 
 
 def copies_fit(layers: list[Any]) -> bool:
-    """Whether a copy of these layers' weights leaves enough of a GPU's memory free; elsewhere it is taken to."""
-    if not layers or layers[0].get_base_layer().weight.device.type != "cuda":
+    """Whether a copy of these layers' weights pays: it leaves enough of a GPU's memory free; elsewhere it is small."""
+    if not layers:
         return True
     weights = [layer.get_base_layer().weight for layer in layers]
+    copied = sum(weight.numel() * weight.element_size() for weight in weights)
+    if weights[0].device.type != "cuda":
+        return copied <= MOST_ELSEWHERE
     free, _ = torch.cuda.mem_get_info(weights[0].device)
-    return sum(weight.numel() * weight.element_size() for weight in weights) <= MOST_OF_FREE * free
+    return copied <= MOST_OF_FREE * free
 
 
 def _is_plain(layer: Any) -> bool:

@@ -12,13 +12,14 @@ needed for that. The score is their weighted sum, with weights that the votes de
 Sources: Li et al. 2023 (Your Diffusion Model is Secretly a Zero-Shot Classifier), for the likeness with base and LoRA
 in place of two prompts; the division as in `trainer.fit.objectives.nft_errors`.
 
-Shape suffixes: B pictures, R rows of a call (2B, or 3B with the departure), K kinds of evidence (2), C latent channels,
-H W latent height and width.
+Shape suffixes: B pictures, N looks (pictures, each under every timestep and noise), R rows of a call (2N, or 3N with
+the departure), K kinds of evidence (2), C latent channels, H W latent height and width.
 """
 
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import product
+from typing import NamedTuple
 
 import torch
 from diffusers import DDPMScheduler
@@ -26,6 +27,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from feedback.check.version_check import How, VersionCheck
+from feedback.retrain.progress import Tell, quiet
 from store.errors import DamagedStore, ModelError
 from store.layout import Layout
 from store.tables import Image, Version
@@ -35,15 +37,25 @@ from trainer.base.schedule import training_target
 from trainer.base.vae import encode_picture
 from trainer.lora.tensors import attach_file, detach
 from trainer.lora.text_encoders import PromptEmbeds, has_text_lora
+from trainer.prompts.encoding import Words, encode_words
 from trainer.sample.adapter_rows import Adapter, LastResults, Part, make_forwards, swap_forwards
 from trainer.sample.sampler import require_sound
 from trainer.sample.text import apply_text_lora
 
 FIRST_NOISE = 2**40
 """Seed of the first noise; pictures of the loop hardly ever have such a seed."""
-MOST_AT_ONCE = 32
+MOST_AT_ONCE = 8
+"""Looks in one call, which then has as many rows as a drawing of eight pictures."""
 CHECK = How.at((880,), 2)
 """How new versions judge; the votes set their weights."""
+
+
+class Look(NamedTuple):
+    """A picture, by its place in a batch, at a timestep and under the noise of that number."""
+
+    picture: int
+    timestep: int
+    noise: int
 
 
 class Judge:
@@ -62,62 +74,65 @@ class Judge:
         return self.evidence(latents_BCHW, prompts) @ torch.tensor(self.how.weights)
 
     @torch.inference_mode()
-    def evidence(self, latents_BCHW: Tensor, prompts: Sequence[str]) -> Tensor:
+    def evidence(self, latents_BCHW: Tensor, prompts: Sequence[str], tell: Tell = quiet) -> Tensor:
         """Likeness and departure of each picture (B, K), float32 on the CPU; a departure without weight is 0.
 
-        `latents_BCHW` are in the UNet's scale. Neither depends on the other pictures, beyond rounding. Raises
-        ModelError when one is not finite.
+        `latents_BCHW` are in the UNet's scale. Neither depends on the other pictures, beyond rounding. Tells of the
+        pictures, in fractions. Raises ModelError when one is not finite.
         """
-
-        def in_parts(rows: int) -> Tensor:
-            starts = range(0, len(prompts), rows)
-            return torch.cat([self._evidence(latents_BCHW[s : s + rows], prompts[s : s + rows]) for s in starts])
-
         if not prompts:
             return torch.zeros(0, 2)
-        found_BK, _ = halve_until_fits(in_parts, min(len(prompts), MOST_AT_ONCE))
-        if not torch.isfinite(found_BK).all():
+        tried = list(product(self.how.timesteps, range(self.how.noises)))
+        looks = [Look(picture, *under) for picture in range(len(prompts)) for under in tried]
+        latents_BCHW, text = latents_BCHW.to(self.base.device, torch.float32), self._read(prompts)
+
+        def in_parts(count: int) -> Tensor:
+            gains = []
+            for start in range(0, len(looks), count):
+                gains.append(self._gains(latents_BCHW, text, looks[start : start + count]))
+                tell(len(gains[-1]) / len(tried))
+            return torch.cat(gains)
+
+        try:
+            with swap_forwards(self.forwards):
+                gains_NK, _ = halve_until_fits(in_parts, min(len(looks), MOST_AT_ONCE))
+        finally:
+            self.kept.clear()
+        if not torch.isfinite(gains_NK).all():
             raise ModelError(
                 "the check's predictions hold NaN or infinite values; use NAYSAYER_DTYPE=bf16 or fp32 instead"
             )
-        return found_BK
+        return gains_NK.view(len(prompts), len(tried), 2).mean(dim=1).cpu()
 
-    def _evidence(self, latents_BCHW: Tensor, prompts: Sequence[str]) -> Tensor:
-        latents_BCHW = latents_BCHW.to(self.base.device, torch.float32)
-        text = self._read(prompts)
-        try:
-            with swap_forwards(self.forwards):
-                tried = product(self.how.timesteps, range(self.how.noises))
-                gains = [self._gains(latents_BCHW, text, t, number) for t, number in tried]
-        finally:
-            self.kept.clear()
-        return torch.stack(gains).mean(dim=0).cpu()
+    def _gains(self, latents_BCHW: Tensor, text: Sequence[PromptEmbeds], looks: Sequence[Look]) -> Tensor:
+        """What each look adds to the evidence (N, K)."""
+        pictures_N = torch.tensor([look.picture for look in looks], device=latents_BCHW.device)
+        timesteps_N = torch.tensor([look.timestep for look in looks], device=latents_BCHW.device)
+        latents_NCHW = latents_BCHW[pictures_N]
+        noise_NCHW = torch.stack([noise_of(look.noise, latents_BCHW.shape[1:]) for look in looks]).to(latents_NCHW)
+        noisy_NCHW = self.noising.add_noise(latents_NCHW, noise_NCHW, timesteps_N)
+        target_NCHW = training_target(self.noising, latents_NCHW, noise_NCHW, timesteps_N)
+        rows = [PromptEmbeds(*(values[pictures_N] for values in part)) for part in text]
+        predicted = self._predict(noisy_NCHW, timesteps_N, rows).float().chunk(self.parts)
+        base_N, *others = ((part - target_NCHW).pow(2).mean(dim=(1, 2, 3)) for part in predicted)
+        gains = [(base_N - other_N) / base_N for other_N in others]
+        return torch.stack([*gains, torch.zeros_like(base_N)][:2], dim=1)
 
-    def _gains(self, latents_BCHW: Tensor, text: PromptEmbeds, timestep: int, number: int) -> Tensor:
-        noise_BCHW = noise_of(number, latents_BCHW[0].shape).to(latents_BCHW).expand_as(latents_BCHW)
-        timesteps_B = torch.full((len(latents_BCHW),), timestep, device=latents_BCHW.device)
-        noisy_BCHW = self.noising.add_noise(latents_BCHW, noise_BCHW, timesteps_B)
-        target_BCHW = training_target(self.noising, latents_BCHW, noise_BCHW, timesteps_B)
-        predicted = self._predict(noisy_BCHW, timestep, text).float().chunk(self.parts)
-        base_B, *others = ((rows - target_BCHW).pow(2).mean(dim=(1, 2, 3)) for rows in predicted)
-        gains = [(base_B - other_B) / base_B for other_B in others]
-        return torch.stack([*gains, torch.zeros_like(base_B)][:2], dim=1)
-
-    def _predict(self, noisy_BCHW: Tensor, timestep: int, text: PromptEmbeds) -> Tensor:
+    def _predict(self, noisy_NCHW: Tensor, timesteps_N: Tensor, text: Sequence[PromptEmbeds]) -> Tensor:
         """The predictions (R, C, H, W) of the base, of the LoRA, and of the base without a prompt, in one call."""
-        rows = self.parts * len(noisy_BCHW)
-        height, width = (side * self.base.pipe.vae_scale_factor for side in noisy_BCHW.shape[2:])
+        height, width = (side * self.base.pipe.vae_scale_factor for side in noisy_NCHW.shape[2:])
         size = torch.tensor([height, width, 0, 0, height, width], device=self.base.device, dtype=self.base.dtype)
+        hidden, pooled = (torch.cat(parts).to(self.base.dtype) for parts in zip(*text, strict=True))
         return self.base.pipe.unet(
-            noisy_BCHW.repeat(self.parts, 1, 1, 1).to(self.base.dtype),
-            torch.tensor(timestep, device=self.base.device),
-            encoder_hidden_states=text.hidden,
-            added_cond_kwargs={"text_embeds": text.pooled, "time_ids": size.expand(rows, -1)},
+            noisy_NCHW.repeat(self.parts, 1, 1, 1).to(self.base.dtype),
+            timesteps_N.repeat(self.parts),
+            encoder_hidden_states=hidden,
+            added_cond_kwargs={"text_embeds": pooled, "time_ids": size.expand(len(hidden), -1)},
             return_dict=False,
         )[0]
 
-    def _read(self, prompts: Sequence[str]) -> PromptEmbeds:
-        """The text of all rows; the LoRA's rows read it with the adapter's text encoders where it has any."""
+    def _read(self, prompts: Sequence[str]) -> Sequence[PromptEmbeds]:
+        """The prompts' text for each part; the LoRA reads it with the adapter's text encoders where it has any."""
         pipe = self.base.pipe
         with move_to(self.base.device, pipe.text_encoder, pipe.text_encoder_2):
             plain, null = _embeddings(self.base, prompts)
@@ -125,8 +140,7 @@ class Judge:
             if has_text_lora(pipe, self.adapter_name):
                 with apply_text_lora(pipe, self.adapter_name):
                     theirs, _ = _embeddings(self.base, prompts)
-        parts = (plain, theirs, null)[: self.parts]
-        return PromptEmbeds(*(torch.cat(all_rows).to(self.base.dtype) for all_rows in zip(*parts, strict=True)))
+        return (plain, theirs, null)[: self.parts]
 
 
 def reject_scores(
@@ -155,13 +169,14 @@ class Checker:
 
     def _judge_of(self, version: Version) -> Judge:
         if self._judge is None or self.attached != version.number:
-            self._detach()
+            self.strip()
             name = f"check-v{version.number}"  # another name than the sampler's, which may have it attached too
             attach_file(self.base.pipe, require_sound(self.layout, version), name)
             self.attached, self._judge = version.number, Judge(self.base, name, how_of(version))
         return self._judge
 
-    def _detach(self) -> None:
+    def strip(self) -> None:
+        """Takes the LoRA off that it keeps beside the base."""
         if self._judge is not None:
             self._judge = None
             detach(self.base.pipe, f"check-v{self.attached}")
@@ -185,5 +200,6 @@ def noise_of(number: int, shape_CHW: Sequence[int]) -> Tensor:
 
 def _embeddings(base: Base, prompts: Sequence[str]) -> tuple[PromptEmbeds, PromptEmbeds]:
     """The prompts' text, and as many times the null prompt's."""
-    hidden, null, pooled, null_pooled = base.pipe.encode_prompt(list(prompts), device=base.device)
-    return PromptEmbeds(hidden, pooled), PromptEmbeds(null, null_pooled)
+    found = encode_words(base.pipe, Words(prompts), is_weighted=base.settings.weighs_prompts)
+    given = PromptEmbeds(found.prompt_embeds, found.pooled_prompt_embeds)
+    return given, PromptEmbeds(found.negative_prompt_embeds, found.negative_pooled_prompt_embeds)

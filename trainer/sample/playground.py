@@ -1,14 +1,13 @@
 """The playground's drawings: what a page asked for, drawn between two batches of the worker."""
 
-from functools import partial
-
 from sqlalchemy import Engine
 
 from feedback.rate.display import put_picture
-from feedback.sample.requests import COMING, TRIED, DrawRequest, answer, take
+from feedback.sample.requests import ComingPicture, DrawAnswer, DrawnPicture, DrawRequest, Side, answer, take
 from feedback.sample.tries import redraw_of, tries_allowed, tries_words
 from feedback.sample.work import Job
-from feedback.versions import PLAIN, get_version
+from feedback.succession import PLAIN
+from feedback.versions import get_version
 from store.errors import NaysayerError
 from store.layout import Layout
 from store.tables import TaskKind, TaskStatus
@@ -27,28 +26,43 @@ def draw_asked(engine: Engine, layout: Layout, sampler: CheckedSampler, report_e
     task = take(engine, TaskKind.draw)
     if task is None or task.id is None:
         return
-    number, request, answers = task.id, DrawRequest.of(task), dict[str, str]()
-
-    def report(version: int, step: DrawStep) -> None:
-        """Shows how far a drawing is, with a glimpse of it."""
-        [glimpse] = decode_latents(sampler.base, shrink(step.glimpse()), may_be_black=True)
-        coming = {f"{version} {COMING}": data_uri(glimpse)}
-        again = f" of try {step.number}" if step.number > 1 else ""
-        message = f"v{version}: step {step.step} of {step.steps}{again}"
-        answer(engine, number, TaskStatus.running, answers | coming, message)
-
+    asker = Asker(engine, layout, task.id)
     try:
-        for wanted in request.versions:
-            version = get_version(engine, wanted)
-            if wanted != PLAIN and request.strength is not None:
-                version = version.model_copy(update={"strength": request.strength})
-            on_step = now_and_then(partial(report, wanted), report_every_s)
-            redraw = redraw_of(version, tries_allowed(sampler.base.settings))
-            [drawn] = sampler.draw(version, [Job(request.prompt, request.seed)], on_step, redraw)
-            answers[str(wanted)] = put_picture(layout, drawn.png)
-            if drawn.tries.scores:
-                answers[f"{wanted} {TRIED}"] = tries_words(drawn.tries)
-            answer(engine, number, TaskStatus.running, answers)
-        answer(engine, number, TaskStatus.done, answers)
+        request = DrawRequest.of(task)
+        for seed in request.seeds:  # pair by pair, so that there is something to compare soon
+            for place, side in enumerate(request.sides):
+                _draw_one(asker, sampler, Job(request.prompt, seed), (place, side), report_every_s)
+        asker.tell(TaskStatus.done)
     except NaysayerError as error:
-        answer(engine, number, TaskStatus.failed, answers, str(error))
+        asker.tell(TaskStatus.failed, message=str(error))
+
+
+class Asker:
+    """Who waits for a drawing, and what was told so far."""
+
+    def __init__(self, engine: Engine, layout: Layout, number: int) -> None:
+        self.engine, self.layout, self.number = engine, layout, number
+        self.drawn: list[DrawnPicture] = []
+
+    def tell(self, status: TaskStatus, coming: ComingPicture | None = None, message: str = "") -> None:
+        """Tells how far the drawing is."""
+        answer(self.engine, self.number, status, DrawAnswer(self.drawn, coming)._asdict(), message)
+
+
+def _draw_one(asker: Asker, sampler: CheckedSampler, job: Job, placed: tuple[int, Side], report_every_s: float) -> None:
+    """Draws one picture, with glimpses of it on the way."""
+    place, side = placed
+    version = get_version(asker.engine, side.version)
+    if side.version != PLAIN and side.strength is not None:
+        version = version.model_copy(update={"strength": side.strength})
+
+    def report(step: DrawStep) -> None:
+        [glimpse] = decode_latents(sampler.base, shrink(step.glimpse()), may_be_black=True)
+        coming = ComingPicture(place, job.seed, data_uri(glimpse), step.step, step.steps, step.number)
+        asker.tell(TaskStatus.running, coming)
+
+    redraw = redraw_of(version, tries_allowed(sampler.base.settings))
+    [drawn] = sampler.draw(version, [job], now_and_then(report, report_every_s), redraw)
+    tried = tries_words(drawn.tries) if drawn.tries.scores else ""
+    asker.drawn.append(DrawnPicture(place, job.seed, put_picture(asker.layout, drawn.png), tried))
+    asker.tell(TaskStatus.running)

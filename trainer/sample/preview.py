@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from diffusers import EulerDiscreteScheduler
+from diffusers import DPMSolverMultistepScheduler, EulerDiscreteScheduler
 from diffusers.schedulers.scheduling_utils import SchedulerMixin
 from PIL.Image import Image
 from torch import Tensor
@@ -43,11 +43,13 @@ def now_and_then(report: Callable[[DrawStep], None], every_s: float) -> Callable
 
 
 def predict_clean_latents(scheduler: SchedulerMixin, before_BCHW: Tensor | None, after_BCHW: Tensor) -> Tensor:
-    """The clean latents that the last step points at; under another scheduler than Euler's, or after the first step,
-    the noisy ones as they are.
+    """The clean latents that the last step points at; under another scheduler than Euler's and DPM-Solver++, or after
+    Euler's first step, the noisy ones as they are.
 
-    Source: x - sigma dx/dsigma, the denoised picture in Karras et al. 2022, eq. 3 and 4.
+    Source: x - sigma dx/dsigma, the denoised picture in Karras et al. 2022, eq. 3 and 4; DPM-Solver++ keeps its own.
     """
+    if isinstance(scheduler, DPMSolverMultistepScheduler) and scheduler.config.algorithm_type == "dpmsolver++":
+        return scheduler.model_outputs[-1]
     if before_BCHW is None or not isinstance(scheduler, EulerDiscreteScheduler) or not scheduler.step_index:
         return after_BCHW
     earlier, sigma = scheduler.sigmas[scheduler.step_index - 1 : scheduler.step_index + 1].tolist()

@@ -3,6 +3,7 @@
 import io
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,8 +28,10 @@ from trainer.base.vae import decode_latents
 from trainer.base.weights import first_line
 from trainer.lora.formats import DIFFUSERS_FILE
 from trainer.lora.tensors import attach_file, detach
+from trainer.prompts.encoding import Words, encode_words
 from trainer.sample.guidance import Steering
 from trainer.sample.preview import DrawStep, predict_clean_latents
+from trainer.sample.speed.interval import interval_of
 from trainer.sample.text import read_prompts
 
 log = logging.getLogger("naysayer.sampler")
@@ -81,6 +84,13 @@ class Sampler:
         pictures = self._in_parts(lambda part: decode_latents(self.base, torch.stack(list(part))), latents)
         return [Drawn(png_of(picture), latent_file(latent)) for picture, latent in zip(pictures, latents, strict=True)]
 
+    def strip(self) -> None:
+        """Leaves only the base in memory; the next drawing prepares again what it needs."""
+        self._steering = None
+        if self.attached:
+            detach(self.base.pipe, f"v{self.attached}")
+            self.attached = 0
+
     def _in_parts(self, work: Callable[[Sequence[Item]], Iterable[Result]], items: Sequence[Item]) -> list[Result]:
         """What `work` gives for the items, as many at once as fit into memory."""
         wanted = min(len(items), self.most or len(items))
@@ -112,10 +122,7 @@ class Sampler:
     def _attach(self, version: Version) -> None:
         if version.number in (0, self.attached):
             return
-        if self.attached:
-            self._steering = None
-            detach(self.base.pipe, f"v{self.attached}")
-        self.attached = 0
+        self.strip()
         attach_file(self.base.pipe, require_sound(self.layout, version), f"v{version.number}")
         self.attached = version.number
 
@@ -161,10 +168,8 @@ def sample_latents(
     if isinstance(adapter, str):
         adapter = Steering(base.pipe.unet, adapter, drawing.rule, drawing.strength)
     refiner = base.refiner
-    words = {
-        "prompt": [job.prompt for job in jobs],
-        "negative_prompt": [drawing.negative_prompt] * len(jobs) if drawing.negative_prompt else None,
-    }
+    against = [drawing.negative_prompt] * len(jobs) if drawing.negative_prompt else None
+    words = Words([job.prompt for job in jobs], against)
     how: dict[str, Any] = {
         "generator": [torch.Generator("cpu").manual_seed(job.seed) for job in jobs],
         "guidance_scale": drawing.guidance_scale,
@@ -173,12 +178,17 @@ def sample_latents(
         "callback_on_step_end": _step_callback(drawing.num_inference_steps, on_step),
     }
     with torch.inference_mode():
-        read = read_prompts(base.pipe, adapter, words)
-        with adapter.applied(read.third):
+        read = read_prompts(base, adapter, words)
+        interval = interval_of(base.settings, base.pipe.scheduler)
+        with adapter.applied(read.third, interval):
             size = {"width": drawing.width, "height": drawing.height}
-            latents = base.pipe(**read.given, **how, **size, denoising_end=refiner.start if refiner else None).images
+            latents = base.pipe(
+                **read.given._asdict(), **how, **size, denoising_end=refiner.start if refiner else None
+            ).images
         if refiner:
-            latents = refiner.pipe(**words, **how, image=latents, denoising_start=refiner.start).images
+            given = encode_words(refiner.pipe, words, is_weighted=base.settings.weighs_prompts)._asdict()
+            with interval.applied(refiner.pipe.unet) if interval else nullcontext():
+                latents = refiner.pipe(**given, **how, image=latents, denoising_start=refiner.start).images
     if not torch.isfinite(latents.half()).all():  # as they are stored
         raise ModelError(
             f"the sampler's latents hold NaN or infinite values (rule {drawing.rule}, strength {drawing.strength:g}); "

@@ -2,30 +2,31 @@
 
 The adapters' own switch stays off, so whoever else encodes a prompt gets the base's text; `adapted` puts them in force.
 
-Shape suffixes: B batch, E text encoders (2), L tokens (77), D text width, P pooled text width.
+Shape suffixes: B batch, E text encoders (2), L tokens (77, or a multiple), D text width, P pooled text width.
 """
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from diffusers import StableDiffusionXLPipeline
 from torch import Tensor
 
+from trainer.base.model import Base
 from trainer.lora.text_encoders import PromptEmbeds, encode_tokens, encoders_of, has_text_lora, tokens_of
+from trainer.prompts.encoding import Embeddings, Words, encode_words
+from trainer.prompts.memory import memory_of
 from trainer.sample.adapter_rows import EVERY_ROW, Adapter, make_forwards, swap_forwards
 from trainer.sample.guidance import Steering
 
-EMBEDDINGS = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
-"""What the pipeline's encoder gives, in its order and by the names under which the pipeline takes it."""
 PROBE = "a photo of a hand with six fingers"
 
 
 class PromptInputs(NamedTuple):
-    """What the pipeline is given to read, and the text of a third row where it is another than the prompt's own."""
+    """What the pipeline is given, and the text of a third row where it is another than the prompt's own."""
 
-    given: dict[str, Any]
+    given: Embeddings
     third: PromptEmbeds | None = None
 
 
@@ -40,25 +41,24 @@ def apply_text_lora(pipe: StableDiffusionXLPipeline, name: str, scale: float = 1
         yield
 
 
-def read_prompts(pipe: StableDiffusionXLPipeline, steering: Steering, words: dict[str, Any]) -> PromptInputs:
-    """What each row reads of the `prompt` and `negative_prompt` in `words` under the rule.
+def read_prompts(base: Base, steering: Steering, words: Words) -> PromptInputs:
+    """What each row reads of the words under the rule.
 
     Rows that meet the LoRA read with the adapter's text encoders at the rule's scale, the others with the base's.
     """
+    pipe, is_weighted = base.pipe, base.settings.weighs_prompts
+    own = memory_of(pipe.text_encoder_2, is_weighted=is_weighted)
+    plain = encode_words(pipe, words, is_weighted=is_weighted, memory=own)
     if not steering.forwards or not has_text_lora(pipe, steering.adapter_name):
-        return PromptInputs(words)
-    plain = _embeddings(pipe, words)
+        return PromptInputs(plain)
     with apply_text_lora(pipe, steering.adapter_name, steering.scale):
-        theirs = _embeddings(pipe, words)
+        theirs = encode_words(pipe, words, is_weighted=is_weighted, memory=steering.texts)
     if steering.has_third_row:
-        return PromptInputs(plain, PromptEmbeds(theirs["prompt_embeds"], theirs["pooled_prompt_embeds"]))
+        return PromptInputs(plain, PromptEmbeds(theirs.prompt_embeds, theirs.pooled_prompt_embeds))
     if steering.rule == "negative-half":
-        return PromptInputs(theirs | {name: plain[name] for name in plain if not name.startswith("negative")})
+        unmet = {"prompt_embeds": plain.prompt_embeds, "pooled_prompt_embeds": plain.pooled_prompt_embeds}
+        return PromptInputs(theirs._replace(**unmet))
     return PromptInputs(theirs)
-
-
-def _embeddings(pipe: StableDiffusionXLPipeline, words: dict[str, Any]) -> dict[str, Tensor]:
-    return dict(zip(EMBEDDINGS, pipe.encode_prompt(**words), strict=True))
 
 
 def probe_text(pipe: StableDiffusionXLPipeline, name: str = "") -> Tensor:

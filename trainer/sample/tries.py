@@ -64,9 +64,17 @@ class CheckedSampler(Sampler):
         latents, tries = draw_tries(jobs, draw_once, score, redraw)
         return [drawn._replace(tries=tried) for drawn, tried in zip(self.decode(latents), tries, strict=True)]
 
+    def strip(self) -> None:
+        self._judge = None  # its weights go before others come
+        super().strip()
+
+    def rest(self) -> None:
+        """Leaves only the base in memory, without the LoRA that judges either."""
+        self.strip()
+        self.checker.strip()
+
     def _attach(self, version: Version) -> None:
         if version.number not in (0, self.attached):
-            self._judge = None  # its weights go before others come
             self._explain(version)
         super()._attach(version)
 

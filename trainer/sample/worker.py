@@ -1,15 +1,13 @@
 """The worker: keeps pictures ready, fills the evaluation set, lets the gate look, starts a retrain when due.
 
 Several may draw for one store. The first of them leads: only it measures, lets the gate look, retrains and answers
-the playground; when it ends, another takes over.
+the playground; when it ends, another takes over. Who asks for a worker's device gets it after the next batch.
 """
 
 import errno
 import logging
 import os
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -22,40 +20,35 @@ from uuid import uuid4
 
 from sqlalchemy import Engine
 
-from feedback.gate.evidence import run_gate
-from feedback.gate.gate import Step
-from feedback.policy import pairs_wanted, promotion_mode, rejects_needed, retrains_itself
-from feedback.pool.pool import how_due
+from feedback.heartbeat import Heartbeat, beating
+from feedback.policy import pairs_wanted
 from feedback.rate.display import put_picture
-from feedback.runs import bury_dead_runs, was_answered
 from feedback.sample.claims import claim_work, drop_claims, drop_work, keep_claims, record_images
 from feedback.sample.conditions import UNKNOWN, Conditions
 from feedback.sample.cut_prompts import count_read, cut_prompts, cut_sentence
 from feedback.sample.prompts import add_prompts, count_active, has_list
-from feedback.sample.release import release
-from feedback.sample.requests import abandon, answer, take
 from feedback.sample.tries import most_tries, redraw_of
 from feedback.sample.work import Wanted, Work
 from feedback.settings_used import remember
 from feedback.versions import damaged_versions, get_version, note_damage
 from feedback.webhook import keep_announcing
-from store.errors import Busy, DamagedVersion
-from store.files import only_one
+from store.errors import DamagedVersion
 from store.layout import Layout, layout_of
 from store.migrate import open_store
 from store.phrases import plural
 from store.process import catch_stop_signals, is_disk_full
-from store.process.child import with_this_process
 from store.settings import Settings
-from store.tables import Origin, TaskKind, TaskStatus
+from store.settings.live import as_changed
+from store.tables import Origin, WorkerState
 from trainer.base.model import load_base, record_base, silence_libraries
-from trainer.base.tokenizers import characters_read, tokenizers_of
-from trainer.base.weights import pin_revision
+from trainer.base.tokenizers import counter_of
+from trainer.card.loading import settle
 from trainer.sample.asking import score_asked
-from trainer.sample.measuring import measure_new
+from trainer.sample.leader import Leader
 from trainer.sample.playground import draw_asked
-from trainer.sample.preview import now_and_then
+from trainer.sample.preview import DrawStep, now_and_then
 from trainer.sample.sampler import OnStep, require_sound
+from trainer.sample.seat import Seat
 from trainer.sample.tries import CheckedSampler
 
 log = logging.getLogger("naysayer.worker")
@@ -63,9 +56,7 @@ log = logging.getLogger("naysayer.worker")
 IDLE_S = 0.5
 FULL_WAIT_S = 10.0  # how often a worker looks whether a full disk has room again
 RESERVE_BYTES = 16 * 2**20  # room that drawing leaves to votes
-RETRAIN_NICENESS = 10  # raters' pages come first
-REPORT_EVERY_S = 2.0  # how far a drawing is
-RETRAIN = (sys.executable, "-m", "trainer.commands", "retrain")
+KEEP_EVERY_S = 60.0  # claims last five minutes
 FIRST_BATCH = 2  # so that the first rater does not wait for a whole batch
 
 
@@ -74,37 +65,47 @@ def generate(settings: Settings, *, once: bool = False) -> int:
     engine, layout = open_store(settings), layout_of(settings)
     name = f"{gethostname()[:40]} {os.getpid()} {uuid4().hex[:8]}"
     with ExitStack() as held, catch_stop_signals() as stop:
+        heart = held.enter_context(beating(engine, name))
         leader = Leader(engine, layout, settings, held)
-        leader.acquire()
-        sampler = prepare(engine, layout, settings)
+        heart.stand(leads=leader.acquire())
+        seat = Seat(engine, heart, stop, partial(prepare, engine, layout))
+        held.callback(seat.leave)
+        meanwhile = partial(leader.run_if_mine, draws_alone=once)
+        seat.take(settings, meanwhile)
         remember(layout, settings)
         held.callback(drop_claims, engine, name)
-        on_step = _claim_keeper(engine, name)
+        on_step = _step_teller(engine, name, heart)
         if not once:
             threading.Thread(target=keep_announcing, args=(engine, settings, stop), daemon=True).start()
         drawn, is_full = 0, False
-        while not stop.is_set():
+        while not stop.is_set() and seat.take(settings, meanwhile):
             try:
                 check_room(settings.data_dir)
-                batch = FIRST_BATCH if drawn == 0 else settings.sample_batch
-                conditions = replace(sampler.base.plain.conditions, tries=1 + settings.tries)
-                work = plan(engine, settings, batch, name, conditions)
-                drawn += draw_and_record(engine, layout, sampler, work, on_step)
-                if leader.acquire():
-                    leader.run_due(sampler, draws_alone=once)
+                settings = leader.follow(as_changed(settings))
+                batch = FIRST_BATCH if drawn == 0 else seat.sampler.base.settings.sample_batch
+                conditions = replace(seat.sampler.base.plain.conditions, tries=1 + settings.tries)
+                work = claim_work(engine, name, seat.adapt(wanted_of(settings, batch, conditions), settings))
+                with heart.drawing([one.version for one in work]):
+                    drawn += draw_and_record(engine, layout, seat.sampler, work, on_step)
+                if leader.run_if_mine(draws_alone=once):
+                    heart.stand(leads=True)
+                    if not once:
+                        draw_asked(engine, layout, seat.sampler)
             except Exception as error:
                 if once or not is_disk_full(error):
                     raise
                 if not is_full:
                     log.warning("disk full: drawing waits until there is room; rating goes on")
                 is_full = True
+                heart.rest(WorkerState.no_room)
                 stop.wait(FULL_WAIT_S)
                 continue
             is_full = False
-            if not work:
-                if once:
-                    break
+            if not work and once:
+                break
+            if not work and not seat.filling:
                 stop.wait(IDLE_S)
+            seat.give_way(has_work=bool(work))
         leader.retrainer.stop()
     return drawn
 
@@ -115,43 +116,16 @@ def check_room(folder: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
-class Leader:
-    """What one worker of a store does beside drawing."""
-
-    def __init__(self, engine: Engine, layout: Layout, settings: Settings, held: ExitStack) -> None:
-        self.engine, self.layout, self.settings, self.held = engine, layout, settings, held
-        self.retrainer, self.is_mine = Retrainer(engine, settings), False
-
-    def acquire(self) -> bool:
-        """Whether this worker leads: since before, or from now on, when no other does."""
-        if not self.is_mine:
-            try:
-                self.held.enter_context(only_one(self.layout.worker_lock, "another worker leads"))
-            except Busy:
-                return False
-            abandon(self.engine)
-            bury_dead_runs(self.engine)
-            self.is_mine = True
-        return True
-
-    def run_due(self, sampler: CheckedSampler, *, draws_alone: bool) -> None:
-        """Whatever is due after a batch; a worker that draws once starts no retrain and answers nobody."""
-        after_drawing(self.engine, self.layout, self.settings)
-        if not draws_alone:
-            self.retrainer.start_if_due()
-            draw_asked(self.engine, self.layout, sampler)
-
-
 def prepare(engine: Engine, layout: Layout, settings: Settings) -> CheckedSampler:
     """The sampler, with the base recorded as v0 and, for the built-in model, its prompts in an empty list."""
     silence_libraries()
-    base = load_base(pin_revision(engine, settings))
+    base = load_base(settle(engine, layout, settings))
     record_base(engine, base)
     if settings.is_builtin and not has_list(engine):
         from trainer.world.scenes import default_prompts
 
         add_prompts(engine, default_prompts(), source="built-in")
-    count_read(engine, partial(characters_read, tokenizers_of(base.pipe)))
+    count_read(engine, counter_of(base))
     if cut := cut_sentence(cut_prompts(engine)):
         log.warning(cut)
     if count_active(engine) == 0:
@@ -175,32 +149,21 @@ def plan(
     engine: Engine, settings: Settings, batch: int, worker: str = "only one", conditions: Conditions = UNKNOWN
 ) -> list[Work]:
     """What is missing now, under the settings, claimed for the worker."""
-    wanted = Wanted(
+    return claim_work(engine, worker, wanted_of(settings, batch, conditions))
+
+
+def wanted_of(settings: Settings, batch: int, conditions: Conditions = UNKNOWN) -> Wanted:
+    """How much is wanted under the settings, at most `batch` pictures at once."""
+    return Wanted(
         target=settings.queue_target,
         batch=batch,
         base_slice=settings.base_slice,
         pairs=pairs_wanted(settings),
-        evaluation_share=evaluation_share(settings),
+        evaluation_share=settings.evaluation_share,
         lease_s=settings.lease_s,
         ask_share=settings.ask_share,
         conditions=conditions,
     )
-    return claim_work(engine, worker, wanted)
-
-
-def evaluation_share(settings: Settings) -> float:
-    """Share of the waiting pictures that compare a challenger; none where promotion asks no votes."""
-    return 0.0 if promotion_mode(settings) == "auto" else settings.evaluation_share
-
-
-def after_drawing(engine: Engine, layout: Layout, settings: Settings) -> None:
-    """Measures new evaluation pictures, puts some into the queue, and lets the gate look."""
-    measure_new(engine, layout, settings)
-    release(engine, settings.queue_target, evaluation_share(settings))
-    if promotion_mode(settings) == "gate":
-        decision = run_gate(engine, layout)
-        if decision is not None and decision.step is not Step.wait:
-            log.info("the gate: %s (%s)", decision.step.value.replace("_", " "), decision.sentence)
 
 
 def draw_and_record(
@@ -212,7 +175,8 @@ def draw_and_record(
     for (number, tries), group in groupby(ordered, key=lambda one: (one.version, most(one))):
         batch, version = list(group), get_version(engine, number)
         redraw = redraw_of(version, tries)
-        count_read(engine, partial(characters_read, tokenizers_of(sampler.base.pipe)), {one.prompt_id for one in batch})
+        if counter := counter_of(sampler.base):
+            count_read(engine, counter, {one.prompt_id for one in batch})
         try:
             pictures = sampler.draw(version, [one.job for one in batch], on_step, redraw)
         except DamagedVersion as error:
@@ -232,48 +196,12 @@ def draw_and_record(
     return recorded
 
 
-def _claim_keeper(engine: Engine, worker: str) -> OnStep:
-    """Writes into the worker's claims how far its drawing is."""
-    return now_and_then(lambda now: keep_claims(engine, worker, now.step, now.steps), REPORT_EVERY_S)
+def _step_teller(engine: Engine, worker: str, heart: Heartbeat) -> OnStep:
+    """Tells the worker's heartbeat how far its drawing is, and now and then renews its claims."""
+    keep = now_and_then(lambda _: keep_claims(engine, worker), KEEP_EVERY_S)
 
+    def on_step(now: DrawStep) -> None:
+        heart.at_step(now.step, now.steps)
+        keep(now)
 
-class Retrainer:
-    """Runs `naysayer retrain` beside the worker when it is due; after a failure waits for new rejects."""
-
-    def __init__(self, engine: Engine, settings: Settings, command: Sequence[str] = RETRAIN) -> None:
-        self.engine, self.settings, self.command = engine, settings, command
-        self.process: subprocess.Popen[bytes] | None = None
-        self.tried_at = -1
-
-    def start_if_due(self) -> None:
-        """Starts one when it is due or was asked for, and none runs."""
-        if self._is_running():
-            return
-        if (asked := take(self.engine, TaskKind.retrain)) is not None and asked.id is not None:
-            is_met = was_answered(self.engine, asked)
-            log.info("a retrain was asked for%s", ", and one has run since" if is_met else "")
-            if not is_met:
-                self._start("--force")
-            answer(self.engine, asked.id, TaskStatus.done, {})
-            return
-        if not retrains_itself(self.settings):
-            return
-        due = how_due(self.engine, rejects_needed(self.settings), self.settings.rater_share)
-        if due.is_due and due.new_rejects != self.tried_at:
-            log.info(due.sentence)
-            self.tried_at = due.new_rejects
-            self._start()
-
-    def stop(self) -> None:
-        """Asks a running retrain to save a checkpoint and waits until it has."""
-        if self._is_running():
-            assert self.process is not None
-            self.process.terminate()
-            self.process.wait()
-
-    def _start(self, *options: str) -> None:
-        self.process = subprocess.Popen(with_this_process([*self.command, *options]))
-        os.setpriority(os.PRIO_PROCESS, self.process.pid, RETRAIN_NICENESS)
-
-    def _is_running(self) -> bool:
-        return self.process is not None and self.process.poll() is None
+    return on_step

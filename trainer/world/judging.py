@@ -82,9 +82,10 @@ def judge(picture: Image.Image, prompt: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(faults))
 
 
-def reasons(faults: tuple[str, ...], scene: Scene) -> tuple[str, ...]:
+def reasons(faults: tuple[str, ...], prompt: str) -> tuple[str, ...]:
     """The loop's reasons (hands, anatomy, text, colour, prompt not followed, artefact, composition) for faults."""
-    part = "anatomy" if scene.subject == "cat" else "composition"
+    scene = read_prompt(prompt)
+    part = "anatomy" if scene is not None and scene.subject == "cat" else "composition"
     return tuple(dict.fromkeys(REASONS.get(fault, part) for fault in faults))
 
 

@@ -1,10 +1,13 @@
 """A version in words: its settings beside its parent's, and the model card that goes with its files."""
 
 import json
+from pathlib import Path
 from typing import NamedTuple
 
 from feedback.recipe import Recipe
 from store.tables import Version
+
+OPEN_RAIL = "stabilityai/stable-diffusion-xl-base-1.0"
 
 
 class Fact(NamedTuple):
@@ -45,6 +48,7 @@ def _identity(version: Version) -> list[Fact]:
         "manifest, SHA-256": version.manifest_id,
         "base model": version.base_model,
         "base, SHA-256": version.base_sha256,
+        "same LoRA as": None if version.strength_of is None else f"v{version.strength_of}",
         "parent": None if version.parent is None else f"v{version.parent}",
         "rule": version.rule,
         "strength": version.strength,
@@ -89,6 +93,30 @@ guidance: it steers pictures away from what it draws.
 | --- | --- |
 {lines}
 """
+
+
+def hub_card(version: Version) -> str:
+    """The model card with the front matter that model hubs read: base, licence, tags."""
+    base = version.base_model
+    front = ["library_name: diffusers", "pipeline_tag: text-to-image"]
+    front += ["tags:", *(f"- {tag}" for tag in ("lora", "stable-diffusion-xl", "negative-lora", "naysayer"))]
+    if "/" in base and not Path(base).exists():
+        front.append(f"base_model: {json.dumps(base)}")
+    if base == OPEN_RAIL:
+        front.append("license: openrail++")
+    elif base == "builtin":
+        front.append("license: apache-2.0")
+    return "\n".join(["---", *front, "---", "", model_card(version), "## Licence", "", licence(base), ""])
+
+
+def licence(base: str) -> str:
+    """What is known of the licence of a LoRA for this base, in a sentence or two."""
+    return {
+        OPEN_RAIL: "The base's licence, CreativeML Open RAIL++-M, and its use restrictions apply to this LoRA too.",
+        "builtin": "The base is the built-in model of Naysayer, Apache-2.0.",
+    }.get(
+        base, f"The licence of the base `{base}` may apply to this LoRA too; Naysayer does not know it, so look it up."
+    )
 
 
 def _text_encoders(version: Version) -> str:

@@ -5,6 +5,8 @@ Node classes and inputs as in ComfyUI's `nodes.py`, `comfy_extras/nodes_hooks.py
 
 from typing import Any, NamedTuple
 
+from ui.export.sampler import Sampler
+
 Workflow = dict[str, dict[str, Any]]
 
 
@@ -22,6 +24,7 @@ class Example(NamedTuple):
     width: int
     height: int
     has_text_encoders: bool = False
+    sampler: Sampler = Sampler("euler", "normal")
 
 
 def build_negative_half(example: Example, strength: float, trigger: str = "") -> Workflow:
@@ -44,7 +47,7 @@ def build_with_trigger(example: Example, strength: float, trigger: str) -> Workf
     return nodes | _sample(example, "model with lora", "positive", "negative")
 
 
-def build_same_prompt(example: Example, kappa: float) -> Workflow:
+def build_same_prompt(example: Example, kappa: float, negative: str = "") -> Workflow:
     """A third conditioning with the same prompt and the LoRA, kept away from by `DualCFGGuider`.
 
     The guider computes  null + cfg2 (lora - null) + cfg1 (cond - lora);  with cfg2 = w and cfg1 = w + kappa that is
@@ -63,14 +66,18 @@ def build_same_prompt(example: Example, kappa: float) -> Workflow:
     )
     return (
         _shared_nodes(example)
-        | _null("null", "")
+        | _null("null", negative)
         | _hook("same prompt", "positive", 1.0, example, example.prompt)
         | {
             "guider": guider,
             "noise": _node("RandomNoise", noise_seed=1),
-            "sampler": _node("KSamplerSelect", sampler_name="euler"),
+            "sampler": _node("KSamplerSelect", sampler_name=example.sampler.name),
             "steps": _node(
-                "BasicScheduler", model=["model", 0], scheduler="normal", steps=example.num_inference_steps, denoise=1.0
+                "BasicScheduler",
+                model=["model", 0],
+                scheduler=example.sampler.scheduler,
+                steps=example.num_inference_steps,
+                denoise=1.0,
             ),
             "latents": _node(
                 "SamplerCustomAdvanced",
@@ -144,8 +151,8 @@ def _sample(example: Example, model: str, positive: str, negative: str) -> Workf
         seed=1,
         steps=example.num_inference_steps,
         cfg=round(example.guidance_scale, 2),
-        sampler_name="euler",
-        scheduler="normal",
+        sampler_name=example.sampler.name,
+        scheduler=example.sampler.scheduler,
         denoise=1.0,
     )
     return {"latents": sampler}

@@ -9,7 +9,7 @@ from store.tables import Reason
 
 REASONS = tuple(reason.value for reason in Reason)
 KEYS: dict[str, dict[str, tuple[str, ...]]] = {
-    "page": {"help": ("?",)},
+    "page": {"help": ("?",), "more": ("m",), "guidelines": ("g",)},
     "one": {
         "reject": ("j", "ArrowLeft"),
         "keep": ("k", "ArrowRight"),
@@ -41,6 +41,7 @@ class Limits(NamedTuple):
     queue: int = 24  # pictures kept ready: twenty presses at once still find one each
     maxQueue: int = 64  # pictures in one answer
     maxMarks: int = MAX_MARKS  # on one picture
+    lateReasonMs: int = 2000  # so long after a reject a reason belongs to it
     history: int = 30  # last votes that can be changed
     batchSize: int = 100  # votes sent at once
     maxBatch: int = 500  # votes taken at once
@@ -63,7 +64,7 @@ def page_data(rater: str) -> dict[str, Any]:
 def coming_words(is_drawing: bool) -> str:
     """What somebody who has seen everything may expect."""
     if is_drawing:
-        return "New pictures are being drawn."
+        return "New pictures are coming."
     return "No new pictures are being drawn, because the worker does not run. Tell whoever runs this server."
 
 

@@ -7,40 +7,41 @@ send one.
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlencode
 from uuid import uuid4
 
-import streamlit
 from pydantic import TypeAdapter
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from feedback.figures.summary import rating_state
+from feedback.rate.guidelines import current_guidelines
 from feedback.rate.queue import Shown, next_sound
 from feedback.rate.raters import clean_name
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, recent_votes, take_votes
-from feedback.sample.requests import is_worker_alive
+from feedback.workers import is_worker_alive
 from store.errors import BadRequest, InputError, NaysayerError, NotAllowed, NotSignedIn, TooFast
 from store.layout import layout_of
 from store.settings import Settings
+from store.settings.live import as_changed
 from store.tables import Verdict, utc_now
 from ui.rate.pace import pace_of
 from ui.rate.page_data import DONE, KEYS, LIMITS, REASONS, coming_words, enlargement
-from ui.rate.routes import body_of, malformed, wait_for_tick
+from ui.rate.routes import wait_for_tick
 from ui.signin.invitation_link import identify_sender
+from ui.signin.json_routes import body_of, malformed
 from ui.web.guard import is_from_elsewhere
 from ui.web.pictures import rater_path
 from ui.web.plain_page import plain_html, plain_response
 from ui.web.signing import is_signed, signature
+from ui.web.templates import markdown_html
 
 PLAIN = "/naysayer/plain"
-INDEX = Path(streamlit.__file__).parent / "static" / "index.html"
 SIDE_PX = 448
 MAX_FIELDS = 40
 
@@ -76,7 +77,7 @@ def plain_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route
         try:
             fields = parse_qs((await body_of(request)).decode(), max_num_fields=MAX_FIELDS)
             rater = await run_in_threadpool(_rater, request, _one(fields, "rater"))
-            verdict = await run_in_threadpool(record, engine(), settings, rater, fields)
+            verdict = await run_in_threadpool(record, engine(), as_changed(settings), rater, fields)
         except (NaysayerError, ValueError) as error:
             status = 429 if isinstance(error, TooFast) else 400
             return await _answer(request, _one(fields, "rater"), str(error), status)
@@ -89,7 +90,7 @@ def plain_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route
     async def _answer(request: Request, claimed: str, note: str, status: int = 200) -> Response:
         try:
             rater = await run_in_threadpool(_rater, request, claimed)
-            html = await run_in_threadpool(form_html, engine(), settings, rater, note)
+            html = await run_in_threadpool(form_html, engine(), as_changed(settings), rater, note)
         except (NotAllowed, NotSignedIn) as error:
             return plain_response(sorry_html(str(error)), 401 if isinstance(error, NotSignedIn) else 403)
         except InputError as error:
@@ -97,18 +98,10 @@ def plain_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route
         return plain_response(html, status)
 
     return [
-        Route("/", index, methods=["GET"]),
         Route(PLAIN, give, methods=["GET"]),
         Route(PLAIN, take, methods=["POST"]),
         _entry_route(settings),
     ]
-
-
-async def index(_request: Request) -> Response:
-    """The first page; without JavaScript it links to the form."""
-    link = f'<noscript><p><a href=".{PLAIN}">Rate without JavaScript</a></p>'
-    html = INDEX.read_text(encoding="utf-8").replace("<noscript>", link, 1)
-    return HTMLResponse(html, headers={"cache-control": "no-cache"})
 
 
 def _entry_route(settings: Settings) -> Route:
@@ -129,7 +122,7 @@ def record(engine: Engine, settings: Settings, rater: str, fields: dict[str, lis
 
     Raises BadRequest for a form that this server did not give to this rater, and for a vote that is refused.
     """
-    given = {name: _one(fields, name) for name in ("image_id", "request_id", "shown_at")}
+    given = {name: _one(fields, name) for name in ("image_id", "request_id", "shown_at", "guidelines")}
     if not is_signed(settings, _ticket(rater, **given), _one(fields, "ticket")):
         raise BadRequest("this form did not come from this page; nothing was recorded. Here is a new one")
     reasons = frozenset(fields.get("reasons", []))
@@ -137,7 +130,7 @@ def record(engine: Engine, settings: Settings, rater: str, fields: dict[str, lis
         press = TypeAdapter(Press).validate_python(
             given
             | {"verdict": _one(fields, "verdict"), "decided_at": utc_now(), "page": "plain", "reasons": reasons}
-            | {"image_id": int(given["image_id"])}
+            | {"image_id": int(given["image_id"]), "guidelines": int(given["guidelines"]) or None}
         )
     pace_of(settings).take(rater, 1)
     [receipt] = take_votes(engine, rater, [press], Terms.of(settings))
@@ -155,13 +148,16 @@ def form_html(engine: Engine, settings: Settings, rater: str, note: str = "") ->
         return name_html()
     picture = next_sound(engine, layout_of(settings), rater, Terms.of(settings))
     last = recent_votes(engine, rater, 1)
+    guidelines = current_guidelines(engine)
+    number = guidelines.id if guidelines else 0
     return _html(
         "form",
         rater=rater,
         note=note,
         today=rating_state(engine, rater).progress.today,
-        picture=_on_form(settings, rater, picture) if picture else None,
-        last=_on_form(settings, rater, last[0][0]) if last else None,
+        guidelines=markdown_html(guidelines.text) if guidelines else None,
+        picture=_on_form(settings, rater, picture, number) if picture else None,
+        last=_on_form(settings, rater, last[0].picture, number) if last else None,
         coming=coming_words(is_worker_alive(engine)),
         again=_address(settings, rater),
     )
@@ -182,8 +178,9 @@ def _html(template: str, **values: object) -> str:
     return plain_html(f"rate/plain/{template}.html", **shared, **values)
 
 
-def _on_form(settings: Settings, rater: str, image: Shown) -> OnForm:
+def _on_form(settings: Settings, rater: str, image: Shown, guidelines: int | None) -> OnForm:
     given = {"image_id": str(image.number), "request_id": str(uuid4()), "shown_at": utc_now().isoformat()}
+    given["guidelines"] = str(guidelines or 0)
     scale = enlargement(image, SIDE_PX)
     return OnForm(
         prompt=image.prompt,
@@ -205,8 +202,8 @@ def _entry(rater: str) -> str:
     return f"form of {rater}"
 
 
-def _ticket(rater: str, image_id: str, request_id: str, shown_at: str) -> str:
-    return f"form {image_id} {request_id} {shown_at} {rater}"
+def _ticket(rater: str, image_id: str, request_id: str, shown_at: str, guidelines: str) -> str:
+    return f"form {image_id} {request_id} {shown_at} {guidelines} {rater}"
 
 
 def _address(settings: Settings, rater: str, verdict: Verdict | None = None) -> str:

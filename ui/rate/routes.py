@@ -1,43 +1,38 @@
 """The rating page's routes: pictures out, votes in, receipts out. No answer tells what a picture is."""
 
 import asyncio
-import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from functools import wraps
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from feedback.figures.summary import rating_state
 from feedback.policy import rejects_needed
 from feedback.pool.pool import how_due
+from feedback.rate.guidelines import current_guidelines
 from feedback.rate.queue import Shown, next_images
 from feedback.rate.terms import Terms
-from feedback.rate.votes import Press, Receipt, has_voted, recent_votes, take_votes
-from feedback.sample.requests import is_worker_alive
-from store.errors import BadRequest, InputError, NaysayerError, NotAllowed, NotSignedIn, TooFast
+from feedback.rate.votes import GivenVote, Press, Receipt, has_voted, recent_votes, take_votes
+from feedback.workers import is_worker_alive
+from store.errors import BadRequest, NotSignedIn
 from store.settings import Settings
+from store.settings.live import as_changed
 from store.tables import RunStatus
 from ui.rate.gauge import gauge_of
 from ui.rate.pace import newcomers_of, pace_of
 from ui.rate.page_data import LIMITS
 from ui.signin.invitation_link import identify_sender, refuse
+from ui.signin.json_routes import Answer, first_fault, in_json, read_body
 from ui.web.pictures import IMAGES, rater_path, send_image
+from ui.web.templates import markdown_html
 
-log = logging.getLogger(__name__)
-
-MAX_BODY = 1 << 20
 TICK_S = 0.025
-
-Answer = dict[str, Any]
-Body = TypeVar("Body", bound=BaseModel)
 
 
 class NextBody(BaseModel):
@@ -46,6 +41,7 @@ class NextBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
     rater: str
     count: int = Field(LIMITS.queue, ge=1, le=LIMITS.maxQueue)
+    recent: bool = Field(True, description="with the rater's last votes, which a page needs once")
 
 
 def _press_or_refusal(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
@@ -54,7 +50,7 @@ def _press_or_refusal(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
         return read(value)
     except ValidationError as error:
         request_id = value.get("request_id") if isinstance(value, dict) else None
-        return Receipt(request_id[:64] if isinstance(request_id, str) else "", _first_fault(error))
+        return Receipt(request_id[:64] if isinstance(request_id, str) else "", first_fault(error))
 
 
 class VotesBody(BaseModel):
@@ -80,17 +76,24 @@ def routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
 
     async def give_next(request: Request) -> Answer:
         """The next pictures for a rater, and the rater's last votes."""
-        body = _as_signed_in(request, await _read(request, NextBody))
+        body = _as_signed_in(request, await read_body(request, NextBody))
         address = request.client.host if request.client else ""
         hand = await run_in_threadpool(hand_of, engine(), settings, address, body)
-        return await run_in_threadpool(next_answer, engine(), settings, body.model_copy(update={"count": hand}))
+        return await run_in_threadpool(
+            next_answer, engine(), as_changed(settings), body.model_copy(update={"count": hand})
+        )
 
     async def take_votes(request: Request) -> Answer:
         """A receipt for each vote, once all are on disk."""
-        body, began = await _read(request, VotesBody), time.monotonic()
-        answer = await run_in_threadpool(votes_answer, engine(), settings, _as_signed_in(request, body))
+        body, began = await read_body(request, VotesBody), time.monotonic()
+        answer = await run_in_threadpool(votes_answer, engine(), as_changed(settings), _as_signed_in(request, body))
         await wait_for_tick(began)
         return answer
+
+    async def give_guidelines(request: Request) -> Answer:
+        """What raters are asked to look for."""
+        identify_sender(engine(), settings, request)
+        return await run_in_threadpool(guidelines_answer, engine())
 
     async def give_image(request: Request) -> Response:
         """A picture, by its signed name."""
@@ -101,8 +104,9 @@ def routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
         return await run_in_threadpool(send_image, engine(), settings, request.path_params["name"])
 
     return [
-        Route("/naysayer/next", _in_json(give_next), methods=["POST"]),
-        Route("/naysayer/votes", _in_json(take_votes), methods=["POST"]),
+        Route("/naysayer/next", in_json(give_next), methods=["POST"]),
+        Route("/naysayer/votes", in_json(take_votes), methods=["POST"]),
+        Route("/naysayer/guidelines", in_json(give_guidelines), methods=["GET"]),
         Route(IMAGES + "{name}", give_image, methods=["GET"]),
     ]
 
@@ -115,12 +119,21 @@ async def wait_for_tick(began: float) -> None:
 def next_answer(engine: Engine, settings: Settings, body: NextBody) -> Answer:
     """The pictures this rater sees next, and the rater's last votes, so that undo survives a reload."""
     images = next_images(engine, body.rater, Terms.of(settings), count=body.count)
-    recent = recent_votes(engine, body.rater, LIMITS.history)
+    recent = recent_votes(engine, body.rater, LIMITS.history) if body.recent else []
     return {
         "images": [_image(settings, shown) for shown in images],
-        "recent": [{"image": _image(settings, shown), "verdict": verdict.value} for shown, verdict in recent],
+        "recent": [_given(settings, vote) for vote in recent],
+        "guidelines": guidelines.id if (guidelines := current_guidelines(engine)) else 0,
         **_state(engine, settings, body.rater),
     }
+
+
+def guidelines_answer(engine: Engine) -> Answer:
+    """The guidelines' version and HTML; version 0 for none."""
+    guidelines = current_guidelines(engine)
+    if guidelines is None:
+        return {"number": 0, "html": ""}
+    return {"number": guidelines.id, "html": markdown_html(guidelines.text)}
 
 
 def hand_of(engine: Engine, settings: Settings, address: str, body: NextBody) -> int:
@@ -147,6 +160,12 @@ def votes_answer(engine: Engine, settings: Settings, body: VotesBody) -> Answer:
     }
 
 
+def _given(settings: Settings, vote: GivenVote) -> Answer:
+    marks = [{"x": x, "y": y} for x, y in vote.marks]
+    noted = {"reasons": [reason.value for reason in vote.reasons], "marks": marks}
+    return {"image": _image(settings, vote.picture), "verdict": vote.verdict.value, "noted": noted}
+
+
 def _image(settings: Settings, shown: Shown) -> Answer:
     return {
         "id": shown.number,
@@ -169,64 +188,3 @@ def _state(engine: Engine, settings: Settings, rater: str) -> Answer:
         "is_drawing": is_worker_alive(engine),
         "run": {"step": run.step, "steps": run.steps} if run is not None and is_running else None,
     }
-
-
-async def _read(request: Request, kind: type[Body]) -> Body:
-    """The request's body. Raises BadRequest unless it is JSON, short and of that shape."""
-    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
-        raise BadRequest("the body must be JSON, sent with the content type application/json")
-    data = await body_of(request)
-    with malformed():
-        return kind.model_validate_json(data)
-
-
-async def body_of(request: Request) -> bytes:
-    """The request's body. Raises BadRequest when it is too long."""
-    data = b""
-    async for part in request.stream():
-        data += part
-        if len(data) > MAX_BODY:
-            raise BadRequest(f"the body is longer than {MAX_BODY} bytes; send fewer votes at once")
-    return data
-
-
-@contextmanager
-def malformed() -> Iterator[None]:
-    """Turns a ValidationError into a BadRequest that names the first wrong field and why."""
-    try:
-        yield
-    except ValidationError as error:
-        raise BadRequest(_first_fault(error)) from error
-
-
-def _first_fault(error: ValidationError) -> str:
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"]) or "the body"
-    return f"{place[:80]}: {first['msg']}"
-
-
-def _in_json(answer: Callable[[Request], Awaitable[Answer]]) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint that answers in JSON: our own errors with their sentence, any other error as 500 and in the log.
-
-    400: the request will never be accepted. 429, 503: the page keeps its votes and tries again.
-    """
-
-    @wraps(answer)
-    async def endpoint(request: Request) -> Response:
-        try:
-            return JSONResponse(await answer(request), headers={"cache-control": "no-store"})
-        except NotSignedIn as error:
-            return refuse(str(error))
-        except NotAllowed as error:
-            return JSONResponse({"error": str(error)}, status_code=403)
-        except TooFast as error:
-            return JSONResponse({"error": str(error)}, status_code=429, headers={"retry-after": str(error.retry_s)})
-        except NaysayerError as error:
-            status = 400 if isinstance(error, InputError) else 503
-            return JSONResponse({"error": str(error)}, status_code=status)
-        except Exception:
-            log.exception("%s failed", request.url.path)
-            sentence = "something went wrong on the server; its log has the details. Your votes are safe"
-            return JSONResponse({"error": sentence}, status_code=500)
-
-    return endpoint

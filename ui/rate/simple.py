@@ -8,10 +8,11 @@ from uuid import uuid4
 import streamlit as st
 
 from feedback.figures.summary import rating_state
+from feedback.rate.guidelines import current_guidelines
 from feedback.rate.queue import Shown, next_sound
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, recent_votes, take_votes
-from feedback.sample.requests import is_worker_alive
+from feedback.workers import is_worker_alive
 from store.errors import NaysayerError
 from store.layout import layout_of
 from store.phrases import plural
@@ -22,7 +23,7 @@ from ui.signin.powers import callback, guard, require, store_of
 from ui.web.pictures import rater_path
 from ui.web.pieces import alert, data_line
 from ui.web.process import settings
-from ui.web.templates import render
+from ui.web.templates import markdown_html, render
 
 PAGE = "Rate"
 engine = partial(store_of, PAGE)
@@ -42,12 +43,16 @@ class OnScreen(NamedTuple):
 @guard(PAGE)
 def simple_page() -> None:
     """One picture at a time with a button for each verdict."""
+    st.html('<h1 class="ns-title">Rate pictures</h1>')
     rater = require(PAGE).name or st.text_input("Who is rating?", placeholder="Your name", width=320)
     if rater.strip():
         _rate_as(rater)
 
 
 def _rate_as(rater: str) -> None:
+    if guidelines := current_guidelines(engine()):
+        with st.expander("Guidelines"):
+            st.html(markdown_html(guidelines.text))
     today = rating_state(engine(), rater).progress.today
     st.html(data_line(f"{plural(today, 'answer')} today"))
     if note := st.session_state.pop(NOTE, ""):
@@ -63,9 +68,9 @@ def _rate_as(rater: str) -> None:
                 # Keyed by the request: a second press on the old button finds none and votes on nothing.
                 key = f"{verdict} {on_screen.request_id}"
                 st.button(verdict.value.capitalize(), key=key, on_click=_vote, args=(on_screen, verdict))
-    for image, _ in recent_votes(engine(), rater, 1):
-        last = OnScreen(rater, image, str(uuid4()), utc_now())
-        st.button("Undo", key=f"undo {image.number}", on_click=_vote, args=(last, Verdict.undo))
+    for vote in recent_votes(engine(), rater, 1):
+        last = OnScreen(rater, vote.picture, str(uuid4()), utc_now())
+        st.button("Undo", key=f"undo {vote.picture.number}", on_click=_vote, args=(last, Verdict.undo))
 
 
 def picture_html(image: Shown) -> str:
@@ -86,7 +91,16 @@ def _on_screen(rater: str) -> OnScreen | None:
 
 @callback(PAGE)
 def _vote(on_screen: OnScreen, verdict: Verdict) -> None:
-    press = Press(on_screen.request_id, on_screen.image.number, verdict, "simple", on_screen.shown_at, utc_now())
+    guidelines = current_guidelines(engine())
+    press = Press(
+        on_screen.request_id,
+        on_screen.image.number,
+        verdict,
+        "simple",
+        on_screen.shown_at,
+        utc_now(),
+        guidelines=guidelines.id if guidelines else None,
+    )
     try:
         pace_of(settings()).take(on_screen.rater, 1)
         [receipt] = take_votes(engine(), on_screen.rater, [press], Terms.of(settings()))

@@ -11,7 +11,7 @@ from store.errors import BadRequest
 from store.settings import PREFIX, Settings
 from store.settings.checks import without_password
 from store.settings.file import Origin, keep, origins
-from store.settings.sign_in import OF_THE_PAGES
+from store.settings.serving import OF_THE_PAGES
 from store.settings.sources import SECRETS, SETTINGS_FILE, read_file
 
 LONGEST = 998

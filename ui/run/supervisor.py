@@ -1,5 +1,6 @@
 """`naysayer run`: the worker and the pages as two processes. Neither ends the other, and both end with this one."""
 
+import os
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from store.errors import MovedStore, NaysayerError
 from store.process import catch_stop_signals
 from store.process.child import with_this_process
 from store.settings import Settings
+from store.settings.names import unknown_names
 from ui.run.serve import check_port, check_store, pages_command
 
 STOP_WAIT_S = 60
@@ -59,7 +61,9 @@ class Child:
 
     def start(self) -> None:
         """Starts it; it ends with this process."""
-        self.process = subprocess.Popen(with_this_process(self.command), stdout=self.stdout)
+        unknown = unknown_names(os.environ, "the environment")  # this process has named them
+        known = {name: value for name, value in os.environ.items() if name not in unknown}
+        self.process = subprocess.Popen(with_this_process(self.command), stdout=self.stdout, env=known)
         self.started_at, self.starts_at = time.monotonic(), float("inf")
 
     def is_running(self) -> bool:

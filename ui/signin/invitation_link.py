@@ -5,7 +5,7 @@ from collections.abc import Callable
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from feedback.people.invitations import read_invitation
@@ -13,6 +13,7 @@ from store.errors import NaysayerError
 from store.settings import Settings
 from store.tables import utc_now
 from ui.signin.people import COOKIE, Person, identify, read_email
+from ui.web.plain_page import plain_html, plain_response
 
 
 def invitation_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
@@ -22,7 +23,7 @@ def invitation_routes(engine: Callable[[], Engine], settings: Settings) -> list[
         try:
             row = read_invitation(engine(), token, secret=settings.secret)
         except NaysayerError as error:
-            return PlainTextResponse(f"{error}\n", status_code=403)
+            return plain_response(plain_html("signin/sign_in.html", sentence=str(error), path=""), 403)
         answer = RedirectResponse("/", status_code=303, headers={"referrer-policy": "no-referrer"})
         left_s = int((row.expires_at.replace(tzinfo=None) - utc_now().replace(tzinfo=None)).total_seconds())
         is_secure = settings.public_url.startswith("https:")

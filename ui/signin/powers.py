@@ -1,31 +1,34 @@
 """What the person at the screen may do, asked at the moment of acting.
 
 A page may stay open for hours while its viewer is demoted or the invitation revoked. So no page keeps a power: it
-reaches the store only through `store_of`, and draws what runs by itself (fragments, dialogs, callbacks, downloads) only
-with the decorators below. Each asks again who is there and what that person may do now.
+reaches the store only through `store_of`, and draws what runs by itself (fragments, dialogs, callbacks) only with the
+decorators below. Each asks again who is there and what that person may do now.
 """
 
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Literal, ParamSpec
 
 import streamlit as st
 from sqlalchemy import Engine
 
 from store.errors import NaysayerError, NotAllowed
 from store.tables import PersonRole
-from ui.signin.people import MAY_OPEN, Person, Viewer, identify_viewer, this_viewer
+from ui.signin.people import MAY_OPEN, Person, Viewer, identify_viewer
 from ui.web import process
-from ui.web.pieces import alert
+from ui.web.pieces import alert, head
 
 Args = ParamSpec("Args")
-Made = TypeVar("Made")
 Drawn = Callable[Args, None]
 
 
 def require(page: str, viewer: Viewer | None = None) -> Person:
     """The viewer of a page, who may open it now. Raises NotSignedIn or NotAllowed."""
-    person = identify_viewer(viewer)
+    return permit(page, identify_viewer(viewer))
+
+
+def permit(page: str, person: Person) -> Person:
+    """The person, who may open the page. Raises NotAllowed."""
     if page not in MAY_OPEN[person.role]:
         needed = next(role for role in PersonRole if page in MAY_OPEN[role])
         raise NotAllowed(
@@ -45,8 +48,12 @@ def refused_page(title: str) -> Callable[[], None]:
     """What is drawn in place of a page that the viewer's role does not include: a sentence."""
 
     @guard(title)
-    def refused() -> None:
+    def look_again() -> None:
         st.rerun()  # the role was given meanwhile
+
+    def refused() -> None:
+        st.html(head(title))
+        look_again()
 
     return refused
 
@@ -77,11 +84,11 @@ def fragment(page: str, run_every: float | None = None) -> Callable[[Drawn[Args]
     return decorate
 
 
-def dialog(page: str, title: str) -> Callable[[Drawn[Args]], Drawn[Args]]:
+def dialog(page: str, title: str, width: Literal["small", "large"] = "small") -> Callable[[Drawn[Args]], Drawn[Args]]:
     """A dialog of a page, which asks at each of its buttons."""
 
     def decorate(draw: Drawn[Args]) -> Drawn[Args]:
-        return st.dialog(title)(guard(page)(draw))
+        return st.dialog(title, width=width)(guard(page)(draw))
 
     return decorate
 
@@ -101,14 +108,3 @@ def callback(page: str) -> Callable[[Drawn[Args]], Drawn[Args]]:
         return asked
 
     return decorate
-
-
-def download(page: str, make: Callable[[], Made]) -> Callable[[], Made]:
-    """`make` for a button whose file is made when it is pressed, in a thread that knows no viewer."""
-    viewer = this_viewer()
-
-    def asked() -> Made:
-        require(page, viewer)
-        return make()
-
-    return asked

@@ -10,11 +10,18 @@ from ui.web.pieces import alert
 DONE = "done"
 
 
-def confirm(label: str, action: Callable[[str], str]) -> None:
-    """Asks for a reason; runs the action with it when the button `label` is pressed."""
+def confirm(label: str, action: Callable[[str], str], *, is_final: bool = False) -> None:
+    """Asks for a reason; runs the action with it when the button `label` is pressed. Cancel closes the dialog.
+
+    The button of what cannot be undone (`is_final`) looks different.
+    """
     with st.form("reason", border=False):
-        reason = st.text_input("Reason", placeholder="Kept in the history", max_chars=200).strip()
-        is_pressed = st.form_submit_button(label, type="primary")
+        reason = st.text_input("Reason", placeholder="Needed; kept in the history", max_chars=200).strip()
+        with st.container(horizontal=True):
+            is_pressed = st.form_submit_button(label, type="primary", key="final" if is_final else None)
+            is_cancelled = st.form_submit_button("Cancel")
+    if is_cancelled:
+        st.rerun()
     if is_pressed and reason:
         run_action(lambda: action(reason))
     elif is_pressed:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
+from math import inf
 
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import GaugeMetricFamily
@@ -13,10 +14,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from feedback.figures.flow import flow_of
 from feedback.figures.summary import VersionRow, standing, version_rows
 from feedback.policy import rejects_needed
 from feedback.pool.pool import how_due
+from feedback.retrain.progress import last_stages
+from feedback.retrain.stages import Phase, Stage, phases_of
+from feedback.workers import SeenWorker, list_workers
 from store.settings import Settings
+from store.settings.live import as_changed
 from store.tables import Run, RunStatus
 from ui.web.guard import is_from_elsewhere
 
@@ -33,7 +39,7 @@ def metrics_routes(engine: Callable[[], Engine], settings: Settings) -> list[Rou
             sentence = "the metrics are closed; NAYSAYER_METRICS_OPEN opens them to everybody who reaches this server"
             return PlainTextResponse(f"{sentence}\n", 403)
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        body = await run_in_threadpool(encode, registry_of(engine(), settings))
+        body = await run_in_threadpool(encode, registry_of(engine(), as_changed(settings)))
         return Response(body, headers={"content-type": content_type})
 
     return [Route("/naysayer/metrics", give_metrics, methods=["GET"])]
@@ -75,6 +81,13 @@ class LoopCollector(Collector):
         yield _gauge("new_rejects", "Rejects that the newest version was not trained on.", due.new_rejects)
         yield _gauge("new_rejects_needed", "New rejects that make a retrain due.", due.needed)
         yield from _retrain(now.run)
+        yield _phases(last_stages(self.engine))
+        workers = [worker for worker in list_workers(self.engine) if worker.is_there]
+        yield from _workers(workers)
+        flow = flow_of(self.engine, workers, now.waiting, self.settings.overlap)
+        yield _gauge("rated_per_minute", "Pictures a minute that raters judged in the last minutes.", flow.rated)
+        lasts_s = inf if flow.lasts_min is None else 60 * flow.lasts_min
+        yield _gauge("queue_lasts_seconds", "Until nothing waits, at these paces; +Inf: drawing keeps up.", lasts_s)
         yield _gauge(
             "versions_damaged", "Versions whose files are missing or altered; the base draws.", len(now.damaged)
         )
@@ -93,6 +106,30 @@ def _retrain(run: Run | None) -> Iterator[Metric]:
     done = run.step / run.steps if run is not None and is_running and run.steps else 0.0
     yield _gauge("retrain_running", "1 while a retrain runs, 0 otherwise.", is_running)
     yield _gauge("retrain_progress_ratio", "Share of the running retrain that is done, 0 to 1.", done)
+
+
+def _phases(stages: list[Stage]) -> Metric:
+    meaning = "Seconds of each phase of the last retrain that made a version; 0 before there is one."
+    family = GaugeMetricFamily("naysayer_retrain_phase_seconds", meaning, labels=["phase"])
+    took = {phase.phase: phase.seconds for phase in phases_of(stages)}
+    for phase in Phase:
+        family.add_metric([phase.value], took.get(phase, 0.0))
+    return family
+
+
+def _workers(workers: list[SeenWorker]) -> Iterator[Metric]:
+    yield _gauge("workers", "Workers that are there.", len(workers))
+    if not workers:
+        return
+    labels = ["host", "device", "worker"]
+    pace = GaugeMetricFamily("naysayer_worker_pictures_per_minute", "Pace of a worker's last batches.", labels=labels)
+    drawn = GaugeMetricFamily("naysayer_worker_pictures", "Pictures a worker drew since it started.", labels=labels)
+    for worker in workers:
+        who = [worker.row.host, worker.row.device, worker.row.name]
+        pace.add_metric(who, worker.row.per_minute or 0.0)
+        drawn.add_metric(who, worker.row.drawn)
+    yield pace
+    yield drawn
 
 
 def _champion(rows: list[VersionRow]) -> int:

@@ -1,11 +1,11 @@
 """Pieces of HTML for the space between Streamlit's own widgets."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from markupsafe import Markup
 
-from feedback.figures.summary import VersionRow
+from feedback.statistics import Interval
 from ui.web.templates import environment
 
 _pieces: Any = environment.get_template("web/pieces.html").module
@@ -21,16 +21,30 @@ def data_line(*parts: str) -> Markup:
     return _pieces.data_line(parts)
 
 
+def verdict(sentence: str) -> Markup:
+    """What figures come to, in a plain sentence above them."""
+    return _pieces.verdict(sentence)
+
+
 def alert(sentence: str) -> Markup:
     """One of our errors."""
     return _pieces.alert(sentence)
 
 
-def axis_end(rows: Sequence[VersionRow]) -> float:
-    """Where the shared axis of thumbs-down rates ends: the first fifth that holds every interval.
+def prose(sentence: str) -> Markup:
+    """A message of the command line as a page says it.
+
+    >>> print(prose("no worker <runs>; `naysayer run` starts one"))
+    No worker &lt;runs&gt;; <code>naysayer run</code> starts one
+    """
+    return _pieces.prose(sentence)
+
+
+def axis_end(intervals: Iterable[Interval]) -> float:
+    """Where the shared axis of shares ends: the first fifth that holds every interval.
 
     >>> axis_end([])
     1.0
     """
-    highest = max((row.interval.high for row in rows if row.rate is not None), default=1.0)
+    highest = max((interval.high for interval in intervals), default=1.0)
     return next(end / 5 for end in range(1, 6) if end / 5 >= highest or end == 5)

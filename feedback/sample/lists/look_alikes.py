@@ -35,12 +35,18 @@ ON_TOP = (
     ("a Git LFS pointer", "fetch the file itself with `git lfs pull`", r"version https://git-lfs"),
 )
 MARKED = re.compile(r"\s*([-*+•‣]|\(?\d+[.):])\s")
-FOREIGN = re.compile(
+WEIGHTS = re.compile(
     r"""
     \([^()]*:\s*[\d.]+\s*\) | \(\( | \)\)     # (word:1.3), ((word))
-    | <(?i:lora|lyco|hypernet|embedding):[^>]*>
-    | \[[^\[\]]*\]                            # [word], [from:to:0.5]
+    | \[[^\[\]]*\]
     | \bBREAK\b
+    """,
+    re.VERBOSE,
+)
+FOREIGN = re.compile(
+    r"""
+    <(?i:lora|lyco|hypernet|embedding):[^>]*>
+    | \[[^\[\]]*[:|][^\[\]]*\]                # [from:to:0.5], [red|green]
     | \{[^{}]*\|[^{}]*\}                      # {red|green}
     | __[\w/*-]+__                            # wildcards
     | (?<!\S)--\w[\w-]*                       # --negative_prompt, --ar
@@ -64,7 +70,10 @@ def looks_like(lines: Lines) -> LooksLike | None:
     return None
 
 
-def foreign_syntax(prompt: str) -> str:
-    """The first piece of a prompt that another program takes for a command and the model for words; empty without."""
-    found = FOREIGN.search(prompt)
-    return found[0].strip() if found else ""
+def foreign_syntax(prompt: str, *, is_weighted: bool) -> str:
+    """The first piece of a prompt that another program takes for a command and the model for words; empty without.
+
+    With `is_weighted`, weights and BREAK are no such piece.
+    """
+    found = [one for kind in (FOREIGN, WEIGHTS)[: 1 if is_weighted else 2] if (one := kind.search(prompt))]
+    return min(found, key=re.Match.start)[0].strip() if found else ""

@@ -12,11 +12,14 @@ from store.texts import with_single_spaces
 DIGITS = re.compile(r" *([0-9]{1,16}) *")
 
 
-def read_pairs(path: Path) -> list[Job]:
-    """The pairs of prompt and seed in a table or a JSON file. Raises BadRequest, which names the line."""
+def read_pairs(path: Path, content: bytes | None = None) -> list[Job]:
+    """The pairs of prompt and seed in a table or a JSON file; `content` is what it holds, where it is read already.
+
+    Raises BadRequest, which names the line.
+    """
     lines: dict[tuple[str, int], int] = {}
     pairs = []
-    for row in read_rows(path):
+    for row in read_rows(path, content):
         pair = Job(prompt_of(path, row), _seed_of(path, row))
         key = (with_single_spaces(pair.prompt), pair.seed)
         if key in lines:

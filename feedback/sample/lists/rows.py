@@ -57,8 +57,11 @@ class Fault(Exception):
         self.line, self.why = line, why
 
 
-def read_rows(path: Path) -> list[Row]:
-    """The rows of a list; its ending says which kind it is. Raises BadRequest, which names the line."""
+def read_rows(path: Path, content: bytes | None = None) -> list[Row]:
+    """The rows of a list; its ending says which kind it is. `content` is what it holds, where it is read already.
+
+    Raises BadRequest, which names the line.
+    """
     ending = path.suffix.lower()
     if ending not in READERS:
         found = f"the ending {ending!r}" if ending else "no ending"
@@ -67,7 +70,7 @@ def read_rows(path: Path) -> list[Row]:
             "nothing was imported"
         )
     try:
-        rows = list(READERS[ending](_text_of(path)))
+        rows = list(READERS[ending](_text_of(_bytes_of(path) if content is None else content)))
     except OSError as error:
         raise BadRequest(f"{file_name(path)} cannot be read ({error.strerror}); nothing was imported") from error
     except Fault as fault:
@@ -88,10 +91,13 @@ def file_name(path: Path) -> str:
     return "".join("\ufffd" if find_control(one) else one for one in name)[:80]
 
 
-def _text_of(path: Path) -> str:
+def _bytes_of(path: Path) -> bytes:
     if (size := path.stat().st_size) > MAX_BYTES:
         raise Fault(1, f"the file has {size / 1e6:.0f} MB, {MAX_BYTES // 10**6} are allowed; split it")
-    content = path.read_bytes()
+    return path.read_bytes()
+
+
+def _text_of(content: bytes) -> str:
     if kind := next((kind for start, kind in OTHER_KINDS.items() if content.startswith(start)), ""):
         raise Fault(1, f"this is {kind}; save the list as UTF-8 text")
     encoding = next((encoding for mark, encoding in MARKS.items() if content.startswith(mark)), "utf-8")

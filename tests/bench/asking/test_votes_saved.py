@@ -7,7 +7,7 @@ from store.settings import Settings
 
 PLAN = Plan(share=0.5, votes=100, rounds=2)
 SMALLEST = {
-    "num_inference_steps": 6,
+    "num_inference_steps": 2,
     "queue_target": 16,
     "strength": 1.0,
     "sweep_pictures": 4,

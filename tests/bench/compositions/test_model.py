@@ -39,6 +39,6 @@ def test_the_card_claims_a_base_that_is_wrong_about_half_of_the_time_in_every_su
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_card_is_true_on_fresh_seeds():
-    measured_low, measured_high = measure(MODEL, 132, seed=9_000_000, world=bench.compositions)["all"].interval
+    measured_low, measured_high = measure(MODEL, 72, seed=9_000_000, world=bench.compositions)["all"].interval
     _, low, high = claimed()["all"]
     assert measured_low < high and low < measured_high

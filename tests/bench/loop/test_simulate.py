@@ -10,7 +10,7 @@ from store.engine import reading
 from store.errors import BadRequest
 from store.migrate import open_store
 from store.settings import Settings
-from store.tables import Image, Rater, Vote
+from store.tables import Image, Rater, Verdict, Vote, VoteReason
 from tests.trainer.conftest import quick_settings
 
 
@@ -37,6 +37,17 @@ def test_raters_take_turns_and_their_habits_decide(drawn):
         assert len(session.exec(select(Rater)).all()) == 2
         assert len(session.exec(select(Image)).all()) >= 12
     engine.dispose()
+
+
+def test_a_reject_names_the_reasons_for_what_is_wrong_and_a_keep_none(drawn):
+    for error_rate, verdict in ((0.0, Verdict.reject), (1.0, Verdict.keep)):  # so few steps draw only wrong pictures
+        simulate(drawn, 1, 3, Habits(error_rate), retrain_when_due=False)
+        engine = open_store(drawn)
+        with reading(engine) as session:
+            votes = session.exec(select(Vote).order_by(Vote.id.desc()).limit(3)).all()
+            named = {reason.vote_id for reason in session.exec(select(VoteReason))}
+        engine.dispose()
+        assert {(vote.verdict, vote.id in named) for vote in votes} == {(verdict, verdict is Verdict.reject)}
 
 
 def test_only_the_worlds_own_model_can_be_judged(tmp_path):

@@ -18,7 +18,7 @@ def judged(count: int, shift: float) -> list[Judged]:
 
 
 def test_a_check_that_tells_is_on_and_knows_chance_and_cut():
-    check = make_check(HOW, judged(300, 1.5), list(np.arange(50.0)))
+    check = make_check(HOW, judged(300, 1.5)).with_cut(list(np.arange(50.0)))
     assert check.is_on
     assert check.auc is not None and check.auc_within is not None and check.reliability is not None
     assert check.auc.n == 300 > check.auc_within.n
@@ -28,7 +28,7 @@ def test_a_check_that_tells_is_on_and_knows_chance_and_cut():
 
 
 def test_a_check_that_may_be_chance_is_off_and_says_so():
-    check = make_check(HOW, judged(300, 0.0), [1.0])
+    check = make_check(HOW, judged(300, 0.0)).with_cut([1.0])
     assert not check.is_on
     assert check.off.startswith("the check is off: it does not tell rejected pictures from kept ones")
     assert check.auc is not None
@@ -38,7 +38,7 @@ def test_a_check_that_may_be_chance_is_off_and_says_so():
 @pytest.mark.parametrize(("rejects", "keeps"), [(9, 200), (200, 9), (0, 0), (30, 0)])
 def test_with_too_few_of_either_kind_a_check_is_off_and_says_how_many_it_needs(rejects, keeps):
     pictures = [Judged(float(k), k < rejects, f"prompt {k}") for k in range(rejects + keeps)]
-    check = make_check(HOW, pictures, [1.0])
+    check = make_check(HOW, pictures).with_cut([1.0])
     assert not check.is_on
     assert (
         f"needs 10 rejected and 10 kept pictures that it was not trained on, and there are {rejects} and {keeps}"
@@ -47,7 +47,7 @@ def test_with_too_few_of_either_kind_a_check_is_off_and_says_how_many_it_needs(r
 
 
 def test_a_check_survives_its_row():
-    for check in (make_check(HOW, judged(300, 1.5), [1.0, 2.0]), make_check(HOW, [], [])):
+    for check in (make_check(HOW, judged(300, 1.5)).with_cut([1.0, 2.0]), make_check(HOW, [])):
         version = Version(number=1, base_model="", base_sha256="", check=json.loads(json.dumps(check.as_json())))
         assert VersionCheck.of(version) == check
 

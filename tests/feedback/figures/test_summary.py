@@ -12,10 +12,8 @@ from sqlalchemy import Engine, delete, text
 from sqlmodel import col, select
 
 from feedback.figures.summary import (
-    InHand,
     Progress,
     newest_blobs,
-    newest_width,
     progress,
     rating_state,
     same_seed_grid,
@@ -37,10 +35,10 @@ from feedback.statistics import confidence_sequence
 from feedback.versions import promote, withdraw
 from store.engine import reading, writing
 from store.tables import (
-    Claim,
     CurrentVote,
     EvaluationPair,
     EvaluationSet,
+    EvaluationUse,
     Image,
     Origin,
     Prompt,
@@ -244,14 +242,12 @@ def test_rows_carry_their_time_in_utc(rated: Engine) -> None:
     assert all(at.utcoffset() == timedelta(0) and abs(utc_now() - at) < timedelta(minutes=5) for at in created)
 
 
-def test_the_newest_pictures_tell_the_width_and_their_files(any_engine: Engine, fill: Callable) -> None:
-    assert (newest_width(any_engine), newest_blobs(any_engine, 5)) == (0, [])
+def test_the_newest_pictures_tell_their_files(any_engine: Engine, fill: Callable) -> None:
+    assert newest_blobs(any_engine, 5) == []
     fill(any_engine, images=3)
     with writing(any_engine) as session:
-        session.get_one(Image, 3).width = 96
         session.get_one(Image, 2).latent_sha256 = None
         hashes = {n: (session.get_one(Image, n).sha256, session.get_one(Image, n).latent_sha256) for n in (1, 2, 3)}
-    assert newest_width(any_engine) == 96
     assert newest_blobs(any_engine, 2) == [*hashes[3], hashes[2][0]]
 
 
@@ -260,6 +256,7 @@ def test_the_grid_is_in_the_order_of_the_set_and_then_of_the_seeds_and_shows_the
         first, second = session.exec(select(Image).where(Image.origin == Origin.evaluation).order_by(Image.id)).all()
         session.add(EvaluationSet(id=1, name="pairs", sha256="0" * 64))
         session.flush()
+        session.add(EvaluationUse(set_id=1))
         for place, image in enumerate((second,)):
             session.add(
                 EvaluationPair(
@@ -302,22 +299,6 @@ def test_a_version_shows_what_it_was_trained_on_and_how_its_raters_agree(
     assert (v0.vote_pairs, v0.agreeing, v0.agreement, v2.agreement) == (3, 3, 1.0, None)
     assert v0.watched == confidence_sequence(2, 3)
     assert abs(utc_now() - v0.created_at) < timedelta(minutes=5)
-
-
-def test_what_workers_draw_is_shown_until_their_claims_end(any_engine: Engine, fill: Callable) -> None:
-    fill(any_engine, images=1)
-    ends = {"ann": 60, "bob": 100, "gone": -1}
-    with writing(any_engine) as session:
-        for worker, seconds in ends.items():
-            for n in range(2):
-                session.add(
-                    Claim(
-                        key=f"{worker}{n}", worker=worker, version=0, origin=Origin.sampled, step=3 + n, steps=20,
-                        expires_at=NOON + timedelta(seconds=seconds),
-                    )
-                )  # fmt: skip
-    assert standing(any_engine, NOON).in_hand == (InHand(2, 0, 4, 20), InHand(2, 0, 4, 20))
-    assert standing(any_engine, NOON + timedelta(seconds=61)).in_hand == (InHand(2, 0, 4, 20),)
 
 
 def test_the_standing_counts_raters_prompts_and_the_newest_run(rated: Engine) -> None:

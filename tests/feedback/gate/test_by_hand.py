@@ -4,12 +4,15 @@ import pytest
 from sqlalchemy import Engine
 
 from feedback.gate.by_hand import list_objections, promote_by_hand
+from feedback.rate.queue import next_images
+from feedback.rate.terms import Terms
+from feedback.rate.votes import Press, record_votes
 from feedback.versions import begin, champion, events, publish
 from store.engine import writing
 from store.errors import BadRequest
 from store.files import sha256_of
 from store.layout import Layout
-from store.tables import Action, Version
+from store.tables import Action, Verdict, Version
 
 FILES = {"pytorch_lora_weights.safetensors": b"diffusers", "naysayer_kohya.safetensors": b"kohya"}
 
@@ -61,3 +64,21 @@ def test_a_forced_promotion_needs_a_reason_and_records_the_objection(published: 
     promote_by_hand(published, layout, 1, "a demonstration", force=True)
     [event] = [event for event in events(published) if event.action is Action.promote]
     assert event.reason.startswith("a demonstration (forced: naysayer_kohya.safetensors is not")
+
+
+def test_sampled_pictures_that_are_rejected_more_often_forbid_a_promotion(
+    published: Engine, layout: Layout, fill: Callable
+) -> None:
+    promote_by_hand(published, layout, 1, "I like it")
+    base = set(fill(published, images=30, version=0))
+    fill(published, images=30, version=1)
+    shown = next_images(published, "ann", Terms(1, 60), count=60)
+    presses = [
+        Press(f"p{one.image_id}", one.image_id, Verdict.reject if one.image_id in base else Verdict.keep)
+        for one in shown
+    ]
+    assert not any(receipt.refused for receipt in record_votes(published, "ann", presses, Terms(1, 60)))
+    with pytest.raises(BadRequest, match="100 % of 30, the champion's 0 % of 30"):
+        promote_by_hand(published, layout, 0, "back to the start")
+    promote_by_hand(published, layout, 0, "a demonstration", force=True)
+    assert list_objections(published, layout, 1) == []

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import Engine
 from sqlmodel import select
 
+from feedback.gate.advice import more_words
 from feedback.gate.evidence import evidence_of, guardrails, list_unmeasured, record_measures
-from feedback.gate.gate import evidence_words, what_follows
+from feedback.gate.gate import evidence_words
 from feedback.gate.guardrails import Measures
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
@@ -84,7 +85,7 @@ def test_pairs_drawn_under_other_settings_do_not_count_and_the_words_say_so(chal
     evidence = evidence_of(challenged, 1)
     assert (evidence.judged, evidence.unlike) == (0, PAIRS)
     said = "8 pairs were drawn under different settings, do not count, and are drawn again"
-    assert said in what_follows(evidence)
+    assert said in more_words(evidence)
     assert said in evidence_words(evidence)
 
 

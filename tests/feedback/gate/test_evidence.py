@@ -8,8 +8,16 @@ from sqlalchemy import Engine
 from sqlmodel import col, select
 
 from feedback.figures.summary import version_rows
-from feedback.gate.by_hand import list_objections, promote_by_hand
-from feedback.gate.evidence import evidence_of, evidence_rows, list_unmeasured, record_measures, run_gate
+from feedback.gate.by_hand import list_objections, promote_by_hand, set_aside
+from feedback.gate.comparison import compare_versions, current_pairs
+from feedback.gate.evidence import (
+    evidence_of,
+    evidence_rows,
+    list_unmeasured,
+    look_after_promotion,
+    record_measures,
+    run_gate,
+)
 from feedback.gate.gate import Conclusion, Step
 from feedback.gate.guardrails import Measures
 from feedback.pool.pool import how_due, pool
@@ -19,8 +27,9 @@ from feedback.rate.votes import Press, record_votes
 from feedback.sample.claims import record_images
 from feedback.sample.evaluation import ensure_default
 from feedback.sample.plan import next_work
-from feedback.sample.release import release
+from feedback.sample.release import AFTER_PROMOTION, release
 from feedback.sample.work import Drawing, Wanted
+from feedback.succession import AT_ONCE
 from feedback.versions import champion, events, promote, roll_back, withdraw
 from store.engine import reading
 from store.errors import BadRequest
@@ -59,18 +68,24 @@ def published(engine: Engine, publish_version: Callable, layout: Layout, number:
     publish_version(engine, number, **names)
 
 
+def draw_and_rate(engine: Engine, word: Callable[[Image], Verdict]) -> list[Image]:
+    """One round without a model: what was rated."""
+    works = next_work(engine, PLAN)
+    record_images(engine, [(w, sha256_of(repr(w).encode()), "0" * 64) for w in works], DRAWING)
+    release(engine, PLAN.target, PLAN.evaluation_share)
+    with reading(engine) as session:
+        shown = next_images(engine, "ann", Terms(1, 60), count=2)
+        images = [session.get_one(Image, one.image_id) for one in shown]
+    presses = [Press(f"p{image.id}", image.id or 0, word(image)) for image in images]
+    assert not any(r.refused for r in record_votes(engine, "ann", presses, Terms(1, 60)))
+    return images
+
+
 def rate(engine: Engine, word: Callable[[Image], Verdict], rounds: int = 200) -> list[Image]:
     """The loop without a model: draw, release, rate; the images in the order they were rated."""
     rated = []
     for _ in range(rounds):
-        works = next_work(engine, PLAN)
-        record_images(engine, [(w, sha256_of(repr(w).encode()), "0" * 64) for w in works], DRAWING)
-        release(engine, PLAN.target, PLAN.evaluation_share)
-        with reading(engine) as session:
-            shown = next_images(engine, "ann", Terms(1, 60), count=2)
-            images = [session.get_one(Image, one.image_id) for one in shown]
-        presses = [Press(f"p{image.id}", image.id or 0, word(image)) for image in images]
-        assert not any(r.refused for r in record_votes(engine, "ann", presses, Terms(1, 60)))
+        images = draw_and_rate(engine, word)
         rated += images
         decision = run_gate(engine, Layout(layout_root(engine)))
         if decision is not None and decision.step is not Step.wait:
@@ -234,6 +249,76 @@ def test_a_decision_that_comes_late_changes_nothing(
     before = len(events(challenged))
     assert not conclude(challenged, Action.promote, 1, 0, "of a comparison with v1 that is over")
     assert len(events(challenged)) == before
+
+
+def rate_after_promotion(engine: Engine, word: Callable[[Image], Verdict], rounds: int = 60) -> int:
+    """The loop without a model while promotion is automatic; how many evaluation pictures were rated."""
+    rated = 0
+    for _ in range(rounds):
+        rated += sum(image.origin is Origin.evaluation for image in draw_and_rate(engine, word))
+        look_after_promotion(engine)
+    return rated
+
+
+def test_a_few_pairs_of_a_version_promoted_at_once_are_rated_and_it_stays_when_it_is_no_worse(challenged: Engine):
+    promote(challenged, 1, AT_ONCE)
+    assert rate_after_promotion(challenged, likes_v1) == 2 * AFTER_PROMOTION
+    assert champion(challenged).number == 1
+    found = compare_versions(challenged, 1, 0)
+    assert (found.evidence.judged, found.is_live, found.is_challenge) == (AFTER_PROMOTION, True, False)
+    assert found.evidence.conclusion is Conclusion.better
+    assert len(found.better) == 3
+    assert found.worse == ()
+    assert len({pair.prompt for pair in found.better}) == 3
+
+
+def test_a_version_promoted_at_once_goes_back_by_itself_when_its_pairs_are_worse_and_stays_back(challenged: Engine):
+    promote(challenged, 1, AT_ONCE)
+    rate_after_promotion(challenged, likes_v0)
+    assert champion(challenged).number == 0
+    action, reason = last_event(challenged)
+    assert action is Action.roll_back
+    assert reason.startswith("worse: of ")
+    before = len(events(challenged))
+    assert look_after_promotion(challenged) is None
+    assert run_gate(challenged, Layout(layout_root(challenged))) is None
+    assert len(events(challenged)) == before
+    assert current_pairs(challenged) == [(1, 0)]
+    found = compare_versions(challenged, 1, 0)
+    assert found.decided is not None
+    assert found.decided.action is Action.roll_back
+
+
+def test_what_a_person_promoted_does_not_go_back_by_itself(challenged: Engine):
+    promote(challenged, 1, "I want it")
+    rate_after_promotion(challenged, likes_v0)
+    assert champion(challenged).number == 1
+    assert compare_versions(challenged, 1, 0).evidence.conclusion is Conclusion.worse
+
+
+def test_the_card_stays_after_the_decision(challenged: Engine):
+    assert current_pairs(challenged) == [(1, 0)]
+    rate(challenged, likes_v0)
+    assert current_pairs(challenged) == [(1, 0)]
+    found = compare_versions(challenged, 1, 0)
+    assert (found.is_challenge, found.is_live) == (False, False)
+    assert found.decided is not None
+    assert found.decided.action is Action.refuse
+    assert found.evidence.rates == (1.0, 0.0)
+
+
+def test_the_votes_that_call_the_base_worse_forbid_to_promote_it(challenged: Engine, layout: Layout):
+    rate(challenged, likes_v1)
+    with pytest.raises(BadRequest, match="v0 was not promoted: worse: of "):
+        promote_by_hand(challenged, layout, 0, "back to the start")
+    assert champion(challenged).number == 1
+
+
+def test_a_challenger_that_a_person_sets_aside_challenges_no_more(challenged: Engine):
+    set_aside(challenged, 1, "dull colours")
+    assert last_event(challenged) == (Action.no_difference, "dull colours")
+    with pytest.raises(BadRequest, match="v1 is not the challenger"):
+        set_aside(challenged, 1, "again")
 
 
 def test_the_rows_compare_every_version_with_the_champion(challenged: Engine) -> None:

@@ -13,7 +13,6 @@ from feedback.gate.gate import (
     decide,
     evidence_words,
     pairs_to_go,
-    what_follows,
 )
 from feedback.gate.guardrails import Guardrail
 from feedback.statistics import ALPHA, MIXTURE, Interval, confidence_sequence, log_e_value, mean_interval, wilson
@@ -131,18 +130,6 @@ def test_the_pairs_that_are_said_to_decide_would(mended: int, spoilt: int, alike
     assert 0 <= more <= CAP
 
 
-def test_the_sentence_says_what_may_be_concluded_and_what_not() -> None:
-    said = what_follows(Evidence(12, 5, 40, pairs=200))
-    assert said.startswith("not yet known: of 57 pairs, 12 got better, 5 worse, 40 the same. It is ahead; ")
-    assert said.endswith("more pairs at this rate would decide.")
-    assert what_follows(BETTER).startswith("fewer rejects")
-    assert what_follows(WORSE).startswith("more rejects")
-    assert "too small" in what_follows(Evidence(20, 18, 162, pairs=200))
-    assert "more than the evaluation set has" in what_follows(Evidence(9, 3, 180, pairs=200))
-    assert "none of the 200 pairs" in what_follows(Evidence(pairs=200))
-    assert what_follows(Evidence(5, 5, 10, pairs=200)).endswith("10 the same.")
-
-
 def test_the_evidence_is_said_in_words() -> None:
     assert evidence_words(BETTER) == "better: of 63 pairs, 20 got better, 3 worse, 40 the same"
     assert log(20) == pytest.approx(ENOUGH)
@@ -184,28 +171,4 @@ def test_a_refusal_names_all_that_is_wrong() -> None:
     assert said == (
         "better: of 63 pairs, 20 got better, 3 worse, 40 the same; but diversity moved by -40% to -20%; "
         "a.safetensors is missing; b.safetensors is missing"
-    )
-
-
-def test_the_sentences_are_whole() -> None:
-    assert what_follows(BETTER) == (
-        "fewer rejects than the champion: of 63 pairs, 20 got better, 3 worse, 40 the same. Chance would do that less "
-        "than once in 20 times. How large the difference is, these votes do not tell; see the interval."
-    )
-    assert what_follows(Evidence(20, 18, 162, pairs=200)) == (
-        "no difference found: of 200 pairs, 20 got better, 18 worse, 162 the same. There may be one that is too small "
-        "for this evaluation set to show."
-    )
-    assert what_follows(Evidence(pairs=200)) == "not yet known: none of the 200 pairs is judged on both sides."
-    assert what_follows(Evidence(alike=1, pairs=200)) == "not yet known: of 1 pair, 0 got better, 0 worse, 1 the same."
-    ahead, behind = what_follows(Evidence(12, 5, 40, pairs=200)), what_follows(Evidence(5, 12, 40, pairs=200))
-    assert "It is ahead; " in ahead and "It is behind; " in behind
-    more = pairs_to_go(Evidence(12, 5, 40, pairs=200))
-    assert f"; {more} more pairs at this rate would decide." in ahead
-    few = next(n for n in range(1, 100) if pairs_to_go(Evidence(mended=n, pairs=200)) == 1)
-    assert what_follows(Evidence(mended=few, pairs=200)).endswith("1 more pair at this rate would decide.")
-    to_the_end = Evidence(12, 5, 40, pairs=57 + more)
-    assert what_follows(to_the_end).endswith("would decide.")
-    assert what_follows(Evidence(12, 5, 40, pairs=56 + more)).endswith(
-        "would decide, more than the evaluation set has."
     )

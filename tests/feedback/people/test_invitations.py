@@ -4,10 +4,20 @@ import pytest
 from sqlalchemy import Engine
 
 from feedback.people.decisions import role_of
-from feedback.people.invitations import invite, list_invitations, read_invitation, revoke_invitations
+from feedback.people.invitations import (
+    InvitationState,
+    invite,
+    link_of,
+    list_invitations,
+    read_invitation,
+    revoke_invitations,
+    role_to_lose,
+    state_of,
+)
 from feedback.rate.raters import rater_names
 from store.errors import BadRequest, NotSignedIn
 from store.secrets import sign
+from store.settings import Settings
 from store.tables import PersonRole, utc_now
 
 SECRET = "a secret of more than thirty-two characters"
@@ -104,3 +114,27 @@ def test_a_name_written_another_way_is_the_same_person(any_engine: Engine):
     assert revoke_invitations(any_engine, "josé") == 2
     assert revoke_invitations(any_engine, "Jose") == 0
     assert rater_names(any_engine) == ["José"]
+
+
+def test_an_invitation_is_good_until_it_expires_or_is_revoked(any_engine: Engine):
+    invite(any_engine, "ann", days=1, secret=SECRET)
+    [row] = list_invitations(any_engine)
+    now = utc_now()
+    assert state_of(row, now) is InvitationState.good
+    assert state_of(row, now + timedelta(days=2)) is InvitationState.expired
+    revoke_invitations(any_engine, "ann")
+    [row] = list_invitations(any_engine)
+    assert state_of(row, now + timedelta(days=2)) is InvitationState.revoked
+
+
+def test_the_role_that_an_invitation_would_change_is_told_before(any_engine: Engine):
+    assert role_to_lose(any_engine, "ann", PersonRole.rater) is None
+    invite(any_engine, "ann", days=1, secret=SECRET, role=PersonRole.admin)
+    assert role_to_lose(any_engine, "Ann ", PersonRole.rater) is PersonRole.admin
+    assert role_to_lose(any_engine, "ann", PersonRole.admin) is None
+
+
+def test_a_link_begins_with_the_address_that_people_open():
+    assert link_of(Settings(_env_file=None), "1.ab") == "http://127.0.0.1:8501/naysayer/invited/1.ab"
+    beyond = Settings(public_url="https://rate.example.org", _env_file=None)
+    assert link_of(beyond, "1.ab") == "https://rate.example.org/naysayer/invited/1.ab"

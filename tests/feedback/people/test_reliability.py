@@ -14,7 +14,7 @@ from feedback.people.agreement import ac1, alpha
 from feedback.people.decisions import Decision, decide
 from feedback.people.reliability import Care, agreement_and_figures, flags_of, rater_figures
 from feedback.pool.pool import how_due, pool
-from feedback.rate.controls import control_rows, controls_from_agreed, make_control, retire_control
+from feedback.rate.controls import control_rows, controls_from_agreed, make_control, retire_controls
 from feedback.rate.queue import next_images
 from feedback.rate.raters import rater_id
 from feedback.rate.terms import Mix, Terms
@@ -120,10 +120,10 @@ def test_a_retired_control_is_shown_and_counted_no_more(engine: Engine, fill: Ca
     control = make_control(engine, images[0], REJECT, by="root")
     rate(engine, "ann", {control: KEEP}, mix=Mix(controls=0.5))
     assert figures_of(engine, "ann").controls == Fraction(0, 1)
-    retire_control(engine, control)
+    retire_controls(engine, [control])
     assert figures_of(engine, "ann").controls == Fraction(0, 0)
     with pytest.raises(BadRequest):
-        retire_control(engine, control)
+        retire_controls(engine, [control])
 
 
 def test_consistency_is_the_share_of_repeats_judged_alike(engine: Engine, fill: Callable):

@@ -22,7 +22,7 @@ REJECT, KEEP, SKIP, UNDO = Verdict.reject, Verdict.keep, Verdict.skip, Verdict.u
 
 def state(**known: object) -> Any:
     """The state before a first vote on a queued picture of v1, except for what is given."""
-    nothing = {"verdict": None, "day": None, "rejects": None, "keeps": None, "overlap": None}
+    nothing = {"verdict": None, "day": None, "rejects": None, "keeps": None, "ruled": None, "overlap": None}
     image = {"version": 1, "origin": Origin.sampled, "is_queued": True}
     return SimpleNamespace(**nothing | image | {"is_excluded": False, "is_trained": False} | known)
 
@@ -143,6 +143,7 @@ def test_pairs_of_votes_are_counted_for_the_agreement() -> None:
     assert image_counts(2, 3) == {"rejected": 0, "kept": 1, "disputed": 0, "vote_pairs": 10, "agreeing": 4}
     assert image_counts(2, 2) == {"rejected": 0, "kept": 0, "disputed": 1, "vote_pairs": 6, "agreeing": 2}
     assert image_counts(2, 1) == {"rejected": 1, "kept": 0, "disputed": 0, "vote_pairs": 3, "agreeing": 1}
+    assert image_counts(2, 1, KEEP) == {"rejected": 0, "kept": 1, "disputed": 0, "vote_pairs": 3, "agreeing": 1}
     assert image_counts(0, 0) == {"rejected": 0, "kept": 0, "disputed": 0, "vote_pairs": 0, "agreeing": 0}
 
 
@@ -185,3 +186,8 @@ def test_a_picture_of_the_floor_is_new_and_the_one_before_it_too_old(any_engine:
         trained = {image: before_vote(session, ann, image, "r").is_trained for image in (before, at, after)}
         assert _new_rejects(session, at) == 2
     assert trained == {before: True, at: False, after: False}
+
+
+def test_a_vote_on_a_picture_with_a_curators_verdict_moves_no_verdict() -> None:
+    found = changed(state(ruled=KEEP), REJECT)
+    assert (set(found) & {VersionTally, NewRejects}, found[ImageTally]) == (set(), ({"rejects": 1, "keeps": 0}, {}))

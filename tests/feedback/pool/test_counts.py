@@ -93,7 +93,7 @@ def test_a_picture_is_judged_when_its_votes_give_a_verdict(live: Engine) -> None
 
 def test_the_pool_holds_no_evaluation_picture_and_none_that_was_taken_out(live: Engine) -> None:
     press(live, "ann", (1, REJECT), (2, REJECT), (3, KEEP), (5, REJECT))
-    curate(live, 1, PoolAction.exclude, by="root", reason="blurred")
+    curate(live, [1], PoolAction.exclude, by="root", reason="blurred")
     with reading(live) as session:
         assert count_pool(session) == Outcomes(1, 1, 0)
         assert count_pool(session, version=0) == Outcomes(1, 1, 0)
@@ -104,7 +104,7 @@ def test_a_tie_that_was_taken_out_is_no_longer_disputed(live: Engine) -> None:
     press(live, "ann", (1, REJECT), (2, KEEP), (3, REJECT))
     press(live, "bob", (1, KEEP))
     for image in (1, 2, 4):
-        curate(live, image, PoolAction.exclude, by="root", reason="blurred")
+        curate(live, [image], PoolAction.exclude, by="root", reason="blurred")
     with reading(live) as session:
         assert count_outcomes(session, Origin.sampled) == Outcomes(1, 1, 1)
         assert count_pool(session) == count_pool(session, version=0) == Outcomes(1, 0, 0)

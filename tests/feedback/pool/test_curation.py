@@ -1,75 +1,47 @@
-"""The pool by hand, and one picture opened."""
+"""The pool by hand."""
 
 from collections.abc import Callable
-from math import exp
 
 import pytest
 from sqlalchemy import Engine
 from sqlmodel import select
 
-from feedback.check.calibration import Curve
-from feedback.check.version_check import How, VersionCheck
 from feedback.figures.summary import version_rows
 from feedback.people.decisions import Decision, decide
-from feedback.pool.curation import Scored, curate, open_image
+from feedback.pool.browse.opened import open_image
+from feedback.pool.curation import Decided, curate, decisions, undo
 from feedback.pool.pool import how_due
+from feedback.pool.tally import differences
+from feedback.rate.controls import controls_from_agreed, make_control
+from feedback.rate.queue import next_images
+from feedback.rate.terms import Terms
 from feedback.retrain.manifest import freeze
-from store.engine import writing
+from store.engine import reading, writing
 from store.errors import BadRequest, UnknownImage
 from store.tables import (
-    Mark,
+    ImageTally,
     Origin,
-    PictureScore,
-    PictureTry,
     PoolAction,
+    PoolEvent,
     RaterAction,
-    Reason,
     Role,
     Verdict,
-    Vote,
-    VoteReason,
 )
-from tests.feedback.rating import KEEP, REJECT, pool_ids, rate
+from tests.feedback.rating import KEEP, REJECT, pool_ids, pool_of, rate
 
 
 def test_what_a_person_takes_out_of_the_pool_stays_out_until_restored(any_engine: Engine, fill: Callable):
     images = fill(any_engine, images=3)
     rate(any_engine, "ann", dict.fromkeys(images, REJECT))
-    curate(any_engine, images[1], PoolAction.exclude, by="root", reason="a duplicate")
+    curate(any_engine, [images[1]], PoolAction.exclude, by="root", reason="a duplicate")
     assert pool_ids(any_engine) == [images[0], images[2]]
     assert how_due(any_engine, 1).new_rejects == 2
     assert [item.image_id for item in freeze(any_engine, "0" * 64, 0).items] == [images[0], images[2]]
     assert version_rows(any_engine)[0].rejected == 3  # a rate is of all that was judged
     with pytest.raises(BadRequest):
-        curate(any_engine, images[1], PoolAction.exclude, by="root", reason="again")
-    curate(any_engine, images[1], PoolAction.restore, by="root", reason="it was none")
+        curate(any_engine, [images[1]], PoolAction.exclude, by="root", reason="again")
+    curate(any_engine, [images[1]], PoolAction.restore, by="root", reason="it was none")
     assert pool_ids(any_engine) == images
-
-
-def test_an_opened_image_tells_votes_reasons_marks_and_decisions(any_engine: Engine, fill: Callable):
-    [image] = fill(any_engine, images=1)
-    rate(any_engine, "ann", {image: REJECT})
-    with writing(any_engine) as session:
-        vote = session.exec(select(Vote)).one()
-        session.add_all([VoteReason(vote_id=vote.id, reason=Reason.hands), Mark(vote_id=vote.id, x=0.25, y=0.5)])
-    rate(any_engine, "ann", {image: KEEP})
-    curate(any_engine, image, PoolAction.exclude, by="root", reason="unclear")
-    opened = open_image(any_engine, image)
-    assert [(v.rater, v.verdict, v.is_current) for v in opened.votes] == [("ann", KEEP, True), ("ann", REJECT, False)]
-    assert (opened.votes[1].reasons, opened.votes[1].marks) == (("hands",), ((0.25, 0.5),))
-    assert ([event.reason for event in opened.events], opened.is_taken_out) == (["unclear"], True)
-    with pytest.raises(UnknownImage):
-        open_image(any_engine, 10**12)
-
-
-def test_an_opened_image_says_which_presses_are_votes(any_engine: Engine, fill: Callable):
-    [image] = fill(any_engine, images=1)
-    for rater, verdict in (("ann", REJECT), ("ann", KEEP), ("bob", Verdict.skip), ("cat", REJECT), ("dan", REJECT)):
-        rate(any_engine, rater, {image: verdict})
-    rate(any_engine, "cat", {image: Verdict.undo})
-    decide(any_engine, "dan", Decision(RaterAction.exclude, "root", "random votes"))
-    votes = [(vote.rater, vote.verdict) for vote in open_image(any_engine, image).votes if vote.is_vote]
-    assert votes == [("ann", KEEP)]
 
 
 @pytest.mark.parametrize(("characters", "is_taken"), [(0, False), (1, True), (200, True), (201, False)])
@@ -78,10 +50,10 @@ def test_a_decision_about_a_picture_needs_a_reason_of_up_to_two_hundred_characte
 ):
     [image] = fill(engine, images=1)
     if is_taken:
-        curate(engine, image, PoolAction.exclude, by="root", reason=f" {'x' * characters} ")
+        curate(engine, [image], PoolAction.exclude, by="root", reason=f" {'x' * characters} ")
     else:
         with pytest.raises(BadRequest, match="in 1 to 200 characters"):
-            curate(engine, image, PoolAction.exclude, by="root", reason="x" * characters)
+            curate(engine, [image], PoolAction.exclude, by="root", reason="x" * characters)
     events = open_image(engine, image).events
     assert [(event.action, event.by, event.reason) for event in events] == (
         [(PoolAction.exclude, "root", "x" * characters)] if is_taken else []
@@ -91,89 +63,159 @@ def test_a_decision_about_a_picture_needs_a_reason_of_up_to_two_hundred_characte
 def test_a_picture_that_is_in_is_not_put_back_and_one_that_is_none_is_unknown(engine: Engine, fill: Callable):
     [image] = fill(engine, images=1)
     with pytest.raises(BadRequest, match=f"picture {image} is in the pool already"):
-        curate(engine, image, PoolAction.restore, by="root", reason="why not")
-    curate(engine, image, PoolAction.exclude, by="root", reason="blurred")
+        curate(engine, [image], PoolAction.restore, by="root", reason="why not")
+    curate(engine, [image], PoolAction.exclude, by="root", reason="blurred")
     with pytest.raises(BadRequest, match=f"picture {image} is out of the pool already"):
-        curate(engine, image, PoolAction.exclude, by="root", reason="again")
+        curate(engine, [image], PoolAction.exclude, by="root", reason="again")
     with pytest.raises(UnknownImage, match="no picture 99"):
-        curate(engine, 99, PoolAction.exclude, by="root", reason="blurred")
+        curate(engine, [99], PoolAction.exclude, by="root", reason="blurred")
     for number in (0, -1, 2**31):
         with pytest.raises(UnknownImage, match=f"no picture {number}"):
             open_image(engine, number)
 
 
-def test_an_opened_image_names_the_versions_it_trained_and_the_newest_decision_first(
-    any_engine: Engine, fill: Callable, publish_version: Callable
-):
+def ruling(engine: Engine, images: list[int], action: PoolAction) -> Decided:
+    return curate(engine, images, action, by="root", reason="as I see it")
+
+
+def test_a_curators_verdict_counts_in_pool_retrain_and_rates_and_the_votes_stay(any_engine: Engine, fill: Callable):
+    images = fill(any_engine, images=4)
+    rate(any_engine, "ann", dict(zip(images, (REJECT, REJECT, KEEP, KEEP), strict=True)))
+    ruling(any_engine, images[:1], PoolAction.keep)
+    ruling(any_engine, images[2:3], PoolAction.reject)
+    items = {item.image_id: (item.role, item.rejects, item.keeps, item.weight) for item in pool_of(any_engine)}
+    assert items == {
+        images[0]: (Role.keep, 1, 0, 1.0),
+        images[1]: (Role.reject, 1, 0, 1.0),
+        images[2]: (Role.reject, 0, 1, 1.0),
+        images[3]: (Role.keep, 0, 1, 1.0),
+    }
+    [row] = version_rows(any_engine)
+    assert (row.rejected, row.judged, row.votes, how_due(any_engine, 1).new_rejects) == (2, 4, 4, 2)
+    roles = {item.image_id: item.role for item in freeze(any_engine, "0" * 64, 0).items}
+    assert (roles[images[0]], roles[images[2]]) == (Role.keep, Role.reject)
+    rate(any_engine, "bob", {images[0]: REJECT, images[2]: KEEP})
+    assert {item.image_id: item.role for item in pool_of(any_engine)}[images[0]] is Role.keep
+    ruling(any_engine, [images[0], images[2]], PoolAction.follow)
+    assert [item.role for item in pool_of(any_engine)] == [Role.reject, Role.reject, Role.keep, Role.keep]
+    assert differences(any_engine) == []
+
+
+def test_a_curators_verdict_settles_a_tie_and_outweighs_three_raters(any_engine: Engine, fill: Callable):
     images = fill(any_engine, images=2)
-    rate(any_engine, "ann", {images[0]: REJECT, images[1]: KEEP})
-    publish_version(any_engine, 1, manifest_id=freeze(any_engine, "0" * 64, 0).id)
-    rate(any_engine, "ann", {images[0]: KEEP, images[1]: REJECT})
-    publish_version(any_engine, 2, manifest_id=freeze(any_engine, "0" * 64, 0).id, parent=1)
-    for action, reason in ((PoolAction.exclude, "first"), (PoolAction.restore, "second")):
-        curate(any_engine, images[0], action, by="root", reason=reason)
-    opened = open_image(any_engine, images[0])
-    assert opened.trained == [(1, Role.reject), (2, Role.keep)]
-    assert [event.reason for event in opened.events] == ["second", "first"]
-    assert (opened.prompt, opened.image.id, opened.is_taken_out) == ("a red star", images[0], False)
-    other = open_image(any_engine, images[1])
-    assert (other.prompt, other.events, [vote.verdict for vote in other.votes]) == ("a blue hand", [], [REJECT, KEEP])
+    for rater, first in (("ann", REJECT), ("bob", KEEP), ("cat", Verdict.skip)):
+        rate(any_engine, rater, {images[0]: first, images[1]: REJECT})
+    assert pool_ids(any_engine) == images[1:]
+    ruling(any_engine, images, PoolAction.keep)
+    assert [(item.role, item.weight) for item in pool_of(any_engine)] == [(Role.keep, 1.0), (Role.keep, 1.0)]
 
 
-def test_reasons_and_marks_stand_beside_their_own_vote(any_engine: Engine, fill: Callable):
+def test_counters_made_anew_keep_a_verdict_whose_only_rater_was_excluded(any_engine: Engine, fill: Callable):
+    images = fill(any_engine, images=2)
+    rate(any_engine, "ann", dict.fromkeys(images, KEEP))
+    ruling(any_engine, images[:1], PoolAction.reject)
+    decide(any_engine, "ann", Decision(RaterAction.exclude, "root", "careless"))
+    assert [(item.image_id, item.role) for item in pool_of(any_engine)] == [(images[0], Role.reject)]
+    assert (version_rows(any_engine)[0].rejected, differences(any_engine)) == (1, [])
+
+
+def test_a_verdict_that_the_counter_lost_is_found(any_engine: Engine, fill: Callable):
+    [image] = fill(any_engine, images=1)
+    rate(any_engine, "ann", {image: KEEP})
+    ruling(any_engine, [image], PoolAction.keep)
+    with writing(any_engine) as session:
+        session.get_one(ImageTally, image).ruled = None
+    assert differences(any_engine) == ["the counter of curators' verdicts differs from the votes in 1 row"]
+
+
+@pytest.mark.parametrize("action", list(PoolAction))
+def test_no_decision_touches_the_gates_pairs_or_a_control(engine: Engine, fill: Callable, action: PoolAction):
+    [pair] = fill(engine, images=1, origin=Origin.evaluation)
+    [sampled] = fill(engine, images=1)
+    rate(engine, "ann", {sampled: REJECT})
+    with pytest.raises(BadRequest, match=f"picture {pair} compares versions, so only raters judge it"):
+        ruling(engine, [sampled, pair], action)
+    control = make_control(engine, sampled, REJECT, by="root")
+    with pytest.raises(BadRequest, match=f"picture {control} is a control"):
+        ruling(engine, [control], action)
+    with reading(engine) as session:
+        assert session.exec(select(PoolEvent)).all() == []
+
+
+def test_a_verdict_needs_a_vote_to_overrule(engine: Engine, fill: Callable):
+    [image] = fill(engine, images=1)
+    with pytest.raises(BadRequest, match="no votes yet"):
+        ruling(engine, [image], PoolAction.reject)
+
+
+def test_many_pictures_are_decided_at_once_without_those_of_which_it_holds(any_engine: Engine, fill: Callable):
+    images = fill(any_engine, images=5)
+    rate(any_engine, "ann", dict.fromkeys(images, REJECT))
+    ruling(any_engine, images[:2], PoolAction.exclude)
+    assert ruling(any_engine, images, PoolAction.exclude).pictures == 3
+    with pytest.raises(BadRequest, match="all 5 pictures are out of the pool already"):
+        ruling(any_engine, images, PoolAction.exclude)
+    with pytest.raises(BadRequest, match="10,001 pictures are more than 10,000 at once"):
+        ruling(any_engine, list(range(1, 10_002)), PoolAction.exclude)
+
+
+def test_undo_gives_each_picture_what_held_before(any_engine: Engine, fill: Callable):
+    images = fill(any_engine, images=4)
+    rate(any_engine, "ann", dict.fromkeys(images, REJECT))
+    ruling(any_engine, images[:1], PoolAction.keep)
+    ruling(any_engine, images[1:2], PoolAction.exclude)
+    roles = [(item.image_id, item.role) for item in pool_of(any_engine)]
+    last = ruling(any_engine, images[:3], PoolAction.reject)
+    undo(any_engine, last.first, last.last, by="eve")
+    assert [(item.image_id, item.role) for item in pool_of(any_engine)] == roles
+    last = ruling(any_engine, images, PoolAction.exclude)
+    ruling(any_engine, images[3:], PoolAction.restore)  # decided again since: left as it is
+    back = undo(any_engine, last.first, last.last, by="eve")
+    assert ([(item.image_id, item.role) for item in pool_of(any_engine)], back.pictures) == (roles, 2)
+    undo(any_engine, back.first, back.last, by="eve")
+    assert pool_ids(any_engine) == images[3:]
+    with pytest.raises(BadRequest, match="something else was decided"):
+        undo(any_engine, last.first, last.last, by="eve")
+    assert differences(any_engine) == []
+
+
+def test_the_history_tells_who_decided_what_of_how_many_and_why(any_engine: Engine, fill: Callable):
+    images = fill(any_engine, images=3)
+    rate(any_engine, "ann", dict.fromkeys(images, REJECT))
+    ruling(any_engine, images[:1], PoolAction.keep)
+    last = ruling(any_engine, images, PoolAction.reject)
+    undo(any_engine, last.first, last.last, by="eve")
+    told = [(one.action, one.decided.pictures, one.by, one.reason) for one in decisions(any_engine)]
+    assert told == [
+        (PoolAction.keep, 1, "eve", "undone: as I see it"),
+        (PoolAction.follow, 2, "eve", "undone: as I see it"),
+        (PoolAction.reject, 3, "root", "as I see it"),
+        (PoolAction.keep, 1, "root", "as I see it"),
+    ]
+    assert len(decisions(any_engine, 1)) == 1
+
+
+def test_a_cap_on_one_rater_leaves_out_no_picture_that_a_curator_ruled(any_engine: Engine, fill: Callable):
+    images = fill(any_engine, images=60)
+    rate(any_engine, "ann", dict.fromkeys(images, REJECT))
+    rate(any_engine, "bob", {images[0]: Verdict.skip, images[1]: KEEP})
+    before = how_due(any_engine, 1).new_rejects
+    ruling(any_engine, images[-2:], PoolAction.reject)
+    assert how_due(any_engine, 1).new_rejects == before + 2
+
+
+def test_raters_do_not_see_a_curators_verdict_and_are_asked_all_the_same(any_engine: Engine, fill: Callable):
     images = fill(any_engine, images=2)
     rate(any_engine, "ann", dict.fromkeys(images, REJECT))
-    rate(any_engine, "bob", {images[0]: REJECT})
-    with writing(any_engine) as session:
-        votes = session.exec(select(Vote).order_by(Vote.id)).all()
-        for vote, reason, x in zip(votes, (Reason.hands, Reason.text, Reason.colour), (0.1, 0.2, 0.3), strict=True):
-            session.add_all([VoteReason(vote_id=vote.id, reason=reason), Mark(vote_id=vote.id, x=x, y=0.5)])
-    seen = [(vote.rater, vote.reasons, vote.marks) for vote in open_image(any_engine, images[0]).votes]
-    assert seen == [("bob", ("colour",), ((0.3, 0.5),)), ("ann", ("hands",), ((0.1, 0.5),))]
+    before = next_images(any_engine, "bob", Terms(9, 600), count=9)
+    ruling(any_engine, images, PoolAction.keep)
+    assert next_images(any_engine, "bob", Terms(9, 600), count=9) == before
+    assert len(before) == 2
 
 
-def test_an_opened_image_tells_its_tries(any_engine: Engine, fill: Callable):
+def test_a_picture_that_was_overruled_becomes_no_control_against_the_verdict(any_engine: Engine, fill: Callable):
     images = fill(any_engine, images=2)
-    with writing(any_engine) as session:
-        session.add(PictureTry(image_id=images[0], number=2, score=0.25, is_kept=True))
-        session.add(PictureTry(image_id=images[0], number=1, score=0.5, is_kept=False))
-    tries = [(one.number, one.score, one.is_kept) for one in open_image(any_engine, images[0]).tries]
-    assert tries == [(1, 0.5, False), (2, 0.25, True)]
-    assert (open_image(any_engine, images[1]).tries, open_image(any_engine, images[1]).scored) == ([], None)
-
-
-def score(engine: Engine, version: int, scores: dict[int, float], *, is_out_of_sample: bool = True) -> None:
-    with writing(engine) as session:
-        for image, found in scores.items():
-            row = {"image_id": image, "version": version, "score": found, "is_out_of_sample": is_out_of_sample}
-            session.add(PictureScore(**row))
-
-
-def test_an_opened_image_stands_among_those_that_its_version_drew_for_the_same_purpose(
-    any_engine: Engine, fill: Callable, publish_version: Callable
-):
-    on = VersionCheck(How((800,), 2, 4), off="", curve=Curve(slope=2.0), cut=0.1)
-    publish_version(any_engine, 1, check=on.as_json())
-    publish_version(any_engine, 2)
-    mine = fill(any_engine, images=3, version=1)
-    others = [*fill(any_engine, images=1, version=1, origin=Origin.evaluation), *fill(any_engine, images=1, version=2)]
-    score(any_engine, 1, dict(zip([*mine, *others], (0.1, 0.3, 0.2, 0.0, 0.0), strict=True)))
-    score(any_engine, 2, dict.fromkeys(mine, 0.9))
-    found = [open_image(any_engine, image).scored for image in mine]
-    assert [(one.by, one.score, one.lower, one.others) for one in found if one] == [
-        (1, 0.1, 0, 2),
-        (1, 0.3, 2, 2),
-        (1, 0.2, 1, 2),
-    ]
-    assert found[1].chance == pytest.approx(1 / (1 + exp(-0.6)))
-
-
-def test_a_picture_whose_version_has_no_check_is_scored_by_the_newest_that_did_not_train_on_it(
-    any_engine: Engine, fill: Callable, publish_version: Callable
-):
-    [image] = fill(any_engine, images=1)
-    off = VersionCheck(How((800,), 2, 4), off="the check is off")
-    for number in (1, 2, 3):
-        publish_version(any_engine, number, check=off.as_json())
-        score(any_engine, number, {image: number / 10}, is_out_of_sample=number < 3)
-    assert open_image(any_engine, image).scored == Scored(by=2, score=0.2, chance=None, lower=0, others=0)
+    for rater in ("ann", "bob", "cat"):
+        rate(any_engine, rater, dict.fromkeys(images, REJECT))
+    ruling(any_engine, images[:1], PoolAction.keep)
+    assert controls_from_agreed(any_engine, 4, by="root") == 1

@@ -91,6 +91,7 @@ def test_two_against_one_weighs_what_the_model_believes_and_two_raters_their_sha
 
 
 def test_the_sentence_says_when_a_retrain_is_due(engine: Engine):
+    assert Due(1, 4).sentence == "not due: 1 new reject, 4 needed; 3 more to go"
     assert Due(50, 50).sentence == "a retrain is due: 50 new rejects, 50 needed"
     assert (Due(49, 50).is_due, Due(49, 50).sentence) == (
         False,

@@ -11,10 +11,10 @@ from sqlalchemy import Engine, delete, text
 from sqlmodel import select
 
 from feedback.figures.summary import progress, standing, version_rows
-from feedback.figures.trend import days, growth
+from feedback.figures.trend import windows
 from feedback.gate.evidence import evidence_rows
 from feedback.gate.gate import Evidence
-from feedback.pool.curation import curate
+from feedback.pool.curation import Decided, curate, undo
 from feedback.pool.pool import how_due
 from feedback.pool.tally import COUNTED, count_new_among, differences, new_rejects, rebuild
 from feedback.rate.queue import next_images
@@ -30,12 +30,14 @@ from store.tables import (
     AliasName,
     EvaluationPair,
     EvaluationSet,
+    EvaluationUse,
     Image,
     Lease,
     Manifest,
     ManifestItem,
     Origin,
     PoolAction,
+    PoolEvent,
     Verdict,
     Version,
     Vote,
@@ -44,8 +46,10 @@ from store.tables import (
 RATERS = ("ann", "bob", "cat")
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 VOTES = st.tuples(st.sampled_from(RATERS), st.integers(1, 10), st.sampled_from(Verdict))
+RULINGS = st.tuples(st.integers(1, 10), st.sampled_from([*PoolAction, "undo"]))
 STEPS = st.lists(
-    st.one_of(VOTES, VOTES, VOTES, st.sampled_from(["publish", "promote", "roll back", "next day"])), max_size=50
+    st.one_of(VOTES, VOTES, VOTES, RULINGS, st.sampled_from(["publish", "promote", "roll back", "next day"])),
+    max_size=50,
 )
 
 WORDS = """WITH word AS (
@@ -55,12 +59,18 @@ WORDS = """WITH word AS (
 ), judged AS (
     SELECT image_id, version, origin, prompt_id, seed,
            sum(CASE WHEN verdict = 'reject' THEN 1 ELSE 0 END) AS r,
-           sum(CASE WHEN verdict = 'keep' THEN 1 ELSE 0 END) AS k
+           sum(CASE WHEN verdict = 'keep' THEN 1 ELSE 0 END) AS k,
+           (SELECT CASE p.action WHEN 'reject' THEN 1 WHEN 'keep' THEN -1 END FROM pool_event p
+            WHERE p.image_id = word.image_id AND p.action IN ('reject', 'keep', 'follow') AND p.id = (
+                SELECT max(q.id) FROM pool_event q
+                WHERE q.image_id = p.image_id AND q.action IN ('reject', 'keep', 'follow'))) AS ruled
     FROM word GROUP BY image_id, version, origin, prompt_id, seed
 )"""
 ROWS = f"""{WORDS} SELECT n.number,
-    (SELECT count(*) FROM judged j WHERE j.version = n.number AND j.origin = 'sampled' AND j.r > j.k),
-    (SELECT count(*) FROM judged j WHERE j.version = n.number AND j.origin = 'sampled' AND j.r <> j.k),
+    (SELECT count(*) FROM judged j
+     WHERE j.version = n.number AND j.origin = 'sampled' AND coalesce(j.ruled, j.r - j.k) > 0),
+    (SELECT count(*) FROM judged j
+     WHERE j.version = n.number AND j.origin = 'sampled' AND coalesce(j.ruled, j.r - j.k) <> 0),
     (SELECT count(*) FROM word w
      WHERE w.version = n.number AND w.origin = 'sampled' AND w.verdict IN ('reject', 'keep')),
     (SELECT count(DISTINCT rater_id) FROM word w
@@ -70,7 +80,11 @@ ROWS = f"""{WORDS} SELECT n.number,
     (SELECT coalesce(sum((r * (r - 1) + k * (k - 1)) / 2), 0) FROM judged j
      WHERE j.version = n.number AND j.origin = 'sampled')
 FROM version n ORDER BY n.number DESC"""
-NEW = f"""{WORDS} SELECT count(*) FROM judged WHERE origin = 'sampled' AND r > k AND image_id NOT IN (
+OUT = """coalesce((SELECT p.action = 'exclude' FROM pool_event p WHERE p.id = (
+    SELECT max(q.id) FROM pool_event q WHERE q.image_id = judged.image_id
+    AND q.action IN ('exclude', 'restore'))), false)"""
+NEW = f"""{WORDS} SELECT count(*) FROM judged WHERE origin = 'sampled' AND coalesce(ruled, r - k) > 0
+    AND NOT {OUT} AND image_id NOT IN (
     SELECT m.image_id FROM manifest_item m JOIN version v ON v.manifest_id = m.manifest_id
     WHERE v.number = (SELECT max(number) FROM version))"""
 PAIRS = f"""{WORDS} SELECT
@@ -92,6 +106,7 @@ def begun(any_engine: Engine, fill: Callable, publish_version: Callable) -> Engi
     with writing(any_engine) as session:
         session.add(EvaluationSet(id=1, name="pairs", sha256="0" * 64))
         session.flush()
+        session.add(EvaluationUse(set_id=1))
         for number, twin in ((7, 9), (8, 10)):
             image, other = session.get_one(Image, number), session.get_one(Image, twin)
             other.prompt_id, other.seed = image.prompt_id, image.seed
@@ -103,7 +118,7 @@ def begun(any_engine: Engine, fill: Callable, publish_version: Callable) -> Engi
 
 def start_over(engine: Engine) -> None:
     with writing(engine) as session:
-        for table in (*COUNTED, Vote, Lease):
+        for table in (*COUNTED, PoolEvent, Vote, Lease):
             session.exec(delete(table))
         session.get_one(Alias, AliasName.champion).version = 0
         session.flush()
@@ -118,10 +133,10 @@ def start_over(engine: Engine) -> None:
 
 
 def live(engine: Engine, steps: list) -> None:
-    """Votes, undos, publications, promotions and rollbacks, through the functions the pages use."""
+    """Votes, undos, curators' decisions, publications, promotions, rollbacks, through the functions the pages use."""
     for rater in RATERS:
         next_images(engine, rater, Terms(9, 600), count=99)
-    day, number = 0, 1
+    day, number, decided = 0, 1, Decided(0, 0, 0)
     for n, step in enumerate(steps):
         try:
             if step == "next day":
@@ -136,6 +151,10 @@ def live(engine: Engine, steps: list) -> None:
                 promote(engine, number)
             elif step == "roll back":
                 roll_back(engine)
+            elif step[1] == "undo":
+                decided = undo(engine, decided.first, decided.last, by="root")
+            elif len(step) == 2:
+                decided = curate(engine, [step[0]], step[1], by="root", reason="because")
             else:
                 rater, image, verdict = step
                 press = Press(f"{n}", image, verdict)
@@ -163,11 +182,12 @@ def test_every_figure_of_every_page_is_that_of_an_independent_query(begun: Engin
     now = standing(begun)
     words = "SELECT count(*), count(DISTINCT rater_id) FROM word WHERE verdict IN ('reject', 'keep')"
     assert (now.votes, now.raters) == ask(begun, f"{WORDS.replace('), judged', '), unused')} {words}")[0]
-    counts = "sum(CASE WHEN r > k THEN 1 ELSE 0 END), sum(CASE WHEN r < k THEN 1 ELSE 0 END)"
+    lead = "coalesce(ruled, r - k)"
+    counts = f"sum(CASE WHEN {lead} > 0 THEN 1 ELSE 0 END), sum(CASE WHEN {lead} < 0 THEN 1 ELSE 0 END)"
     pooled = ask(
         begun,
         f"{WORDS} SELECT coalesce({counts.replace(', sum', ', 0), coalesce(sum')}, 0) FROM judged "
-        "WHERE origin = 'sampled'",
+        f"WHERE origin = 'sampled' AND NOT {OUT}",
     )[0]
     assert (now.rejects, now.keeps) == pooled
     assert now.votes == sum(progress(begun, rater).answers for rater in (1, 2, 3))
@@ -176,9 +196,7 @@ def test_every_figure_of_every_page_is_that_of_an_independent_query(begun: Engin
         mended, spoilt, alike = ask(begun, PAIRS, version=number, champion=champion)[0]
         found = Evidence(evidence.mended, evidence.spoilt, evidence.alike)
         assert found == Evidence(mended or 0, spoilt or 0, alike or 0)
-    by_day = days(begun)
-    assert sum(day.rejects + day.keeps for day in by_day) == sum(row.votes for row in shown)
-    assert not by_day or growth(by_day)[-1].rejects_so_far == sum(day.rejects for day in by_day)
+    assert sum(window.rejects.whole for window in windows(begun)) == sum(row.votes for row in shown)
     assert differences(begun) == []
 
 
@@ -187,10 +205,14 @@ def test_every_figure_of_every_page_is_that_of_an_independent_query(begun: Engin
 def test_counters_made_anew_are_those_that_were_kept(begun: Engine, steps: list) -> None:
     start_over(begun)
     live(begun, steps)
-    kept = [(row.rejected, row.judged, row.votes, row.agreeing) for row in version_rows(begun)], days(begun)
+
+    def figures():
+        return [(row.rejected, row.judged, row.votes, row.agreeing) for row in version_rows(begun)], windows(begun)
+
+    kept = figures()
     with writing(begun) as session:
         rebuild(session)
-    assert ([(row.rejected, row.judged, row.votes, row.agreeing) for row in version_rows(begun)], days(begun)) == kept
+    assert figures() == kept
 
 
 def test_a_counter_that_is_wrong_is_found(begun: Engine) -> None:
@@ -219,12 +241,12 @@ def test_the_differences_are_said_in_sentences(begun: Engine) -> None:
     ]
     with begun.begin() as connection:
         connection.execute(text("UPDATE image_tally SET keeps = 5 WHERE image_id = 2"))
-    assert differences(begun)[0] == "2 rows of the counter of votes by image differ from the votes"
+    assert differences(begun)[0] == "the counter of votes by image differs from the votes in 2 rows"
 
 
 def test_a_picture_that_was_taken_out_or_is_too_old_is_no_new_reject(begun: Engine) -> None:
     live(begun, [("ann", image, Verdict.reject) for image in (1, 2, 3, 4)])
-    curate(begun, 2, PoolAction.exclude, by="root", reason="blurred")
+    curate(begun, [2], PoolAction.exclude, by="root", reason="blurred")
     with writing(begun) as session:
         assert new_rejects(session) == 3
         assert count_new_among(session, select(Image.id).where(Image.id < 4)) == 2

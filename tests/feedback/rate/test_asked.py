@@ -11,7 +11,7 @@ from sqlmodel import select
 
 from feedback.check.version_check import How, Judged, make_check
 from feedback.figures.summary import standing, version_rows
-from feedback.figures.trend import days
+from feedback.figures.trend import windows
 from feedback.pool.tally import differences
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
@@ -33,7 +33,7 @@ def checked(any_engine: Engine, publish_version: Callable) -> Engine:
     told = [
         Judged(float(chance.normal(1.5 * (2 * flag - 1))), flag, f"prompt {n % 60}") for n, flag in enumerate(flags)
     ]
-    check = make_check(How((800,), 2, 4), told, [0.0, 1.0]).as_json()
+    check = make_check(How((800,), 2, 4), told).with_cut([0.0, 1.0]).as_json()
     publish_version(any_engine, 1, check=check)
     publish_version(any_engine, 2, check=check)
     promote(any_engine, 2)
@@ -114,7 +114,7 @@ def test_rates_stay_those_of_a_random_sample_however_the_queue_chooses(checked: 
     [row] = [row for row in version_rows(checked) if row.number == 2]
     assert (row.judged, row.rejected, row.votes) == (len(sampled), len(sampled & wrong), len(sampled))
     assert row.interval.low < 24 / 80 < row.interval.high
-    assert sum(day.rejects + day.keeps for day in days(checked)) == len(sampled)
+    assert sum(window.rejects.whole for window in windows(checked)) == len(sampled)
     found = standing(checked)
     assert (found.votes, found.judged, found.rejects) == (100, 100, len(set(judged) & wrong))
     assert set(pool_ids(checked)) == set(judged)

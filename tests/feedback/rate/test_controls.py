@@ -8,11 +8,14 @@ from feedback.pool.curation import curate
 from feedback.rate.controls import (
     DrawnControl,
     control_answers,
+    control_candidates,
     control_rows,
     controls_from_agreed,
     make_control,
+    make_controls,
     record_drawn_controls,
-    retire_control,
+    retire_controls,
+    reuse_controls,
 )
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Mix, Terms
@@ -72,11 +75,11 @@ def test_the_newest_answer_counts_until_the_control_is_retired(any_engine: Engin
         vote(any_engine, "ann", control, verdict)
         with reading(any_engine) as session:
             assert [is_right for _, _, is_right in control_answers(session)] == answers
-    retire_control(any_engine, control)
+    retire_controls(any_engine, [control])
     with reading(any_engine) as session:
         assert control_answers(session) == []
     with pytest.raises(BadRequest, match="not a control in use"):
-        retire_control(any_engine, control)
+        retire_controls(any_engine, [control])
 
 
 def agree(engine: Engine, images: list[int], verdict: Verdict, raters: tuple[str, ...] = ("ann", "bob", "cat")) -> None:
@@ -106,7 +109,7 @@ def test_what_most_raters_agree_on_comes_first_and_what_one_doubts_or_a_person_t
     agree(any_engine, images, Verdict.keep)
     agree(any_engine, images[2:3], Verdict.keep, ("dan",))
     agree(any_engine, images[:1], Verdict.reject, ("dan",))
-    curate(any_engine, images[1], PoolAction.exclude, by="root", reason="blurred")
+    curate(any_engine, [images[1]], PoolAction.exclude, by="root", reason="blurred")
     assert controls_from_agreed(any_engine, 1, by="root") == 1
     with reading(any_engine) as session:
         hashes = [session.get_one(Image, image).sha256 for image in images]
@@ -136,7 +139,7 @@ def test_a_row_says_how_often_a_control_was_seen_and_judged_right(any_engine: En
     assert (rows[one].answer, rows[one].source, rows[one].is_active) == (Verdict.reject, "by hand", True)
     assert (rows[other].answer, rows[other].source, rows[other].prompt) == (Verdict.keep, "drawn", "a blue hand")
     assert rows[other].width == 64
-    retire_control(any_engine, one)
+    retire_controls(any_engine, [one])
     rows = {row.image_id: row for row in control_rows(any_engine)}
     assert (rows[one].is_active, rows[one].seen, rows[other].seen) == (False, 0, 3)
     with reading(any_engine) as session:
@@ -172,3 +175,36 @@ def test_drawn_pictures_become_controls_once(any_engine: Engine, fill: Callable)
         assert session.get_one(Control, image.id).by == "root"
     assert (image.seed, image.version, image.origin, image.is_queued) == (2, 0, Origin.control, False)
     assert (image.rule, image.num_inference_steps, image.guidance_scale) == ("plain", 10, 3.0)
+
+
+def test_several_pictures_become_controls_together_or_not_at_all(any_engine, fill):
+    first, second, third = fill(any_engine, 3)
+    make_controls(any_engine, [first], Verdict.keep, by="root")
+    with pytest.raises(BadRequest, match=f"picture {first} is a control already"):
+        make_controls(any_engine, [second, first], Verdict.keep, by="root")
+    assert len(control_rows(any_engine)) == 1
+    assert len(make_controls(any_engine, [second, third, second], Verdict.reject, by="root")) == 2
+
+
+def test_candidates_have_only_votes_for_the_answer_and_those_with_most_come_first(any_engine, fill):
+    first, second, third = fill(any_engine, 3)
+    for rater, verdicts in (("ann", {first: "reject", second: "reject", third: "reject"}), ("bob", {first: "reject"})):
+        next_images(any_engine, rater, TERMS, count=9)
+        for image, verdict in verdicts.items():
+            vote(any_engine, rater, image, Verdict(verdict))
+    next_images(any_engine, "cat", TERMS, count=9)
+    vote(any_engine, "cat", third, Verdict.keep)
+    found = control_candidates(any_engine, Verdict.reject, 9)
+    assert [(one.image_id, one.votes) for one in found] == [(first, 2), (second, 1)]
+    assert control_candidates(any_engine, Verdict.keep, 9) == []
+    make_controls(any_engine, [first], Verdict.reject, by="root")
+    assert [one.image_id for one in control_candidates(any_engine, Verdict.reject, 9)] == [second]
+
+
+def test_a_control_out_of_use_is_used_again_with_its_answers(any_engine, fill):
+    [one] = make_controls(any_engine, fill(any_engine, 1), Verdict.reject, by="root")
+    with pytest.raises(BadRequest, match="not a retired control"):
+        reuse_controls(any_engine, [one])
+    retire_controls(any_engine, [one])
+    reuse_controls(any_engine, [one])
+    assert [row.is_active for row in control_rows(any_engine)] == [True]

@@ -60,7 +60,7 @@ def test_a_second_rater_is_asked_where_there_is_one_and_told_nothing(doubted: En
     assert DOUBTED not in hand(doubted, "cat"), "one at a time"
     vote(doubted, "bob", DOUBTED, REJECT)
     assert DOUBTED not in hand(doubted, "bob") | hand(doubted, "cat")
-    assert shown[DOUBTED].number not in [one.number for one, _ in recent_votes(doubted, "ann")][:1]
+    assert shown[DOUBTED].number not in [vote.picture.number for vote in recent_votes(doubted, "ann")][:1]
 
 
 def test_a_second_raters_answer_counts_as_any_other_vote(doubted: Engine) -> None:

@@ -118,7 +118,7 @@ def test_a_repeat_was_judged_so_many_pictures_ago_whatever_was_taken_back_since(
         for verdict in (Verdict.reject, Verdict.undo, Verdict.reject, Verdict.undo, Verdict.keep):
             vote(engine, "ann", image, verdict)
     fill(engine, images=20)
-    judged = {image.image_id for image, _ in recent_votes(engine, "ann")}
+    judged = {vote.picture.image_id for vote in recent_votes(engine, "ann")}
     hand = next_images(engine, "ann", Terms(1, 600, Mix(repeats=1)), count=20, now=NOON)
     assert not judged & {shown.image_id for shown in hand}, "the rater still sees them in the history"
 

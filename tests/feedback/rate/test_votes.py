@@ -27,7 +27,19 @@ from store.errors import BadRequest
 from store.files import sha256_of
 from store.migrate import open_store
 from store.settings import Settings
-from store.tables import END_NUMBER, FIRST_NUMBER, Image, Lease, Rater, Repeat, Verdict, Vote, utc_now
+from store.tables import (
+    END_NUMBER,
+    FIRST_NUMBER,
+    Image,
+    ImageTally,
+    Lease,
+    Rater,
+    Reason,
+    Repeat,
+    Verdict,
+    Vote,
+    utc_now,
+)
 
 REQUEST = count()
 
@@ -50,7 +62,7 @@ def rows(engine: Engine) -> list[tuple[int, Verdict]]:
 
 
 def words(engine: Engine, rater: str) -> list[tuple[int, Verdict]]:
-    return [(image.image_id, verdict) for image, verdict in recent_votes(engine, rater)]
+    return [(vote.picture.image_id, vote.verdict) for vote in recent_votes(engine, rater)]
 
 
 def test_a_vote_is_one_row_with_what_the_page_sent(any_engine: Engine, fill: Callable) -> None:
@@ -145,6 +157,34 @@ def test_a_mark_is_on_the_picture() -> None:
             Point(x, y)
 
 
+@pytest.mark.parametrize("verdict", [Verdict.keep, Verdict.skip])
+def test_only_a_reject_has_reasons_and_marks_and_beside_another_verdict_the_vote_counts(
+    verdict: Verdict, any_engine: Engine, fill: Callable
+) -> None:
+    fill(any_engine)
+    first, second, *_ = show(any_engine, "ann")
+    noted = {"reasons": frozenset({Reason.hands, Reason.text}), "marks": (Point(0.5, 0.25), Point(0, 1))}
+    presses = [Press("a", first, verdict, **noted), Press("b", second, Verdict.reject, **noted)]
+    assert record_votes(any_engine, "ann", presses, Terms(1, 9)) == [Receipt("a"), Receipt("b")]
+    rejected, other = recent_votes(any_engine, "ann")
+    assert (rejected.reasons, rejected.marks) == ((Reason.hands, Reason.text), ((0.5, 0.25), (0, 1)))
+    assert (other.verdict, other.reasons, other.marks) == (verdict, (), ())
+
+
+def test_a_reason_that_follows_is_a_vote_that_takes_the_place_of_the_first(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine)
+    image, *_ = show(any_engine, "ann")
+    later = Press("b", image, Verdict.reject, "reason", reasons=frozenset({Reason.hands}))
+    for _ in range(2):  # a repeated request is one vote
+        record_votes(any_engine, "ann", [Press("a", image, Verdict.reject), later], Terms(2, 9))
+    assert rows(any_engine) == [(image, Verdict.reject)] * 2
+    [vote] = recent_votes(any_engine, "ann")
+    assert vote.reasons == (Reason.hands,)
+    with reading(any_engine) as session:
+        [tally] = session.exec(select(ImageTally))
+    assert (tally.rejects, tally.keeps) == (1, 0)
+
+
 def test_a_refused_press_does_not_hold_up_the_others(any_engine: Engine, fill: Callable) -> None:
     fill(any_engine)
     first, second, third = show(any_engine, "ann", images=3)
@@ -189,7 +229,7 @@ def test_the_history_is_latest_first_and_of_this_rater_alone(any_engine: Engine,
         vote(any_engine, "ann", image)
     vote(any_engine, "bob", 4, Verdict.keep)
     assert [image for image, _ in words(any_engine, "ann")] == [2, 3, 1]
-    assert [image.image_id for image, _ in recent_votes(any_engine, "ann", limit=2)] == [2, 3]
+    assert [vote.picture.image_id for vote in recent_votes(any_engine, "ann", limit=2)] == [2, 3]
     assert words(any_engine, "nobody") == []
 
 
@@ -286,9 +326,9 @@ def test_a_repeat_is_not_in_the_history_before_it_is_answered(any_engine: Engine
     with writing(any_engine) as session:
         voted = session.exec(select(Vote).where(Vote.image_id == first)).one()
         session.add(again := Repeat(rater_id=voted.rater_id, image_id=first, first_vote_id=voted.id or 0))
-    assert [image.number for image, _ in recent_votes(any_engine, "ann")] == [numbers[second]]
+    assert [vote.picture.number for vote in recent_votes(any_engine, "ann")] == [numbers[second]]
     vote(any_engine, "ann", first, Verdict.keep)
-    assert [image.number for image, _ in recent_votes(any_engine, "ann")] == [again.number, numbers[second]]
+    assert [vote.picture.number for vote in recent_votes(any_engine, "ann")] == [again.number, numbers[second]]
 
 
 def test_a_name_has_voted_from_its_first_vote_on(any_engine: Engine, fill: Callable) -> None:

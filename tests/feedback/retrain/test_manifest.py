@@ -8,11 +8,12 @@ from sqlalchemy import Connection, Engine, event
 from sqlmodel import select
 
 from feedback.pool.pool import Due, PoolItem, how_due
+from feedback.pool.share import SHARE
 from feedback.pool.split import split_of
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
-from feedback.retrain.manifest import FrozenManifest, freeze, load_manifest
+from feedback.retrain.manifest import FrozenManifest, freeze, load_manifest, refuse_too_few
 from store.engine import reading, writing
 from store.errors import DamagedStore, TooFewRejects
 from store.files import sha256_of
@@ -211,8 +212,11 @@ def test_evaluation_images_never_enter(any_engine: Engine, fill: Callable) -> No
 
 def test_too_few_rejects_are_refused_and_nothing_is_recorded(any_engine: Engine, fill: Callable) -> None:
     fill(any_engine)
+    with pytest.raises(TooFewRejects, match="0 rejects in the pool, 1 needed"):
+        refuse_too_few(any_engine, SHARE)
     vote(any_engine, 1)
     vote(any_engine, 2, Verdict.keep)
+    refuse_too_few(any_engine, SHARE)
     with pytest.raises(TooFewRejects) as caught:
         freeze(any_engine, BASE, min_rejects=2)
     assert (caught.value.found, caught.value.needed) == (1, 2)
@@ -255,7 +259,5 @@ def test_a_picture_keeps_its_side_when_its_verdict_flips(any_engine: Engine, fil
 def test_a_pool_that_is_too_small_for_its_lost_pictures_says_so(any_engine: Engine, fill: Callable) -> None:
     images = fill(any_engine)
     vote_on(any_engine, dict.fromkeys(images, Verdict.reject))
-    with pytest.raises(
-        TooFewRejects, match=rf"0 rejects .* {len(images)} rated pictures are left out, .*naysayer restore"
-    ):
+    with pytest.raises(TooFewRejects, match=rf"0 rejects .* {len(images)} rated pictures left out, .*naysayer restore"):
         freeze(any_engine, BASE, find_lost=lambda items: {item.image_id for item in items})

@@ -16,6 +16,7 @@ from feedback.rate.votes import Press, record_votes
 from feedback.sample.asking import CANDIDATES, FLOOR, Votes, draw_prompt, let_go, prompt_weights, rooms, weight
 from feedback.sample.plan import next_work
 from feedback.sample.prompts import add_prompts
+from feedback.sample.setting_aside import Which, weigh_prompts
 from feedback.sample.work import Wanted, Work
 from feedback.versions import promote
 from store.engine import reading, writing
@@ -126,3 +127,12 @@ def test_the_plan_of_what_is_asked_about_is_the_same_whenever_it_is_asked_for(re
     assert works == plan_asking(ready, 0.5)
     assert plan_asking(ready, 0.5, batch=1) == works[:1]
     assert {work.origin for work in works} == {Origin.asked}
+
+
+def test_a_prompt_that_weighs_more_is_asked_about_more_often(ready: Engine) -> None:
+    with reading(ready) as session:
+        before = prompt_weights(session, 0)
+    heavy = min(before)
+    weigh_prompts(ready, Which(ids=[heavy]), 4)
+    with reading(ready) as session:
+        assert prompt_weights(session, 0) == before | {heavy: 4 * before[heavy]}

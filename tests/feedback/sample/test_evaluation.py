@@ -15,6 +15,7 @@ from feedback.retrain.manifest import freeze
 from feedback.sample.claims import record_images
 from feedback.sample.evaluation import (
     FIRST_EVALUATION_SEED,
+    active_pairs,
     ensure_default,
     import_set,
     is_held_out,
@@ -22,6 +23,7 @@ from feedback.sample.evaluation import (
     load_held_out_hashes,
     new_set,
     pair_hash,
+    use_set,
 )
 from feedback.sample.plan import next_work
 from feedback.sample.prompts import add_prompts
@@ -32,6 +34,7 @@ from store.errors import BadRequest, TooFewRejects
 from store.tables import (
     EvaluationPair,
     EvaluationSet,
+    EvaluationUse,
     Image,
     Lease,
     Manifest,
@@ -59,7 +62,17 @@ def hashes(engine: Engine) -> set[str]:
 
 def empty(engine: Engine) -> None:
     with writing(engine) as session:
-        for table in (*COUNTED, ManifestItem, Manifest, Lease, Vote, Image, EvaluationPair, EvaluationSet):
+        for table in (
+            *COUNTED,
+            ManifestItem,
+            Manifest,
+            Lease,
+            Vote,
+            Image,
+            EvaluationPair,
+            EvaluationUse,
+            EvaluationSet,
+        ):
             session.exec(delete(table))
         rebuild(session)
 
@@ -284,3 +297,33 @@ def test_a_long_name_is_cut_and_the_prompts_know_their_set(engine: Engine) -> No
     with reading(engine) as session:
         prompt = session.exec(select(Prompt)).one()
     assert (prompt.source, prompt.is_active) == (f"evaluation set {'x' * 80}", False)
+
+
+def test_an_older_set_is_used_again_and_stays_in_use(any_engine: Engine) -> None:
+    add_prompts(any_engine, TEXTS)
+    ensure_default(any_engine, 3)
+    new_set(any_engine, "mine", 5, by="ann")
+    used = use_set(any_engine, 1, by="bob")
+    assert (used.number, used.is_active, used.pairs) == (1, True, 3)
+    assert [row.is_active for row in list_sets(any_engine)] == [False, True]
+    with reading(any_engine) as session:
+        assert len(active_pairs(session)) == 3
+        assert [use.by for use in session.exec(select(EvaluationUse).order_by(EvaluationUse.id))] == [
+            "worker",
+            "ann",
+            "bob",
+        ]
+    ensure_default(any_engine, 9)  # the worker lengthens its own set, not one that somebody chose
+    assert [row.pairs for row in list_sets(any_engine) if row.is_active] == [3]
+    new_set(any_engine, "newer", 2)
+    assert [row.name for row in list_sets(any_engine) if row.is_active] == ["newer"]
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"), [(9, "no evaluation set 9"), (1, "in use already"), (2**40, "no eval")]
+)
+def test_only_a_set_that_is_there_and_not_in_use_can_be_used(any_engine: Engine, number: int, sentence: str) -> None:
+    add_prompts(any_engine, TEXTS)
+    new_set(any_engine, "mine", 2)
+    with pytest.raises(BadRequest, match=sentence):
+        use_set(any_engine, number)

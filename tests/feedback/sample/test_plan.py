@@ -11,7 +11,8 @@ from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.sample.evaluation import FIRST_EVALUATION_SEED, new_set
 from feedback.sample.plan import next_work
-from feedback.sample.prompts import add_prompts
+from feedback.sample.prompts import add_prompts, list_prompts
+from feedback.sample.setting_aside import Change, Which, change_prompts, weigh_prompts
 from feedback.sample.work import Wanted
 from feedback.versions import begin, promote
 from store.engine import writing
@@ -189,3 +190,15 @@ def test_seeds_and_prompts_are_those_of_earlier_programs(engine: Engine) -> None
 
 
 KNOWN_WORK = [(2, 1101529512), (3, 190021244), (1, 1399808083), (1, 1165159815)]
+
+
+def test_a_prompt_that_weighs_three_times_as_much_is_drawn_three_times_in_each_round(ready: Engine) -> None:
+    add_prompts(ready, ["a heavy stone", "a feather"])
+    weigh_prompts(ready, Which(["a heavy stone"]), 3)
+    turns = sum(prompt.weight for prompt in list_prompts(ready))
+    while works := plan(ready, target=2 * turns, batch=5):
+        draw(ready, works)
+    drawn = Counter(image.prompt_id for image in images(ready, Origin.sampled))
+    assert drawn == {prompt.id: 2 * prompt.weight for prompt in list_prompts(ready)}
+    change_prompts(ready, Which(["a heavy stone"]), Change.pause)
+    assert "a heavy stone" not in {work.prompt for work in plan(ready, target=200, batch=100)}

@@ -82,7 +82,13 @@ def test_the_pictures_of_a_pair_do_not_come_together(compared: Engine) -> None:
     assert sum(one[1] == other[1] for one, other in pairwise(order)) <= PAIRS // 2
 
 
-def test_without_a_challenger_nothing_is_released(compared: Engine) -> None:
+def test_after_a_promotion_the_first_pairs_are_released(compared: Engine) -> None:
     promote(compared, 2)
-    assert release(compared, 20, 1.0) == 0
-    assert waiting(compared) == []
+    assert release(compared, 20, 1.0) == 2 * PAIRS
+    assert {version for version, _ in waiting(compared)} == {1, 2}
+
+
+def test_without_two_versions_to_compare_nothing_is_released(any_engine: Engine, publish_version: Callable) -> None:
+    publish_version(any_engine, 1)
+    assert release(any_engine, 20, 1.0) == 0
+    assert waiting(any_engine) == []

@@ -2,7 +2,20 @@
 
 import pytest
 
-from feedback.sample.requests import MAX_WAITING, DrawRequest, abandon, answer, ask, ask_drawing, take, task
+from feedback.sample.requests import (
+    MAX_WAITING,
+    ComingPicture,
+    DrawAnswer,
+    DrawnPicture,
+    DrawRequest,
+    Side,
+    abandon,
+    answer,
+    ask,
+    ask_drawing,
+    take,
+    task,
+)
 from store.errors import BadRequest
 from store.tables import TaskKind, TaskStatus, utc_now
 
@@ -45,7 +58,7 @@ def test_tasks_are_taken_by_kind_and_the_limit_is_of_those_that_wait(engine):
     assert taken.updated_at >= before
     for _ in range(MAX_WAITING):
         ask(engine, TaskKind.draw, {})
-    with pytest.raises(BadRequest, match=f"{MAX_WAITING} tasks wait for the worker"):
+    with pytest.raises(BadRequest, match=f"{MAX_WAITING} drawings were asked for"):
         ask(engine, TaskKind.draw, {})
 
 
@@ -60,8 +73,22 @@ def test_a_task_left_running_says_why_it_failed(engine):
 
 
 def test_a_drawing_request_comes_back_as_it_was_asked(engine):
-    request = DrawRequest("a red star", 7, [0, 3], 2.5)
+    request = DrawRequest("a red star", [7, 8], [Side(0), Side(3, 2.5)])
     assert DrawRequest.of(task(engine, ask_drawing(engine, request))) == request
+
+
+def test_an_answer_comes_back_as_it_was_given(engine):
+    number = ask(engine, TaskKind.draw, {})
+    assert DrawAnswer.of(task(engine, number)) == DrawAnswer()
+    said = DrawAnswer((DrawnPicture(0, 7, "hash", "try 2 of 3"),), ComingPicture(1, 7, "data:", 3, 20))
+    answer(engine, number, TaskStatus.running, said._asdict())
+    assert DrawAnswer.of(task(engine, number)) == said
+
+
+def test_what_an_earlier_program_asked_for_is_not_drawn(engine):
+    number = ask(engine, TaskKind.draw, {"prompt": "a red star", "seed": 7, "versions": [0], "strength": None})
+    with pytest.raises(BadRequest, match="earlier program"):
+        DrawRequest.of(task(engine, number))
 
 
 def test_an_answer_says_when_and_has_no_message_unless_given(engine):

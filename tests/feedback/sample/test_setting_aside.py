@@ -7,10 +7,10 @@ from sqlmodel import func, select
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
-from feedback.sample.evaluation import active_pairs, ensure_default, import_set, list_sets
+from feedback.sample.evaluation import active_pairs, ensure_default, import_set, list_sets, new_set
 from feedback.sample.plan import next_work
 from feedback.sample.prompts import add_prompts, import_prompts, list_imports, list_prompts
-from feedback.sample.setting_aside import Change, Changed, Which, change_prompts
+from feedback.sample.setting_aside import Change, Changed, Which, change_prompts, weigh_prompts, would_lose
 from feedback.sample.work import Job, Wanted
 from feedback.versions import begin
 from store.engine import reading
@@ -133,3 +133,26 @@ def test_what_is_not_there_is_refused_and_nothing_changes(three: Engine, which: 
     with pytest.raises(BadRequest, match=why):
         change_prompts(three, which, Change.remove)
     assert len(active(three)) == 3
+
+
+def test_a_weight_is_a_whole_number_that_some_prompts_get_and_no_other(any_engine):
+    add_prompts(any_engine, ["a red star", "a blue hand"])
+    [star, _] = list_prompts(any_engine)
+    assert weigh_prompts(any_engine, Which(ids=[star.id]), 3) == 1
+    assert weigh_prompts(any_engine, Which(["a red star", "a blue hand"]), 3) == 1
+    assert [prompt.weight for prompt in list_prompts(any_engine)] == [3, 3]
+    for weight in (0, 11, -1):
+        with pytest.raises(BadRequest, match="from 1 to 10"):
+            weigh_prompts(any_engine, Which(["a red star"]), weight)
+    with pytest.raises(BadRequest, match="not in the list any more"):
+        weigh_prompts(any_engine, Which(ids=[star.id, 999]), 2)
+    assert [prompt.weight for prompt in list_prompts(any_engine)] == [3, 3]
+
+
+def test_what_a_removal_would_lose_is_what_it_then_loses(any_engine):
+    add_prompts(any_engine, ["a red star", "a blue hand"])
+    new_set(any_engine, "pairs", 5)
+    for which in (Which(["a red star"]), Which(number=1)):
+        told = would_lose(any_engine, which)
+        assert told.pairs > 0
+        assert change_prompts(any_engine, which, Change.remove) == told

@@ -12,7 +12,7 @@ from store.process import DETAILS, catch_stop_signals, run_command
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(BadRequest("a"), 1), (OSError("a"), 1), (Busy("a"), 75), (Interrupted(1, 2), 75)],
+    [(BadRequest("a"), 1), (OSError("a"), 1), (Busy("a"), 75), (Interrupted("at step 1 of 2"), 75)],
     ids=["ours", "the system's", "busy", "interrupted"],
 )
 def test_an_error_is_one_line_and_an_exit_code(error, code, capsys):

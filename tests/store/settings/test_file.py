@@ -3,6 +3,7 @@ import os
 import pytest
 
 from store.errors import BadRequest
+from store.process import run_command
 from store.settings.file import field_of, forget, keep, origins, read_data_dir, read_settings
 from store.settings.sources import SETTINGS_FILE
 
@@ -205,12 +206,32 @@ def test_the_built_in_model_is_meant_even_beside_a_folder_of_that_name(tmp_path)
 
 @pytest.mark.parametrize(
     "name",
-    ["NAYSAYR_PORT", "NAYSAYERS_PORT", "NASAYER_PORT", "NAYSAYERPORT", "NAYSAYER__PORT", "naysayer_prt", "NAYSAYER_"],
+    ["NAYSAYR_PORT", "NAYSAYERS_PORT", "NASAYER_PORT", "NAYSAYERPORT", "NAYSAYER__PORT", "naysayer_prt"],
 )
 def test_a_misspelt_name_is_refused_with_the_nearest_name(shell, name):
     shell.setenv(name, "1")
     with pytest.raises(BadRequest, match=f"{name} in the environment is not a setting"):
         read_settings()
+
+
+@pytest.mark.parametrize("name", ["NAYSAYER_XYZ", "NAYSAYER_SERVICE_HOST", "NAYSAYER_PORT_8501_TCP"])
+def test_a_name_that_is_like_no_setting_is_told_once_and_changes_nothing(shell, name, capsys):
+    shell.setenv(name, "tcp://10.0.0.1:8501")
+    run_command(read_settings)
+    assert (
+        capsys.readouterr().err
+        == f"naysayer: {name} in the environment is not a setting; `naysayer settings` lists them all\n"
+    )
+
+
+def test_a_misspelt_name_is_told_once_by_every_command_and_ends_those_that_read_settings(shell, capsys):
+    shell.setenv("NAYSAYER_OVRLAP", "2")
+    said = "naysayer: NAYSAYER_OVRLAP in the environment is not a setting; did you mean NAYSAYER_OVERLAP?\n"
+    run_command(lambda: None)
+    assert capsys.readouterr().err == said
+    with pytest.raises(SystemExit, match="1"):
+        run_command(read_settings)
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize("text", ["overlap = 'many'\nport = 'none'\n", "overlap = [2]\nport = -1\n"])

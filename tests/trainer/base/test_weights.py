@@ -13,10 +13,16 @@ from trainer.base.weights import BUILTIN_FOLDER, pin_revision, revision_of
 
 COMMIT, OTHER = "0123456789abcdef0123456789abcdef01234567", "f" * 40
 LOAD = """
+import sys
+from store.errors import NaysayerError
 from store.settings import Settings
 from trainer.base.model import load_base
-base = load_base(Settings(_env_file=None))
-print(base.name, base.revision, base.facts)
+for model, revision in [word.split("@") for word in sys.argv[1:]]:
+    try:
+        base = load_base(Settings(_env_file=None, model=model, model_revision=revision))
+        print(base.name, base.revision, base.facts)
+    except NaysayerError as error:
+        print(error)
 """
 
 
@@ -30,25 +36,15 @@ def hub_cache(folder: Path) -> Path:
     return folder
 
 
-def loaded(tmp_path: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+@pytest.mark.slow
+def test_offline_a_hub_id_loads_from_the_cache_with_its_commit_and_what_is_not_there_is_refused(tmp_path):
     cache = {"HF_HUB_CACHE": str(hub_cache(tmp_path / "hub")), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    own = {f"NAYSAYER_{name.upper()}": value for name, value in settings.items()}
-    return subprocess.run([sys.executable, "-c", LOAD], env=os.environ | cache | own, capture_output=True, text=True)
-
-
-@pytest.mark.slow
-def test_a_hub_id_loads_offline_from_the_cache_and_tells_its_commit(tmp_path):
-    told = loaded(tmp_path, model="someone/tiny-sdxl")
-    assert f"someone/tiny-sdxl {COMMIT} {{'model_revision': '{COMMIT}'}}" in told.stdout, told.stderr
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "settings", [{"model": "someone/else"}, {"model": "someone/tiny-sdxl", "model_revision": OTHER}]
-)
-def test_what_the_cache_lacks_is_refused_offline_with_what_to_do(settings, tmp_path):
-    told = loaded(tmp_path, **settings)
-    assert "HF_HUB_OFFLINE forbids fetching it; run `hf download someone/" in told.stderr
+    command = [sys.executable, "-c", LOAD, "someone/tiny-sdxl@", "someone/else@", f"someone/tiny-sdxl@{OTHER}"]
+    told = subprocess.run(command, env=os.environ | cache, capture_output=True, text=True)
+    found, *refused = told.stdout.splitlines()
+    assert found == f"someone/tiny-sdxl {COMMIT} {{'model_revision': '{COMMIT}'}}"
+    assert len(refused) == 2, told.stderr
+    assert all("HF_HUB_OFFLINE forbids fetching it; run `hf download someone/" in sentence for sentence in refused)
 
 
 def test_a_folder_or_file_from_elsewhere_has_no_revision(tmp_path):

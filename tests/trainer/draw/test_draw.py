@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from feedback.sample.work import Job
 from feedback.versions import begin
 from store.errors import BadRequest, OtherBase, UnknownVersion
 from store.migrate import open_store
+from tests.waiting import PATIENCE_S, until
 from trainer.base.vae import decode_latents
 from trainer.commands import app
 from trainer.draw.draw import Order, draw, gather_prompts
@@ -119,8 +119,13 @@ def test_tries_and_best_of_exclude_each_other(quick, order):
 
 def test_a_prompt_that_the_model_does_not_read_to_its_end_is_named(quick, tmp_path):
     said: list[str] = []
-    draw(quick, Order(["a red star above a blue hand, " * 14], tmp_path / "out"), said.append)
+    order = Order(["a red star above a blue hand, " * 14], tmp_path / "out")
+    draw(quick.model_copy(update={"prompt_weighting": "off"}), order, said.append)
     assert any("does not read 1 prompt to its end" in one for one in said)
+    said.clear()
+    draw(quick, order, said.append)
+    assert not any("does not read" in one for one in said)
+    assert len(names(order.out)) == 2  # the files say how the prompt was read
 
 
 def test_the_command_draws_and_says_what_came_of_it(quick, tmp_path, monkeypatch):
@@ -134,25 +139,25 @@ def test_the_command_draws_and_says_what_came_of_it(quick, tmp_path, monkeypatch
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_call_leaves_only_whole_pictures_and_the_next_one_goes_on(tmp_path, number):
-    environment = os.environ | {"NAYSAYER_SAMPLE_BATCH": "1", "NAYSAYER_NUM_INFERENCE_STEPS": "2"}
+def test_a_killed_call_leaves_only_whole_pictures_and_the_next_one_goes_on(tmp_path, monkeypatch, number):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NAYSAYER_SAMPLE_BATCH", "1")
+    monkeypatch.setenv("NAYSAYER_NUM_INFERENCE_STEPS", "2")
     command = [sys.executable, "-m", "trainer.commands", "draw", "a red star", "--number", "200", "--out"]
     out, root = tmp_path / "drawn", str(Path(__file__).parents[3])
-    environment["PYTHONPATH"] = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
-    call = subprocess.Popen([*command, str(out)], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 300
-    while len(list(out.glob("*.png"))) < 5 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]))
+    call = subprocess.Popen([*command, str(out)], stderr=subprocess.PIPE, text=True)
+    until(lambda: len(list(out.glob("*.png"))) >= 5, "five pictures")
     call.send_signal(number)
-    said = call.communicate(timeout=120)[1]
+    said = call.communicate(timeout=PATIENCE_S)[1]
     if number == signal.SIGTERM:
         assert call.returncode == 75
-        assert "pictures; the same command goes on where it ended" in said.splitlines()[-1]
+        assert "pictures; the same command goes on from there" in said.splitlines()[-1]
     there = list(out.glob("*.png"))
     assert 5 <= len(there) < 200
     for path in there:
         Image.open(path).load()
     command[command.index("200")] = str(len(there) + 1)
-    again = subprocess.run([*command, str(out)], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    again = CliRunner().invoke(app, [*command[3:], str(out)], catch_exceptions=False)
     assert again.stdout == f"drew 1 picture into {out}; {len(there)} were there\n"
     assert sorted(path.suffix for path in out.iterdir()) == [".png"] * (len(there) + 1)

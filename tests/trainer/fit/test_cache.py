@@ -63,6 +63,20 @@ def test_a_text_is_the_same_whatever_is_encoded_beside_it(base, sampled):
         assert torch.equal(encode_prompts(base, [prompt])[0].hidden, text.hidden)
 
 
+def test_a_text_that_is_read_otherwise_has_its_own_file_and_a_plain_one_keeps_its(rated, base, tmp_path):
+    texts = [PROMPT, "a (red:1.5) star", "a red star, " * 40]
+    off = replace(base, settings=base.settings.model_copy(update={"prompt_weighting": "off"}))
+    first, later = (Cache(one, layout_of(rated).blobs, tmp_path / "cache") for one in (off, base))
+    cut = [first.text(text) for text in texts]
+    assert later.missing([], texts)[0] == texts[1:]
+    read = [later.text(text) for text in texts]
+    assert torch.equal(cut[0].hidden, read[0].hidden)
+    assert [len(text.hidden) for text in cut] == [77] * 3
+    assert [len(text.hidden) // 77 for text in read] == [1, 1, 3]
+    assert not torch.equal(cut[1].hidden, read[1].hidden)
+    assert len(files(later)) == 5
+
+
 def test_a_picture_without_a_latent_is_drawn_anew_from_its_posterior(cache, base, imported):
     latent = cache.latent(imported[0])
     mean, std = encode_picture(base, cache.blobs.get(imported[0].sha256))

@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from sqlmodel import select
 
+from store.engine import writing
 from store.errors import Interrupted, NonFiniteLoss
-from store.tables import Split
+from store.migrate import open_store
+from store.tables import Prompt, Split
 from tests.trainer.fitting import drawer, fit_here
 from trainer.fit.batches import sureness
 from trainer.fit.cache import null_prompt
@@ -23,6 +26,20 @@ def test_the_same_manifest_and_seed_give_the_same_bytes(rated, tmp_path):
     assert equal(first.weights, second.weights)
     assert json.dumps(first.curve) == json.dumps(second.curve)
     assert any(tensor.abs().max() > 0 for name, tensor in first.weights.items() if "lora_B" in name)
+
+
+def test_prompts_with_weights_and_long_ones_are_trained_on_as_they_are_read(rated, tmp_path):
+    engine = open_store(rated)
+    with writing(engine) as session:
+        for number, prompt in enumerate(session.exec(select(Prompt))):
+            prompt.text = f"({prompt.text}:1.5)" if number % 2 else f"{prompt.text}, {'a red star, ' * 40}"
+    engine.dispose()
+    fits = [
+        fit_here(rated.model_copy(update={"train_steps": 2, "prompt_weighting": how}), tmp_path / how)
+        for how in ("a1111", "off")
+    ]
+    assert not equal(fits[0].weights, fits[1].weights)
+    assert all(math.isfinite(point["loss"]) for point in fits[0].curve)
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 from store.settings import Settings
 from tests.trainer.conftest import quick_settings
-from trainer.fit.training import choose_anchor, choose_layers, choose_steps
+from trainer.fit.training import choose_anchor, choose_steps
+from trainer.lora.tensors import choose_layers
 
 
 def test_each_rated_picture_is_worth_three_steps_up_to_a_limit(tmp_path):

@@ -23,39 +23,45 @@ from tests.trainer.children import (
 )
 from tests.trainer.conftest import quick_settings
 from tests.trainer.left import folders, get_run_count, last_run, published, wait_for_step
+from tests.waiting import PATIENCE_S
 
 SMALL = {"lora_layers": "attention", "strength": 1.0}
 
 
+@pytest.fixture
+def small(rated) -> Settings:
+    return rated.model_copy(update=SMALL)
+
+
 @pytest.mark.slow
 def test_ten_retrains_at_once_make_one_version_and_nine_give_way(rated):
-    slow = rated.model_copy(update={"train_steps": 12})
+    slow = rated.model_copy(update=SMALL | {"train_steps": 12})
     children = [start(retrain_child, slow) for _ in range(10)]
     for child in children:
-        child.join(120)
+        child.join(PATIENCE_S)
     assert sorted(child.exitcode for child in children) == [DONE] + [BUSY] * 9
     assert len(published(rated)) == 1
 
 
 @pytest.mark.slow
-def test_after_the_holder_of_the_lock_is_killed_the_next_retrain_runs(rated):
-    child = start(retrain_child, rated.model_copy(update={"train_steps": 10_000}))
-    wait_for_step(rated, 1)
+def test_after_the_holder_of_the_lock_is_killed_the_next_retrain_runs(small):
+    child = start(retrain_child, small.model_copy(update={"train_steps": 10_000}))
+    wait_for_step(small, 1)
     child.kill()
     child.join()
-    assert run(retrain_child, rated) == DONE
-    assert len(published(rated)) == 1
+    assert run(retrain_child, small) == DONE
+    assert len(published(small)) == 1
 
 
 @pytest.mark.slow
 def test_sigterm_saves_a_checkpoint_and_the_next_run_goes_on_to_the_same_bytes(rated, rated_template, tmp_path):
     shutil.copytree(rated_template, tmp_path / "unbroken")
-    settings = rated.model_copy(update={"train_steps": 24, "checkpoint_every": 7})
+    settings = rated.model_copy(update=SMALL | {"train_steps": 12, "checkpoint_every": 7})
     unbroken = settings.model_copy(update={"data_dir": tmp_path / "unbroken"})
     child = start(retrain_child, settings)
-    wait_for_step(settings, 5)
+    wait_for_step(settings, 3)
     os.kill(child.pid, signal.SIGTERM)
-    child.join(60)
+    child.join(PATIENCE_S)
     assert child.exitcode == OUR_ERROR
     assert last_run(settings).status is RunStatus.interrupted
     assert published(settings) == []
@@ -70,7 +76,7 @@ def test_sigterm_saves_a_checkpoint_and_the_next_run_goes_on_to_the_same_bytes(r
 def test_twenty_kills_at_random_times_leave_the_store_whole_and_the_bytes_the_same(rated_template, tmp_path):
     def fresh_store(name: str) -> Settings:
         shutil.copytree(rated_template, tmp_path / name)
-        return quick_settings(tmp_path / name, train_steps=10, checkpoint_every=3, **SMALL)
+        return quick_settings(tmp_path / name, train_batch=2, **SMALL)
 
     unbroken, started = fresh_store("unbroken"), time.monotonic()
     assert run(retrain_child, unbroken) == DONE
@@ -89,11 +95,6 @@ def test_twenty_kills_at_random_times_leave_the_store_whole_and_the_bytes_the_sa
     for store in stores:
         assert [version.sha256 for version in published(store)] == [wanted]
         assert folders(store) == {wanted}
-
-
-@pytest.fixture
-def small(rated) -> Settings:
-    return rated.model_copy(update=SMALL)
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from store.migrate import open_store
 from store.tables import Version
 from tests.trainer.children import DONE, OUR_ERROR, retrain_child, retrain_together, start
 from tests.trainer.left import folders, last_run, published
+from tests.waiting import PATIENCE_S
 from trainer.retrain.processes import is_leader, leading, process_count
 
 
@@ -20,7 +21,7 @@ def together(settings, processes: int = 2) -> list[int | None]:
         port = free.getsockname()[1]
     children = [start(retrain_together, settings, rank, processes, port) for rank in range(processes)]
     for child in children:
-        child.join(200)
+        child.join(PATIENCE_S)
     return [child.exitcode for child in children]
 
 
@@ -41,7 +42,7 @@ def test_two_processes_end_with_the_curve_of_one_and_publish_once(rated, rated_t
     alone = settings.model_copy(update={"data_dir": tmp_path / "one"})
     assert together(settings) == [DONE, DONE]
     child = start(retrain_child, alone)
-    child.join(200)
+    child.join(PATIENCE_S)
     assert child.exitcode == DONE
     (version,) = published(settings)
     assert folders(settings) == {version.sha256}

@@ -12,15 +12,15 @@ from store.tables import Split
 from trainer.fit.cache import Cache
 from trainer.fit.training import Training
 from trainer.lora.tensors import TRAINED, add_fresh
+from trainer.retrain.pictures.looks import FRESH_SEED, SEEDS_EACH, held_out_jobs
 from trainer.retrain.strength import (
-    FRESH_SEED,
-    SEEDS_EACH,
     STRENGTHS,
+    Choice,
     choose_strength,
     guidance_share,
-    held_out_jobs,
     is_rejected_more,
     passes,
+    search,
 )
 from trainer.sample.sampler import sample_latents, steer_drawing
 
@@ -43,7 +43,7 @@ def adapt(base, size: float) -> None:
 
 def test_an_adapter_without_effect_may_be_used_at_any_strength(training):
     adapt(training.base, 0.0)
-    choice = choose_strength(training.with_settings(guidance_gain=0.0), {})
+    choice = choose_strength(training.with_settings(guidance_gain=0.0), {}, last=1.0)
     assert choice.strength == max(STRENGTHS["same-prompt"])
     assert [point["strength"] for point in choice.curve] == list(STRENGTHS["same-prompt"])
     assert all(point["diversity"] == pytest.approx(1.0) and point["push"] == 0 for point in choice.curve)
@@ -54,6 +54,43 @@ def test_an_adapter_that_spoils_pictures_gets_the_least_strength_and_the_curve_s
     choice = choose_strength(training, {})
     assert choice.strength == min(STRENGTHS["same-prompt"])
     assert choice.curve[-1]["passes"] == 0
+
+
+@pytest.mark.parametrize("limit", [0.0, 1.0, 2.0, 4.0, 6.0])
+def test_wherever_the_search_begins_it_finds_what_trying_all_from_the_weakest_finds(limit):
+    strengths, asked = STRENGTHS["same-prompt"], []
+
+    def measure(strength: float) -> dict[str, float]:
+        asked.append(strength)
+        return {"strength": strength, "passes": float(strength <= limit)}
+
+    for begin in range(len(strengths)):
+        asked.clear()
+        choice = search(strengths, begin, measure)
+        assert choice.strength == max(limit, min(strengths))
+        assert [point["strength"] for point in choice.curve] == sorted(set(asked)) == sorted(asked)
+
+
+def test_the_search_begins_at_the_last_versions_strength_and_the_curve_has_only_what_was_tried(training):
+    adapt(training.base, 0.0)
+    small = training.with_settings(guidance_gain=0.0)
+    assert [point["strength"] for point in choose_strength(small, {}).curve] == [6.0]
+    assert [point["strength"] for point in choose_strength(small, {}, last=3.9).curve] == [4.0, 6.0]
+
+
+def test_plain_pictures_are_drawn_once_and_the_measures_stay_what_they_were(training):
+    adapt(training.base, 0.05)
+    rows: list[int] = []
+    with training.base.pipe.unet.register_forward_pre_hook(lambda _, inputs: rows.append(len(inputs[0]))):
+        first = choose_strength(training, {})
+        drawn, _ = sum(rows), rows.clear()
+        again = choose_strength(training, {})
+    plain = 2 * 4 * training.base.plain.num_inference_steps
+    assert drawn - sum(rows) == plain
+    assert again.curve == first.curve
+    [kept, *_] = [path for path in (training.cache.folder / "plain").iterdir()]
+    kept.write_bytes(b"damaged")
+    assert choose_strength(training, {}).curve[0]["passes"] == first.curve[0]["passes"]
 
 
 def test_a_strength_set_by_hand_is_kept_and_measured(training):
@@ -193,3 +230,45 @@ def test_prompts_beyond_those_held_out_are_drawn_with_seeds_of_no_picture(traini
     assert [job.seed for job in held_out_jobs(manifest, 0)][1] == FRESH_SEED + 1
     assert len(held_out_jobs(manifest, 0)) == len(held_out_jobs(manifest, 3)) == SEEDS_EACH
     assert len(held_out_jobs(manifest, 4)) == 2 * SEEDS_EACH
+
+
+def test_the_strongest_strength_that_the_check_expects_to_help_is_kept():
+    curve = [{"strength": s, "passes": float(s < 6)} for s in (1.0, 2.0, 4.0, 6.0)]
+    asked: list[float] = []
+
+    def expect(strength: float) -> float:
+        asked.append(strength)
+        return -0.1 if strength <= 2 else 0.1
+
+    choice = Choice(4.0, curve).with_help(expect)
+    assert choice.strength == 2.0
+    assert asked == [4.0, 2.0]
+    assert [(point.get("expected"), point["passes"]) for point in choice.curve] == [
+        (None, 1.0), (-0.1, 1.0), (0.1, 0.0), (None, 0.0),
+    ]  # fmt: skip
+
+
+def test_a_weaker_strength_is_measured_only_when_the_check_asks_for_it():
+    measured: list[float] = []
+
+    def measure(strength: float) -> dict[str, float]:
+        measured.append(strength)
+        return {"strength": strength, "passes": 1.0}
+
+    choice = search((1.0, 2.0, 4.0, 6.0), 3, measure)
+    assert measured == [6.0]
+    helped = choice.with_help(lambda strength: 3.0 - 6.0 / strength - 1.0)
+    assert (helped.strength, measured) == (2.0, [6.0, 4.0, 2.0])
+    assert [point["strength"] for point in helped.curve] == [2.0, 4.0, 6.0]
+
+
+def test_where_no_strength_is_expected_to_help_the_weakest_is_kept():
+    curve = [{"strength": s, "passes": 1.0} for s in (1.0, 2.0)]
+    choice = Choice(2.0, curve).with_help(lambda _: 0.0)
+    assert choice.strength == 1.0
+    assert not any(point["passes"] for point in choice.curve)
+
+
+def test_without_an_expectation_the_guards_decide():
+    curve = [{"strength": s, "passes": 1.0} for s in (1.0, 2.0)]
+    assert Choice(2.0, curve).with_help(lambda _: None) == Choice(2.0, curve)

@@ -16,7 +16,7 @@ from trainer.fit.training import Training
 from trainer.retrain.trigger import trigger_change
 
 UNDER_TRIGGER = {"objective": "trigger", "rule": "woolf", "lora_rank": 8, "learning_rate": 2e-3, "train_batch": 8}
-ANCHORED = {"train_steps": 80, "checkpoint_every": 80, "min_timestep": 100}
+ANCHORED = {"train_steps": 56, "checkpoint_every": 56, "min_timestep": 100}
 
 
 def training_of(settings) -> Training:
@@ -35,7 +35,7 @@ def test_under_trigger_the_word_stands_with_what_is_fitted_and_with_nothing_else
         batch = draw.train(step)
         is_word = torch.tensor([torch.equal(text, word) for text in batch.text_BLD.cpu()])
         assert torch.equal(is_word, batch.is_reject_B.cpu())
-        is_null = torch.tensor([torch.equal(text, draw.null.hidden) for text in batch.text_BLD.cpu()])
+        is_null = torch.tensor([torch.equal(text, draw.null_prompt.hidden) for text in batch.text_BLD.cpu()])
         seen += torch.tensor([float(batch.is_reject_B.sum()), float(is_null.sum())])
     assert seen[0] == 16  # half of every batch
     assert 0 < seen[1] < 16

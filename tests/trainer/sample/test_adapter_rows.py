@@ -5,7 +5,8 @@ from torch import Tensor
 from tests.trainer.sample.test_guidance import adapted, unet_inputs  # noqa: F401 - a fixture
 from trainer.base.model import Base
 from trainer.lora.tensors import TRAINED
-from trainer.sample.adapter_rows import Adapter, Part, cache_last, make_forwards
+from trainer.sample import adapter_rows
+from trainer.sample.adapter_rows import Adapter, Part, adapted_layers, cache_last, copies_fit, make_forwards
 from trainer.sample.guidance import Steering
 
 SCALE = 0.7
@@ -94,3 +95,10 @@ def test_in_half_precision_merging_costs_no_more_exactness_than_the_low_rank_for
     unet.to(torch.bfloat16)
     merged, low_rank = ((change(is_merged) - exact).norm() / exact.norm() for is_merged in (True, False))
     assert merged <= 1.5 * low_rank
+
+
+def test_on_a_cpu_only_small_weights_are_copied(adapted, monkeypatch):  # noqa: F811
+    layers = list(adapted_layers(adapted.pipe.unet, TRAINED).values())
+    assert copies_fit(layers)
+    monkeypatch.setattr(adapter_rows, "MOST_ELSEWHERE", sum(one.get_base_layer().weight.nbytes for one in layers) - 1)
+    assert not copies_fit(layers)

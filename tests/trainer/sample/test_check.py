@@ -99,21 +99,41 @@ def test_a_score_does_not_depend_on_the_other_pictures(adapted, latents_BCHW):  
     torch.testing.assert_close(together, torch.cat(one_by_one), atol=1e-4, rtol=1e-3)
 
 
+def test_a_score_reads_weights_and_long_prompts_as_the_sampler_does(adapted, latents_BCHW):  # noqa: F811
+    prompts = ["a red star", "a (red:1.8) star", "a red star, " * 40]
+    alike = latents_BCHW[:1].expand(3, -1, -1, -1)
+    together = reject_scores(adapted, alike, prompts, TRAINED)
+    alone = [reject_scores(adapted, alike[:1], [prompt], TRAINED) for prompt in prompts]
+    torch.testing.assert_close(together, torch.cat(alone), atol=1e-4, rtol=1e-3)
+    assert len(set(together.tolist())) == 3
+    adapted = replace(adapted, settings=adapted.settings.model_copy(update={"prompt_weighting": "off"}))
+    cut = reject_scores(adapted, alike, prompts, TRAINED)
+    torch.testing.assert_close(cut[0], together[0])
+    assert (cut[1:] != together[1:]).all()
+
+
 def test_an_adapter_without_effect_finds_no_likeness(own_base, latents_BCHW):
     add_fresh(own_base.pipe.unet, 2, "attention", 0)
     own_base.pipe.unet.disable_adapters()
     assert evidence(own_base, latents_BCHW)[:, 0].abs().max() < 1e-6
 
 
-def test_all_predictions_share_one_call_and_the_cost_is_stated(adapted, latents_BCHW):  # noqa: F811
+def test_predictions_share_calls_as_large_as_a_drawing_and_the_cost_is_stated(adapted, latents_BCHW):  # noqa: F811
     calls: list[int] = []
     adapted.pipe.unet.conv_in.register_forward_hook(lambda _m, args, _o: calls.append(len(args[0])))
-    for weights, rows in (((1.0, 1.0), 21), ((1.0, 0.0), 14)):
+    for weights, rows in (((1.0, 1.0), [24, 24, 24, 12]), ((1.0, 0.0), [16, 16, 16, 8])):
         calls.clear()
         how = How.at((700, 800), 2, weights)
         Judge(adapted, TRAINED, how).scores(latents_BCHW, PROMPTS)
-        assert calls == [rows] * 4
+        assert calls == rows
         assert sum(calls) == 7 * how.unet_rows
+
+
+def test_one_picture_takes_one_call(adapted, latents_BCHW):  # noqa: F811
+    calls: list[int] = []
+    adapted.pipe.unet.conv_in.register_forward_hook(lambda _m, args, _o: calls.append(len(args[0])))
+    reject_scores(adapted, latents_BCHW[:1], PROMPTS[:1], TRAINED)
+    assert calls == [CHECK.unet_rows]
 
 
 def test_what_does_not_fit_is_scored_in_halves(adapted, latents_BCHW):  # noqa: F811
@@ -162,7 +182,8 @@ def test_a_picture_without_its_latent_is_read_by_the_vae(rated, base):
 
 
 @pytest.mark.slow
-@pytest.mark.alone
+@pytest.mark.full_size
+@pytest.mark.timeout(1200)
 @pytest.mark.skipif(
     psutil.virtual_memory().available < NEEDED_GB * 1e9, reason=f"the full-size model needs {NEEDED_GB} GB of memory"
 )

@@ -8,7 +8,7 @@ from sqlmodel import col, func, select
 
 from feedback.figures.summary import standing
 from feedback.pool.pool import how_due
-from feedback.sample.requests import DrawRequest, ask_drawing, task
+from feedback.sample.requests import DrawAnswer, DrawRequest, Side, ask_drawing, task
 from feedback.versions import get_version, promote
 from store.engine import reading
 from store.errors import DamagedVersion
@@ -84,11 +84,11 @@ def test_a_version_that_is_sound_again_draws_again(store, rated):
 def test_the_playground_says_what_is_wrong_and_the_sampler_goes_on(store, rated, own_base):
     turn_signs(path_of(store, rated))
     sampler = CheckedSampler(own_base, layout_of(rated))
-    number = ask_drawing(store, DrawRequest("a big red star", 1, [0, 1], None))
+    number = ask_drawing(store, DrawRequest("a big red star", [1], [Side(0), Side(1)]))
     draw_asked(store, layout_of(rated), sampler, 0.0)
     answered = task(store, number)
     assert answered.message.startswith("v1 is damaged")
-    assert "0" in answered.answer and "1" not in answered.answer
+    assert [one.side for one in DrawAnswer.of(answered).drawn] == [0]
     with pytest.raises(DamagedVersion, match="is not the file that was published"):
         require_sound(layout_of(rated), get_version(store, 1))
     assert sampler.attached == 0

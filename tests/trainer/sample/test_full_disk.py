@@ -29,7 +29,7 @@ said = Path("said")
 worker = subprocess.Popen([sys.executable, "-m", "trainer.commands", "generate"], stderr=said.open("w"))
 
 def until(true, what):
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not true():
         assert worker.poll() is None, said.read_text()
         assert time.monotonic() < deadline, f"waited in vain for {what}: {said.read_text()}"

@@ -4,7 +4,7 @@ import io
 import pytest
 from PIL import Image
 
-from feedback.sample.requests import DrawRequest, ask_drawing, task
+from feedback.sample.requests import DrawAnswer, DrawRequest, Side, ask_drawing, task
 from store.layout import layout_of
 from store.migrate import open_store
 from store.tables import TaskStatus
@@ -38,18 +38,21 @@ def sampler(rated, base, engine):
 
 
 def test_a_picture_is_shown_while_it_is_drawn(rated, engine, sampler):
-    sampler.number = ask_drawing(engine, DrawRequest("a red cat", 3, [0], 4.0))
+    sampler.number = ask_drawing(engine, DrawRequest("a red cat", [3, 4], [Side(0, 4.0)]))
     draw_asked(engine, layout_of(rated), sampler, report_every_s=0.0)
-    scheme, coming = sampler.seen[0].answer["0 coming"].split(",")
+    first = DrawAnswer.of(sampler.seen[0]).coming
+    assert (first.side, first.seed, first.step, first.number) == (0, 3, 1, 1)
+    scheme, coming = first.glimpse.split(",")
     assert scheme == "data:image/webp;base64"
     assert Image.open(io.BytesIO(base64.b64decode(coming))).size == (64, 64)
     done = task(engine, sampler.number)
     assert done.status is TaskStatus.done
-    assert done.answer.keys() == {"0"}
+    assert DrawAnswer.of(done).coming is None
+    assert [(one.side, one.seed) for one in DrawAnswer.of(done).drawn] == [(0, 3), (0, 4)]
 
 
 def test_an_unknown_version_fails_the_request_in_a_sentence(rated, engine, sampler):
-    number = ask_drawing(engine, DrawRequest("a red cat", 3, [99], None))
+    number = ask_drawing(engine, DrawRequest("a red cat", [3], [Side(99)]))
     draw_asked(engine, layout_of(rated), sampler)
     failed = task(engine, number)
     assert failed.status is TaskStatus.failed

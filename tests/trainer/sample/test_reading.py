@@ -9,6 +9,7 @@ from tests.trainer.checkpoints import refiner_folder
 from tests.trainer.conftest import quick_settings, with_effect
 from trainer.base.model import Base, load_base
 from trainer.lora.tensors import TRAINED, carriers
+from trainer.prompts.encoding import Words, encode_texts
 from trainer.sample.guidance import Steering
 from trainer.sample.sampler import sample_latents
 from trainer.sample.text import read_prompts
@@ -88,16 +89,18 @@ def test_a_picture_is_that_of_separate_passes_by_hand(taught, rule, strength, ne
 
 
 def test_the_rule_says_who_reads_anew(taught):
-    words = {"prompt": PROMPTS, "negative_prompt": ["wrong", "wrong"]}
-    plain = read_prompts(taught.pipe, Steering(taught.pipe.unet, TRAINED, "plain", 0.0), words)
-    assert plain.given == words
-    same = read_prompts(taught.pipe, Steering(taught.pipe.unet, TRAINED, "same-prompt", 2.0), words)
-    half = read_prompts(taught.pipe, Steering(taught.pipe.unet, TRAINED, "negative-half", 1.0), words)
-    woolf = read_prompts(taught.pipe, Steering(taught.pipe.unet, TRAINED, "woolf", 1.0), words)
-    assert torch.equal(same.third[0], woolf.given["prompt_embeds"])
-    assert torch.equal(half.given["negative_prompt_embeds"], woolf.given["negative_prompt_embeds"])
-    assert torch.equal(half.given["prompt_embeds"], same.given["prompt_embeds"])
-    assert not torch.equal(half.given["negative_prompt_embeds"], same.given["negative_prompt_embeds"])
+    words = Words(PROMPTS, ["wrong", "wrong"])
+    plain = read_prompts(taught, Steering(taught.pipe.unet, TRAINED, "plain", 0.0), words)
+    alone = [taught.pipe.encode_prompt([prompt], negative_prompt=["wrong"]) for prompt in PROMPTS]
+    for given, own in zip(plain.given, zip(*alone, strict=True), strict=True):
+        assert torch.equal(given, torch.cat(own))
+    same = read_prompts(taught, Steering(taught.pipe.unet, TRAINED, "same-prompt", 2.0), words)
+    half = read_prompts(taught, Steering(taught.pipe.unet, TRAINED, "negative-half", 1.0), words)
+    woolf = read_prompts(taught, Steering(taught.pipe.unet, TRAINED, "woolf", 1.0), words)
+    assert torch.equal(same.third[0], woolf.given.prompt_embeds)
+    assert torch.equal(half.given.negative_prompt_embeds, woolf.given.negative_prompt_embeds)
+    assert torch.equal(half.given.prompt_embeds, same.given.prompt_embeds)
+    assert not torch.equal(half.given.negative_prompt_embeds, same.given.negative_prompt_embeds)
 
 
 def test_still_one_unet_call_a_step(taught):
@@ -116,6 +119,11 @@ def test_the_refiner_reads_the_bases_own_text(base, tmp_path):
         lambda _unet, _args, given: read.append(given["encoder_hidden_states"]), with_kwargs=True
     )
     sample_latents(refined, JOBS, replace(refined.plain, rule="same-prompt", strength=KAPPA), TRAINED)
-    watch.remove()
     plain, _, _, _ = refined.refiner.pipe.encode_prompt(PROMPTS)
     assert torch.equal(read[0][2:], plain)
+    read.clear()
+    long = Job(f"a (green:1.5) hand BREAK {PROMPTS[0]}", 1)
+    sample_latents(refined, [long], refined.plain)
+    watch.remove()
+    both = encode_texts(refined.pipe, [long.prompt], is_weighted=True)[0].hidden
+    assert torch.equal(read[0][1], both[:, -read[0].shape[2] :])

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import pytest
 import torch
@@ -21,6 +22,18 @@ def test_a_seed_gives_the_same_picture_whatever_the_batch(base):
     together = sample_latents(base, JOBS, base.plain)
     alone = torch.cat([sample_latents(base, [Job(p, s)], base.plain) for p, s in zip(PROMPTS, SEEDS, strict=True)])
     torch.testing.assert_close(together, alone, atol=2e-3, rtol=1e-3)
+
+
+def test_weights_and_length_change_a_picture_and_not_the_one_beside_it(base):
+    long = ", ".join(["a small green hand"] * 40)
+    jobs = [JOBS[0], Job("a (small:1.8) green hand", 6), Job(long, 6)]
+    drawing = replace(base.plain, negative_prompt="a red star, " * 40)
+    together = sample_latents(base, jobs, drawing)
+    alone = torch.cat([sample_latents(base, [job], drawing) for job in jobs])
+    torch.testing.assert_close(together, alone, atol=2e-3, rtol=1e-3)
+    off = replace(base, settings=base.settings.model_copy(update={"prompt_weighting": "off"}))
+    cut = sample_latents(off, jobs, drawing)
+    assert all((one - other).abs().max() > 0.01 for one, other in zip(together, cut, strict=True))
 
 
 def test_pictures_have_the_models_size_and_no_metadata(rated):

@@ -3,32 +3,35 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
+from contextlib import nullcontext
 
 import pytest
 from sqlmodel import select
 
 from feedback.check.version_check import How, VersionCheck
-from feedback.figures.summary import InHand, standing
 from feedback.policy import rejects_needed
 from feedback.pool.pool import how_due
-from feedback.sample.claims import keep_claims, record_images
+from feedback.sample.claims import record_images
 from feedback.sample.conditions import load_conditions
 from feedback.sample.prompts import add_prompts, list_prompts
-from feedback.sample.requests import DrawRequest, ask_drawing, take, task
+from feedback.sample.requests import DrawRequest, Side, ask_drawing, take, task
 from feedback.sample.setting_aside import Change, Which, change_prompts
 from feedback.versions import get_version, promote
+from feedback.workers import list_workers
 from store.engine import reading, writing
 from store.files import only_one
 from store.layout import layout_of
 from store.migrate import open_store
 from store.settings import Settings
-from store.tables import Claim, Image, Origin, PictureTry, TaskKind, TaskStatus, Version
+from store.tables import Claim, Image, Origin, PictureTry, Run, RunStatus, TaskKind, TaskStatus, Version, WorkerState
 from tests.trainer.conftest import PICTURES, rate_everything
+from tests.waiting import PATIENCE_S, until
 from trainer.retrain.retrain import retrain
-from trainer.sample.preview import DrawStep
-from trainer.sample.worker import Retrainer, draw_and_record, generate, plan, prepare
+from trainer.sample.leader import RETRAIN_NICENESS, Retrainer, start_behind_pages
+from trainer.sample.worker import draw_and_record, generate, plan, prepare
 
 
 @pytest.fixture
@@ -95,7 +98,7 @@ def test_grid_pictures_are_never_queued_nor_pooled(rated, engine):
 def test_a_second_worker_draws_beside_the_first_and_leaves_the_rest_to_it(rated, engine):
     more = rated.model_copy(update={"queue_target": PICTURES + 4})
     with only_one(layout_of(rated).root / "worker.lock", "held"):
-        asked = ask_drawing(engine, DrawRequest("a red star", 1, [0], None))
+        asked = ask_drawing(engine, DrawRequest("a red star", [1], [Side(0)]))
         assert take(engine, TaskKind.draw) is not None  # the first worker is at it
         assert generate(more, once=True) > 0
         assert task(engine, asked).status is TaskStatus.running
@@ -133,19 +136,20 @@ def test_two_workers_at_once_draw_no_picture_twice(tmp_path):
     assert sum(drawn) == len(there) == 32 + 8
 
 
-def test_the_pictures_in_hand_are_shown_with_their_progress(rated, engine):
-    sampler = prepare(engine, layout_of(rated), rated)
+def test_what_a_worker_does_is_told_while_it_draws_and_it_signs_off(rated, engine, monkeypatch):
     more = rated.model_copy(update={"queue_target": PICTURES + 2})
-    work = plan(engine, more, 2, "a worker")
-    seen: list[tuple] = []
-
-    def look(now: DrawStep) -> None:
-        keep_claims(engine, "a worker", now.step, now.steps)
-        seen.append(standing(engine).in_hand)
-
-    draw_and_record(engine, layout_of(rated), sampler, work, look)
-    assert seen == [(InHand(2, 0, 1, 2),), (InHand(2, 0, 2, 2),)]
-    assert standing(engine).in_hand == ()
+    monkeypatch.setattr("feedback.heartbeat.BEAT_S", 0.01)
+    told: list[tuple[WorkerState, int]] = []
+    draw = threading.Thread(target=generate, args=(more,), kwargs={"once": True})  # signals are not caught in a thread
+    monkeypatch.setattr("trainer.sample.worker.catch_stop_signals", lambda: nullcontext(threading.Event()))
+    draw.start()
+    while draw.is_alive():
+        told += [(worker.row.state, worker.row.pictures) for worker in list_workers(engine)]
+        time.sleep(0.005)
+    draw.join()
+    assert told[0] == (WorkerState.starting, 0)
+    assert (WorkerState.drawing, 2) in told
+    assert list_workers(engine) == []
 
 
 def test_a_failed_retrain_is_not_tried_again_until_new_rejects_come(rated, engine):
@@ -163,6 +167,32 @@ def test_a_failed_retrain_is_not_tried_again_until_new_rejects_come(rated, engin
     assert retrainer.process is not started[0]
 
 
+def test_a_new_worker_goes_on_once_with_an_interrupted_retrain(rated, engine):
+    few = rated.model_copy(update={"auto_retrain": True, "retrain_after": 10_000})
+    with writing(engine) as session:
+        session.add(Run(status=RunStatus.interrupted))
+    retrainer = Retrainer(engine, few, command=["true"])
+    retrainer.start_if_due()
+    assert retrainer.process.wait() == 0
+    first = retrainer.process
+    retrainer.start_if_due()
+    assert retrainer.process is first
+    with writing(engine) as session:
+        session.add(Run(status=RunStatus.failed))
+    other = Retrainer(engine, few, command=["true"])
+    other.start_if_due()
+    assert other.process is None
+
+
+def test_a_retrain_leaves_a_core_to_the_pages(capfd):
+    told = start_behind_pages(["sh", "-c", "nice; echo $OMP_NUM_THREADS"], {"PATH": os.environ["PATH"]})
+    assert told.wait() == 0
+    niceness, threads = capfd.readouterr().out.split()
+    assert (int(niceness), int(threads)) == (RETRAIN_NICENESS, max(1, (os.cpu_count() or 1) - 1))
+    own = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "7"}
+    assert start_behind_pages(["sh", "-c", "test $OMP_NUM_THREADS = 7"], own).wait() == 0
+
+
 def test_without_auto_retrain_the_worker_never_starts_one(rated, engine):
     retrainer = Retrainer(engine, rated)
     retrainer.start_if_due()
@@ -178,11 +208,9 @@ def test_sigterm_stops_the_worker_cleanly_after_its_batch(tmp_path):
         "NAYSAYER_QUEUE_TARGET": "4",
     }
     worker = subprocess.Popen([sys.executable, "-m", "trainer.commands", "generate"], env=environment)
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("blobs/*/*")) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    until(lambda: list(tmp_path.glob("blobs/*/*")), "the first picture")
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(30) == 0
+    assert worker.wait(PATIENCE_S) == 0
 
 
 def test_a_picture_is_named_by_all_that_decides_it(rated, engine):
@@ -201,7 +229,8 @@ def test_what_the_model_does_not_read_of_a_prompt_is_known_before_it_is_drawn(ra
     long = "a red star above a blue hand, " * 14
     change_prompts(engine, Which(source="built-in"), Change.pause)
     add_prompts(engine, [long])
-    sampler = prepare(engine, layout_of(rated), rated)
+    cutting = rated.model_copy(update={"prompt_weighting": "off"})
+    sampler = prepare(engine, layout_of(rated), cutting)
     assert "the model does not read 1 prompt to its end (it stops before 'above'" in caplog.text
     add_prompts(engine, ["another, " + long])  # while the worker runs
     work = plan(engine, rated.model_copy(update={"queue_target": 10_000}), 8)
@@ -209,6 +238,8 @@ def test_what_the_model_does_not_read_of_a_prompt_is_known_before_it_is_drawn(ra
     read = {row.text: row.read_characters for row in list_prompts(engine) if row.is_active}
     assert set(read) == {one.prompt for one in work} == {long, "another, " + long}
     assert all(0 < characters < len(text) for text, characters in read.items())
+    prepare(engine, layout_of(rated), rated)  # reads them to their end, and takes the counts back
+    assert {row.read_characters for row in list_prompts(engine) if row.is_active} == {None}
 
 
 @pytest.mark.slow

@@ -1,13 +1,12 @@
 import json
-from pathlib import Path
+import re
+from collections.abc import Callable
 
 import pytest
 
-from store.engine import writing
-from store.settings import Settings
-from store.tables import Version
 from ui.export.comfyui_workflow import Example, build_same_prompt
-from ui.export.export import Format, export_lora
+from ui.export.export import export_lora
+from ui.export.files import Format
 
 # Outputs and inputs of ComfyUI's nodes, from `nodes.py`, `nodes_hooks.py`, `nodes_custom_sampler.py`.
 OUTPUTS = {
@@ -54,9 +53,17 @@ INPUTS = {
 }
 
 
-def workflows_of(published: Settings, folder: Path) -> dict[str, dict]:
-    export_lora(published, 1, Format.comfyui, folder)
-    return {path.name: json.loads(path.read_text()) for path in folder.glob("*.json")}
+TEXT = {"lora_text_encoders": True}
+RULES = ("negative-half", "same-prompt", "woolf")
+WITH_LORA = {
+    ("negative-half", False): "CreateHookLoraModelOnly",
+    ("negative-half", True): "CreateHookLora",
+    ("same-prompt", False): "CreateHookLoraModelOnly",
+    ("same-prompt", True): "CreateHookLora",
+    ("woolf", False): "LoraLoaderModelOnly",
+    ("woolf", True): "LoraLoader",
+}
+"""The node that loads the LoRA, by rule and by whether a text is read with it."""
 
 
 def one_of(workflow: dict[str, dict], kind: str) -> dict:
@@ -65,51 +72,77 @@ def one_of(workflow: dict[str, dict], kind: str) -> dict:
 
 
 @pytest.fixture
-def with_text(published, engine) -> Settings:
-    """The same with a LoRA that is on the text encoders too, and its own negative prompt."""
-    with writing(engine) as session:
-        version = session.get_one(Version, 1)
-        version.settings = version.settings | {"lora_text_encoders": True, "negative_prompt": "wrong"}
-        session.add(version)
-    return published
+def exported(published, as_if, tmp_path) -> Callable[..., dict[str, dict]]:
+    """A function that exports v1 as if it were so; the workflow that lies beside its LoRA."""
+
+    def exported(rule: str, **settings: object) -> dict[str, dict]:
+        as_if(settings, rule=rule)
+        export_lora(published, 1, Format.comfyui, tmp_path / "out")
+        (path,) = (tmp_path / "out").glob("*.json")
+        return json.loads(path.read_text())
+
+    return exported
 
 
-@pytest.mark.parametrize("store", ["published", "with_text"])
-def test_every_wire_of_a_workflow_joins_an_output_and_an_input_of_one_kind(store, request, tmp_path):
-    made = workflows_of(request.getfixturevalue(store), tmp_path)
-    assert len(made) == 3
-    for workflow in made.values():
-        for node in workflow.values():
-            wires = {name: value for name, value in node["inputs"].items() if isinstance(value, list)}
-            for name, (source, output) in wires.items():
-                assert OUTPUTS[workflow[source]["class_type"]][output] == INPUTS[name]
+@pytest.mark.parametrize("more", [{}, TEXT, {"negative_prompt": "wrong"}, TEXT | {"negative_prompt": "wrong"}])
+@pytest.mark.parametrize("rule", RULES)
+def test_the_one_workflow_follows_the_rule_and_its_wires_join_what_fits(exported, rule, more):
+    workflow = exported(rule, **more)
+    kinds = [node["class_type"] for node in workflow.values()]
+    assert set(kinds) <= OUTPUTS.keys()
+    is_read = "lora_text_encoders" in more and (rule != "negative-half" or "negative_prompt" in more)
+    assert [kind for kind in kinds if kind in WITH_LORA.values()] == [WITH_LORA[rule, is_read]]
+    assert ("DualCFGGuider" in kinds) == (rule == "same-prompt")
+    for node in workflow.values():
+        wires = {name: value for name, value in node["inputs"].items() if isinstance(value, list)}
+        for name, (source, output) in wires.items():
+            assert OUTPUTS[workflow[source]["class_type"]][output] == INPUTS[name]
 
 
-def test_in_the_negative_half_workflow_the_hook_reaches_the_negative_conditioning_alone(published, tmp_path):
-    nodes = workflows_of(published, tmp_path)["workflow-negative-half.json"]
+def test_under_negative_half_the_hook_reaches_only_the_negative_conditioning_at_its_strength(exported):
+    nodes = exported("negative-half")
     sampler = one_of(nodes, "KSampler")["inputs"]
     hook = nodes[nodes[sampler["negative"][0]]["inputs"]["opt_hooks"][0]]
-    assert hook["inputs"]["lora_name"] == "naysayer-v1-kohya.safetensors"
+    assert hook["inputs"] == {"lora_name": "naysayer-v1-kohya.safetensors", "strength_model": 4.0}
     assert "opt_hooks" not in nodes[sampler["positive"][0]]["inputs"]
     assert nodes[sampler["model"][0]]["class_type"] == "CheckpointLoaderSimple"
 
 
-def test_where_the_lora_is_on_the_text_encoders_its_own_rows_alone_are_read_with_it(with_text, tmp_path):
-    made = workflows_of(with_text, tmp_path)
-    negative = made["workflow-negative-half.json"]
-    sampler = one_of(negative, "KSampler")["inputs"]
-    assert text_and_clip(negative, sampler["negative"]) == ("wrong", "SetClipHooks")
-    assert text_and_clip(negative, sampler["positive"])[1] == "CheckpointLoaderSimple"
-    same = made["workflow-same-prompt.json"]
-    guider = one_of(same, "DualCFGGuider")["inputs"]
-    prompt = text_and_clip(same, guider["cond1"])[0]
-    assert text_and_clip(same, guider["cond1"])[1] == "CheckpointLoaderSimple"
-    assert text_and_clip(same, guider["cond2"]) == (prompt, "SetClipHooks")
-    assert one_of(same, "CreateHookLora")["inputs"]["strength_clip"] == 1.0
-    both = made["workflow-trigger-word.json"]
-    sampler = one_of(both, "KSampler")["inputs"]
-    assert {text_and_clip(both, sampler[half])[1] for half in ("positive", "negative")} == {"LoraLoader"}
-    assert "both text encoders" in (tmp_path / "README.md").read_text()
+def test_under_woolf_the_lora_is_on_every_row_and_its_trigger_word_in_the_negative_prompt(exported):
+    nodes = exported("woolf", objective="trigger", trigger="ugly")
+    sampler = one_of(nodes, "KSampler")["inputs"]
+    assert nodes[sampler["model"][0]]["inputs"]["strength_model"] == 4.0
+    assert nodes[sampler["negative"][0]]["inputs"]["text"] == "ugly"
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_no_word_stands_in_the_workflow_of_a_version_that_has_none(exported, rule):
+    texts = {n["inputs"]["text"] for n in exported(rule).values() if n["class_type"] == "CLIPTextEncode"}
+    assert len(texts) == (2 if rule == "woolf" else 1)
+
+
+def test_where_the_lora_is_on_the_text_encoders_only_its_own_rows_are_read_with_it(exported):
+    nodes = exported("negative-half", negative_prompt="wrong", **TEXT)
+    sampler = one_of(nodes, "KSampler")["inputs"]
+    assert text_and_clip(nodes, sampler["negative"]) == ("wrong", "SetClipHooks")
+    assert text_and_clip(nodes, sampler["positive"])[1] == "CheckpointLoaderSimple"
+
+
+def test_the_third_row_of_same_prompt_is_read_with_the_lora_and_the_null_row_is_not(exported, tmp_path):
+    nodes = exported("same-prompt", negative_prompt="wrong", **TEXT)
+    guider = one_of(nodes, "DualCFGGuider")["inputs"]
+    prompt = text_and_clip(nodes, guider["cond1"])[0]
+    assert text_and_clip(nodes, guider["cond1"])[1] == "CheckpointLoaderSimple"
+    assert text_and_clip(nodes, guider["cond2"]) == (prompt, "SetClipHooks")
+    assert text_and_clip(nodes, guider["negative"]) == ("wrong", "CheckpointLoaderSimple")
+    assert one_of(nodes, "CreateHookLora")["inputs"]["strength_clip"] == 1.0
+    assert 'into "same prompt, read with lora"' in (tmp_path / "out/README.txt").read_text()
+
+
+def test_under_woolf_all_text_is_read_with_the_lora(exported):
+    nodes = exported("woolf", **TEXT)
+    sampler = one_of(nodes, "KSampler")["inputs"]
+    assert {text_and_clip(nodes, sampler[half])[1] for half in ("positive", "negative")} == {"LoraLoader"}
 
 
 def text_and_clip(nodes: dict[str, dict], wire: list) -> tuple[str, str]:
@@ -128,6 +161,18 @@ def test_the_same_prompt_workflow_computes_our_rule():
     assert theirs == pytest.approx(null + w * (cond - null) + kappa * (cond - lora))
 
 
-def test_the_guidance_of_the_same_prompt_workflow_has_grown_with_the_strength(published, tmp_path):
-    nodes = workflows_of(published, tmp_path)["workflow-same-prompt.json"]
-    assert one_of(nodes, "DualCFGGuider")["inputs"]["cfg_cond2_negative"] == 6.0 + 0.25 * 4.0
+def test_the_guidance_of_the_same_prompt_workflow_has_grown_with_the_strength(exported):
+    guider = one_of(exported("same-prompt"), "DualCFGGuider")["inputs"]
+    assert guider["cfg_cond2_negative"] == 6.0 + 0.25 * 4.0
+    assert guider["cfg_conds"] - guider["cfg_cond2_negative"] == 4.0
+
+
+@pytest.mark.parametrize("more", [{}, TEXT, {"trigger": "ugly"}])
+@pytest.mark.parametrize("rule", RULES)
+def test_every_box_that_the_steps_name_is_in_the_workflow(exported, tmp_path, rule, more):
+    titles = {node["_meta"]["title"]: node["inputs"] for node in exported(rule, **more).values()}
+    told = (tmp_path / "out/README.txt").read_text()
+    boxes = set(re.findall('"(.+?)"', told))
+    assert boxes <= titles.keys()
+    inputs = {name for box in boxes for name in titles[box]}
+    assert set(re.findall(r"\b(?:cfg|strength)_\w+", told)) <= inputs

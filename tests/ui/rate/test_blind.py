@@ -34,7 +34,7 @@ from ui.rate.pace import pace_of
 from ui.rate.routes import routes
 
 FORBIDDEN = re.compile(r"version|origin|control|repeat|sampled|evaluation|overlap|champion|weight|answer|agreed", re.I)
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 KINDS = ("control", "repeat", "look", "evaluation", "version 1")
 LEAST = 25  # showings of each kind
 LEADING = 4.0  # standard errors: chance goes beyond it once in 30,000 times
@@ -160,9 +160,10 @@ def rater(tmp_path_factory: pytest.TempPathFactory, publish_version: Callable) -
         make_control(engine, row, Verdict.reject if row % 8 == 5 else Verdict.keep, by="root")
     shares = {"control_share": 0.3, "repeat_share": 0.3, "look_again_share": 0.3}
     wanted = settings.model_copy(update=shares)
-    client = TestClient(Starlette(routes=routes(lambda: engine, wanted)), base_url="http://127.0.0.1:8501")
-    rater = Rater(client, engine)
-    rater.rate()
+    app = Starlette(routes=routes(lambda: engine, wanted))
+    with TestClient(app, base_url="http://127.0.0.1:8501") as client:  # one event loop for all requests
+        rater = Rater(client, engine)
+        rater.rate()
     without_drift(rater.showings)
     rater.showings = rater.showings[2 * REPEAT_AFTER :]  # before that no picture can be a repeat
     yield rater
@@ -181,11 +182,14 @@ def doubt_all(engine, name: str) -> None:
 
 
 def without_drift(showings: list[Showing], around: int = 5) -> None:
-    """Makes each time relative to those just before and after it: the machine is not equally busy all the time."""
-    for name in [name for name in showings[0].features if name.startswith("seconds")]:
-        took = [one.features[name] for one in showings]
+    """Makes what changes while a rater goes on relative to the showings just before and after it.
+
+    The machine is not equally busy all the time; the hand shrinks towards the queue's end, when some kinds are used up.
+    """
+    for name in [name for name in showings[0].features if name.startswith("seconds") or name == "pictures in hand"]:
+        seen = [one.features[name] for one in showings]
         for place, one in enumerate(showings):
-            one.features[name] -= float(np.median(took[max(0, place - around) : place + around + 1]))
+            one.features[name] -= float(np.median(seen[max(0, place - around) : place + around + 1]))
 
 
 def table_of(showings: list[Showing], kind: str) -> tuple[np.ndarray, np.ndarray, list[str]]:

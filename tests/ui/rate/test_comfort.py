@@ -98,7 +98,7 @@ def test_pace_and_goal_are_told_and_the_end_of_the_queue_is_quiet(begin, served)
     expect(page.locator(".stalled")).to_contain_text("because the worker does not run. Tell whoever runs this server.")
     expect(page.locator(".coming")).to_be_hidden()
     with only_one(served.settings.data_dir / "worker.lock", "another worker leads"):
-        expect(page.locator(".coming")).to_have_text("New pictures are being drawn. They appear here by themselves.")
+        expect(page.locator(".coming")).to_have_text("New pictures are coming. They appear here by themselves.")
         expect(page.locator(".stalled")).to_be_hidden()
     expect(page.locator(".announcement")).to_have_text(
         "Rejected. No more pictures." if PICTURES % 2 else "Kept. No more pictures."
@@ -123,15 +123,16 @@ def test_a_screen_reader_is_told_what_is_shown_and_what_was_done(begin):
     expect(page.get_by_role("img", name=prompt)).to_be_visible()
     assert [name for name in page.locator(".rating").evaluate(NAMES) if not name[1]] == []
     page.keyboard.press("j")
-    expect(page.locator("[aria-live=polite]")).to_have_text(f"Rejected. Now: {page.locator('.prompt').inner_text()}")
-    page.keyboard.press("1")
-    expect(page.locator("[aria-live=polite]")).to_have_text("hands: on")
+    expect(page.locator(".announcement")).to_have_text(f"Rejected. Now: {page.locator('.prompt').inner_text()}")
+    for key in "zz1":  # after another key a reason is this picture's
+        page.keyboard.press(key)
+    expect(page.locator(".announcement")).to_have_text("hands: on, this picture")
     expect(page.get_by_role("button", name="hands")).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="Sweep").click()
     cell = page.get_by_role("group", name="Pictures; pressed ones are rejected").get_by_role("button").first
     cell.click()
     expect(cell).to_have_attribute("aria-pressed", "true")
-    expect(cell.get_by_role("img")).to_have_accessible_name(cell.get_attribute("title"))
+    expect(cell.get_by_role("img")).to_have_accessible_name(cell.get_attribute("aria-label"))
     assert [name for name in page.locator(".rating").evaluate(NAMES) if not name[1]] == []
 
 

@@ -125,9 +125,9 @@ def test_the_page_passes_over_a_damaged_picture_without_a_vote(page, settings, e
         page.fill("#name", "Ada")
         page.press("#name", "Enter")
         for _ in range(3):
-            expect(page.locator(IMAGE)).to_be_visible(timeout=30_000)
+            expect(page.locator(IMAGE)).to_be_visible()
             page.keyboard.press("k")
-        expect(page.locator(".nothing")).to_be_visible(timeout=30_000)
+        expect(page.locator(".nothing")).to_be_visible()
         all_sent(page)
     with reading(engine) as session:
         assert set(session.exec(select(Vote.image_id))) == {image.id for image in images[3:]}

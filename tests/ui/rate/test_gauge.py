@@ -2,7 +2,7 @@
 
 from statistics import mean
 
-from ui.rate.gauge import LEAST_STEP, RENEW_S, Gauge
+from ui.rate.gauge import DAY_S, LEAST_STEP, RENEW_S, Gauge
 
 
 class Clock:
@@ -29,17 +29,31 @@ def test_the_count_is_right_on_average_and_one_reject_hardly_moves_it(settings):
     clock = Clock()
 
     def told(count: int) -> list[int]:
-        clock.now = 0.0
-        gauge, found = Gauge(wanted, clock), []
-        for _ in range(2000):
-            clock.now += RENEW_S
-            found.append(gauge.read(lambda: count))
+        found = []
+        for day in range(2000):
+            clock.now = float(day * DAY_S)
+            found.append(Gauge(wanted, clock).read(lambda: count))
         return found
 
     one, other = told(333), told(334)
     assert abs(mean(one) - 333) < 10
     assert {value % 200 for value in one} == {0}
     assert sum(a != b for a, b in zip(one, other, strict=True)) < 2000 / LEAST_STEP
+
+
+def test_the_count_does_not_fall_and_rise_by_chance_but_falls_after_a_retrain(settings):
+    clock = Clock()
+    gauge = Gauge(settings, clock)
+
+    def told(count: int) -> int:
+        clock.now += DAY_S
+        return gauge.read(lambda: count)
+
+    rising = [told(count // 4) for count in range(160)]
+    assert rising == sorted(rising)
+    taken_back = told(rising[-1] - 1)
+    assert taken_back == rising[-1]
+    assert told(0) == 0
 
 
 def test_no_more_is_told_than_is_needed(settings):

@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from feedback.people.invitations import invite
+from feedback.rate.guidelines import write_guidelines
 from store.engine import reading, writing
 from store.tables import Image, Lease, Prompt, Rater, Vote, VoteReason
 from tests.feedback.rating import image_of
@@ -71,6 +72,17 @@ def test_a_press_is_a_vote_and_leads_to_the_next_picture(client, engine, draw):
     assert following["image_id"] != form["image_id"] == undo["image_id"]
     assert client.post(PLAIN, data=undo | {"verdict": "undo"}).status_code == 303
     assert forms_of(client)[0]["image_id"] == form["image_id"], "what was undone comes back"
+
+
+def test_the_form_shows_the_guidelines_and_its_vote_names_their_version(client, engine, draw):
+    draw(3)
+    number = write_guidelines(engine, "Count the *fingers*.", "ada")
+    form, *_ = forms_of(client)
+    assert "<em>fingers</em>" in client.get(enter(client, "ada")).text
+    client.post(PLAIN, data=form | {"verdict": "reject"})
+    with reading(engine) as session:
+        assert session.exec(select(Vote.guidelines)).all() == [number]
+    assert client.post(PLAIN, data=forms_of(client)[0] | {"verdict": "keep", "guidelines": "0"}).status_code == 400
 
 
 def test_a_form_sent_twice_is_one_vote_and_another_button_of_it_none(client, engine, draw):

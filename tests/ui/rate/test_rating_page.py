@@ -1,8 +1,7 @@
 """The rating and versions pages in a real browser, on the real server."""
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -14,6 +13,7 @@ from store.engine import reading
 from store.tables import Image, Prompt, Verdict, Vote
 from tests.feedback.oracle import current_votes
 from tests.ui.conftest import Served, serve
+from tests.waiting import until
 
 pytestmark = pytest.mark.browser
 
@@ -39,11 +39,11 @@ def begin_rating(page: Page, served: Served, name: str = "Ada") -> None:
     page.goto(served.url)
     page.fill("#name", name)
     page.press("#name", "Enter")
-    expect(page.locator(IMAGE)).to_be_visible(timeout=30_000)
+    expect(page.locator(IMAGE)).to_be_visible()
 
 
 def all_sent(page: Page) -> None:
-    page.wait_for_function(f"{OUTBOX} === 0", timeout=60_000)
+    page.wait_for_function(f"{OUTBOX} === 0")
 
 
 def words(engine: Engine) -> Counter[Verdict]:
@@ -54,7 +54,7 @@ def words(engine: Engine) -> Counter[Verdict]:
 
 def press(page: Page, key: str) -> None:
     """One key press, once there is a picture to judge."""
-    expect(page.locator(IMAGE)).to_be_visible(timeout=30_000)
+    expect(page.locator(IMAGE)).to_be_visible()
     page.keyboard.press(key)
 
 
@@ -67,11 +67,11 @@ def test_sixty_pictures_by_keyboard_with_undo_and_a_reload_are_exactly_the_right
         press(page, "u")
     page.reload()
     for _ in range(2):  # … and, after a reload, one more of each
-        expect(page.locator('[data-verdict="undo"]')).to_be_enabled(timeout=30_000)
+        expect(page.locator('[data-verdict="undo"]')).to_be_enabled()
         press(page, "u")
     for number in range(36):
         press(page, "ArrowRight" if number % 3 else "s")
-    expect(page.get_by_text("You have seen everything.")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("You have seen everything.")).to_be_visible()
     all_sent(page)
     assert words(engine) == {Verdict.reject: 12, Verdict.keep: 12 + 24, Verdict.skip: 12}
     with reading(engine) as session:
@@ -112,7 +112,7 @@ def test_a_server_killed_in_the_middle_loses_no_vote(page, served, engine, draw)
     served.kill()
     for _ in range(6):
         press(page, "k")
-    expect(page.locator(".note")).to_contain_text("votes waiting to be sent", timeout=20_000)
+    expect(page.locator(".note")).to_contain_text("votes waiting to be sent")
     served.start()
     all_sent(page)
     expect(page.locator(".note")).to_be_empty()
@@ -179,7 +179,7 @@ def test_two_tabs_of_one_rater_deliver_every_vote(page, served, engine, draw):
     begin_rating(page, served)
     other = page.context.new_page()
     other.goto(served.url)
-    expect(other.locator(IMAGE)).to_be_visible(timeout=30_000)
+    expect(other.locator(IMAGE)).to_be_visible()
     for tab in (page, other, page, other):
         for _ in range(3):
             press(tab, "j")
@@ -194,7 +194,7 @@ def test_new_pictures_appear_by_themselves(page, served, draw):
     press(page, "k")
     expect(page.get_by_text("You have seen everything.")).to_be_visible()
     draw(2, first_seed=10)
-    expect(page.locator(IMAGE)).to_be_visible(timeout=20_000)
+    expect(page.locator(IMAGE)).to_be_visible()
 
 
 def test_promote_and_roll_back_through_the_page_keep_the_reason(page, served, engine, draw, publish_version):
@@ -205,15 +205,15 @@ def test_promote_and_roll_back_through_the_page_keep_the_reason(page, served, en
     page.get_by_label("Reason").fill("<b>fewer</b> bad hands")
     page.get_by_text("Promote it anyway").click()  # the row of this test has no files behind it
     page.get_by_role("button", name="Promote v1", exact=True).click()
-    until(lambda: champion(engine).number == 1)
+    until(lambda: champion(engine).number == 1, "v1 to be champion")
     assert events(engine)[0].reason.startswith("<b>fewer</b> bad hands (forced: ")
-    expect(page.get_by_role("button", name="Promote v1…")).to_be_disabled(timeout=20_000)
+    expect(page.get_by_role("button", name="Promote v1…")).to_be_disabled()
     page.get_by_role("button", name="Roll back…").click()
     page.get_by_label("Reason").fill("to see it work")
     page.get_by_role("button", name="Roll back", exact=True).click()
-    until(lambda: champion(engine).number == 0)
+    until(lambda: champion(engine).number == 0, "v0 to be champion")
     page.goto(f"{served.url}/overview")
-    expect(page.get_by_text("<b>fewer</b> bad hands")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("<b>fewer</b> bad hands")).to_be_visible()
 
 
 def test_rows_in_the_store_hold_what_was_on_screen_and_when(page, served, engine, draw):
@@ -229,10 +229,3 @@ def test_rows_in_the_store_hold_what_was_on_screen_and_when(page, served, engine
     assert vote.page == "one"
     assert vote.shown_at is not None
     assert vote.shown_at <= vote.decided_at
-
-
-def until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline, "waited 20 s in vain"
-        time.sleep(0.1)

@@ -16,13 +16,15 @@ from starlette.testclient import TestClient
 from feedback.figures.summary import standing
 from feedback.people.decisions import Decision, decide
 from feedback.rate.display import unsealed
+from feedback.rate.guidelines import write_guidelines
 from feedback.rate.votes import recent_votes
 from store.engine import reading, writing
 from store.layout import layout_of
 from store.settings import Settings
 from store.tables import Image, Prompt, RaterAction, Verdict, Vote
 from tests.feedback.rating import image_of
-from ui.rate.routes import MAX_BODY, routes
+from ui.rate.routes import routes
+from ui.signin.json_routes import MAX_BODY
 from ui.web.guard import SameMachine
 from ui.web.pictures import IMAGES, image_path, rater_path
 
@@ -101,6 +103,27 @@ def test_undo_comes_back_first_and_survives_a_reload(client, draw):
     assert [item["image"]["id"] for item in answer["recent"]] == [second]
 
 
+def test_the_last_votes_come_with_what_was_noted_and_only_when_asked_for(client, draw):
+    draw(2)
+    first, _ = next_of(client)["images"]
+    noted = {"reasons": ["text", "hands"], "marks": [{"x": 0.5, "y": 0.25}]}
+    send(client, press(first["id"]) | noted)
+    [recent] = next_of(client)["recent"]
+    assert (recent["image"]["id"], recent["noted"]) == (first["id"], noted | {"reasons": ["hands", "text"]})
+    assert client.post("/naysayer/next", json={"rater": "ada", "recent": False}).json()["recent"] == []
+
+
+def test_the_guidelines_come_as_safe_html_with_their_version(client, engine, draw):
+    draw(2)
+    assert (next_of(client)["guidelines"], client.get("/naysayer/guidelines").json()["number"]) == (0, 0)
+    number = write_guidelines(engine, "**Count**\n\n<img src=x onerror=alert(1)>", "ada")
+    assert next_of(client)["guidelines"] == number
+    answer = client.get("/naysayer/guidelines").json()
+    assert answer["number"] == number
+    assert "<strong>Count</strong>" in answer["html"]
+    assert "<img" not in answer["html"]
+
+
 def test_a_reload_gives_the_same_images_in_the_same_order(client, draw):
     draw(12)
     assert next_of(client)["images"] == next_of(client)["images"]
@@ -138,7 +161,7 @@ def test_hostile_names_and_prompts_come_back_as_they_are_in_json(client, engine,
     image = response.json()["images"][0]
     assert image["prompt"] == hostile
     send(client, press(image["id"]), rater=hostile)
-    assert [verdict for _, verdict in recent_votes(engine, hostile)] == [Verdict.reject]
+    assert [vote.verdict for vote in recent_votes(engine, hostile)] == [Verdict.reject]
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:9999", "http://["])

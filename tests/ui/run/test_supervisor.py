@@ -3,8 +3,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
@@ -12,6 +10,7 @@ import pytest
 
 from bench.rate.browser import free_port
 from store.errors import BadRequest, NaysayerError
+from tests.waiting import PATIENCE_S, until
 from ui.run.supervisor import supervise
 
 
@@ -42,13 +41,6 @@ def answers(url: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def until(true: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 90
-    while not true():
-        assert time.monotonic() < deadline, f"waited in vain for: {what}"
-        time.sleep(0.1)
 
 
 def children_of(pid: int) -> dict[str, int]:
@@ -101,6 +93,14 @@ def test_run_says_where_the_pages_are_and_neither_process_ends_the_other_nor_sur
         until(lambda: children_of(run.pid).get("worker", started["worker"]) != started["worker"], "another worker")
         alive = children_of(run.pid)
         assert alive["pages"] == started["pages"]
+        os.kill(alive["pages"], signal.SIGKILL)
+        until(lambda: "the pages ended" in said.read_text(), "a word on the pages' end")
+        until(lambda: answers(f"{address}/"), "the pages again")
+        again = children_of(run.pid)
+        assert again["worker"] == alive["worker"]
+        assert again["pages"] != alive["pages"]
+        assert run.poll() is None
+        alive = again
     finally:
         run.kill()
         run.wait()
@@ -115,7 +115,7 @@ def test_pages_end_by_the_signal_that_their_command_gets(environment, number):
     pages = subprocess.Popen([sys.executable, "-m", "ui.commands", "pages"], env=environment, start_new_session=True)
     until(lambda: answers(f"{address}/_stcore/health"), "the pages")
     pages.send_signal(number)
-    pages.wait(30)
+    pages.wait(PATIENCE_S)
     assert not answers(f"{address}/_stcore/health")
 
 
@@ -126,7 +126,7 @@ def test_a_data_folder_that_is_moved_ends_the_run_and_no_other_is_begun(environm
         run = subprocess.Popen([sys.executable, "-m", "ui.commands", "run"], env=environment, stdout=file, stderr=file)
     until(lambda: "Rate pictures" in said.read_text(), "the address")
     (tmp_path / "data").rename(tmp_path / "elsewhere")
-    assert run.wait(90) == 1
+    assert run.wait(PATIENCE_S) == 1
     assert "was moved, replaced or deleted" in said.read_text()
     assert not (tmp_path / "data" / "naysayer.db").exists()
 

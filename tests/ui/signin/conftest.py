@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Engine
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from feedback.people.invitations import invite
@@ -17,6 +18,11 @@ from ui.signin.invitation_link import invitation_routes
 from ui.web.guard import SameMachine
 
 SECRET = "a secret of more than thirty-two characters"
+
+
+def client_of_routes(routes: list[Route], **cookies: str) -> TestClient:
+    """A browser that holds these cookies, for an app that has only these routes."""
+    return TestClient(Starlette(routes=routes), base_url="https://rate.example.org", cookies=cookies)
 
 
 PUBLIC = {"sign_in": "invitations", "secret": SECRET, "public_url": "https://rate.example.org", "host": "0.0.0.0"}

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import time
 from urllib.request import urlopen
 
 import pytest
@@ -17,6 +16,7 @@ from store.settings import Settings
 from store.tables import PersonRole, Rater, Vote
 from tests.ui.conftest import free_port
 from tests.ui.signin.conftest import OIDC, SECRET, enter, vote_on
+from tests.waiting import until
 from ui.run.serve import pages_command
 from ui.signin.invitation_link import invitation_routes
 from ui.signin.people import COOKIE, LOCAL, Person, identify, read_email
@@ -111,11 +111,11 @@ def test_a_rater_sees_the_rating_page_alone_and_a_stranger_nothing(settings, eng
 
 
 def wait_for(url: str) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+    def answers() -> bool:
         try:
             with urlopen(f"{url}/_stcore/health", timeout=1):
-                return
+                return True
         except OSError:
-            time.sleep(0.1)
-    pytest.fail("the page server did not answer within 60 s")
+            return False
+
+    until(answers, "the page server to answer")

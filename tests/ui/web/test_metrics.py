@@ -1,14 +1,23 @@
+from dataclasses import asdict
+from datetime import timedelta
+from math import inf
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from feedback.figures.summary import standing
+from feedback.pool.pool import how_due
 from feedback.rate.queue import next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
+from feedback.retrain.progress import last_stages
+from feedback.retrain.stages import FIT, Phase, Stage
 from store.engine import writing
-from store.tables import Run, RunStatus, Verdict
+from store.tables import Run, RunProgress, RunStatus, Verdict, Worker, WorkerState, utc_now
 from ui.web.metrics import metrics_routes, metrics_text, registry_of
+from ui.words import standing_lines
 
 
 def vote_twice(engine) -> None:
@@ -48,6 +57,21 @@ def test_a_running_retrain_tells_its_progress_and_a_dead_one_is_none(engine, set
         assert registry.get_sample_value("naysayer_retrain_progress_ratio") == 0.25
     assert registry.get_sample_value("naysayer_retrain_running") == 0
     assert registry.get_sample_value("naysayer_retrain_progress_ratio") == 0
+
+
+def test_the_seconds_of_each_phase_of_the_last_retrain_are_told(engine, settings) -> None:
+    with writing(engine) as session:
+        run = Run(status=RunStatus.done)
+        session.add(run)
+        session.flush()
+        assert run.id is not None
+        stage = asdict(Stage("fitting", Phase.fit, FIT, 10, 10, 30.0, is_over=True))
+        session.add(RunProgress(run_id=run.id, stages=[stage], curve=[], strengths=[]))
+    registry = registry_of(engine, settings)
+    assert registry.get_sample_value("naysayer_retrain_phase_seconds", {"phase": "fit"}) == 30
+    assert registry.get_sample_value("naysayer_retrain_phase_seconds", {"phase": "load"}) == 0
+    told = standing_lines(standing(engine), how_due(engine, 1), None, last_stages(engine))
+    assert "the last retrain took 30 s: fit the whole pool 30 s" in told
 
 
 @pytest.mark.parametrize(
@@ -95,3 +119,25 @@ def test_behind_sign_in_the_metrics_are_closed_to_everybody_unless_opened(engine
         public = settings.model_copy(update={"sign_in": "invitations", "metrics_open": is_open})
         client = TestClient(Starlette(routes=metrics_routes(lambda: engine, public)), client=("127.0.0.1", 1))
         assert client.get("/naysayer/metrics").status_code == status
+
+
+def test_each_worker_that_is_there_tells_its_pace(engine, settings, draw) -> None:
+    draw(1)
+    with writing(engine) as session:
+        row = {"host": "lab-3", "device": "H100", "state": WorkerState.drawing}
+        session.add(Worker(name="a", per_minute=34.0, drawn=68, **row))
+        session.add(Worker(name="b", seen_at=utc_now() - timedelta(minutes=5), **row))
+    registry, who = registry_of(engine, settings), {"host": "lab-3", "device": "H100", "worker": "a"}
+    assert registry.get_sample_value("naysayer_workers") == 1
+    assert registry.get_sample_value("naysayer_worker_pictures_per_minute", who) == 34
+    assert registry.get_sample_value("naysayer_worker_pictures", who) == 68
+
+
+def test_the_metrics_tell_how_fast_the_queue_empties(engine, settings, draw) -> None:
+    draw(4)
+    registry = registry_of(engine, settings)
+    assert registry.get_sample_value("naysayer_rated_per_minute") == 0
+    assert registry.get_sample_value("naysayer_queue_lasts_seconds") == inf
+    vote_twice(engine)
+    assert registry.get_sample_value("naysayer_rated_per_minute") == 2
+    assert registry.get_sample_value("naysayer_queue_lasts_seconds") == 60

@@ -1,9 +1,11 @@
+import re
+
 import pytest
 
 from feedback.figures.summary import VersionRow
 from store.tables import utc_now
 from ui.web.pieces import alert, axis_end, data_line, head
-from ui.web.templates import environment
+from ui.web.templates import environment, markdown_html
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -13,6 +15,28 @@ PIECES = environment.get_template("web/pieces.html").module
 
 def row(number: int, rejected: int, judged: int, *aliases: str) -> VersionRow:
     return VersionRow(number, aliases, rejected, judged, judged, 2, 0, utc_now())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HOSTILE,
+        "![a picture](http://evil.example/x.png)",
+        "[go](javascript:alert(1))",
+        "[go](data:text/html,x)",
+        "<script>alert(1)</script>",
+        "<svg onload=alert(1)>",
+        '[go](http://a.example "x\\" onmouseover=alert(1)")',
+    ],
+)
+def test_markdown_brings_no_script_picture_or_attribute_into_the_page(text):
+    html = re.sub(r'title="[^"]*"', "", markdown_html(f"# Look\n\n- {text}\n\n{text}"))
+    assert "<h3>Look</h3>" in html
+    assert not re.search(r"<(img|script|svg|iframe)|href=.(javascript|data)|<[^>]*\bon\w+=", html)
+
+
+def test_a_link_of_a_text_opens_a_tab_that_learns_nothing():
+    assert 'target="_blank" rel="noopener noreferrer"' in markdown_html("[us](https://a.example)")
 
 
 def test_a_thumbnail_cannot_break_out_of_its_attributes():
@@ -37,9 +61,8 @@ def test_an_error_and_a_title_are_escaped():
 
 
 def test_the_axis_ends_at_the_first_fifth_that_holds_every_interval():
-    assert axis_end([row(0, 30, 100)]) == 0.4
-    assert axis_end([row(0, 30, 100), row(1, 0, 0)]) == 0.4
-    assert axis_end([row(0, 9, 10)]) == 1.0
+    assert axis_end([row(0, 30, 100).interval]) == 0.4
+    assert axis_end([row(0, 9, 10).interval, row(1, 30, 100).interval]) == 1.0
 
 
 def test_a_bar_without_an_end_is_empty():

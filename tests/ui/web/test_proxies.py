@@ -5,7 +5,6 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from store.engine import reading
 from store.tables import Rater, Vote
 from tests.ui.conftest import PATIENCE_MS, Served
 from tests.ui.signin.conftest import SECRET
+from tests.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -37,14 +37,14 @@ def start(command: list[str], port: int, environment: dict[str, str]) -> "subpro
     if shutil.which(command[0]) is None:
         pytest.skip(f"no {command[0]}: apt-get install {command[0]}")
     process = subprocess.Popen(command, env=os.environ | environment)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+
+    def listens() -> bool:
         assert process.poll() is None, f"{command[0]} ended by itself"
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return process
-        time.sleep(0.1)
-    pytest.fail(f"{command[0]} does not listen")
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    until(listens, f"{command[0]} to listen")
+    return process
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:

@@ -1,5 +1,12 @@
 // The rater's last votes. Each can still be changed: by a new vote, the old row stays.
-import { post } from "./outbox.js";
+import { writePrompt } from "./prompts.js";
+import { openSheet } from "./sheet.js";
+
+/** What is wrong with a picture, such as " · hands · 2 marks". */
+function notedWords({ noted: { reasons = [], marks = [] } = {} }) {
+  const marked = marks.length ? [`${marks.length} ${marks.length === 1 ? "mark" : "marks"}`] : [];
+  return [...reasons, ...marked].map((noted) => ` · ${noted}`).join("");
+}
 
 export class HistoryDialog {
   constructor(page) {
@@ -11,18 +18,28 @@ export class HistoryDialog {
   open() {
     const latest = this.page.history.slice(-this.page.limits.history).reverse();
     const rows = latest.map((entry) => this.row(entry));
-    this.dialog.querySelector("ol").replaceChildren(...(rows.length ? rows : ["Nothing yet."]));
-    if (!this.dialog.open) this.dialog.showModal();
+    this.dialog.querySelector("ol").replaceChildren(...rows);
+    this.dialog.querySelector(".none").hidden = rows.length > 0;
+    if (!this.dialog.open) openSheet(this.dialog);
   }
 
   row(entry) {
-    const [row, img, text, verdict] = ["li", "img", "span", "span"].map((kind) => document.createElement(kind));
+    const [row, img, text, prompt] = ["li", "img", "div", "p"].map((kind) => document.createElement(kind));
     Object.assign(img, { src: entry.picture.url, alt: "", loading: "lazy" });
-    verdict.className = "verdict";
-    verdict.textContent = ` ${this.page.done[entry.verdict].toLowerCase()}`;
-    text.append(entry.picture.prompt, verdict);
+    writePrompt(prompt, entry.picture);
+    text.append(this.verdict(entry), prompt);
     row.append(img, text, this.changeButton(entry));
     return row;
+  }
+
+  /** The verdict in its colour, with the reasons of a reject. */
+  verdict({ verdict, picture }) {
+    const [line, word] = ["p", "b"].map((kind) => document.createElement(kind));
+    const done = this.page.done[verdict];
+    line.className = `verdict ${done.toLowerCase()}`;
+    word.textContent = done;
+    line.append(word, verdict === "reject" ? notedWords(picture) : "");
+    return line;
   }
 
   changeButton(entry) {
@@ -36,7 +53,7 @@ export class HistoryDialog {
   }
 
   change(entry, verdict) {
-    post(this.page.rater, entry.picture, verdict, entry.verdict, { page: "history" });
+    this.page.post(entry.picture, verdict, { was: entry.verdict, page: "history" });
     entry.verdict = verdict;
     this.page.status.announce(`${entry.picture.prompt}: ${this.page.done[verdict].toLowerCase()}`);
     this.page.status.showCount();

@@ -1,7 +1,6 @@
 // One picture at a time, as large as the stage allows. Has the same methods as sweep.js.
 import { Annotations } from "./annotations.js";
 import { actionOf, digitOf } from "./keys.js";
-import { writePrompt } from "./status.js";
 import { Viewer } from "./viewer.js";
 
 const MARGIN_PX = 8;
@@ -31,7 +30,7 @@ export class OneMode {
     const frame = this.page.$(".frame");
     for (const button of this.page.root.querySelectorAll("[data-verdict]:not([data-verdict=undo])"))
       button.disabled = !this.mayVote(picture, button.dataset.verdict);
-    writePrompt(this.page.$(".prompt"), picture);
+    this.page.promptLine.write(picture);
     if (picture?.isReady) return this.showPicture(picture, frame);
     frame.replaceChildren(...(picture?.isBroken ? [this.brokenNote()] : []));
     this.current = null;
@@ -44,7 +43,13 @@ export class OneMode {
     if (isNew) picture.shownAt = Date.now();
     this.current = picture;
     this.fit();
-    if (isNew) this.viewer.begin();
+    if (isNew) this.begin();
+  }
+
+  begin() {
+    this.viewer.begin();
+    if (this.annotations.rejected) this.annotations.showMarks();
+    else this.annotations.show();
   }
 
   brokenNote() {
@@ -75,7 +80,7 @@ export class OneMode {
     const action = actionOf(this.page.keys.one, event);
     // On a button the space bar presses that button.
     const mayUnveil = this.viewer.isVeiled && !event.composedPath()[0].closest?.("button");
-    return {
+    const act = {
       undo: () => this.page.undo(),
       zoom: () => this.viewer.toggleZoom(),
       blur: () => this.viewer.toggleBlur(),
@@ -84,6 +89,10 @@ export class OneMode {
       keep: () => this.submit("keep"),
       skip: () => this.submit("skip"),
     }[action];
+    return act && (() => {
+      this.annotations.letGo();
+      act();
+    });
   }
 
   mayVote(picture, verdict) {
@@ -93,25 +102,26 @@ export class OneMode {
   submit(verdict) {
     const picture = this.page.queue.pictures[0];
     if (!this.mayVote(picture, verdict)) return;
-    const details = { page: this.name, ...this.annotations.take() };
-    this.viewer.endZoom();
-    this.page.vote(verdict, picture, details);
+    this.reset();
+    this.page.vote(verdict, picture);
+    if (verdict === "reject") this.annotations.hold(picture);
     this.page.settle();
   }
 
-  /** Prepares for a vote that is being undone: the annotations so far belong to the picture that steps back. */
+  /** Prepares for a vote that is being undone; what is noted on its picture comes back with the picture. */
   restore() {
     this.reset();
   }
 
   reset() {
-    this.annotations.clear();
+    this.annotations.letGo();
     this.viewer.endZoom();
   }
 
   leave() {
     this.current = null;
     this.reset();
+    this.annotations.show();
     this.page.$(".frame").replaceChildren();
   }
 

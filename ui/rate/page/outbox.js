@@ -25,16 +25,20 @@ export function unsentVotes() {
   return found.filter(Boolean).sort((a, b) => a.order - b.order);
 }
 
-/** Puts a vote in the outbox. `was`: the verdict that this one replaces; `details`: its page, reasons and marks. */
-export function post(rater, picture, verdict, was, details) {
+/**
+ * Puts a vote in the outbox; a reject takes along what is noted on the picture. `was`: the verdict that it replaces;
+ * `page`: where it was given; `decidedAt`: when, for a vote that only adds to an earlier one; `guidelines`: the
+ * version of them that the rater was shown.
+ */
+export function post(rater, picture, verdict, { was = "", page, decidedAt = Date.now(), guidelines = null }) {
   // Unique and increasing, whatever the clock does: an undo must arrive after its vote.
   latest = Math.max(latest + 1, Date.now(), (unsentVotes().at(-1)?.order ?? 0) + 1);
-  const { id, url, prompt, width, height, shownAt } = picture;
+  const { id, url, prompt, unread, width, height, shownAt, noted } = picture;
   const entry = {
-    order: latest, rater, was, image: { id, url, prompt, width, height },
+    order: latest, rater, was, image: { id, url, prompt, unread, width, height, noted },
     vote: {
-      request_id: newId(), image_id: id, verdict, ...details,
-      shown_at: shownAt ? new Date(shownAt).toISOString() : null, decided_at: new Date().toISOString(),
+      request_id: newId(), image_id: id, verdict, page, guidelines, ...(verdict === "reject" ? noted : {}),
+      shown_at: shownAt ? new Date(shownAt).toISOString() : null, decided_at: new Date(decidedAt).toISOString(),
     },
   };
   remember(VOTE + entry.vote.request_id, JSON.stringify(entry));

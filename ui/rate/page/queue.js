@@ -1,4 +1,5 @@
 // The next pictures: fetched, loaded and decoded before their turn.
+import { keptNotes } from "./noted.js";
 import { ask, lastUnsentVotes } from "./outbox.js";
 
 const DECODE_AFTER_MS = 40;
@@ -22,13 +23,16 @@ export class Queue {
     // The server knows of every vote it has acknowledged: what it sends again is to be voted on again.
     for (const id of this.voted) if (!before.has(id)) this.voted.delete(id);
     try {
-      const answer = await ask("/naysayer/next", { rater, count: this.wanted }, this.page.limits.timeoutMs);
+      const wanted = { rater, count: this.wanted, recent: !this.page.hasHistory };
+      const answer = await ask("/naysayer/next", wanted, this.page.limits.timeoutMs);
       if (rater !== this.page.rater) return;
       // The answer may be older than an acknowledgement that came meanwhile, so what was unsent then counts too.
       const unsent = new Map([...before, ...lastUnsentVotes(rater)]);
       this.page.restoreHistory(answer.recent, unsent);
       this.dropWithdrawn(answer.images, unsent);
       this.add(answer.images, unsent);
+      this.page.promptLine.makeRoom(this.pictures);
+      this.page.guidelines.update(answer.guidelines);
       this.page.update(answer, rater);
       this.page.show();
     } catch (error) {
@@ -49,7 +53,9 @@ export class Queue {
   add(images, unsent = lastUnsentVotes(this.page.rater)) {
     const held = new Map(this.pictures.map((picture) => [picture.id, picture]));
     const isDecided = (id) => (unsent.get(id)?.vote.verdict ?? "undo") !== "undo";
+    const notes = keptNotes(this.page.rater);
     for (const image of images) {
+      image.noted ??= notes.get(image.id);
       const picture = held.get(image.id);
       // The outbox may remember an older address than the server sends.
       if (picture) picture.url = image.url;

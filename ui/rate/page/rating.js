@@ -1,10 +1,14 @@
 // The rating page. It keeps the next pictures ready, moves on at once, and leaves the sending to the outbox.
+import { Guidelines } from "./guidelines.js";
 import { HistoryDialog } from "./history.js";
 import { actionOf, isComposed, isTyping } from "./keys.js";
+import { keepNotes } from "./noted.js";
 import { OneMode } from "./one.js";
 import { lastUnsentVotes, post, Sender, VOTE } from "./outbox.js";
 import { Pace } from "./pace.js";
+import { PromptLine } from "./prompts.js";
 import { Queue } from "./queue.js";
+import { openSheet } from "./sheet.js";
 import { Status } from "./status.js";
 import { forget, recall, remember } from "./storage.js";
 import { SweepMode } from "./sweep.js";
@@ -28,6 +32,8 @@ export class RatingPage {
       onTrouble: (error) => this.status.setOffline(true, error),
     });
     this.queue = new Queue(this);
+    this.promptLine = new PromptLine(this);
+    this.guidelines = new Guidelines(this);
     this.status = new Status(this);
     this.modes = { one: new OneMode(this), sweep: new SweepMode(this) };
     this.mode = this.modes[recall(MODE)] ?? this.modes.one;
@@ -52,8 +58,9 @@ export class RatingPage {
     on(this.$(".other"), "click", () => this.leave());
     on(this.$(".who"), "submit", (event) => this.onName(event));
     on(this.$(".submit"), "click", () => this.mode.submit());
-    on(this.$(".help"), "click", (event) => event.target === this.$(".help") && this.$(".help").close());
-    on(this.$("[data-tool=help]"), "click", () => this.$(".help").showModal());
+    for (const dialog of this.root.querySelectorAll("dialog"))
+      on(dialog, "click", (event) => event.target === dialog && dialog.close());
+    on(this.$("[data-tool=help]"), "click", () => openSheet(this.$(".help")));
     for (const button of this.root.querySelectorAll("[data-mode]"))
       on(button, "click", () => this.changeMode(button.dataset.mode));
     for (const button of this.root.querySelectorAll("[data-verdict]")) {
@@ -79,6 +86,7 @@ export class RatingPage {
     Object.assign(this, { rater, history: [], ticks: 0, hasHistory: false, undosOwed: 0 });
     this.queue.reset();
     this.status.reset();
+    this.modes.sweep.open();
     this.mode.leave();
     this.$(".who").hidden = Boolean(rater);
     this.$(".main").hidden = !rater;
@@ -126,7 +134,7 @@ export class RatingPage {
     const sent = recent.filter(({ image }) => !unsent.has(image.id) && !since.has(image.id)).reverse();
     const own = [...unsent.values()].filter(({ image, vote }) => vote.verdict !== "undo" && !since.has(image.id));
     this.history = [
-      ...sent.map(({ image, verdict }) => ({ picture: image, verdict })),
+      ...sent.map(({ image, verdict, noted }) => ({ picture: { ...image, noted }, verdict })),
       ...own.map(({ image, vote }) => ({ picture: image, verdict: vote.verdict })),
       ...this.history,
     ];
@@ -160,10 +168,17 @@ export class RatingPage {
 
   /** What this key does; undefined for a key without an action. */
   key(event) {
-    const help = this.$(".help");
-    if (actionOf(this.keys.page, event) === "help") return () => (help.open ? help.close() : help.showModal());
-    if (this.root.querySelector("dialog[open]")) return undefined;
+    const action = actionOf(this.keys.page, event);
+    const sheets = { help: this.$(".help"), guidelines: this.guidelines.dialog };
+    if (this.openDialog) return this.openDialog === sheets[action] ? () => sheets[action].close() : undefined;
+    if (action === "help") return () => openSheet(sheets.help);
+    if (action === "guidelines") return () => this.guidelines.open();
+    if (action === "more") return () => this.promptLine.toggle();
     return this.mode.key(event);
+  }
+
+  get openDialog() {
+    return this.root.querySelector("dialog[open]");
   }
 
   changeMode(name) {
@@ -191,13 +206,25 @@ export class RatingPage {
     else this.mode.submit(verdict);
   }
 
-  /** `details`: page, reasons and marks. Votes of one `batch` are undone together. */
-  vote(verdict, picture, details, batch = null) {
-    post(this.rater, picture, verdict, "", details);
+  post(picture, verdict, more) {
+    post(this.rater, picture, verdict, { guidelines: this.guidelines.followed, ...more });
+  }
+
+  /** Votes of one `batch` are undone together. */
+  vote(verdict, picture, batch = null) {
+    const decidedAt = Date.now();
+    this.post(picture, verdict, { page: this.mode.name, decidedAt });
     this.queue.take(picture);
-    this.history.push({ picture, verdict, batch });
+    this.history.push({ picture, verdict, batch, decidedAt });
     this.pace.count(verdict);
     this.status.showVerdict(verdict);
+  }
+
+  /** Sends the last vote, a reject, once more with what was noted since: the newest vote on a picture counts. */
+  amendLast() {
+    const { picture, verdict, decidedAt } = this.history.at(-1);
+    this.post(picture, verdict, { was: verdict, page: "reason", decidedAt });
+    this.sender.send();
   }
 
   /** After a vote: shows what is next and sends what is waiting. */
@@ -220,7 +247,8 @@ export class RatingPage {
       return;
     }
     this.mode.restore(last);
-    post(this.rater, last.picture, "undo", last.verdict, { page: this.mode.name });
+    if (last.picture.noted) keepNotes(this.rater, last.picture);
+    this.post(last.picture, "undo", { was: last.verdict, page: this.mode.name });
     this.queue.putBack(last.picture);
     this.pace.count("undo");
     this.status.showVerdict("undo");

@@ -8,17 +8,6 @@ const REFUSED = new Set([401, 403, 413, 429]);
 
 const inFull = (words) => `${words[0].toUpperCase()}${words.slice(1).replace(/\.?$/, ".")}`;
 
-/** The picture's prompt; the end that the model did not read is dimmed, because no picture can follow it. */
-export function writePrompt(element, picture) {
-  const { prompt = "", unread = "" } = picture ?? {};
-  element.textContent = prompt.slice(0, prompt.length - unread.length);
-  if (!unread) return;
-  const rest = document.createElement("s");
-  rest.textContent = unread;
-  rest.title = "The model did not read this part.";
-  element.append(rest);
-}
-
 export class Status {
   constructor(page) {
     this.page = page;
@@ -84,7 +73,7 @@ export class Status {
     this.page.$(".towards").textContent = run
       ? `A retrain is running, ${percent} %`
       : rejects < needed
-        ? `About ${rejects} of ${needed} new rejects until the next retrain`
+        ? `New rejects for the next retrain: about ${rejects} of ${needed}`
         : "The next retrain is due";
   }
 

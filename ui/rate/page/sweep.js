@@ -2,13 +2,24 @@
 // picture. Has the same methods as one.js.
 import { actionOf } from "./keys.js";
 import { newId } from "./outbox.js";
-import { writePrompt } from "./status.js";
+import { Peek } from "./peek.js";
+import { commonBeginning, writePrompt } from "./prompts.js";
 import { recall, remember } from "./storage.js";
 
 const SIZE = "naysayer.sweep";
+const CHOICES = "naysayer.sweep.rejected.";
+const MAX_CHOICES = 200;
 const GAP_PX = 6;
-const CAPTION_PX = 22;
+const LINE_PX = 16; // of a caption
+const CAPTION_GAP_PX = 5;
+const CHARACTER_PX = 6.4;
+const WRAPPED = 3; // characters of a line that the next word leaves empty, on average
+const MOST_LINES = 3;
+const MORE_LINES = 3; // where they make no picture smaller
+const CROWDED = 16; // more pictures get a line less
 const LEAST_PX = 24;
+const LEAST_CAPTIONED_PX = 64; // no caption can be read under a smaller picture
+const GROUPS = "naysayer.sweep.groups";
 
 export class SweepMode {
   name = "sweep";
@@ -24,6 +35,11 @@ export class SweepMode {
     const { sweepSizes, sweepSize } = page.limits;
     const size = Number(recall(SIZE));
     this.size = sweepSizes.includes(size) ? size : sweepSize;
+    this.peek = new Peek(page);
+    this.isGrouped = recall(GROUPS) === "yes";
+    const group = page.$("[data-tool=group]");
+    group.setAttribute("aria-pressed", this.isGrouped);
+    group.addEventListener("click", () => this.toggleGroups(group));
     this.painted = new IntersectionObserver((entries) => this.onPainted(entries), { threshold: 0.5 });
     this.addSizes(sweepSizes);
   }
@@ -40,6 +56,20 @@ export class SweepMode {
     });
   }
 
+  /** Brings back what this rater picked before a reload or a look at another page. */
+  open() {
+    try {
+      this.rejected = new Set(JSON.parse(recall(CHOICES + this.page.rater)));
+    } catch {
+      this.rejected = new Set();
+    }
+  }
+
+  choose(isReject, pictures) {
+    for (const { id } of pictures) this.rejected[isReject ? "add" : "delete"](id);
+    remember(CHOICES + this.page.rater, JSON.stringify([...this.rejected].slice(-MAX_CHOICES)));
+  }
+
   get wanted() {
     return 2 * this.size;
   }
@@ -53,7 +83,18 @@ export class SweepMode {
   }
 
   get pictures() {
-    return this.page.queue.pictures.slice(0, this.size);
+    const pictures = this.page.queue.pictures.slice(0, this.size);
+    if (!this.isGrouped) return pictures;
+    const prompts = [...new Set(pictures.map(({ prompt }) => prompt))];
+    return prompts.flatMap((prompt) => pictures.filter((picture) => picture.prompt === prompt));
+  }
+
+  toggleGroups(button) {
+    this.isGrouped = !this.isGrouped;
+    remember(GROUPS, this.isGrouped ? "yes" : "no");
+    button.setAttribute("aria-pressed", this.isGrouped);
+    [this.focused, this.anchor] = [0, null];
+    this.page.show();
   }
 
   /** Only a picture that the browser says it painted may be voted on. */
@@ -90,8 +131,7 @@ export class SweepMode {
     if (!pictures[place]) return;
     const from = isRange && this.anchor !== null ? this.anchor : place;
     const isReject = from === place ? !this.rejected.has(pictures[place].id) : this.rejected.has(pictures[from]?.id);
-    for (const { id } of pictures.slice(Math.min(from, place), Math.max(from, place) + 1))
-      this.rejected[isReject ? "add" : "delete"](id);
+    this.choose(isReject, pictures.slice(Math.min(from, place), Math.max(from, place) + 1));
     [this.anchor, this.focused] = [place, place];
     this.page.status.announce(`${pictures[place].prompt}: ${isReject ? "rejected" : "kept"}`);
     this.show();
@@ -101,13 +141,13 @@ export class SweepMode {
     const seen = this.pictures.filter((picture) => picture.isBroken || (picture.isReady && picture.shownAt));
     if (!seen.length) return;
     const batch = newId();
-    for (const picture of seen) this.page.vote(this.verdictOn(picture), picture, { page: this.name }, batch);
+    for (const picture of seen) this.page.vote(this.verdictOn(picture), picture, batch);
     const rejected = seen.filter(({ id }) => this.rejected.has(id)).length;
-    for (const { id } of seen) this.rejected.delete(id);
+    this.choose(false, seen);
     [this.focused, this.anchor] = [0, null];
     this.page.settle();
     const kept = seen.length - rejected;
-    this.page.status.announce(`${rejected} rejected, ${kept} kept. ${this.pictures.length} more pictures.`);
+    this.page.status.announce(`${rejected} rejected, ${kept} kept. Pictures to come: ${this.pictures.length}.`);
   }
 
   verdictOn(picture) {
@@ -117,12 +157,13 @@ export class SweepMode {
 
   /** Prepares for a vote that is being undone: a rejected picture comes back as one. */
   restore({ picture, verdict }) {
-    if (verdict === "reject") this.rejected.add(picture.id);
+    if (verdict === "reject") this.choose(true, [picture]);
   }
 
   show() {
     const pictures = this.pictures;
     const cells = pictures.map((picture, place) => this.cell(picture, place));
+    this.writeCaptions(pictures);
     for (const [picture, cell] of this.cells) if (!pictures.includes(picture)) this.removeCell(picture, cell);
     if (cells.some((cell, place) => this.grid.children[place] !== cell) || this.grid.children.length > cells.length)
       this.grid.replaceChildren(...cells);
@@ -130,7 +171,20 @@ export class SweepMode {
     const rejected = pictures.filter(({ id }) => this.rejected.has(id)).length;
     this.page.$(".submit span").textContent = `Reject ${rejected}, keep ${pictures.length - rejected}`;
     this.page.$(".submit").disabled = !pictures.length;
-    writePrompt(this.page.$(".prompt"), pictures[this.focused]);
+    this.page.promptLine.write(pictures[this.focused]);
+  }
+
+  /** Under each picture what its prompt has for itself; the whole prompt of one picture stands above the grid. */
+  writeCaptions(pictures) {
+    this.common = commonBeginning(pictures.map(({ prompt }) => prompt));
+    this.captionLength = Math.max(0, ...pictures.map(({ prompt }) => prompt.length - this.common));
+    pictures.forEach((picture, place) => {
+      const caption = this.cells.get(picture).querySelector("span");
+      const isSame = this.isGrouped && pictures[place - 1]?.prompt === picture.prompt;
+      caption.classList.toggle("same", isSame);
+      if (isSame) caption.textContent = "same prompt";
+      else writePrompt(caption, picture, Math.min(this.common, picture.prompt.length - (picture.unread ?? "").length));
+    });
   }
 
   cell(picture, place) {
@@ -155,13 +209,13 @@ export class SweepMode {
     const [caption, stamp] = [document.createElement("span"), document.createElement("b")];
     cell.type = "button";
     cell.className = "cell";
-    cell.title = picture.prompt;
-    writePrompt(caption, picture);
+    cell.setAttribute("aria-label", picture.prompt);
     caption.setAttribute("aria-hidden", "true");
-    stamp.textContent = "✕ Reject";
     stamp.setAttribute("aria-hidden", "true");
     cell.append(stamp, caption);
-    cell.addEventListener("click", (event) => this.pick(this.pictures.indexOf(picture), event.shiftKey));
+    this.peek.listen(cell, picture, (event) => this.pick(this.pictures.indexOf(picture), event.shiftKey));
+    cell.addEventListener("pointerenter", () => this.page.promptLine.write(picture));
+    cell.addEventListener("pointerleave", () => this.page.promptLine.write(this.pictures[this.focused]));
     cell.addEventListener("keydown", (event) => event.repeat && event.preventDefault());
     this.cells.set(picture, cell);
     return cell;
@@ -172,21 +226,38 @@ export class SweepMode {
     this.cells.delete(picture);
   }
 
-  /** As many columns as make the pictures largest while all of them stay on screen. */
+  /** As many columns as make the pictures largest while all of them stay on screen, with room for their captions. */
   fit() {
-    const { width, height } = this.page.stage.getBoundingClientRect();
+    const { columns, px, lines } = this.layout();
+    this.columns = columns;
+    this.grid.style.gridTemplateColumns = `repeat(${columns}, ${px}px)`;
+    this.grid.style.setProperty("--side", `${px}px`);
+    this.grid.style.setProperty("--caption-lines", lines);
+    for (const { img } of this.pictures) img.style.imageRendering = img.naturalWidth < px ? "pixelated" : "auto";
+  }
+
+  /** The fewest lines of captions that hold every prompt, or as many as there may be. */
+  layout() {
+    const most = this.pictures.length > CROWDED ? MOST_LINES - 1 : MOST_LINES;
+    const choices = Array.from({ length: most + MORE_LINES }, (_, place) => this.columnsFor(place + 1));
+    const allowed = choices.filter(({ lines, px }) => lines <= most || px === choices[most - 1].px);
+    const hasRoom = ({ lines, px }) => this.captionLength * CHARACTER_PX <= lines * (px - WRAPPED * CHARACTER_PX);
+    const found = allowed.find(hasRoom) ?? allowed.at(-1);
+    return found.px < LEAST_CAPTIONED_PX ? this.columnsFor(0) : found;
+  }
+
+  /** The best number of columns with captions of so many lines, and how wide a picture is then. */
+  columnsFor(lines) {
+    const { width, height } = this.page.room ?? { width: 0, height: 0 };
     const count = this.pictures.length;
     const side = (columns) => {
       const rows = Math.ceil(count / columns);
       const [w, h] = [(width - GAP_PX * (columns + 1)) / columns, (height - GAP_PX * (rows + 1)) / rows];
-      return Math.min(w, h - CAPTION_PX);
+      return Math.min(w, h - lines * LINE_PX - CAPTION_GAP_PX);
     };
     const choices = Array.from({ length: count }, (_, place) => place + 1);
-    this.columns = choices.reduce((best, columns) => (side(columns) > side(best) ? columns : best), 1);
-    const px = Math.max(LEAST_PX, Math.floor(side(this.columns)));
-    this.grid.style.gridTemplateColumns = `repeat(${this.columns}, ${px}px)`;
-    this.grid.style.setProperty("--side", `${px}px`);
-    for (const { img } of this.pictures) img.style.imageRendering = img.naturalWidth < px ? "pixelated" : "auto";
+    const columns = choices.reduce((best, columns) => (side(columns) > side(best) ? columns : best), 1);
+    return { columns, lines, px: Math.max(LEAST_PX, Math.floor(side(columns))) };
   }
 
   leave() {

@@ -1,9 +1,9 @@
 // How one picture is looked at (zoom, blur), and what a pointer does on it: a tap marks, a swipe votes.
 import { recall, remember } from "./storage.js";
+import { Swipes, verdictOf } from "./swipes.js";
 
 const BLUR = "naysayer.blur";
 const TAP_PX = 10; // a pointer that moved less has tapped
-const SWIPE_PX = 64;
 
 export class Viewer {
   constructor(mode) {
@@ -13,6 +13,7 @@ export class Viewer {
     this.glass = this.page.$(".glass");
     this.isBlurring = recall(BLUR) === "yes";
     this.isVeiled = false;
+    this.swipes = new Swipes(this.page);
     this.listen();
   }
 
@@ -68,7 +69,7 @@ export class Viewer {
   onMove(event) {
     if (!event.isPrimary) return;
     if (!this.from?.isFinger || this.isZoomed) this.pan(event);
-    else this.stage.style.setProperty("--drag", `${event.clientX - this.from.x}px`);
+    else this.swipes.follow(event.clientX - this.from.x, event.clientY - this.from.y);
   }
 
   /** Keeps the place under the pointer in view while the picture is zoomed. */
@@ -84,17 +85,19 @@ export class Viewer {
     if (!from) return;
     const [dx, dy] = [event.clientX - from.x, event.clientY - from.y];
     if (Math.hypot(dx, dy) < TAP_PX) this.tap(event);
-    else if (from.isFinger && !this.isZoomed) this.swipe(dx, dy);
+    else if (from.isFinger && !this.isZoomed) this.swipe(verdictOf(dx, dy));
   }
 
   endDrag() {
     this.from = null;
     this.stage.style.removeProperty("--drag");
+    this.swipes.release();
   }
 
-  swipe(dx, dy) {
-    if (Math.abs(dx) >= SWIPE_PX && Math.abs(dx) > Math.abs(dy)) this.mode.submit(dx < 0 ? "reject" : "keep");
-    else if (-dy >= SWIPE_PX) this.mode.submit("skip");
+  swipe(verdict) {
+    if (!verdict || !this.mode.current) return;
+    this.swipes.learn();
+    this.mode.submit(verdict);
   }
 
   tap(event) {

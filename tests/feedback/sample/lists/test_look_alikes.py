@@ -87,4 +87,17 @@ def test_prompts_are_no_other_kind(text: str) -> None:
     ],
 )
 def test_syntax_of_another_program_is_named(prompt: str, piece: str) -> None:
-    assert foreign_syntax(prompt) == piece
+    assert foreign_syntax(prompt, is_weighted=False) == piece
+
+
+@pytest.mark.parametrize(
+    ("prompt", "piece"),
+    [
+        ("portrait, (hand:1.3) ((red)) [blurry] BREAK a jug", ""),
+        ("(hand:1.3), [a:b:0.5]", "[a:b:0.5]"),
+        ("[red|green] cup", "[red|green]"),
+        ("(red:1.2) <lora:foo:0.8>", "<lora:foo:0.8>"),
+    ],
+)
+def test_weights_are_no_foreign_syntax_where_they_are_read(prompt: str, piece: str) -> None:
+    assert foreign_syntax(prompt, is_weighted=True) == piece

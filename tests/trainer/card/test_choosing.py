@@ -1,0 +1,100 @@
+from dataclasses import replace
+
+import pytest
+
+from store.settings import Settings
+from trainer.base.room.free import Memory
+from trainer.card.choosing import Choice, choose, fill_in, need_of, ways_to_draw, ways_to_fit
+from trainer.card.sizes import Sizes
+
+GB = 10**9
+FULL = Sizes(
+    unet=5_134_927_368,
+    linear=4_465_295_360,
+    linear_each=2,
+    encoders=1_635_440_640,
+    encoder=1_389_319_680,
+    vae=167_307_726,
+    refiner=0,
+    lora=759_398_400,
+    latent=9_547_302_912,
+    latent_checkpointed=901_125_632,
+    row=165_606_912,
+    rows=3,
+    decoded=1_610_874_880,
+    decoded_tiled=427_884_544,
+)
+"""SDXL at 1024 px in bf16 with a LoRA of rank 16 on all layers, which tests/bench/card/test_computed.py counts."""
+EMPTY = Settings(_env_file=None)
+
+
+def on(gigabytes: float, settings: Settings = EMPTY, *quantizers: str, whole: float = 0, kept: Choice | None = None):
+    return choose(Memory(int(gigabytes * GB), int((whole or gigabytes) * GB)), FULL, settings, quantizers, kept)
+
+
+@pytest.mark.parametrize(
+    ("rows", "again", "measured_gb"), [(8, False, 82), (8, True, 13), (1, True, 7.7)], ids=["8", "8 again", "1 again"]
+)
+def test_computed_needs_are_those_measured_on_an_h200(rows, again, measured_gb):
+    need = need_of(Choice(rows, again, "none", 1, "whole", False), FULL)
+    assert need.fit / GB == pytest.approx(measured_gb, rel=0.09)
+
+
+def test_a_card_of_8_gb_trains_and_draws_at_1024_px_without_quantisation():
+    found = on(8)
+    assert found.fits
+    assert found.choice.base_quantization == "none"
+
+
+def test_the_least_memory_is_that_of_kohyas_fp8_figure():
+    least = Settings(_env_file=None, lora_layers="attention", base_quantization="nf4", micro_batch=1)
+    sizes = replace(FULL, lora=FULL.lora // 2, latent_checkpointed=850_000_000)
+    found = choose(Memory(int(4.4 * GB), int(4.4 * GB)), sizes, least, ())
+    assert found.need.fit <= 4.4 * GB
+
+
+def test_more_memory_never_makes_a_choice_slower():
+    order_fit, order_draw = ways_to_fit(EMPTY), ways_to_draw(EMPTY)
+    places = []
+    for gigabytes in (8, 10, 12, 16, 24, 48, 80, 141):
+        chosen = on(gigabytes).choice
+        fit = [way for way in order_fit if way == (chosen.micro_batch, chosen.gradient_checkpointing)]
+        draw = (chosen.sample_batch, chosen.vae_decode, chosen.offload_encoders)
+        places.append((order_fit.index(fit[0]), [tuple(way) for way in order_draw].index(draw)))
+    assert places == sorted(places, reverse=True)
+    assert places[-1] == (0, 0)
+
+
+def test_what_is_chosen_fits_into_what_is_free():
+    for gigabytes in (8, 9, 11, 14, 20, 30, 60, 100):
+        found = on(gigabytes)
+        assert found.fits
+        assert found.need.most <= gigabytes * GB
+
+
+def test_a_value_set_by_hand_holds_even_where_it_does_not_fit():
+    by_hand = Settings(_env_file=None, micro_batch=8, gradient_checkpointing=False, vae_decode="whole")
+    found = on(12, by_hand, "nf4")
+    assert (found.choice.micro_batch, found.choice.gradient_checkpointing, found.choice.vae_decode) == (
+        8,
+        False,
+        "whole",
+    )
+    assert not found.fits
+    assert fill_in(by_hand, Choice(1, True, "nf4", 1, "tiled", True)).micro_batch == 8
+
+
+def test_the_base_is_quantised_only_where_nothing_else_fits_into_the_whole_memory():
+    assert on(6, EMPTY, "fp8", "nf4").choice.base_quantization == "fp8"
+    assert on(4.7, EMPTY, "fp8", "nf4").choice.base_quantization == "nf4"
+    beside_others = on(5, EMPTY, "fp8", "nf4", whole=24)
+    assert beside_others.choice.base_quantization == "none"
+    assert not beside_others.fits
+
+
+def test_a_resumed_run_keeps_its_choice_where_that_fits():
+    began = on(12).choice
+    assert on(80, kept=began).choice == began
+    assert on(8, kept=began).choice == on(8).choice
+    by_hand = Settings(_env_file=None, micro_batch=2)
+    assert on(80, by_hand, kept=began).choice == began._replace(micro_batch=2)

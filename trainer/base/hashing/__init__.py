@@ -1,0 +1,1 @@
+"""Hashes of weights: computed once, then remembered."""

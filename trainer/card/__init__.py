@@ -1,0 +1,1 @@
+"""What a base needs on a card, counted without loading it, and the settings that fit there."""

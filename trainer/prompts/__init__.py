@@ -1,0 +1,1 @@
+"""Prompts as people write them, and what the text encoders make of them."""

@@ -1,0 +1,1 @@
+"""The pictures that a retrain draws for itself; nobody rates them."""

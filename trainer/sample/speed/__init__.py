@@ -1,0 +1,1 @@
+"""Drawing faster: guidance only at some noise levels."""

@@ -1,0 +1,1 @@
+"""The playground: one prompt and the same seeds, drawn by two versions, each at a strength."""

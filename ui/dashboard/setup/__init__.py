@@ -1,0 +1,1 @@
+"""The page Setup: what an admin changes while the loop runs."""
