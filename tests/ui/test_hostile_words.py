@@ -11,6 +11,7 @@ from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.versions import promote, roll_back
 from store.tables import PoolAction, RaterAction, Verdict
+from tests.ui.rate.test_rating_page import press
 
 pytestmark = pytest.mark.browser
 
@@ -74,7 +75,7 @@ def test_hostile_words_stay_words_on_every_page(store, serve, quiet_page):
             page.keyboard.press("Enter")
             page.locator(".frame img").wait_for()
             for key in ("j", "k", "j"):
-                page.keyboard.press(key)
+                press(page, key)
             page.locator(".prompt").hover()
             page.get_by_role("button", name="History").click()
             expect(page.locator(".history li")).to_have_count(3)

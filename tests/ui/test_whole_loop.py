@@ -25,7 +25,7 @@ from tests.waiting import PATIENCE_S, until
 REJECTS_NEEDED = 25
 QUICK = {
     "NAYSAYER_RETRAIN_AFTER": str(REJECTS_NEEDED),
-    "NAYSAYER_TRAIN_STEPS": "10",
+    "NAYSAYER_TRAIN_STEPS": "100",  # long enough for an open page, which asks every six seconds, to see it run
     "NAYSAYER_TRAIN_BATCH": "8",
     "NAYSAYER_SWEEP_PICTURES": "4",
     "NAYSAYER_CROSS_FIT": "false",

@@ -16,23 +16,28 @@ from trainer.sample.text import probe_text
 UNET, TEXT = "UNet", "text encoders"
 LARGEST_PROBE = 32
 """Height and width of the probe's latent; a network that differs shows it at any size."""
+CLEAR_OF_ROUNDING = 0.1
+"""Relative change of the prediction that the rounding of half precision does not hide."""
+MOST_TIMES = 2.0**20
 Probes = dict[str, Tensor]
 
 
 def check_trained(base: Base, folder: Path, tell: Tell = quiet) -> None:
     """Loads each file into the base without the trained adapter, and compares what both networks give.
 
-    One UNet forward, and one text where the text encoders were trained; tells of each quarter of the work. Removes the
-    trained adapter. Raises BadExport.
+    One UNet forward, and one text where the text encoders were trained; tells of each quarter of the work. A change of
+    the UNet that half precision would round away is compared at a multiple of its strength. Removes the trained
+    adapter. Raises BadExport.
     """
     has_text = has_text_lora(base.pipe, TRAINED)
-    wanted = _probes(base, TRAINED, has_text)
-    tell(1 / 4)
-    detach(base.pipe, TRAINED)
+    base.pipe.unet.disable_adapters()
     plain = _probes(base, "", has_text)
     tell(1 / 4)
+    wanted, times = _clear_probes(base, plain, has_text)
+    detach(base.pipe, TRAINED)
+    tell(1 / 4)
     for file in (DIFFUSERS_FILE, KOHYA_FILE):
-        found = _loaded_probes(base, folder / file, has_text)
+        found = _loaded_probes(base, folder / file, has_text, times)
         tell(1 / 4)
         for network in wanted:
             # A UNet in half precision is imprecise; the direction of the change must still be that of training.
@@ -59,17 +64,31 @@ def check_imported(base: Base, path: Path, folder: Path) -> None:
             raise BadLora(path, "the UNet predicts the same with and without it, so there is nothing to compare")
 
 
-def _loaded_probes(base: Base, file: Path, has_text: bool) -> Probes:
-    """What the networks give with the file loaded."""
+def _clear_probes(base: Base, plain: Probes, has_text: bool) -> tuple[Probes, float]:
+    """What the networks give with the trained adapter, and at how many times its strength the UNet was asked."""
+    times = 1.0
+    while True:
+        found = _probes(base, TRAINED, has_text, times)
+        change = float((found[UNET] - plain[UNET]).norm() / plain[UNET].norm())
+        if base.dtype == torch.float32 or not change < CLEAR_OF_ROUNDING or times >= MOST_TIMES:
+            return found, times
+        # What rounding adds makes the change look larger than it is, so one step may not be enough.
+        times = min(MOST_TIMES, times * max(2.0, CLEAR_OF_ROUNDING / max(change, 1e-9)))
+
+
+def _loaded_probes(base: Base, file: Path, has_text: bool, times: float = 1.0) -> Probes:
+    """What the networks give with the file loaded, the UNet at so many times its strength."""
     attach_file(base.pipe, file, "check")
-    base.pipe.unet.enable_adapters()
-    found = _probes(base, "check", has_text)
+    found = _probes(base, "check", has_text, times)
     detach(base.pipe, "check")
     return found
 
 
-def _probes(base: Base, name: str, has_text: bool) -> Probes:
-    """What the networks give now, the text encoders with the adapter `name`."""
+def _probes(base: Base, name: str, has_text: bool, times: float = 1.0) -> Probes:
+    """What the networks give with the adapter `name`, the UNet at so many times its strength; "" for none."""
+    if name:
+        base.pipe.unet.enable_adapters()
+        base.pipe.unet.set_adapters([name], [times])
     return {UNET: probe(base)} | ({TEXT: probe_text(base.pipe, name)} if has_text else {})
 
 

@@ -58,6 +58,22 @@ def test_a_change_within_the_precision_of_the_files_passes(trained, tmp_path, fa
     check_trained(trained, tmp_path)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("factor", "passes"), [(1.0, True), (0.5, False), (1.5, False)])
+def test_in_half_precision_a_change_below_rounding_is_compared_all_the_same(tmp_path, factor, passes):
+    base = load_base(quick_settings(tmp_path, dtype="bf16"))
+    with torch.no_grad():
+        for parameter in add_fresh(base.pipe.unet, 4, "all", seed=0):
+            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)) * 2e-4)
+            parameter.copy_(parameter.half())
+    write(tmp_path, base, kohya=factor)
+    if passes:
+        check_trained(base, tmp_path)
+    else:
+        with pytest.raises(BadExport, match="reloads to another network"):
+            check_trained(base, tmp_path)
+
+
 def test_a_refusal_names_the_file_and_the_network_and_how_far_they_are_apart(trained, tmp_path):
     write(tmp_path, trained, kohya=0.5)
     with pytest.raises(

@@ -10,6 +10,7 @@ from store.files import only_one
 from store.migrate import open_store
 from store.settings import Settings
 from tests.ui.conftest import PATIENCE_MS, PROMPTS, Served, put_pictures, serve
+from tests.ui.rate.test_rating_page import press
 
 pytestmark = pytest.mark.browser
 
@@ -89,7 +90,7 @@ def test_pace_and_goal_are_told_and_the_end_of_the_queue_is_quiet(begin, served)
     page.get_by_label("Goal of this session").fill("3")
     page.get_by_role("button", name="Close").click()
     for given in range(1, PICTURES + 1):
-        page.keyboard.press("j" if given % 2 else "k")
+        press(page, "j" if given % 2 else "k")
         expect(page.locator(".count")).to_have_text(str(given))
         goal = "goal of 3 reached" if given >= 3 else f"{given} of 3 this session"
         pace = f" · {given} in the last minute" if given > 1 else ""
@@ -125,7 +126,7 @@ def test_a_screen_reader_is_told_what_is_shown_and_what_was_done(begin):
     page.keyboard.press("j")
     expect(page.locator(".announcement")).to_have_text(f"Rejected. Now: {page.locator('.prompt').inner_text()}")
     for key in "zz1":  # after another key a reason is this picture's
-        page.keyboard.press(key)
+        press(page, key)
     expect(page.locator(".announcement")).to_have_text("hands: on, this picture")
     expect(page.get_by_role("button", name="hands")).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="Sweep").click()

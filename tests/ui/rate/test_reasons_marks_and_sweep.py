@@ -12,6 +12,7 @@ from store.engine import reading
 from store.tables import CurrentVote, Mark, Reason, Verdict, Vote, VoteReason
 from tests.ui.conftest import Served, serve
 from tests.ui.rate.test_rating_page import IMAGE, all_sent, begin_rating, press, words
+from tests.waiting import until
 
 pytestmark = pytest.mark.browser
 
@@ -208,10 +209,14 @@ def test_a_sweep_is_one_vote_a_picture_and_undo_takes_the_grid_back(page, served
     expect(page.locator(".cell[aria-pressed=true]")).to_have_count(3)
     all_sent(page)
     assert words(engine) == {Verdict.undo: 9}
-    for _ in range(3):
+    seen_everything = page.get_by_text("You have seen everything.")
+
+    def sent_to_the_last() -> bool:
         page.wait_for_timeout(400)
-        page.keyboard.press("Enter")
-    expect(page.get_by_text("You have seen everything.")).to_be_visible()
+        page.keyboard.press("Enter")  # takes what is painted by now
+        return seen_everything.is_visible()
+
+    until(sent_to_the_last, "the last screen")
     all_sent(page)
     assert words(engine) == {Verdict.reject: 3, Verdict.keep: 18}
 

@@ -17,6 +17,7 @@ from feedback.people.invitations import invite, revoke_invitations
 from store.engine import reading
 from store.tables import Rater, Vote
 from tests.ui.conftest import PATIENCE_MS, Served
+from tests.ui.rate.test_rating_page import press
 from tests.ui.signin.conftest import SECRET
 from tests.waiting import until
 
@@ -128,7 +129,7 @@ def test_an_invited_person_rates_through_the_proxy_of_the_docs(
             assert session.exec(select(Rater.name).join(Vote)).all() == ["ann"]
         assert page.evaluate("fetch('/naysayer/metrics').then((answer) => answer.status)") == 403
         revoke_invitations(engine, "ann")
-        page.keyboard.press("k")
+        press(page, "k")
         expect(page.locator(".note")).to_contain_text("This invitation was revoked; ask for a new one.")
         expect(page.locator(".note")).to_contain_text("1 vote waiting to be sent")
     finally:
