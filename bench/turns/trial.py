@@ -61,6 +61,7 @@ class Found(NamedTuple):
 
 def rated_store(folder: Path) -> Path:
     """A store with 24 rated pictures, half of them rejects."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
     run(folder, folder.parent / "first.log", {"NAYSAYER_TURNS": "never"}, "generate", "--once").wait(PATIENCE_S)
     engine = open_store(Settings(data_dir=folder, _env_file=None))
     vote(engine, next_images(engine, "ann", TERMS, count=24))

@@ -7,7 +7,7 @@ from bench.turns.trial import overlaps, rated_store, resident, trial
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return rated_store(tmp_path_factory.mktemp("template") / "data")
+    return rated_store(tmp_path_factory.mktemp("turns") / "template" / "data")
 
 
 @pytest.mark.slow
