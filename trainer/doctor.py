@@ -169,10 +169,10 @@ def _workers(engine: Engine) -> Iterable[Finding]:
 
 def _model(settings: Settings, engine: Engine) -> Iterable[Finding]:
     from trainer.base.model import silence_libraries
-    from trainer.base.room.turn import Taken, card_words, loaded_if_free
     from trainer.base.weights import pin_revision
     from trainer.card.choosing import fill_in
     from trainer.card.loading import examine_card
+    from trainer.card.turn import Taken, card_words, loaded_if_free
 
     silence_libraries()
     pinned = pin_revision(engine, settings)

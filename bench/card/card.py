@@ -16,9 +16,9 @@ from bench.card.checks import Finding, correctness, inputs_of, predict
 from bench.card.computed import CARDS_GB, GB, full_size
 from bench.retrain.full_size import build_full_size
 from store.settings import Settings
+from trainer.base.free import Memory
 from trainer.base.memory import checkpoint_blocks
 from trainer.base.model import Base, load_base, pick_device, silence_libraries
-from trainer.base.room.free import Memory
 from trainer.card.choosing import choose
 from trainer.lora.tensors import TRAINED, add_fresh, detach
 

@@ -12,11 +12,10 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from bench.retrain.full_size import TEXT, TEXT_2, UNET, VAE
 from store.phrases import plural
 from store.settings import Settings
-from trainer.base.room.free import Memory
+from trainer.base.free import Memory
 from trainer.card.choosing import Choice, Chosen, choose, need_of
-from trainer.card.sizes import Shape, Sizes, count
+from trainer.card.sizes import GB, Shape, Sizes, count
 
-GB = 10**9
 CARDS_GB = (8, 12, 16, 24, 80)
 QUANTIZERS = ("fp8", "nf4")
 BEGIN, END = "<!-- `naysayer bench card --computed --docs` writes this table. -->", "<!-- the end of the table -->"
@@ -36,7 +35,7 @@ def full_size(rank: int = 16, layers: str = "all", side_px: int = 1024) -> Sizes
     unet, vae = ({name: value for name, value in config.items() if name[0] != "_"} for config in configs)
     shape = Shape(unet, vae, side_px, side_px, "bfloat16", rank, layers, 3)
     each = [torch.bfloat16.itemsize * _parameters(encoder) for encoder in encoders]
-    return Sizes(**count(shape), encoders=sum(each), encoder=max(each), refiner=0)
+    return Sizes(**count(shape), encoders=sum(each), encoder=max(each), refiner=0, has_own=True)
 
 
 def _parameters(network: nn.Module) -> int:

@@ -9,7 +9,7 @@ import json
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import count
@@ -79,11 +79,15 @@ class Device:
 
     def inside(self) -> list[Stay]:
         """Who has a model on it now."""
-        found = []
-        for path in sorted(self.folder.glob(f"{self.name}.*.in")):
-            if is_held(path):
-                found.append(_read(path) or Stay("another process", "", 0))
-        return found
+        return _stays(self._files())
+
+    def beside(self) -> list[Stay]:
+        """Who has, besides this process."""
+        own = f"{self.name}.{os.getpid()}-"
+        return _stays(path for path in self._files() if not path.name.startswith(own))
+
+    def _files(self) -> list[Path]:
+        return sorted(self.folder.glob(f"{self.name}.*.in"))
 
     def wish(self) -> Stay | None:
         """Who waits at the door for others to leave; None when nobody does."""
@@ -100,8 +104,10 @@ class Turn:
         self._held.callback(self._path.unlink, missing_ok=True)
         self.tell("")
 
-    def loaded(self) -> None:
-        """The model is there; others may load now."""
+    def loaded(self, needs: int | None = None) -> None:
+        """The model is there; others may load now. It takes `needs` bytes, where that is known only since."""
+        self.own = self.own if needs is None else replace(self.own, needs=needs)
+        self.tell(self.own.doing)
         self._door.close()
 
     def tell(self, doing: str) -> None:
@@ -184,6 +190,10 @@ def _make(folder: Path) -> None:
             f"{folder}, where processes agree who has the device, cannot be used by this user; remove it, or name "
             "another folder in NAYSAYER_TURNS_DIR"
         )
+
+
+def _stays(paths: Iterable[Path]) -> list[Stay]:
+    return [_read(path) or Stay("another process", "", 0) for path in paths if is_held(path)]
 
 
 def _read(path: Path) -> Stay | None:

@@ -11,8 +11,9 @@ from torch import nn
 
 from store.errors import OutOfMemory
 from store.settings import Settings
+from trainer.base.free import memory_of
 from trainer.base.model import Base, move_to
-from trainer.base.room.free import memory_of
+from trainer.base.quantization import BYTES_LEFT
 
 Result = TypeVar("Result")
 
@@ -97,8 +98,8 @@ def memory_advice(unet: UNet2DConditionModel, parameters: list[nn.Parameter], se
         advice.append("NAYSAYER_GRADIENT_CHECKPOINTING=1 keeps each block's input instead of all its activations")
     if settings.base_quantization == "none":
         is_cuda = parameters[0].device.type == "cuda"
-        name, left = ("nf4", 0.5) if is_cuda else ("fp8", 1.0)
-        freed = linear * (1 - left / unet.conv_in.weight.element_size())
+        name = "nf4" if is_cuda else "fp8"
+        freed = linear * (1 - BYTES_LEFT[name] / unet.conv_in.weight.element_size())
         advice.append(f"NAYSAYER_BASE_QUANTIZATION={name} frees {_size(freed)} of the base")
     if settings.lora_rank > 4:
         advice.append(f"NAYSAYER_LORA_RANK={settings.lora_rank // 2} frees {_size(2 * trained)}")

@@ -9,19 +9,14 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from store.settings import Settings
-from trainer.base.room.free import Memory
+from trainer.base.free import Memory
+from trainer.base.quantization import BYTES_LEFT
 from trainer.card.sizes import STATES, Sizes
 
-GB = 10**9
-UNCOUNTED = 0.9 * GB
-"""Left for what is not counted: work space of kernels, and what the allocator cannot use. On an H200 a fit took 7.7 GB
-of the 6.8 that were counted."""
 PASS_COSTS = 3
 """A pass costs as much time as so many latents more: starting its kernels takes a GPU as long as computing some."""
 CHECKPOINTING_COSTS = 1.4
 """As measured on an H200; on a CPU 1.3."""
-BYTES_LEFT = {"fp8": 1.0, "int8": 1.0, "nf4": 0.5625}
-"""Of each linear weight of a quantised UNet; nf4 keeps a float32 scale for every 64."""
 
 
 class Fit(NamedTuple):
@@ -70,19 +65,49 @@ class Chosen(NamedTuple):
 
 
 def need_of(choice: Choice, sizes: Sizes) -> Need:
-    """The bytes that a fit and drawing take under a choice; the text encoders and the VAE are away during a fit."""
+    """The bytes that a fit and drawing take under a choice.
+
+    On a device with memory of its own, the text encoders and the VAE are away during a fit, and the text encoders while
+    a picture is drawn, if they leave.
+    """
     unet = float(sizes.unet)
     if choice.base_quantization != "none":
         unet -= sizes.linear * (1 - BYTES_LEFT[choice.base_quantization] / sizes.linear_each)
     latent = sizes.latent_checkpointed if choice.gradient_checkpointing else sizes.latent
-    fit = unet + sizes.lora + choice.micro_batch * latent
+    stays = 0 if sizes.has_own else sizes.encoders + sizes.vae + sizes.refiner
+    fit = unet + stays + sizes.lora + choice.micro_batch * latent
     rows = choice.sample_batch * sizes.rows * sizes.row
     decoded = sizes.decoded_tiled if choice.vae_decode == "tiled" else sizes.decoded
     decoded *= choice.sample_batch if choice.vae_decode == "whole" else 1
     work = max(rows, decoded)
-    beside = max(sizes.encoder, work) if choice.offload_encoders else sizes.encoders + work
+    leave = choice.offload_encoders and sizes.has_own
+    beside = max(sizes.encoder, work) if leave else sizes.encoders + work
     adapter = sizes.lora / STATES
-    return Need(fit + UNCOUNTED, unet + adapter + sizes.vae + sizes.refiner + beside + UNCOUNTED)
+    draw = unet + adapter + sizes.vae + sizes.refiner + beside
+    return Need(fit + sizes.uncounted, draw + sizes.uncounted)
+
+
+def choice_of(settings: Settings) -> Choice:
+    """The choice that settings name which leave nothing open, or that the built-in model is used with."""
+    return Choice(
+        settings.micro_batch or settings.train_batch,
+        settings.gradient_checkpointing,
+        settings.base_quantization,
+        settings.sample_batch,
+        settings.vae_decode,
+        settings.offload_encoders,
+    )
+
+
+def least(settings: Settings) -> Choice:
+    """What takes the least memory of all that the settings leave open; the base is quantised only if they say so.
+
+    >>> least(Settings(sample_batch=4))
+    Choice(micro_batch=1, gradient_checkpointing=True, base_quantization='none', sample_batch=4, \
+vae_decode='tiled', offload_encoders=True)
+    """
+    fit, draw = ways_to_fit(settings)[-1], ways_to_draw(settings)[-1]
+    return Choice(fit.rows, fit.again, settings.base_quantization, draw.pictures, draw.decoding, draw.leave)
 
 
 def choose(

@@ -19,13 +19,13 @@ from store.layout import Layout
 from store.phrases import plural
 from store.settings import Settings
 from store.tables import Version
-from trainer.base.model import pick_device
+from trainer.base.free import Memory
 from trainer.base.pipeline import LOAD_ERRORS
 from trainer.base.quantization import PACKAGES
-from trainer.base.room.free import Memory, memory_of
 from trainer.base.weights import find_sources, pin_revision
 from trainer.card.choosing import Choice, Chosen, choose, fill_in
 from trainer.card.sizes import sizes_of
+from trainer.card.turn import left_beside, place_of
 
 log = logging.getLogger("naysayer.card")
 CHOICE_FILE = "choice.json"
@@ -78,7 +78,7 @@ def settle(
     if settings.is_builtin:  # it fits anywhere, and what it publishes must not depend on the machine
         return settings
     kept = _read(layout.checkpoints / CHOICE_FILE) if resumes else None
-    card = examine_card(engine, settings, layout.cache, kept)
+    card = examine_card(engine, settings, kept=kept)
     if card is None:
         return settings
     say(card.sentence)
@@ -88,10 +88,13 @@ def settle(
 def examine_card(
     engine: Engine, settings: Settings, folder: Path | None = None, kept: Choice | None = None
 ) -> Card | None:
-    """What fits on the device of the settings; None for a base that cannot be read, as loading it will explain."""
-    device = pick_device(settings.device)
+    """What fits on the device of the settings, beside the models of others that is; None for a base that cannot be
+    read, as loading it will explain. What is counted for it is kept in `folder`; None: this user's.
+    """
+    place = place_of(settings)
+    device, memory = place.device, left_beside(place)
     with suppress(*LOAD_ERRORS):
-        sizes, memory = sizes_of(find_sources(settings), settings, device, folder), memory_of(device)
+        sizes = sizes_of(find_sources(settings), settings, device, folder)
         began = fill_as_begun(engine, settings)
         chosen = choose(memory, sizes, began, quantizers_of(device), kept)
         if not chosen.fits and began is not settings:

@@ -1,26 +1,31 @@
 """The sizes of a base and of its work, told from its configuration and its files' headers, without loading it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
+from tqdm import tqdm
 
-from store.files import make_folder, sha256_of, write_file
+from store.files import sha256_of, write_file
 from store.settings import Settings
 from trainer.base.declared import read_header
-from trainer.base.identity import IN_ONE_FILE, Sources, files_in_use, network_files
+from trainer.base.hashing.remembered import SHOWN_AFTER_S, own_folder
+from trainer.base.hashing.tensors import Weights
+from trainer.base.identity import Sources, weights_of
 from trainer.base.model import pick_dtype
 from trainer.base.pipeline import VAE_TILE_PX
 from trainer.card.counting import keep_blocks, peak_of
 from trainer.lora.tensors import add_fresh, choose_layers
 
+GB = 10**9
 SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
 """Whose configuration a single file has that brings none."""
 STATES = 4
@@ -30,6 +35,12 @@ WORK = ("latent", "latent_checkpointed", "row", "decoded", "decoded_tiled")
 CPU_TAKES = 2.4
 """Times what is counted for WORK: the C library does not use again all that is freed, and oneDNN has its own copies.
 Measured on the built-in model, 64 and 256 latents: 1.6 to 1.8, with gradient checkpointing 2.3 to 2.4. A GPU: 1.0."""
+UNCOUNTED, LIBRARIES = round(0.9 * GB), round(0.5 * GB)
+"""On a card, work space of kernels, and what the allocator cannot use: on an H200 a fit took 7.7 GB of the 6.8 that
+were counted. On a CPU, the libraries of a process: 0.45 GB."""
+SECONDS = {"drawing": 1.2, "a LoRA": 1.9, "a pass": 3.3, "a pass with checkpointing": 6.2}
+"""What is counted, in this order, and how long that takes for SDXL on one core."""
+BAR = "{l_bar}{bar}| {elapsed}<{remaining}"
 
 
 @dataclass(frozen=True)
@@ -38,7 +49,8 @@ class Sizes:
 
     Weights: the UNet, its linear layers at `linear_each` bytes a number, both text encoders, the larger one, the VAE, a
     refiner. Training: `lora` with its states, and a latent in a pass, also with gradient checkpointing. Drawing: a row
-    of the UNet (a picture has `rows`), and decoding a picture whole and in tiles.
+    of the UNet (a picture has `rows`), and decoding a picture whole and in tiles. Besides, a process takes what is
+    `uncounted`; only where the device `has_own` memory, what leaves it makes room there.
     """
 
     unet: int
@@ -55,6 +67,12 @@ class Sizes:
     rows: int
     decoded: int
     decoded_tiled: int
+    uncounted: int = UNCOUNTED
+    has_own: bool = True
+
+
+COUNTED = Sizes.__annotations__.keys() - {"encoders", "encoder", "refiner", "uncounted", "has_own"}
+"""What `count` finds: what depends on the shape only."""
 
 
 @dataclass(frozen=True)
@@ -77,19 +95,24 @@ class Shape:
 
 
 def sizes_of(sources: Sources, settings: Settings, device: torch.device, folder: Path | None = None) -> Sizes:
-    """The sizes of the base that the settings name; what was counted is kept in `folder`, if one is given.
+    """The sizes of the base that the settings name; what was counted is kept in `folder`; None: this user's.
 
     Raises what the libraries raise for files that they cannot use.
     """
     dtype = pick_dtype(settings.dtype, device)
-    shape = shape_of(sources, settings, dtype)
-    each, counts = dtype.itemsize, [_parameters(sources, name) for name in ("text_encoder", "text_encoder_2")]
-    stored = {"encoders": sum(counts) * each, "encoder": max(counts) * each}
-    stored["refiner"] = _refiner(sources, settings) * each
-    counted = _kept(shape, folder, lambda: count(shape))
+    shape, each = shape_of(sources, settings, dtype), dtype.itemsize
+    encoders = [each * _numbers(weights_of(sources, name)) for name in ("text_encoder", "text_encoder_2")]
+    refiner = weights_of(sources._replace(base=sources.refiner), "unet") if sources.refiner else Weights(())
+    counted = _kept(shape, own_folder("sizes") if folder is None else folder, lambda: count(shape))
     if device.type == "cpu":
-        counted |= {name: round(CPU_TAKES * counted[name]) for name in WORK}
-    return Sizes(**counted, **stored)
+        counted |= {name: round(CPU_TAKES * counted[name]) for name in WORK} | {"uncounted": LIBRARIES}
+    return Sizes(
+        **counted,
+        encoders=sum(encoders),
+        encoder=max(encoders),
+        refiner=each * _numbers(refiner),
+        has_own=device.type == "cuda",
+    )
 
 
 def shape_of(sources: Sources, settings: Settings, dtype: torch.dtype) -> Shape:
@@ -118,7 +141,7 @@ def _plain(config: Any) -> dict[str, Any]:
 
 
 def count(shape: Shape) -> dict[str, int]:
-    """All of `Sizes` but the text encoders and the refiner."""
+    """COUNTED, by name; a bar shows how far it is after two seconds."""
     dtype: torch.dtype = getattr(torch, shape.dtype)
     half = None if dtype == torch.float32 else dtype
     with torch.device("meta"):
@@ -131,13 +154,27 @@ def count(shape: Shape) -> dict[str, int]:
         "linear_each": dtype.itemsize,
         "vae": _bytes(vae.parameters()),
         "rows": shape.rows,
-        "row": peak_of(lambda: _predict(unet, shape, dtype), unet),
-    } | _decoding(vae, shape, dtype)
-    parameters = add_fresh(unet, shape.rank, shape.layers, 0)
-    found["lora"] = STATES * _bytes(parameters)
-    found["latent"] = peak_of(lambda: _learn(unet, shape, dtype), unet, half)
-    keep_blocks(unet, half)
-    return found | {"latent_checkpointed": peak_of(lambda: _learn(unet, shape, dtype), unet, half)}
+    }
+    with tqdm(total=sum(SECONDS.values()), bar_format=BAR, delay=SHOWN_AFTER_S) as bar:
+        with _part(bar, "drawing"):
+            found |= {"row": peak_of(lambda: _predict(unet, shape, dtype), unet)} | _decoding(vae, shape, dtype)
+        with _part(bar, "a LoRA"):
+            found["lora"] = STATES * _bytes(add_fresh(unet, shape.rank, shape.layers, 0))
+        with _part(bar, "a pass"):
+            found["latent"] = peak_of(lambda: _learn(unet, shape, dtype), unet, half)
+        keep_blocks(unet, half)
+        with _part(bar, "a pass with checkpointing"):
+            found["latent_checkpointed"] = peak_of(lambda: _learn(unet, shape, dtype), unet, half)
+    return found
+
+
+@contextmanager
+def _part(bar: "tqdm[NoReturn]", name: str) -> Iterator[None]:
+    """Inside, the bar says that this one of SECONDS is counted."""
+    is_shown = bar.format_dict["elapsed"] >= SHOWN_AFTER_S
+    bar.set_description_str(f"counting the memory of {name}", refresh=is_shown)
+    yield
+    bar.update(SECONDS[name])
 
 
 def _predict(unet: UNet2DConditionModel, shape: Shape, dtype: torch.dtype) -> Tensor:
@@ -195,31 +232,21 @@ def _bytes(tensors: Any) -> int:
 def _kept(shape: Shape, folder: Path | None, make: Callable[[], dict[str, int]]) -> dict[str, int]:
     """What was counted for this shape before, else what `make` counts now, which takes seconds for SDXL."""
     libraries = [version(name) for name in ("torch", "diffusers", "peft")]
-    name = sha256_of(json.dumps([asdict(shape), libraries, sorted(Sizes.__annotations__)], sort_keys=True).encode())
+    name = sha256_of(json.dumps([asdict(shape), libraries, sorted(COUNTED)], sort_keys=True).encode())
     path = folder / f"sizes-{name[:16]}.json" if folder else None
-    if path is not None and path.is_file():
-        found: dict[str, int] = json.loads(path.read_bytes())
-        return found
+    with suppress(OSError, ValueError):
+        found = json.loads(path.read_bytes()) if path else None
+        if isinstance(found, dict) and found.keys() == COUNTED:
+            return found
     counted = make()
     if path is not None:
-        make_folder(path.parent)
-        write_file(path, json.dumps(counted).encode())
+        with suppress(OSError):  # without it, the next program counts again
+            write_file(path, json.dumps(counted).encode())
     return counted
 
 
-def _parameters(sources: Sources, network: str) -> int:
-    prefix = IN_ONE_FILE[network] if sources.base.is_file() else ""
-    return _numbers(files_in_use(sources, network), prefix)
-
-
-def _refiner(sources: Sources, settings: Settings) -> int:
-    if sources.refiner is None:
-        return 0
-    if sources.refiner.is_file():
-        return _numbers([sources.refiner], IN_ONE_FILE["unet"])
-    return _numbers(network_files(sources.refiner / "unet", settings.model_variant), "")
-
-
-def _numbers(files: list[Path], prefix: str) -> int:
-    shapes = (read_header(file).shapes for file in files)
+def _numbers(weights: Weights) -> int:
+    """How many numbers the weights are."""
+    shapes = (read_header(file).shapes for file in weights.files)
+    prefix = weights.prefix or ""
     return sum(prod(shape) for each in shapes for name, shape in each.items() if name.startswith(prefix))

@@ -29,10 +29,10 @@ from store.tables import AliasName, Prompt, Version
 from store.texts import with_single_spaces
 from trainer.base.hashing.remembered import file_hash
 from trainer.base.model import Base, compare_base, silence_libraries
-from trainer.base.room.turn import loaded_in_turn
 from trainer.base.tokenizers import counter_of
 from trainer.base.weights import pin_revision
 from trainer.card.loading import settle
+from trainer.card.turn import loaded_in_turn
 from trainer.draw.metadata import Maker, is_sound, write_picture
 from trainer.sample.preview import DrawStep
 from trainer.sample.sampler import OnStep

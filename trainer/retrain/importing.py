@@ -19,9 +19,9 @@ from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Version
 from trainer.base.model import Base, record_base, silence_libraries
-from trainer.base.room.turn import loaded_in_turn
 from trainer.base.weights import pin_revision
 from trainer.card.loading import settle
+from trainer.card.turn import loaded_in_turn
 from trainer.lora.foreign import Foreign, read_lora
 from trainer.lora.formats import (
     DIFFUSERS_FILE,

@@ -135,13 +135,14 @@ def _load(
     """The base, on a device where this retrain has its turn until `held` closes; and its run, if it had to wait."""
     from trainer.base.model import load_base, record_base
     from trainer.card.loading import keep_choice, settle
+    from trainer.card.turn import tell_loaded
     from trainer.retrain.waiting import taking_turn
 
     teller.plan([Stage(LOADING, Phase.load, LOAD, 1)])
     waited = held.enter_context(taking_turn(engine, settings, teller, partial(_begin, engine, unfinished)))
     with teller.stage(LOADING):
         base = load_base(settle(engine, layout_of(settings), settings, resumes=unfinished is not None))
-    waited.loaded()
+    tell_loaded(waited.turn, base)
     record_base(engine, base)
     keep_choice(layout_of(settings), base.settings)
     return base, waited.run
@@ -150,9 +151,9 @@ def _load(
 def _help_to_fit(settings: Settings) -> RetrainResult:
     """Another process's part of a retrain: it takes its fraction of every batch; the leader does the rest."""
     from trainer.base.model import load_base, silence_libraries
-    from trainer.base.room.turn import LOOK_S, turn_on_device
     from trainer.base.weights import pin_revision
     from trainer.card.loading import settle
+    from trainer.card.turn import LOOK_S, tell_loaded, turn_on_device
     from trainer.fit.cache import Cache
     from trainer.fit.fit import Watch, fit
     from trainer.fit.training import Training, choose_steps
@@ -169,8 +170,7 @@ def _help_to_fit(settings: Settings) -> RetrainResult:
     pinned = pin_revision(engine, settings)
     with turn_on_device(pinned, RETRAIN, lambda others: sleep(LOOK_S)) as turn, catch_stop_signals() as stop:
         base = load_base(settle(engine, layout, settings))
-        if turn:
-            turn.loaded()
+        tell_loaded(turn, base)
         settings = choose_steps(base.settings, len(manifest.items))
         folder = checkpoint_folder(layout, manifest, settings)
         training = Training(base, Cache(base, layout.blobs, layout.cache), manifest, settings)

@@ -12,8 +12,8 @@ from store.process import catch_stop_signals
 from store.process.turns import RETRAIN, Stay, Turn
 from store.settings import Settings
 from store.tables import Run
-from trainer.base.room.turn import LOOK_S, WAITING, WaitLine, turn_on_device
 from trainer.base.weights import pin_revision
+from trainer.card.turn import LOOK_S, WAITING, WaitLine, turn_on_device
 
 Begin = Callable[[ExitStack], Run]
 """Begins the run; how it ends, if not well, is recorded when the stack closes."""
@@ -25,11 +25,6 @@ class Waited:
     def __init__(self) -> None:
         self.run: Run | None = None
         self.turn: Turn | None = None
-
-    def loaded(self) -> None:
-        """The model is on the device; others may load now."""
-        if self.turn:
-            self.turn.loaded()
 
 
 @contextmanager

@@ -19,10 +19,10 @@ from store.process import is_disk_full
 from store.process.turns import WORKER, Stay, Turn
 from store.settings import Settings
 from store.tables import WorkerState
+from trainer.base.free import give_back
 from trainer.base.memory import park, unpark
-from trainer.base.room.free import give_back
-from trainer.base.room.turn import LOOK_S, store_of, turn_on_device
 from trainer.base.weights import pin_revision
+from trainer.card.turn import LOOK_S, store_of, tell_loaded, turn_on_device
 from trainer.sample.tries import CheckedSampler
 
 log = logging.getLogger("naysayer.worker")
@@ -79,8 +79,7 @@ class Seat:
             self.heart.rest(WorkerState.starting)
             self._sampler = self._load(settings)
             self.heart.stand(device=self._sampler.base.device_words)
-            if self.turn:
-                self.turn.loaded()
+            tell_loaded(self.turn, self._sampler.base)
         return self._sampler is not None
 
     def adapt(self, wanted: Wanted, settings: Settings) -> Wanted:

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from store.settings import Settings
-from trainer.base.room.free import Memory
-from trainer.card.choosing import Choice, choose, fill_in, need_of, ways_to_draw, ways_to_fit
+from trainer.base.free import Memory
+from trainer.card.choosing import Choice, choice_of, choose, fill_in, least, need_of, ways_to_draw, ways_to_fit
 from trainer.card.sizes import Sizes
 
 GB = 10**9
@@ -98,3 +98,43 @@ def test_a_resumed_run_keeps_its_choice_where_that_fits():
     assert on(8, kept=began).choice == on(8).choice
     by_hand = Settings(_env_file=None, micro_batch=2)
     assert on(80, by_hand, kept=began).choice == began._replace(micro_batch=2)
+
+
+def test_with_what_is_left_empty_at_its_least_a_card_of_8_gb_draws_and_retrains():
+    assert need_of(least(EMPTY), FULL).most < 8 * 2**30
+    by_hand = Settings(_env_file=None, gradient_checkpointing=False)
+    assert need_of(least(by_hand), FULL).fit > 15 * GB
+    assert need_of(least(Settings(_env_file=None, micro_batch=8, gradient_checkpointing=False)), FULL).fit > 80 * GB
+
+
+def test_drawing_whole_pictures_at_full_size_does_not_fit_into_8_gb():
+    """As on an H200 that was capped at 8.5 GB."""
+    assert 8.5 * GB < need_of(Choice(1, True, "none", 1, "whole", False), FULL).draw < 12.5 * GB
+
+
+def test_the_least_is_the_choice_that_is_made_on_the_smallest_card():
+    assert least(EMPTY) == on(0).choice
+
+
+def test_where_the_model_shares_the_machines_memory_nothing_that_leaves_makes_room():
+    shared, leaving = replace(FULL, has_own=False), Choice(1, True, "none", 1, "tiled", True)
+    with_own, without = need_of(leaving, FULL), need_of(leaving, shared)
+    assert without.fit - with_own.fit == FULL.encoders + FULL.vae
+    assert without.draw - with_own.draw > FULL.encoders - FULL.encoder
+
+
+def test_quantised_weights_of_the_unet_count_a_byte_each():
+    plain, fp8 = (Choice(1, True, kind, 1, "tiled", True) for kind in ("none", "fp8"))
+    assert need_of(plain, FULL).fit - need_of(fp8, FULL).fit == FULL.linear / 2
+
+
+def test_smaller_pictures_need_less():
+    half = replace(FULL, row=FULL.row // 4, decoded=FULL.decoded // 4)
+    way = Choice(8, True, "none", 8, "whole", False)
+    assert need_of(way, half).draw < need_of(way, FULL).draw - 5 * GB
+
+
+def test_settings_that_leave_nothing_open_are_their_own_choice():
+    choice = Choice(2, True, "none", 4, "sliced", True)
+    filled = fill_in(EMPTY, choice)
+    assert choice_of(filled) == least(filled) == choice

@@ -15,7 +15,7 @@ from store.process.turns import WORKER, Stay, staying
 from store.tables import RunStatus
 from tests.trainer.children import OUR_ERROR, retrain_child, start
 from tests.waiting import PATIENCE_S, until
-from trainer.base.room.turn import place_of, store_of
+from trainer.card.turn import place_of, store_of
 from trainer.retrain.retrain import retrain
 
 

@@ -26,7 +26,7 @@ def weights_hashes(wanted: Mapping[str, Weights], folder: Path | None = None) ->
 
     `folder` is where they are remembered; None: this user's.
     """
-    folder = _own_folder() if folder is None else folder
+    folder = own_folder("hashes") if folder is None else folder
     found = {name: recall(folder, weights) for name, weights in wanted.items()}
     unread = {name: weights for name, weights in wanted.items() if found[name] is None}
     total = sum(size_of(weights) for weights in unread.values())
@@ -83,7 +83,8 @@ def _line(seen: str, sha256: str) -> dict[str, str]:
     return {"of": seen, "sha256": sha256, "sum": sha256_of(f"{seen}\n{sha256}".encode())}
 
 
-def _own_folder() -> Path | None:
+def own_folder(kind: str) -> Path | None:
+    """Where what is known of weights is kept for this user; None where nothing can be written."""
     with suppress(OSError, ValueError):
-        return cached_assets_path("naysayer", "weights", "hashes")
+        return cached_assets_path("naysayer", "weights", kind)
     return None

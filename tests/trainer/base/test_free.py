@@ -2,7 +2,7 @@ import resource
 
 import torch
 
-from trainer.base.room.free import Memory, group_limits, memory_of
+from trainer.base.free import Memory, group_limits, memory_of
 
 GB = 2**30
 

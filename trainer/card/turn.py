@@ -11,11 +11,12 @@ from tqdm import tqdm
 
 from store.process.turns import RETRAIN, WORKER, Device, Stay, Turn, Wait, default_folder, staying
 from store.settings import Settings
+from trainer.base.free import Memory, memory_of
 from trainer.base.model import Base, load_base, pick_device
 from trainer.base.pipeline import LOAD_ERRORS
-from trainer.base.room.free import Memory, memory_of
-from trainer.base.room.need import GB, drawing_need, fit_need, least, size_of
 from trainer.base.weights import find_sources
+from trainer.card.choosing import choice_of, least, need_of
+from trainer.card.sizes import GB, sizes_of
 
 WAITING = "waiting for the device"
 LOOK_S, SAY_EVERY_S = 0.5, 5.0
@@ -53,12 +54,29 @@ def has_room(memory: Memory, needs: int, others: Sequence[Stay]) -> bool:
     return needs <= memory.free and needs <= memory.whole - sum(one.needs for one in others)
 
 
+def left_beside(place: Place) -> Memory:
+    """The memory of the device, of which others will still take what they need and do not hold yet."""
+    memory = memory_of(place.device)
+    left = memory.whole - sum(one.needs for one in place.shared.beside())
+    return memory._replace(free=max(0, min(memory.free, left)))
+
+
 def needs_of(what: str, settings: Settings, device: torch.device) -> int:
-    """Bytes that a process of that kind needs; 0 for a model whose files cannot be read, as loading it will explain."""
+    """Bytes that a process of that kind needs at least: a retrain draws as well, others only draw.
+
+    0 for a model whose files cannot be read, as loading it will explain.
+    """
     with suppress(*LOAD_ERRORS):
-        size, smallest = size_of(find_sources(settings), settings, device), least(settings)
-        return fit_need(size, smallest, device) if what == RETRAIN else drawing_need(size, device, smallest.vae_decode)
+        sizes = sizes_of(find_sources(settings), settings, device)
+        need = need_of(choice_of(settings) if settings.is_builtin else least(settings), sizes)
+        return round(need.most if what == RETRAIN else need.draw)
     return 0
+
+
+def tell_loaded(turn: Turn | None, base: Base) -> None:
+    """The model is there, with all that was left empty chosen; others may load now, beside what it takes so."""
+    if turn:
+        turn.loaded(needs_of(turn.own.what, base.settings, base.device))
 
 
 @contextmanager
@@ -98,8 +116,7 @@ def loaded_in_turn(settings: Settings, what: str, settle: Callable[[], Settings]
 
             turn = held.enter_context(turn_on_device(settings, what, wait, SOON_S))
         base = load_base(settle())
-        if turn:
-            turn.loaded()
+        tell_loaded(turn, base)
         yield base
 
 
@@ -117,8 +134,7 @@ def loaded_if_free(settings: Settings, what: str) -> Iterator[Base]:
 
     with turn_on_device(settings, what, give_up, asks=False) as turn:
         base = load_base(settings)
-        if turn:
-            turn.loaded()
+        tell_loaded(turn, base)
         yield base
 
 

@@ -1,1 +1,0 @@
-"""Whether a model has room on a device beside others, and whose turn it is there."""
