@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -22,5 +23,8 @@ def test_the_table_is_written_between_its_marks(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_sizes_are_those_of_the_real_configuration():
+def test_the_sizes_are_those_of_the_real_configuration_and_a_bar_says_how_long_counting_takes(capfd):
     assert full_size() == FULL
+    told = capfd.readouterr().err
+    assert "counting the memory of a pass with checkpointing" in told
+    assert re.search(r"\b[1-9]\d%.*\d\d:\d\d<\d\d:\d\d", told)

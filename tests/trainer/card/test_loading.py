@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -6,13 +10,29 @@ from feedback.versions import begin, note_plain
 from store.engine import reading
 from store.layout import layout_of
 from store.migrate import open_store
+from store.process.turns import RETRAIN
 from store.settings import Settings
 from store.tables import Version
 from trainer.base.model import load_base, visit
 from trainer.base.weights import BUILTIN_FOLDER
 from trainer.card.choosing import Choice
 from trainer.card.loading import CHOICE_FILE, examine_card, keep_choice, settle
+from trainer.card.turn import left_beside, needs_of, place_of
 from trainer.retrain.retrain import retrain
+
+ROOT = Path(__file__).parents[3]
+HOLDS = """
+import sys, time
+from pathlib import Path
+from store.process.turns import Device, Stay, staying
+
+folder, name, needs = sys.argv[1:]
+with staying(Device(Path(folder), name), Stay("worker", "/other", int(needs)), lambda others: True, print) as turn:
+    turn.loaded()
+    print("in", flush=True)
+    time.sleep(600)
+"""
+"""Another process that has a model of so many bytes on the device."""
 
 
 def other(settings: Settings, **changes: object) -> Settings:
@@ -58,6 +78,33 @@ def test_what_was_counted_is_kept(engine, settings, tmp_path):
     assert first is not None and second is not None
     assert second.chosen.need == first.chosen.need
     assert file.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("damage", ["", "[]", '{"unet": 3}'])
+def test_a_damaged_record_is_counted_again(engine, settings, tmp_path, damage):
+    first = examine_card(engine, other(settings), tmp_path)
+    [file] = tmp_path.glob("sizes-*.json")
+    whole = file.read_text()
+    file.write_text(damage)
+    assert first is not None
+    assert examine_card(engine, other(settings), tmp_path).chosen.need == first.chosen.need
+    assert file.read_text() == whole
+
+
+def test_what_others_will_take_of_the_memory_is_not_chosen(engine, settings, tmp_path):
+    own = other(settings, turns_dir=tmp_path / "turns")
+    place = place_of(own)
+    alone = examine_card(engine, own, tmp_path)
+    room = round(needs_of(RETRAIN, own, place.device) + 10**7)
+    taken = str(left_beside(place).whole - room)
+    command = [sys.executable, "-c", HOLDS, str(place.shared.folder), place.shared.name, taken]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as other_process:
+        assert other_process.stdout.readline() == b"in\n"
+        beside = examine_card(engine, own, tmp_path)
+        other_process.kill()
+    assert alone is not None and beside is not None
+    assert beside.memory.free <= room < alone.chosen.need.most
+    assert beside.chosen.fits
 
 
 def test_a_base_that_cannot_be_read_is_left_to_the_loader_to_explain(engine, settings, tmp_path):
