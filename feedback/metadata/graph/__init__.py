@@ -1,0 +1,1 @@
+"""ComfyUI's graphs, walked back from the node that saved the picture."""

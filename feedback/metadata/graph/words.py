@@ -1,0 +1,213 @@
+"""The text behind a conditioning: encoders, reroutes, pipes, combinations, nodes that hold or join texts."""
+
+import re
+from typing import Any, NamedTuple
+
+from feedback.metadata.found import Draft, Mark
+from feedback.metadata.graph.nodes import Graph, Link, Node, Unresolved
+from feedback.metadata.values import as_whole
+
+MOST_TEXT = 100_000
+TEXT_KEYS = (
+    "text",
+    "populated_text",
+    "prompt",
+    "string",
+    "value",
+    "wildcard_text",
+    "input_text",
+    "Text",
+    "STRING",
+    "text_positive",
+    "text1",
+    "text_1",
+    "any",
+    "anything",
+    "source",
+    "input",
+    "_",
+)
+MAKERS = re.compile(
+    r"random|wildcard|llm|gpt|ollama|llava|caption|tagger|florence|joy|translat|styler|style|generat|enhanc|replac|"
+    r"regex|extract|loadprompt|load prompt|from ?file|lines?\b|list|csv|api|chat|gemini|claude|search|split|iterat|"
+    r"index|pick|choice|truncat|lora.?manager|dynamic|interrogat|describe|deepbooru|wd14|shuffl|expan"
+)
+"""Nodes that make a text of their own from what they are given."""
+WILDCARD = re.compile(r"__[^\s_].*?__|\{[^{}|]*\|[^{}]*\}")
+JOINERS = re.compile(r"concat|join|append|combin|stringfunction|merge")
+PART = re.compile(r"(text|string|str|prompt|conditioning)_?([a-z]|\d+|to|from)", re.I)
+ENCODERS = re.compile(
+    r"encode|conditioning|prompt|loader|context|pipe|primitive|string|text|literal|multiline|note|show|display|reroute|"
+    r"constant|sampler|cr |comfyui"
+)
+COMBINED = re.compile(r"combine|average|blend")
+PARTIAL = re.compile(r"setarea|setmask|regional|mask|couple|gligen")
+STEERED = re.compile(
+    r"controlnet|control net|unclip|stylemodel|ipadapter|instantid|pulid|photomaker|reference|t2i|redux"
+)
+PIPES = re.compile(r".*pipe|sdxl_tuple|ctx|context|base_ctx|guider|noise|bundle")
+NO_STYLE = ("", "none", "no style", "base", "default", "-")
+
+
+class Said(NamedTuple):
+    """A prompt, and what SDXL's other encoder read where that was another text."""
+
+    text: str
+    other: str = ""
+
+
+class Words:
+    """Finds texts in a graph; what stands on the way becomes a mark of the draft."""
+
+    def __init__(self, graph: Graph, draft: Draft) -> None:
+        self.graph, self.draft = graph, draft
+        self._known: dict[tuple[Link, str], Said | Unresolved] = {}
+        self._open: set[tuple[Link, str]] = set()
+
+    def said(self, value: Any, half: str) -> Said:
+        """The text that leads to a value, for `half`, which is positive or negative. Raises Unresolved."""
+        if isinstance(value, str):
+            return Said(value)
+        if not isinstance(value, Link):
+            raise Unresolved("the prompt does not stand in the graph")
+        key = (value, half)
+        if key in self._open:
+            raise Unresolved("the graph runs in a circle")
+        if len(self._open) > 100:
+            raise Unresolved("the prompt lies behind more than 100 nodes")
+        if key not in self._known:
+            self._open.add(key)
+            try:
+                self._known[key] = self._of(value, half)
+            except Unresolved as error:
+                self._known[key] = error
+            finally:
+                self._open.remove(key)
+        found = self._known[key]
+        if isinstance(found, Unresolved):
+            raise found
+        return found
+
+    def _of(self, link: Link, half: str) -> Said:
+        node = self.graph.get(link.node)
+        if node is None:
+            raise Unresolved("a node on the way to the prompt is missing")
+        kind = node.lower
+        if "zeroout" in kind:
+            return Said("")
+        if PARTIAL.search(kind) and not kind.startswith("inpaint"):
+            self.draft.mark(Mark.regional, "parts of it have prompts of their own")
+        if STEERED.search(kind):
+            self.draft.mark(Mark.controlled, f"another picture steered it ({node.kind[:40]})")
+        if (
+            {"positive", "negative"} <= node.inputs.keys()
+            and link.slot < 2
+            and "loader" not in kind
+            and "pipe" not in kind
+        ):
+            half = ("positive", "negative")[link.slot]
+        if JOINERS.search(kind) or "average" in kind:
+            return self._joined(node, half)
+        if re.search("switch|select|if ?else", kind):
+            return self.said(_chosen(node), half)
+        if (
+            node.inputs.get("text_g")
+            or node.inputs.get("text_l")
+            or ("text_g" in node.inputs and "text" not in node.inputs)
+        ):
+            return self._double(node.inputs.get("text_g"), node.inputs.get("text_l"), half)
+        if "prompt_g" in node.inputs and "prompt_l" in node.inputs:
+            return self._double(node.inputs["prompt_g"], node.inputs["prompt_l"], half)
+        return self._single(node, half)
+
+    def _single(self, node: Node, half: str) -> Said:
+        """The text of a node that has one, or of the one node that it passes on."""
+        inputs, kind = node.inputs, node.lower
+        own = (half, f"{half}_prompt", f"text_{half}", f"{half}_text", f"optional_{half}", f"base_{half}", half[:3])
+        has_halves = any(isinstance(inputs.get(name), str | Link) for name in own)
+        keys = own if has_halves else TEXT_KEYS
+        if MAKERS.search(kind) and str(inputs.get("style", "?")).lower() not in NO_STYLE:
+            return self._made(node, keys, half)
+        for name in keys:
+            value = inputs.get(name)
+            if isinstance(value, Link):
+                return self.said(value, half)
+            if isinstance(value, str) and (ENCODERS.search(kind) or "clip" in inputs):
+                return Said(value)
+        for name, link in node.links():
+            if re.match(r"cond|positive|negative", name) or PIPES.fullmatch(name):
+                return self.said(link, half)
+        links = [link for _, link in node.links()]
+        if "reroute" in kind and len(links) == 1:
+            return self.said(links[0], half)
+        raise Unresolved(f"the node {node.kind[:60]!r} makes the prompt, and its text is not in the file")
+
+    def _made(self, node: Node, keys: tuple[str, ...], half: str) -> Said:
+        """The text of a node that may change what it is given: only where it kept its result, or had nothing to do."""
+        populated = node.inputs.get("populated_text")
+        if isinstance(populated, str) and populated.strip():
+            return Said(populated)
+        texts = [node.inputs.get(name) for name in keys if node.inputs.get(name) is not None]
+        is_mere_wildcard = re.search("wildcard|random|dynamic", node.lower) and not re.search("llm|gpt", node.lower)
+        if is_mere_wildcard and texts:
+            said = self.said(texts[0], half)
+            if not WILDCARD.search(said.text):
+                return said
+        raise Unresolved(f"the node {node.kind[:60]!r} makes the prompt, and its text is not in the file")
+
+    def _double(self, first: Any, second: Any, half: str) -> Said:
+        """SDXL's two prompts: `text_g` for the second encoder, `text_l` for the first."""
+        texts = [self.said(value, half).text for value in (first, second) if value is not None]
+        main, other = next((text for text in texts if text.strip()), ""), texts[-1]
+        return Said(main, other if other.strip() and other.split() != main.split() else "")
+
+    def _joined(self, node: Node, half: str) -> Said:
+        """Texts or conditionings joined by one node. Prompts one after the other are A1111's BREAK, several its AND."""
+        named = [(name, value) for name, value in node.inputs.items() if PART.fullmatch(name)]
+        named.sort(key=lambda one: (one[0].endswith("from"), one[0].lower()))
+        if not named:
+            named = [(name, link) for name, link in node.links() if name not in ("clip", "model")]
+        if not named or str(node.inputs.get("action", "append")) != "append":
+            raise Unresolved(f"what the node {node.kind[:60]!r} does is not known")
+        said = [self.said(value, half) for _, value in named if isinstance(value, Link | str)]
+        parts = [one.text for one in said if one.text.strip()]
+        is_conditioning = any(isinstance(value, Link) for _, value in named) and "conditioning" in node.lower
+        if is_conditioning:
+            parts = list(dict.fromkeys(parts))
+            if COMBINED.search(node.lower) and len(parts) > 1:
+                self.draft.mark(Mark.regional, "several prompts were drawn together")
+        text = (_between(node) if not is_conditioning else self._word(node)).join(parts)
+        if len(text) > MOST_TEXT:
+            raise Unresolved("the joined prompt is longer than any program reads")
+        return Said(text, next((one.other for one in said if one.other), ""))
+
+    @staticmethod
+    def _word(node: Node) -> str:
+        return " AND " if COMBINED.search(node.lower) else " BREAK "
+
+
+def _between(node: Node) -> str:
+    """What a node puts between two texts."""
+    if node.inputs.get("tidy_tags") == "yes":
+        return ", "
+    for name in ("delimiter", "separator", "delim", "sep"):
+        value = node.inputs.get(name)
+        if isinstance(value, str):
+            return value.replace("\\n", "\n")
+    return ""
+
+
+def _chosen(node: Node) -> Any:
+    """The input that a switch lets through."""
+    choice = node.inputs.get("select", node.inputs.get("index", node.inputs.get("boolean", node.inputs.get("switch"))))
+    links = dict(node.links())
+    if isinstance(choice, bool):
+        names = ("on_true", "true", "if_true") if choice else ("on_false", "false", "if_false")
+        found = next((links[name] for name in names if name in links), None)
+    elif (number := as_whole(choice)) is not None:
+        found = links.get(f"input{number}") or links.get(f"input_{number}")
+    else:
+        found = links[min(links)] if links and (node.lower.startswith("any ") or len(links) == 1) else None
+    if found is None:
+        raise Unresolved(f"which input the node {node.kind[:60]!r} takes is not known")
+    return found
