@@ -130,6 +130,7 @@ def _environment(folder: Path, model: Path, plan: Plan) -> dict[str, str]:
         "queue_target": plan.pictures,
         "evaluation_pairs": 0,
         "train_steps": plan.train_steps,
+        "train_batch": 2,
         "micro_batch": 1,
         "lora_layers": "attention",
     }

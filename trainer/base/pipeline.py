@@ -1,7 +1,7 @@
 """The stock pipeline around the base's weights: read, checked, its scheduler set to what the model predicts."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from store.errors import ModelError
 from store.file_kinds import mistaken_kind
 from store.settings import Settings
+from trainer.base.components import told
 from trainer.base.declared import (
     Header,
     choose_prediction,
@@ -44,14 +45,20 @@ TAKES = "NAYSAYER_MODEL takes `builtin`, a hub id, a diffusers folder or a singl
 
 
 def load_pipeline(
-    sources: Sources, settings: Settings, device: torch.device, dtype: torch.dtype
+    sources: Sources,
+    settings: Settings,
+    device: torch.device,
+    dtype: torch.dtype,
+    tell: Callable[[float], object] | None = None,
 ) -> tuple[StableDiffusionXLPipeline, str]:
     """The pipeline on the CPU, and who says what the model predicts (empty: its configuration).
+
+    `tell` gets the share of each component that is loaded; without it a bar shows them.
 
     Raises ModelError when it cannot be loaded, is of another family, or predicts what cannot be drawn.
     """
     header = _checked_header(sources, settings)
-    with explain_failure(settings, sources.base):
+    with explain_failure(settings, sources.base), told(sources.base, tell):
         pipe = _load(sources, settings, device, dtype)
     _refuse_misfits(pipe, settings)
     prediction = choose_prediction(settings, header)

@@ -140,8 +140,8 @@ def _load(
 
     teller.plan([Stage(LOADING, Phase.load, LOAD, 1)])
     waited = held.enter_context(taking_turn(engine, settings, teller, partial(_begin, engine, unfinished)))
-    with teller.stage(LOADING):
-        base = load_base(settle(engine, layout_of(settings), settings, resumes=unfinished is not None))
+    with teller.stage(LOADING) as tell:
+        base = load_base(settle(engine, layout_of(settings), settings, resumes=unfinished is not None), tell)
     tell_loaded(waited.turn, base)
     record_base(engine, base)
     keep_choice(layout_of(settings), base.settings)
