@@ -1,6 +1,6 @@
 """The whole loop with one model, each command in its own process: its seconds, and the most memory it took.
 
-    python -m bench.retrain.whole_loop FOLDER MODEL [--pictures 8] [--steps 3]
+    python -m bench.retrain.whole_loop FOLDER MODEL [--pictures 8] [--steps 3] [--sweep 16]
 
 MODEL is a folder or a file; `write_full_size` writes one of SDXL's size. CPU, bf16, 256 px.
 """
@@ -46,11 +46,12 @@ class Took(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How much of everything: pictures to vote on, steps of the fit, steps of the sampler."""
+    """How much of everything: pictures to vote on, steps of the fit and of the sampler, pictures at each strength."""
 
     pictures: int = 8
     train_steps: int = 3
     draw_steps: int = 3
+    sweep_pictures: int = 16
 
 
 def run_loop(folder: Path, model: Path, plan: Plan) -> dict[str, Took]:
@@ -131,6 +132,7 @@ def _environment(folder: Path, model: Path, plan: Plan) -> dict[str, str]:
         "evaluation_pairs": 0,
         "train_steps": plan.train_steps,
         "train_batch": 2,
+        "sweep_pictures": plan.sweep_pictures,
         "micro_batch": 1,
         "lora_layers": "attention",
     }
@@ -148,9 +150,10 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--pictures", type=int, default=8)
     parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--sweep", type=int, default=16)
     given = parser.parse_args()
     first, again = load_once(given.model), load_once(given.model)
-    took = run_loop(given.folder, given.model, Plan(given.pictures, given.steps))
+    took = run_loop(given.folder, given.model, Plan(given.pictures, given.steps, sweep_pictures=given.sweep))
     found = {name: one._asdict() for name, one in took.items()}
     sizes = {"weights_bytes": weights_bytes(given.model), "load": first, "load_again": again}
     print(json.dumps(sizes | {"commands": found, "phases": phase_seconds(given.folder / "data")}, indent=1))

@@ -15,7 +15,7 @@ SHOWN_AFTER_S = 2
 
 @contextmanager
 def told(base: Path, tell: Callable[[float], object] | None = None) -> Iterator[None]:
-    """Inside, `tell` gets the share of each component of the base once it is loaded; by default a bar, over two seconds.
+    """Inside, `tell` gets the share of each component of the base that is loaded; by default a bar, over two seconds.
 
     Takes the place of diffusers' own bar, which counts a scheduler as much as a UNet.
     """

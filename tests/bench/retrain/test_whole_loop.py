@@ -16,7 +16,7 @@ LOAD_AT_MOST, RETRAIN_AT_MOST = 1.25, 1.6
 
 def check_loop(folder: Path, model: Path) -> dict[str, float]:
     """Runs the loop, and looks at what it left; the peak of each command, in times the weights' bytes."""
-    took = run_loop(folder, model, Plan(pictures=4, train_steps=2, draw_steps=2))
+    took = run_loop(folder, model, Plan(pictures=4, train_steps=2, draw_steps=2, sweep_pictures=4))
     assert list((folder / "data" / "versions").glob("*/pytorch_lora_weights.safetensors"))
     assert len(list((folder / "drawn").glob("*.png"))) == 1
     assert phase_seconds(folder / "data").keys() == {"load", "encoding", "fit", "strengths", "check", "publish"}

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 from sqlmodel import select
@@ -191,6 +192,16 @@ def test_a_retrain_leaves_a_core_to_the_pages(capfd):
     assert (int(niceness), int(threads)) == (RETRAIN_NICENESS, max(1, (os.cpu_count() or 1) - 1))
     own = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "7"}
     assert start_behind_pages(["sh", "-c", "test $OMP_NUM_THREADS = 7"], own).wait() == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="no sched_autogroup in this kernel")
+def test_a_retrain_is_a_session_of_low_priority():
+    retrain = start_behind_pages(["sleep", "60"])
+    group = Path(f"/proc/{retrain.pid}/autogroup").read_text()
+    retrain.kill()
+    retrain.wait()
+    assert group.endswith(f"nice {RETRAIN_NICENESS}\n")
+    assert group.split()[0] != Path("/proc/self/autogroup").read_text().split()[0]
 
 
 def test_without_auto_retrain_the_worker_never_starts_one(rated, engine):
