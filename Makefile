@@ -87,8 +87,8 @@ bench-ui: $(STAMP)  ## measure the time from key press to next picture, in Chrom
 bench-train: $(STAMP)  ## measure a retrain beside diffusers' script: SCRIPT=path/to/train_text_to_image_lora_sdxl.py
 	@exec $(NAYSAYER) bench train $(if $(SCRIPT),--diffusers-script $(SCRIPT)) $(if $(SCRIPT_PYTHON),--python $(SCRIPT_PYTHON))
 
-bench-card: $(STAMP)  ## check that this card computes SDXL at full size right, within the memory of small cards: docs/card.json
-	@exec $(NAYSAYER) bench card --out docs/card.json
+bench-card: $(STAMP)  ## check this card with SDXL at full size, eight minutes: docs/card.json, docs/operator/card.md
+	@exec $(NAYSAYER) bench card --record docs/card.json --docs docs/operator/card.md
 
 mutants: $(STAMP)  ## break the code on purpose and count what the tests notice (SAMPLE=600 changes; an hour or more)
 	.venv/bin/pip install --quiet --constraint constraints.txt --editable '.[mutants]'

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bench.card.command import bench_card
 from bench.pace.command import pace
 from bench.turns.command import bench_turns
 from store.settings.file import read_settings
@@ -17,6 +18,7 @@ app = typer.Typer()
 benches = typer.Typer(no_args_is_help=True, help="Benchmarks; --json prints one object on standard output.")
 app.add_typer(benches, name="bench")
 benches.command("turns")(bench_turns)
+benches.command("card")(bench_card)
 benches.command()(pace)
 
 
@@ -257,31 +259,6 @@ def bench_train(
     plan = Plan(pictures, batch, micro_batch, steps, rank, rounds, 5e-4, device, dtype, model, checkpointing)
     found = bench_train(plan, find_script(diffusers_script), python, folder)
     typer.echo(json.dumps(found) if as_json else table(found))
-
-
-@benches.command("card")
-def bench_card(
-    computed: Annotated[bool, typer.Option("--computed", help="Only compute what cards of usual sizes do.")] = False,
-    docs: Annotated[Path | None, typer.Option(help="Page to write the computed table into.")] = None,
-    out: Annotated[Path | None, typer.Option(help="File to write the record to, e.g. docs/card.json.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Does this card compute SDXL at full size right, within the memory of small cards? Random weights, no network."""
-    if computed:
-        from bench.card.computed import full_size, table, write_into
-
-        found = table(full_size())
-        if docs is not None:
-            write_into(docs, found)
-        typer.echo(found)
-        return
-    from bench.card.card import run_card
-
-    card = run_card(device)
-    if out is not None:
-        out.write_text(json.dumps(card.as_json(), indent=1) + "\n")
-    typer.echo(json.dumps(card.as_json()) if as_json else card.words)
 
 
 @benches.command("pool-size")

@@ -1,41 +1,62 @@
 """What this card does with SDXL at full size: naysayer bench card
 
-Parts, in order: correctness (bench/card/checks.py); a pass within the memory of small cards, only on CUDA. Without
-CUDA the first part runs on the CPU in pictures of 256 px.
+Parts, in order: correctness; whole fits that resume and repeat; on CUDA what fits on small cards, speed and memory; a
+retrain that diverges; other projects' scripts; worker and retrain in turns.
 """
 
+import platform
+import tempfile
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-from tqdm import tqdm
 
-from bench.card.checks import Finding, correctness, inputs_of, predict
-from bench.card.computed import CARDS_GB, GB, full_size
-from bench.retrain.full_size import build_full_size
-from store.settings import Settings
-from trainer.base.free import Memory
-from trainer.base.memory import checkpoint_blocks
-from trainer.base.model import Base, load_base, pick_device, silence_libraries
-from trainer.card.choosing import choose
-from trainer.lora.tensors import TRAINED, add_fresh, detach
+from bench.card.parts.checks import Finding, correctness, inputs_of, predict
+from bench.card.parts.fits import refused_when_nan, repeatable, steps_on
+from bench.card.parts.limits import ends_well, fits_on, smaller_cards
+from bench.card.parts.meter import Meter
+from bench.card.parts.peers import Scripts, beside_peers
+from bench.card.parts.speed import decoding_memory, drawing_speed, quantised_fits, retrain_speed
+from bench.card.parts.subject import BUILTIN, FULL_SIZE, Subject, prepare
+from bench.card.parts.turns import take_turns
+from bench.card.plan import Found, Pace, Part, run_parts
+from trainer.base.model import silence_libraries
+from trainer.card.loading import quantizers_of
 
-SIDE_PX = {"cuda": 1024}
-ON_A_CPU_PX = 256
-CHECKS = 7
+MINUTES = 8.0
+LIBRARIES = ("torch", "diffusers", "peft", "transformers", "accelerate")
+NO_CARD = "no CUDA here: only what can be checked on a CPU; memory and speed need a card"
+FULL_TURNS_S = 220.0
+Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Card:
-    """The device, and everything that was found; `left_out` says in a sentence what was not looked at."""
+    """The device, the model, and everything that was found; `left_out` says in sentences what was not looked at."""
 
     device: str
+    memory_gb: float
+    model: str
     side_px: int
+    fit_px: int
+    full_px: int
     seconds: float
-    findings: list[Finding]
-    left_out: str
+    findings: list[Finding] = field(default_factory=list)
+    figures: dict[str, Any] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    date: str = ""
+    libraries: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def holds(self) -> bool:
+        """Whether every check that was made holds."""
+        return all(finding.holds for finding in self.findings)
 
     def as_json(self) -> dict[str, Any]:
         """The record, docs/card.json."""
@@ -44,77 +65,145 @@ class Card:
     @property
     def words(self) -> str:
         """The record for the terminal."""
+        about = f"{self.device}, {self.memory_gb:.1f} GB, {self.model}, {self.side_px} px, {self.seconds:.0f} s"
         lines = [f"{'holds' if one.holds else 'FAILS':<6} {one.name}: {one.words}" for one in self.findings]
-        left = [self.left_out] if self.left_out else []
-        return "\n".join([f"{self.device}, {self.side_px} px, {self.seconds:.0f} s", *lines, *left])
+        figures = [f"{name}: {value}" for name, value in self.figures.items()]
+        return "\n".join([about, *lines, *figures, *(f"left out: {one}" for one in self.left_out)])
 
 
-def run_card(wanted: str = "auto") -> Card:
-    """Runs every part that this device can run."""
+def run_card(
+    wanted: str = "auto",
+    name: str = FULL_SIZE,
+    scripts: Scripts = Scripts(),
+    minutes: float = MINUTES,
+    tokenizers: Path | None = None,
+    folder: Path | None = None,
+) -> Card:
+    """Runs every part that this device can run in the time there is. Files go into a new folder in `folder`."""
+    scripts.require(tokenizers)
     silence_libraries()
-    device, began = pick_device(wanted), time.monotonic()
-    side_px = SIDE_PX.get(device.type, ON_A_CPU_PX)
-    with tqdm(total=2 + CHECKS + (len(CARDS_GB) if device.type == "cuda" else 0), unit="part") as bar:
-        bar.set_description("writing random weights")
-        base = _full_size_base(device)
-        bar.update(2)
-
-        def tell(name: str) -> None:
-            bar.set_description(name)
-            bar.update()
-
-        findings = list(correctness(base, side_px, tell))
-        if device.type == "cuda":
-            findings += [
-                _capped(base, card, tell) for card in CARDS_GB if card * GB < torch.cuda.mem_get_info(device)[1]
-            ]
-    is_card = device.type == "cuda"
-    left = "" if is_card else "no CUDA here: only correctness was checked, on the CPU; memory and speed need a card"
-    return Card(base.device_words, side_px, time.monotonic() - began, findings, left)
-
-
-def _full_size_base(device: torch.device) -> Base:
-    """The built-in base with the networks of a full-size SDXL of random weights, in bf16."""
-    base = load_base(Settings(_env_file=None, device="cpu"))
-    pipe = build_full_size("bf16")
-    for network in (pipe.unet, pipe.vae, pipe.text_encoder, pipe.text_encoder_2):
-        network.requires_grad_(False).eval()
-    pipe.to(device)
-    settings = base.settings.model_copy(update={"device": device.type, "dtype": "bf16"})
-    return Base(pipe, settings, base.sources, base.plain, base.parts)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="naysayer-card-", dir=folder) as made:
+        subject = prepare(Path(made), name, wanted, tokenizers)
+        device, memory = subject.base.device_words, Meter(subject.device).whole
+        found = examine(subject, scripts, began + 60 * minutes)
+        subject.drop()
+    return Card(
+        device,
+        memory / 1e9,
+        subject.name,
+        subject.side_px,
+        subject.fit_px,
+        subject.full_px,
+        round(time.monotonic() - began),
+        [finding for one in found for finding in one.findings],
+        {key: value for one in found for key, value in one.figures.items()},
+        [sentence for one in found for sentence in one.left_out],
+        datetime.now(UTC).date().isoformat(),
+        {library: version(library) for library in LIBRARIES} | {"python": platform.python_version()},
+    )
 
 
-def _capped(base: Base, card: int, tell: Any) -> Finding:
-    """One pass of a fit as a card of so many GB chooses it, with no more memory than that card has."""
-    name = f"a pass on {card} GB"
-    tell(name)
-    chosen = choose(Memory(card * GB, card * GB), full_size(), Settings(_env_file=None), ())
-    _, whole = torch.cuda.mem_get_info(base.device)
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats(base.device)
-    torch.cuda.set_per_process_memory_fraction(min(1.0, card * GB / whole), base.device)
-    try:
-        _pass(base, chosen.choice.micro_batch, chosen.choice.gradient_checkpointing)
-        taken = torch.cuda.max_memory_reserved(base.device) / GB
-        words = f"took {taken:.1f} GB, {chosen.need.fit / GB:.1f} GB were computed"
-        return Finding(name, taken <= card, words)
-    except torch.OutOfMemoryError as error:
-        return Finding(name, False, str(error).splitlines()[0][:200])
-    finally:
-        torch.cuda.set_per_process_memory_fraction(1.0, base.device)
+def examine(subject: Subject, scripts: Scripts, ends_at: float) -> list[Found]:
+    """What each part finds, and why some found nothing."""
+    is_card = subject.device.type == "cuda"
+    pace = Pace(_call_s(subject), is_card)
+    parts = [*checks(subject, pace), *(on_a_card(subject, pace) if is_card else ())]
+    parts += processes(subject, pace, scripts, ends_at)
+    left_out = [*([] if is_card else [NO_CARD]), *scripts.missing]
+    return [*run_parts(parts, subject, ends_at), Found(left_out=left_out)]
 
 
-def _pass(base: Base, latents: int, again: bool) -> None:
-    pipe = base.pipe
-    away: list[nn.Module] = [pipe.vae, pipe.text_encoder, pipe.text_encoder_2]
-    for network in away:
-        network.to("cpu")
-    parameters = add_fresh(pipe.unet, 16, "all", 0)
-    inputs = inputs_of(base, SIDE_PX["cuda"], latents)
-    optimizer = torch.optim.AdamW(parameters)
-    for _ in range(2):
-        with checkpoint_blocks(pipe.unet, again), torch.autocast(base.device.type, base.dtype):
-            predict(base, inputs).float().pow(2).mean().backward()
-        optimizer.step()
-        optimizer.zero_grad()
-    detach(pipe, TRAINED)
+def checks(subject: Subject, pace: Pace) -> list[Part]:
+    """Correctness, by itself and by whole fits."""
+    steps = 3 * steps_on(subject.device)
+    return [
+        Part(
+            "correctness",
+            pace.seconds(25, calls=14, passes=7),
+            9,
+            lambda tell: _list(correctness(subject.base, subject.side_px, tell)),
+        ),
+        Part(
+            "resuming, and the same bytes again",
+            pace.seconds(15, calls=steps * _small(subject), passes=steps * _small(subject)),
+            8,
+            lambda tell: _list(repeatable(subject, tell)),
+        ),
+    ]
+
+
+def on_a_card(subject: Subject, pace: Pace, cards: Sequence[int] | None = None) -> list[Part]:
+    """What fits, and how fast it is."""
+    cards = smaller_cards(Meter(subject.device).whole) if cards is None else cards
+    kinds, quantised = len(quantizers_of(subject.device)), partial(_figures, "quantised", quantised_fits, subject)
+    return [
+        *(
+            Part(f"what fits on {card} GB", pace.seconds(10, 6, 8), 7, partial(_limits, subject, card))
+            for card in cards
+        ),
+        Part("running out of memory", pace.seconds(10, passes=14), 7, lambda tell: _list(ends_well(subject, tell))),
+        Part("drawing speed", pace.seconds(8, calls=380), 5, partial(_figures, "drawing", drawing_speed, subject)),
+        Part("retrain speed", pace.seconds(15, passes=28), 5, partial(_figures, "retrain", retrain_speed, subject)),
+        Part("decoding", pace.seconds(5, calls=30), 3, partial(_figures, "decoding", decoding_memory, subject)),
+        *([Part("a quantised base", pace.seconds(35 * kinds, passes=12 * kinds), 2, quantised)] if kinds else []),
+    ]
+
+
+def processes(subject: Subject, pace: Pace, scripts: Scripts, ends_at: float) -> list[Part]:
+    """What runs in processes of its own, or loads the model again; the base has left this process by then."""
+    sides = 1 + len(scripts.given)
+    found = [
+        Part(
+            "a fit that diverges",
+            pace.seconds(35, passes=4 * _small(subject)),
+            8,
+            lambda tell: _list(refused_when_nan(subject, tell)),
+        )
+    ]
+    if scripts.given:
+        own = partial(_peers, subject, scripts)
+        found.append(Part("beside other scripts", pace.seconds(40 + 45 * sides, passes=40 * sides), 6, own))
+    turns = 100.0 if pace.is_card else 130.0
+    return [*found, Part("worker and retrain in turns", turns, 6, partial(_turns, subject, ends_at))]
+
+
+def _small(subject: Subject) -> float:
+    """How much smaller the work of the whole fits is than that of the other checks."""
+    return (subject.fit_px / subject.side_px) ** 2
+
+
+def _call_s(subject: Subject) -> float:
+    """Seconds of a call of two rows, once it was made; on a CPU the first one is timed, as it takes long."""
+    base = subject.base
+    inputs = inputs_of(base, subject.side_px, 2)
+    seconds = 0.0
+    for _ in range(2 if base.device.type == "cuda" else 1):
+        began = time.monotonic()
+        with torch.no_grad():
+            predict(base, inputs).sum().item()
+        seconds = time.monotonic() - began
+    return seconds
+
+
+def _list(findings: Iterable[Finding]) -> Found:
+    return Found(list(findings))
+
+
+def _limits(subject: Subject, card: int, tell: Tell) -> Found:
+    return _list(fits_on(subject, card, tell))
+
+
+def _figures(name: str, measure: Callable[[Subject, Tell], dict[str, Any]], subject: Subject, tell: Tell) -> Found:
+    return Found(figures={name: measure(subject, tell)})
+
+
+def _peers(subject: Subject, scripts: Scripts, tell: Tell) -> Found:
+    figures, failed = beside_peers(subject, scripts, tell)
+    return Found(figures={"beside": figures}, left_out=failed)
+
+
+def _turns(subject: Subject, ends_at: float, tell: Tell) -> Found:
+    """With the full-size model where there is time for it."""
+    is_long = subject.device.type == "cuda" and ends_at - time.monotonic() > FULL_TURNS_S
+    return _list(take_turns(subject, subject.name if is_long else BUILTIN, tell))

@@ -10,6 +10,7 @@ from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from bench.retrain.full_size import TEXT, TEXT_2, UNET, VAE
+from store.errors import BadRequest
 from store.phrases import plural
 from store.settings import Settings
 from trainer.base.free import Memory
@@ -44,13 +45,11 @@ def _parameters(network: nn.Module) -> int:
 
 def table(sizes: Sizes) -> str:
     """What is chosen for each card, and what was measured beside what is computed, as Markdown."""
-    cards = (
-        "| free | latents a pass | again | pictures at once | decoded | encoders leave | a fit takes | drawing takes |"
-    )
+    cards = "| computed for | latents a pass | again | pictures at once | decoded | encoders leave | a fit | drawing |"
     lines = [cards, "| --- " * 8 + "|", *(_row(card, _on(card, sizes)) for card in CARDS_GB), ""]
     lines += ["| a fit on an H200 | computed | measured |", "| --- | --- | --- |"]
     lines += [*(_check(sizes, *row) for row in MEASURED), ""]
-    lines += ["| the least a card can have | a fit | drawing |", "| --- | --- | --- |"]
+    lines += ["| computed: the least a card can have | a fit | drawing |", "| --- | --- | --- |"]
     return "\n".join(lines + [_least(sizes, quantizer) for quantizer in ("none", *QUANTIZERS)])
 
 
@@ -61,7 +60,7 @@ def _on(card: int, sizes: Sizes) -> Chosen:
 def _row(card: int, chosen: Chosen) -> str:
     choice, need = chosen.choice, chosen.need
     cells: Iterable[Any] = (
-        f"{card} GB",
+        f"{card} GB free",
         choice.micro_batch,
         _yes(choice.gradient_checkpointing),
         choice.sample_batch,
@@ -89,8 +88,11 @@ def _yes(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def write_into(page: Path, found: str) -> None:
-    """Puts the table between its two marks in a page."""
-    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
-    _, after = rest.split(END)
-    page.write_text(f"{before}{BEGIN}\n\n{found}\n\n{END}{after}", encoding="utf-8")
+def write_into(page: Path, found: str, begin: str = BEGIN, end: str = END) -> None:
+    """Puts the table between its two marks in a page. Raises BadRequest when they are not there."""
+    text = page.read_text(encoding="utf-8")
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise BadRequest(f"{page} needs the lines {begin} and {end} once each, for the table to come between them")
+    before, rest = text.split(begin)
+    _, after = rest.split(end)
+    page.write_text(f"{before}{begin}\n\n{found}\n\n{end}{after}", encoding="utf-8")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+from torch import nn
 from transformers import AutoTokenizer, CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from trainer.base.model import DTYPES
@@ -36,27 +37,38 @@ TEXT = {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12
 TEXT_2 = {"hidden_size": 1280, "intermediate_size": 5120, "num_attention_heads": 20, "num_hidden_layers": 32}
 
 
-def write_full_size(folder: Path, dtype: str) -> Path:
+def write_full_size(
+    folder: Path, dtype: str, device: torch.device | str = "cpu", tokenizers: Path = BUILTIN_FOLDER
+) -> Path:
     """Writes the pipeline of `build_full_size`; returns `folder`."""
-    build_full_size(dtype).save_pretrained(folder)
+    build_full_size(dtype, device, tokenizers).save_pretrained(folder)
     return folder
 
 
-def build_full_size(dtype: str) -> StableDiffusionXLPipeline:
-    """A pipeline with 3.5 billion parameters and the built-in model's tokenizers."""
+def build_full_size(
+    dtype: str, device: torch.device | str = "cpu", tokenizers: Path = BUILTIN_FOLDER
+) -> StableDiffusionXLPipeline:
+    """A pipeline with 3.5 billion parameters, and the tokenizers of that folder."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(DTYPES[dtype])  # float32 first would take twice the memory
     try:
-        return StableDiffusionXLPipeline(
-            vae=AutoencoderKL(**VAE),
-            text_encoder=CLIPTextModel(CLIPTextConfig(**TEXT, hidden_act="quick_gelu", projection_dim=768)),
-            text_encoder_2=CLIPTextModelWithProjection(
-                CLIPTextConfig(**TEXT_2, hidden_act="gelu", projection_dim=1280)
-            ),
-            tokenizer=AutoTokenizer.from_pretrained(BUILTIN_FOLDER, subfolder="tokenizer"),
-            tokenizer_2=AutoTokenizer.from_pretrained(BUILTIN_FOLDER, subfolder="tokenizer_2"),
-            unet=UNet2DConditionModel(**UNET),
-            scheduler=EulerDiscreteScheduler.from_pretrained(BUILTIN_FOLDER, subfolder="scheduler"),
-        )
+        with torch.device(device):
+            networks = _networks()
     finally:
         torch.set_default_dtype(before)
+    # Not on that device: the scheduler computes with numpy.
+    return StableDiffusionXLPipeline(
+        **networks,
+        tokenizer=AutoTokenizer.from_pretrained(tokenizers, subfolder="tokenizer"),
+        tokenizer_2=AutoTokenizer.from_pretrained(tokenizers, subfolder="tokenizer_2"),
+        scheduler=EulerDiscreteScheduler.from_pretrained(BUILTIN_FOLDER, subfolder="scheduler"),
+    )
+
+
+def _networks() -> dict[str, nn.Module]:
+    return {
+        "unet": UNet2DConditionModel(**UNET),
+        "vae": AutoencoderKL(**VAE),
+        "text_encoder": CLIPTextModel(CLIPTextConfig(**TEXT, hidden_act="quick_gelu", projection_dim=768)),
+        "text_encoder_2": CLIPTextModelWithProjection(CLIPTextConfig(**TEXT_2, hidden_act="gelu", projection_dim=1280)),
+    }

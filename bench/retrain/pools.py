@@ -1,4 +1,4 @@
-"""Stores of rejects for the retrain benches, filled without drawing and without waiting for the disk."""
+"""Stores of judged pictures for the retrain benches, filled without drawing and without waiting for the disk."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,22 +14,23 @@ from store.files import Blobs, sha256_of
 from store.layout import layout_of
 from store.settings import Settings
 from store.tables import Image, Origin, Prompt, Verdict, Vote
-from trainer.base.model import load_base, record_base
+from trainer.base.model import Base, load_base, record_base
 
 
 class PoolPicture(NamedTuple):
-    """A reject: PNG, latent file if the sampler drew it, prompt, seed, and side in pixels."""
+    """PNG, latent file if the sampler drew it, prompt, seed, side in pixels, and what its rater says."""
 
     png: bytes
     latent: bytes | None
     prompt: str
     seed: int
     side: int
+    verdict: Verdict = Verdict.reject
 
 
-def fill_pool(engine: Engine, settings: Settings, added: Sequence[PoolPicture]) -> None:
-    """Adds pictures of the plain base, each rejected by one rater."""
-    record_base(engine, load_base(settings))
+def fill_pool(engine: Engine, settings: Settings, added: Sequence[PoolPicture], base: Base | None = None) -> None:
+    """Adds pictures of the plain base, which is loaded unless it is given, each judged by one rater."""
+    record_base(engine, base or load_base(settings))
     add_prompts(engine, [picture.prompt for picture in added])
     blobs = layout_of(settings).blobs
     with writing(engine) as session:
@@ -39,8 +40,8 @@ def fill_pool(engine: Engine, settings: Settings, added: Sequence[PoolPicture]) 
         session.flush()
         rater = rater_id(session, "bench")
         session.add_all(
-            Vote(request_id=image.work_key, rater_id=rater, image_id=_require_id(image.id), verdict=Verdict.reject)
-            for image in images
+            Vote(request_id=image.work_key, rater_id=rater, image_id=_require_id(image.id), verdict=picture.verdict)
+            for image, picture in zip(images, added, strict=True)
         )
         session.flush()
         rebuild(session)

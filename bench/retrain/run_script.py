@@ -3,9 +3,11 @@
 import json
 import runpy
 import sys
+from pathlib import Path
 
 if __name__ == "__main__":
     sys.argv = sys.argv[1:]
+    sys.path.insert(0, str(Path(sys.argv[0]).resolve().parent))  # as Python does for a program
     runpy.run_path(sys.argv[0], run_name="__main__")
     import torch
 

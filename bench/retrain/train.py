@@ -12,40 +12,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from bench.retrain.peers import Plan, diffusers_options, loop_seconds
 from store.errors import BadRequest
 from store.process.child import with_this_process
 
 SCRIPT = Path("examples/text_to_image/train_text_to_image_lora_sdxl.py")
 FULL_SIZE = "full-size-random"
 RESULT = re.compile(r"^naysayer-bench (\{.*\})$", re.MULTILINE)
-LOOP = re.compile(r"Steps: 100%\|[^|]*\| \d+/\d+ \[(?:(\d+):)?(\d+):(\d+)<")
 PEAKS = {"H100": 989.0, "H200": 989.0, "A100": 312.0, "L40S": 362.0, "4090": 165.0}
 """Dense bf16 TFLOP/s of a card's matrix units, float32 accumulation, from the makers' data sheets."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What both sides get. Only ours has `micro_batch`; the script takes its batch in one pass."""
-
-    images: int = 256
-    batch: int = 64
-    micro_batch: int = 16
-    steps: int = 40
-    rank: int = 16
-    rounds: int = 3
-    learning_rate: float = 5e-4
-    device: str = "cpu"
-    dtype: str = "fp32"
-    model: str = "builtin"
-    checkpointing: bool = False
-    held_out: int = 128
 
 
 class Ended(NamedTuple):
@@ -115,35 +97,16 @@ class _Bench:
     def _theirs(self, turn: int, base: str) -> dict[str, float]:
         output = self.folder / f"theirs-{turn}"
         ended = run_child(
-            [str(self.python), "-m", "bench.retrain.run_script", str(self.script), *self._options(base, output, turn)]
+            [
+                str(self.python),
+                "-m",
+                "bench.retrain.run_script",
+                str(self.script),
+                *diffusers_options(self.plan, self.folder, base, output, turn),
+            ]
         )
         (output / "pytorch_lora_weights.safetensors").rename(self.folder / f"diffusers-{turn}.safetensors")
-        hours, minutes, seconds = (int(part or 0) for part in LOOP.findall(ended.output)[-1])
-        fit_s = max(1, 3600 * hours + 60 * minutes + seconds)
-        return self._row(ended, fit_s, result_of(ended).get("device_peak_mb"))
-
-    def _options(self, base: str, output: Path, turn: int) -> Iterator[str]:
-        plan, precision = self.plan, {"fp32": "no"}.get(self.plan.dtype, self.plan.dtype)
-        given = {
-            "pretrained_model_name_or_path": base,
-            "train_data_dir": self.folder / "pictures",
-            "caption_column": "text",
-            "resolution": 1024 if plan.model == FULL_SIZE else 64,
-            "train_batch_size": plan.batch,
-            "max_train_steps": plan.steps,
-            "learning_rate": plan.learning_rate,
-            "lr_scheduler": "cosine",
-            "lr_warmup_steps": plan.steps // 20,
-            "rank": plan.rank,
-            "mixed_precision": precision,
-            "seed": turn,
-            "checkpointing_steps": plan.steps + 1,
-            "output_dir": output,
-            "cache_dir": self.folder / "datasets",
-        }
-        yield from (word for name, value in given.items() for word in (f"--{name}", str(value)))
-        if plan.checkpointing:
-            yield "--gradient_checkpointing"
+        return self._row(ended, loop_seconds(ended.output), result_of(ended).get("device_peak_mb"))
 
     def _row(self, ended: Ended, fit_s: float, device_peak_mb: float | None) -> dict[str, float]:
         """The figures of a run. `prepare_s` is all but the steps: loading, encoding, writing and checking the file."""

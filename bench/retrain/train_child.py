@@ -41,7 +41,7 @@ POOL_SEED, HELD_OUT_SEED = 1, 2
 
 def make_pool(plan: Plan, folder: Path) -> dict[str, Any]:
     """Writes the same pictures as a store of rejects and as a folder for the script; returns the base's folder."""
-    base = write_full_size(folder / "base", plan.dtype) if plan.model == FULL_SIZE else BUILTIN_FOLDER
+    base = _base(plan, folder)
     made, settings, out = _drawn(plan, plan.images, POOL_SEED), _settings(plan, folder, str(base)), folder / "pictures"
     engine = open_store(settings)
     fill_pool(engine, settings, made)
@@ -53,6 +53,12 @@ def make_pool(plan: Plan, folder: Path) -> dict[str, Any]:
     (out / "metadata.jsonl").write_text("\n".join(lines) + "\n")
     device = torch.cuda.get_device_name() if plan.device.startswith("cuda") else "cpu"
     return {"base": str(base), "device": device}
+
+
+def _base(plan: Plan, folder: Path) -> Path:
+    if plan.model != FULL_SIZE:
+        return BUILTIN_FOLDER
+    return Path(plan.weights) if plan.weights else write_full_size(folder / "base", plan.dtype)
 
 
 def ours(plan: Plan, folder: Path, base_folder: str, turn: str) -> dict[str, Any]:
@@ -125,7 +131,7 @@ def _held_out(settings: Settings, folder: Path, base: Base, plan: Plan) -> Batch
 def _drawn(plan: Plan, count: int, seed: int) -> list[PoolPicture]:
     """Wrong pictures of the drawn world that a manifest's split puts into training, so that both sides see the same."""
     made = pictures(count * 5 // 4 + 20, 1.0, seed)
-    side = 1024 if plan.model == FULL_SIZE else made.pixels.shape[1]
+    side = plan.resolution
     kept = [k for k, prompt in enumerate(made.prompts) if split_of(prompt, k) is Split.train][:count]
     return [
         PoolPicture(png_of(Pillow.fromarray(made.pixels[k]).resize((side, side))), None, made.prompts[k], k, side)

@@ -22,6 +22,7 @@ from feedback.rate.queue import Shown, next_images
 from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from feedback.runs import newest_run
+from feedback.sample.prompts import add_prompts
 from store.engine import reading
 from store.migrate import open_store
 from store.settings import Settings
@@ -59,11 +60,17 @@ class Found(NamedTuple):
     faults: tuple[str, ...]
 
 
-def rated_store(folder: Path) -> Path:
-    """A store with 24 rated pictures, half of them rejects."""
+def rated_store(folder: Path, ways: dict[str, str] | None = None, prompts: Sequence[str] = ()) -> Path:
+    """A store with 24 rated pictures, half of them rejects; `ways` are further settings, as environment variables.
+
+    A model that brings no prompts of its own needs some.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    run(folder, folder.parent / "first.log", {"NAYSAYER_TURNS": "never"}, "generate", "--once").wait(PATIENCE_S)
     engine = open_store(Settings(data_dir=folder, _env_file=None))
+    if prompts:
+        add_prompts(engine, prompts)
+    log = folder.parent / "first.log"
+    run(folder, log, ways or {"NAYSAYER_TURNS": "never"}, "generate", "--once").wait(PATIENCE_S)
     vote(engine, next_images(engine, "ann", TERMS, count=24))
     engine.dispose()
     return folder

@@ -15,6 +15,7 @@ from diffusers import StableDiffusionXLPipeline
 from diffusers.utils import logging as diffusers_logging
 from sqlalchemy import Engine
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 from transformers.utils import logging as transformers_logging
 
 from feedback.sample.conditions import Conditions
@@ -262,10 +263,10 @@ def move_to(device: torch.device | str, *modules: nn.Module) -> Iterator[None]:
             module.to(home)
 
 
-def visit(module: nn.Module, device: torch.device) -> None:
+def visit(module: nn.Module, device: torch.device) -> list[RemovableHandle]:
     """Makes the module, which is on the CPU, go to the device for each forward pass, and back.
 
-    Its outputs are where its inputs were.
+    Its outputs are where its inputs were. Removing both handles ends it.
     """
 
     asked_from: list[torch.device] = []
@@ -279,8 +280,7 @@ def visit(module: nn.Module, device: torch.device) -> None:
         module.to("cpu")
         return send_to_device(output, asked_from.pop())
 
-    module.register_forward_pre_hook(go, with_kwargs=True)
-    module.register_forward_hook(come_back)
+    return [module.register_forward_pre_hook(go, with_kwargs=True), module.register_forward_hook(come_back)]
 
 
 def silence_libraries() -> None:

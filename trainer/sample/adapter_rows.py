@@ -20,8 +20,9 @@ Forward = Callable[..., Any]
 LastResults = dict[Callable[[Tensor], Tensor], tuple[Tensor, Tensor]]
 """By function: what it was given last, and what came of it."""
 OF_THE_TEXT = ("attn2.to_k", "attn2.to_v")
-MOST_OF_FREE = 0.5
-"""Merged copies may take this share of a GPU's free memory; the pictures need the rest."""
+MOST_OF_FREE = 0.25
+"""Merged copies may take this share of a GPU's free memory; the pictures need the rest. On 24 GB half of it leaves too
+little to decode the eight pictures that are drawn at once there."""
 MOST_ELSEWHERE = 2**28
 """Bytes of weights that have merged copies elsewhere. They save time on small layers; on wide ones the low-rank
 products are a few per cent of the work, and copies of a full-size UNet would take twice its memory."""

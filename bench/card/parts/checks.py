@@ -25,6 +25,8 @@ from trainer.sample.guidance import steered
 KAPPA, SCALE = 2.0, 0.7
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.02}
 """Relative error that the rounding of a type may leave in a prediction."""
+MOST_OF_EFFECT = 0.25
+"""An error above this share of what the adapter does would hide a rule that does nothing."""
 RANK = 4
 
 
@@ -54,13 +56,18 @@ def correctness(base: Base, side_px: int, tell: Callable[[str], None] = lambda n
     unet = base.pipe.unet
     parameters = _adapt(unet, base.device)
     inputs = inputs_of(base, side_px)
+    alone = Alone(base, inputs)
     for rule in ("negative-half", "same-prompt", "woolf"):
         tell(f"the rule {rule}")
-        yield follows_rule(base, inputs, rule)
+        yield follows_rule(alone, rule)
     unet.enable_adapters()
-    for check in (same_gradient_in_passes, same_gradient_again, nan_is_seen):
+    tell("the gradient of all rows")
+    whole = gradient(base, [inputs], parameters)
+    for check in (same_gradient_in_passes, same_gradient_again):
         tell(check.__name__.replace("_", " "))
-        yield check(base, inputs, parameters)
+        yield check(base, inputs, parameters, whole)
+    tell("NaN in a weight")
+    yield nan_is_seen(base, inputs, parameters)
     tell("both files reload")
     yield files_reload(base, parameters)
 
@@ -104,51 +111,63 @@ def predict(base: Base, inputs: Inputs) -> Tensor:
     return found
 
 
+class Alone:
+    """Rows in a call of their own, by peft's own forward at some scale, in float32; each is computed once."""
+
+    def __init__(self, base: Base, inputs: Inputs) -> None:
+        self.base, self.inputs = base, inputs
+        self._known: dict[tuple[int, float], Tensor] = {}
+
+    def rows(self, rows: slice, scale: float) -> Tensor:
+        """What the UNet predicts for these rows."""
+        key = (rows.start, scale)
+        if key not in self._known:
+            self._known[key] = self._predict(rows, scale)
+        return self._known[key]
+
+    def _predict(self, rows: slice, scale: float) -> Tensor:
+        unet = self.base.pipe.unet
+        if scale:
+            unet.enable_adapters()
+            unet.set_adapters([TRAINED], [scale])
+        found = predict(self.base, self.inputs.part(rows)).float()
+        unet.set_adapters([TRAINED], [1.0])
+        unet.disable_adapters()
+        return found
+
+
 @torch.no_grad()
-def follows_rule(base: Base, inputs: Inputs, rule: str) -> Finding:
+def follows_rule(alone: Alone, rule: str) -> Finding:
     """One steered call gives what separate calls and plain arithmetic in float32 give."""
-    null, prompt = slice(0, 2), slice(2, 4)
+    base, null, prompt = alone.base, slice(0, 2), slice(2, 4)
     strength = KAPPA if rule == "same-prompt" else SCALE
     with steered(base.pipe.unet, TRAINED, rule, strength):
-        found = predict(base, inputs)
+        found = predict(base, alone.inputs)
+    plain = torch.cat([alone.rows(null, 0.0), alone.rows(prompt, 0.0)])
     if rule == "same-prompt":
-        plain = torch.cat([_alone(base, inputs, null, 0.0), _alone(base, inputs, prompt, 0.0)])
-        shift = KAPPA * (plain[prompt] - _alone(base, inputs, prompt, 1.0))
+        shift = KAPPA * (plain[prompt] - alone.rows(prompt, 1.0))
         wanted = torch.cat([plain[null] + shift, plain[prompt] + shift])
     else:
-        of_the_prompt = _alone(base, inputs, prompt, SCALE if rule == "woolf" else 0.0)
-        wanted = torch.cat([_alone(base, inputs, null, SCALE), of_the_prompt])
-    return _close(f"the rule {rule}", base, found, wanted)
+        of_the_prompt = alone.rows(prompt, SCALE if rule == "woolf" else 0.0)
+        wanted = torch.cat([alone.rows(null, SCALE), of_the_prompt])
+    return _close(f"the rule {rule}", base, found, wanted, apart(plain, wanted))
 
 
-def _alone(base: Base, inputs: Inputs, rows: slice, scale: float) -> Tensor:
-    """Some rows in a call of their own, by peft's own forward at that scale, in float32."""
-    unet = base.pipe.unet
-    if scale:
-        unet.enable_adapters()
-        unet.set_adapters([TRAINED], [scale])
-    found = predict(base, inputs.part(rows)).float()
-    unet.set_adapters([TRAINED], [1.0])
-    unet.disable_adapters()
-    return found
-
-
-def same_gradient_in_passes(base: Base, inputs: Inputs, parameters: list[nn.Parameter]) -> Finding:
+def same_gradient_in_passes(base: Base, inputs: Inputs, parameters: list[nn.Parameter], whole: Tensor) -> Finding:
     """The gradient of four rows is the sum of that of two and two."""
-    whole = _gradient(base, [inputs], parameters)
-    parts = _gradient(base, [inputs.part(slice(0, 2)), inputs.part(slice(2, 4))], parameters)
+    parts = gradient(base, [inputs.part(slice(0, 2)), inputs.part(slice(2, 4))], parameters)
     return _close("the gradient in smaller passes", base, parts, whole)
 
 
-def same_gradient_again(base: Base, inputs: Inputs, parameters: list[nn.Parameter]) -> Finding:
+def same_gradient_again(base: Base, inputs: Inputs, parameters: list[nn.Parameter], whole: Tensor) -> Finding:
     """The gradient is the same with checkpointing."""
-    kept = _gradient(base, [inputs], parameters)
     with checkpoint_blocks(base.pipe.unet, True):
-        again = _gradient(base, [inputs], parameters)
-    return _close("the gradient with checkpointing", base, again, kept)
+        again = gradient(base, [inputs], parameters)
+    return _close("the gradient with checkpointing", base, again, whole)
 
 
-def _gradient(base: Base, passes: list[Inputs], parameters: list[nn.Parameter]) -> Tensor:
+def gradient(base: Base, passes: list[Inputs], parameters: list[nn.Parameter]) -> Tensor:
+    """The gradient of all parameters (N,), summed over the passes, which are computed one after the other."""
     half = base.dtype if base.dtype != torch.float32 else None
     for part in passes:
         with torch.autocast(base.device.type, half, enabled=half is not None):
@@ -185,7 +204,16 @@ def files_reload(base: Base, parameters: list[nn.Parameter]) -> Finding:
     return Finding("both files reload", True, f"{len(weights)} tensors in either layout")
 
 
-def _close(name: str, base: Base, found: Tensor, wanted: Tensor) -> Finding:
-    error = float((found.float() - wanted.float()).norm() / wanted.float().norm())
-    most = TOLERANCE[base.dtype]
-    return Finding(name, error <= most, f"relative error {error:.1e}, at most {most:g} ({base.dtype})")
+def apart(found: Tensor, wanted: Tensor) -> float:
+    """Norm of the difference, relative to what is wanted."""
+    return float((found.float() - wanted.float()).norm() / wanted.float().norm())
+
+
+def _close(name: str, base: Base, found: Tensor, wanted: Tensor, effect: float | None = None) -> Finding:
+    """Whether both agree up to rounding, and far better than they would without the `effect` that is looked for."""
+    error, most = apart(found, wanted), TOLERANCE[base.dtype]
+    words = f"relative error {error:.1e}, at most {most:g} ({str(base.dtype).removeprefix('torch.')})"
+    if effect is None:
+        return Finding(name, error <= most, words)
+    holds = error <= min(most, effect * MOST_OF_EFFECT)
+    return Finding(name, holds, f"{words}; without the adapter it would be {effect:.1e}")
