@@ -10,6 +10,7 @@ import typer
 from store.process import run_command
 from store.settings import PREFIX
 from store.settings.file import read_settings
+from ui.export.commands import exports
 from ui.list_commands import evaluation, prompts
 
 app = typer.Typer(
@@ -19,7 +20,6 @@ app = typer.Typer(
     help="Thumbs down teach Stable Diffusion XL what not to draw. Its settings: `naysayer settings`.",
 )
 app.add_typer(prompts, name="prompts")
-exports = typer.Typer(no_args_is_help=True, help="A version's files for other programs.")
 app.add_typer(exports, name="export")
 app.add_typer(evaluation, name="evaluation")
 
@@ -295,27 +295,6 @@ def invite(
         typer.echo(link_of(settings, token))
         if settings.sign_in == "name":
             typer.echo(CLOSED, err=True)
-
-
-@exports.command("lora")
-def export_lora(
-    number: Annotated[int, typer.Argument(help="The version, e.g. 3.")],
-    form: Annotated[
-        str, typer.Option("--format", help="diffusers, kohya (A1111, Forge, InvokeAI), or comfyui (with workflows).")
-    ] = "kohya",
-    out: Annotated[Path | None, typer.Option(help="Folder to write to; naysayer-vN, or here with --zip.")] = None,
-    as_zip: Annotated[bool, typer.Option("--zip", help="One zip instead of a folder.")] = False,
-) -> None:
-    """Write a version's LoRA for another program: for ComfyUI with its workflow, else with its model card."""
-    from store.errors import BadRequest
-    from ui.export.export import export_lora
-    from ui.export.files import Format
-
-    if form not in list(Format):
-        raise BadRequest(f"--format is diffusers, kohya or comfyui; {form[:40]!r} was given")
-    folder = out or Path("." if as_zip else f"naysayer-v{number}")
-    for path in export_lora(read_settings(), number, Format(form), folder, is_zipped=as_zip):
-        typer.echo(path)
 
 
 if __name__ == "__main__":

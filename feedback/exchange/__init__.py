@@ -1,0 +1,1 @@
+"""Pictures and votes on their way out to other programs, and votes on their way in."""

@@ -1,0 +1,1 @@
+"""`naysayer export data`: one folder that other programs read."""
