@@ -40,6 +40,7 @@ ON_A_STORE = {
     "prompts weigh": "2 text",
     "count-tokens": "",
     "export lora": "1",
+    "export data": "out",
     "evaluation import": "in.tsv",
     "evaluation new": "--pairs 2",
     "evaluation list": "",

@@ -94,6 +94,7 @@ TAKE_A_FILE = {
         "restore": "{}",
         "backup": "{}",
         "export lora": "1 --out {}",
+        "export data": "{}",
         "bench ratings": "{}",
     }.items()
 }
@@ -101,6 +102,7 @@ TAKE_A_NUMBER = (
     "promote {}",
     "withdraw {} --reason x",
     "export lora {}",
+    "export data out --version {}",
     "controls add {} reject",
     "controls retire {}",
     "controls agreed --count {}",
@@ -126,6 +128,11 @@ TAKE_TEXT = (
     "unset {}",
     "controls add 1 {}",
     "export lora 1 --format {}",
+    "export data out --prompt {}",
+    "export data out --rater {}",
+    "export data out --reason {}",
+    "export data out --which {}",
+    "export data out --since {}",
     "import lora x.safetensors --negative-prompt {}",
 )
 TEXTS = {

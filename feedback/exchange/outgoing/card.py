@@ -35,6 +35,11 @@ class Held:
     def pictures(self) -> int:
         return self.outcomes.total()
 
+    @property
+    def votes(self) -> int:
+        """Votes that count (`feedback.pool.counts`); `presses` also has skips, and what was changed or undone."""
+        return sum((rejects + keeps) * n for (rejects, keeps), n in self.counts.items())
+
 
 def dataset_card(held: Held, base: str, wanted: Wanted) -> str:
     """Markdown with the front matter that the Hub and `datasets` read."""
@@ -45,7 +50,7 @@ def dataset_card(held: Held, base: str, wanted: Wanted) -> str:
             f"{outcomes[one]:,}" for one in (Outcome.reject, Outcome.keep, Outcome.disputed)
         ),
         "prompts": f"{len(held.prompts):,}",
-        "votes that count": f"{sum((rejects + keeps) * n for (rejects, keeps), n in held.counts.items()):,}",
+        "votes that count": f"{held.votes:,}",
         "lines of `votes.jsonl`": f"{held.presses.total():,}",
         "raters": f"{len(held.presses):,}",
         "pairs": f"{held.pairs:,}",

@@ -153,7 +153,7 @@ def pseudonym(store_id: str, rater_id: int) -> str:
     """What a rater is called outside: always the same for one store, and made without the name.
 
     >>> pseudonym("c0ffee", 7)
-    'rater-b2d4a63e'
+    'rater-3a8464f8'
     """
     return f"rater-{sha256_of(f'{store_id} {rater_id}'.encode())[:8]}"
 

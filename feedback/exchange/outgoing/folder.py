@@ -11,6 +11,7 @@ from tqdm import tqdm
 from feedback.exchange.outgoing.card import Held
 from feedback.exchange.outgoing.chosen import Wanted, count_chosen
 from feedback.exchange.outgoing.parts import Part, parts_of
+from feedback.sample.lists.rows import file_name
 from store.errors import BadRequest, StoreError
 from store.files import Blobs, fsync_folder, make_folder, only_one, remove_folder, sha256_of_file
 from store.phrases import plural
@@ -33,7 +34,7 @@ class Exported(NamedTuple):
         again = f" ({self.resumed:,} were there from an earlier try)" if self.resumed else ""
         lost = f"; {plural(held.lost, 'picture')} left out, because the file is lost or altered" if held.lost else ""
         return (
-            f"wrote {plural(held.pictures, 'picture')}{again}, {plural(held.presses.total(), 'vote')} of "
+            f"wrote {plural(held.pictures, 'picture')}{again}, {plural(held.votes, 'vote')} of "
             f"{plural(len(held.presses), 'rater')} and {plural(held.pairs, 'pair')} into {self.folder}{lost}; "
             "README.md says which file is for which program"
         )
@@ -46,7 +47,7 @@ def export_folder(engine: Engine, blobs: Blobs, wanted: Wanted, folder: Path) ->
     when the disk is full or cannot be written.
     """
     folder = folder.absolute()
-    if folder.exists():
+    if os.path.lexists(folder):
         raise BadRequest(f"{folder} exists and an export never overwrites a folder; choose another name")
     if not (count := count_chosen(engine, wanted)):
         raise BadRequest("no picture is chosen, so nothing was written; rate pictures, or take other filters")
@@ -54,7 +55,7 @@ def export_folder(engine: Engine, blobs: Blobs, wanted: Wanted, folder: Path) ->
     try:
         make_folder(work)
         with only_one(work / LOCK, f"another export writes {folder}; wait until it has ended"):
-            held, resumed = _fill(engine, blobs, wanted, work, folder.name, count)
+            held, resumed = _fill(engine, blobs, wanted, work, file_name(folder), count)
             os.sync()  # once for all, instead of a wait after each picture
             (work / FILES).rename(folder)
             fsync_folder(folder.parent)

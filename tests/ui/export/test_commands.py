@@ -1,0 +1,38 @@
+"""`naysayer export data` on the command line."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from store.errors import BadRequest
+from tests.feedback.exchange.conftest import filled, rated  # noqa: F401
+from ui.commands import app
+
+
+@pytest.fixture
+def export(settings, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NAYSAYER_DATA_DIR", str(settings.data_dir))
+
+    def call(*words: str) -> str:
+        return CliRunner().invoke(app, ["export", "data", *words], catch_exceptions=False).output
+
+    return call
+
+
+def test_the_options_are_the_filters_of_the_pool(rated, export, tmp_path):  # noqa: F811
+    said = export("all")
+    assert "wrote 7 pictures, 10 votes of 3 raters and 3 pairs into" in said
+    assert "wrote 1 picture, " in export("tied", "--which", "disputed")
+    assert "wrote 3 pictures, " in export("hands", "--reason", "hands", "--with-names")
+    assert "wrote 2 pictures, " in export("both", "--accord", "all agree", "--rater", "bob", "--which", "keeps")
+    names = {json.loads(line)["rater"] for line in (tmp_path / "hands/votes.jsonl").read_text().splitlines()}
+    assert names == {"Ann Anders", "Bob", "Cy"}
+
+
+def test_a_word_that_is_no_filter_is_named_with_those_that_are(rated, export):  # noqa: F811
+    with pytest.raises(BadRequest, match="--which is rejects, keeps, disputed"):
+        export("out", "--which", "good ones")
+    with pytest.raises(BadRequest, match="--reason is hands"):
+        export("out", "--reason", "ugly")
