@@ -9,8 +9,8 @@ from feedback.metadata.found import RawText
 
 MAX_TEXT = 8 * 2**20
 """Bytes of one text; ComfyUI's largest graphs have some hundred thousand."""
-MAX_TEXTS = 16 * 2**20
-"""Bytes of all texts of a file."""
+MAX_TEXTS = 32 * 2**20
+"""Bytes of all texts of a file, packed ones counted twice."""
 
 
 @dataclass
@@ -25,9 +25,13 @@ class Parts:
 
     def add(self, place: str, text: str) -> None:
         """Keeps a text. Raises Refused when there is too much of it."""
+        self.count(len(text))
         if text.strip(" \t\r\n\0"):
             self.texts.append(RawText(place, text))
-        self.length += len(text)
+
+    def count(self, length: int) -> None:
+        """Counts what was unpacked or kept. Raises Refused when it is too much."""
+        self.length += length
         if self.length > MAX_TEXTS:
             raise Refused(f"its texts have more than {MAX_TEXTS >> 20} MB; no program writes so much")
 

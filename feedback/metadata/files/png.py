@@ -61,6 +61,7 @@ def _add_text(parts: Parts, kind: bytes, chunk: bytes) -> None:
         if len(fields) < 3:
             return
         body = (inflate(fields[2]) or b"") if is_deflated else fields[2]
+    parts.count(len(body))
     if key in PROFILES:
         _add_profile(parts, text_of(body))
     elif key == XMP_KEY:

@@ -29,7 +29,7 @@ TEXT_KEYS = (
 )
 MAKERS = re.compile(
     r"random|wildcard|llm|gpt|ollama|llava|caption|tagger|florence|joy|translat|styler|style|generat|enhanc|replac|"
-    r"regex|extract|loadprompt|load prompt|from ?file|lines?\b|list|csv|api|chat|gemini|claude|search|split|iterat|"
+    r"regex|extract|loadprompt|load prompt|from ?file|\blines?\b|list|csv|api|chat|gemini|claude|search|split|iterat|"
     r"index|pick|choice|truncat|lora.?manager|dynamic|interrogat|describe|deepbooru|wd14|shuffl|expan"
 )
 """Nodes that make a text of their own from what they are given."""

@@ -51,7 +51,7 @@ def _find_settings(text: str) -> tuple[int, bool]:
         return lines[-1].start(), False
     start = text.rstrip().rfind("\n") + 1
     last = parse_settings(text[start:])
-    if len(last) >= 3 and sum(key in KNOWN for key in last) >= 2 and not SETTINGS_INSIDE.search(text, start):
+    if len(last) >= 3 and next(iter(last)) in KNOWN and sum(key in KNOWN for key in last) >= 2:
         return start, False
     inside = [*SETTINGS_INSIDE.finditer(text)]
     return (inside[-1].start() + 1, True) if inside else (len(text), False)
