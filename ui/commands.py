@@ -11,6 +11,7 @@ from store.process import run_command
 from store.settings import PREFIX
 from store.settings.file import read_settings
 from ui.export.commands import exports
+from ui.import_commands import imports
 from ui.list_commands import evaluation, prompts
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.add_typer(prompts, name="prompts")
 app.add_typer(exports, name="export")
+app.add_typer(imports, name="import")
 app.add_typer(evaluation, name="evaluation")
 
 
@@ -33,9 +35,16 @@ def whole_app() -> typer.Typer:
     """The commands of this file, of the trainer and of the benches."""
     whole = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     whole.callback(help=app.info.help)(_program)
+    groups: dict[str, typer.Typer] = {}
     for part in [app, *(point.load() for point in metadata.entry_points(group="naysayer.commands"))]:
         whole.registered_commands += part.registered_commands
-        whole.registered_groups += part.registered_groups
+        for group in part.registered_groups:  # `import` has commands here and in the trainer
+            joined = groups.setdefault(
+                group.name, typer.Typer(no_args_is_help=True, help=group.typer_instance.info.help)
+            )
+            joined.registered_commands += group.typer_instance.registered_commands
+    for name, joined in groups.items():
+        whole.add_typer(joined, name=name)
     return whole
 
 

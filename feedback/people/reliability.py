@@ -19,6 +19,7 @@ from feedback.pool.counts import IN_FIGURES, RaterDay, is_vote, votes_by_rater_a
 from feedback.pool.share import SHARE, Capped, capped_raters
 from feedback.rate.controls import control_answers
 from feedback.rate.repeats import repeat_answers
+from feedback.rate.votes import IMPORTED
 from feedback.statistics import Fraction
 from store.engine import reading
 from store.phrases import plural
@@ -230,9 +231,8 @@ def _recent(session: Session) -> list[_Seen]:
 
 def _busiest(session: Session) -> dict[int, int]:
     """The most votes of each rater in one minute, by the server's clock: a page's own times may be made up."""
-    rows = session.execute(
-        select_rows(col(Vote.rater_id), col(Vote.received_at)).order_by(col(Vote.id).desc()).limit(RECENT)
-    )
+    given_here = select_rows(col(Vote.rater_id), col(Vote.received_at)).where(col(Vote.page) != IMPORTED)
+    rows = session.execute(given_here.order_by(col(Vote.id).desc()).limit(RECENT))
     minutes = Counter((rater, at.replace(second=0, microsecond=0)) for rater, at in rows)
     found: dict[int, int] = {}
     for (rater, _), votes in minutes.items():

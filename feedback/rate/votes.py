@@ -35,6 +35,8 @@ from store.tables import (
 )
 
 MAX_MARKS = 50
+IMPORTED = "import"
+"""The page of votes that came in a file: nobody gave them here, one after another."""
 PRESSED = ("request_id", "image_id", "verdict", "page", "shown_at", "decided_at", "guidelines")
 NEW_VOTE = insert(Vote)
 NO_ROW = 2**31
@@ -209,7 +211,7 @@ def _record(session: Session, me: int, press: Press, terms: Terms, now: datetime
             raise UnknownImage("this picture was never shown to this rater; reload the page and vote on what it shows")
     except InputError as error:
         return Receipt(press.request_id, str(error))
-    vote_id = _write(session, me, press, now)
+    vote_id = write_press(session, me, press, now)
     vote = NewVote(image_id, me, press.verdict, vote_id, now.date())
     until = now + timedelta(seconds=terms.lease_s) if press.verdict is Verdict.undo else now
     lease = Change(Lease, {"id": before.lease_id}, put={"expires_at": until}, is_known=True)
@@ -217,7 +219,8 @@ def _record(session: Session, me: int, press: Press, terms: Terms, now: datetime
     return Receipt(press.request_id)
 
 
-def _write(session: Session, me: int, press: Press, now: datetime) -> int:
+def write_press(session: Session, me: int, press: Press, now: datetime) -> int:
+    """The row of a vote with its reasons and marks, without what follows from it; for use inside a `writing` block."""
     columns = {name: getattr(press, name) for name in PRESSED}
     row = session.connection().execute(NEW_VOTE, columns | {"rater_id": me, "received_at": now})
     assert row.inserted_primary_key is not None

@@ -46,6 +46,7 @@ ON_A_STORE = {
     "evaluation list": "",
     "evaluation use": "1",
     "import lora": "in.safetensors",
+    "import votes": "in.jsonl",
     "controls draw": "--count 2",
     "controls agreed": "",
     "controls add": "1 reject",

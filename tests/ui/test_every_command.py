@@ -91,6 +91,7 @@ TAKE_A_FILE = {
         "prompts import": "{}",
         "evaluation import": "{}",
         "import lora": "{}",
+        "import votes": "{}",
         "restore": "{}",
         "backup": "{}",
         "export lora": "1 --out {}",
@@ -134,6 +135,7 @@ TAKE_TEXT = (
     "export data out --which {}",
     "export data out --since {}",
     "import lora x.safetensors --negative-prompt {}",
+    "import votes x.jsonl --rater {}",
 )
 TEXTS = {
     "empty": "",

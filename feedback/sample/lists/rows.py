@@ -70,7 +70,7 @@ def read_rows(path: Path, content: bytes | None = None) -> list[Row]:
             "nothing was imported"
         )
     try:
-        rows = list(READERS[ending](_text_of(_bytes_of(path) if content is None else content)))
+        rows = list(READERS[ending](text_of(bytes_of(path) if content is None else content)))
     except OSError as error:
         raise BadRequest(f"{file_name(path)} cannot be read ({error.strerror}); nothing was imported") from error
     except Fault as fault:
@@ -91,13 +91,15 @@ def file_name(path: Path) -> str:
     return "".join("\ufffd" if find_control(one) else one for one in name)[:80]
 
 
-def _bytes_of(path: Path) -> bytes:
+def bytes_of(path: Path) -> bytes:
+    """What a list holds. Raises Fault where it is too long, OSError where it cannot be read."""
     if (size := path.stat().st_size) > MAX_BYTES:
         raise Fault(1, f"the file has {size / 1e6:.0f} MB, {MAX_BYTES // 10**6} are allowed; split it")
     return path.read_bytes()
 
 
-def _text_of(content: bytes) -> str:
+def text_of(content: bytes) -> str:
+    """The text of a list, in UTF-8 or with a byte-order mark. Raises Fault."""
     if kind := next((kind for start, kind in OTHER_KINDS.items() if content.startswith(start)), ""):
         raise Fault(1, f"this is {kind}; save the list as UTF-8 text")
     encoding = next((encoding for mark, encoding in MARKS.items() if content.startswith(mark)), "utf-8")
@@ -114,7 +116,7 @@ def _text_of(content: bytes) -> str:
     return text
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
+def lines_of(text: str) -> Iterator[tuple[int, str]]:
     """The lines that are not blank, with their numbers; they end at LF or CRLF."""
     for number, line in enumerate(text.split("\n"), 1):
         line = line.removesuffix("\r")
@@ -125,17 +127,20 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _text_rows(text: str) -> Iterator[Row]:
-    lines = list(_lines(text))
+    lines = list(lines_of(text))
     if found := looks_like(lines):
         raise Fault(found.line, f"this looks like {found.kind}, not like text with a prompt a line; {found.advice}")
     return (Row(number, {"prompt": line}) for number, line in lines)
 
 
 def _tsv_rows(text: str) -> Iterator[Row]:
-    return _by_column((number, [_tsv_cell(number, cell) for cell in line.split("\t")]) for number, line in _lines(text))
+    return _by_column(
+        (number, [tsv_cell(number, cell) for cell in line.split("\t")]) for number, line in lines_of(text)
+    )
 
 
-def _tsv_cell(line: int, cell: str) -> str:
+def tsv_cell(line: int, cell: str) -> str:
+    """A cell of TSV without the quotes that enclose all of it. Raises Fault."""
     if whole := QUOTED.fullmatch(cell):
         return whole[1].replace('""', '"')
     if cell.startswith('"') and cell.count('"') % 2:
@@ -148,7 +153,7 @@ def _tsv_cell(line: int, cell: str) -> str:
 def _csv_rows(text: str) -> Iterator[Row]:
     named = NAMED_DELIMITER.match(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=named[1] if named else _delimiter(text), strict=True)
-    rows = _numbered(reader)
+    rows = numbered(reader)
     if named:
         next(rows)
     return _by_column(rows)
@@ -160,12 +165,13 @@ def _delimiter(text: str) -> str:
             header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
         except csv.Error:
             continue
-        if "prompt" in map(_column, header):
+        if "prompt" in map(column_of, header):
             return delimiter
     return DELIMITERS[0]
 
 
-def _numbered(reader: Any) -> Iterator[tuple[int, list[str]]]:
+def numbered(reader: Any) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV reader, each with the number of the line it begins on. Raises Fault."""
     start = 1
     while True:
         try:
@@ -185,7 +191,7 @@ def _by_column(rows: Iterable[tuple[int, list[str]]]) -> Iterator[Row]:
     for line, cells in rows:
         if not any(cell.strip(EDGES + " ") for cell in cells):
             continue
-        names = [_column(cell) for cell in cells]
+        names = [column_of(cell) for cell in cells]
         if not columns:
             columns = names
             if names.count("prompt") != 1 or names.count("seed") > 1:
@@ -198,12 +204,13 @@ def _by_column(rows: Iterable[tuple[int, list[str]]]) -> Iterator[Row]:
         yield Row(line, dict(zip(columns, cells, strict=False)))
 
 
-def _column(cell: str) -> str:
+def column_of(cell: str) -> str:
+    """The name of a column, whatever its case."""
     return cell.strip(EDGES + " ").casefold()
 
 
 def _json_line_rows(text: str) -> Iterator[Row]:
-    for number, line in _lines(text):
+    for number, line in lines_of(text):
         try:
             value = json.loads(line.strip(EDGES), object_pairs_hook=_object)
         except (ValueError, RecursionError) as error:
@@ -232,7 +239,7 @@ def _json_rows(text: str) -> Iterator[Row]:
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    fields = {_column(name): value for name, value in pairs}
+    fields = {column_of(name): value for name, value in pairs}
     if len(fields) < len(pairs):
         raise ValueError("two names of one object are the same")
     return fields

@@ -1,0 +1,1 @@
+"""`naysayer import votes`: what other programs say of our pictures becomes votes."""

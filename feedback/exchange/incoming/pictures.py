@@ -1,0 +1,51 @@
+"""Which picture of the store a line means."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from sqlalchemy import or_
+from sqlalchemy import select as sa_select
+from sqlmodel import Session, col
+
+from feedback.exchange.incoming.said import Ref
+from feedback.pool.counts import POOLED
+from store.tables import Image
+
+WHOLE = 64
+UNKNOWN = "the picture is not in this store"
+SEVERAL = "several pictures of this store have this content"
+
+
+def find_pictures(session: Session, refs: Iterable[Ref]) -> dict[Ref, int | str]:
+    """The row of each picture, or why there is none.
+
+    The content counts first, as a store's numbers mean nothing in another; the number decides between pictures of the
+    same content, and counts where nothing else is said. A control is a copy: it is not meant where the pool has the
+    picture.
+    """
+    wanted = set(refs)
+    whole = {ref.sha256 for ref in wanted if len(ref.sha256) == WHOLE}
+    begun = {ref.sha256 for ref in wanted if 0 < len(ref.sha256) < WHOLE}
+    numbers = {ref.number for ref in wanted if ref.number is not None and not ref.sha256}
+    # A hash begins with the text when it lies between it and the text with a letter behind "f".
+    starts = [(col(Image.sha256) >= start) & (col(Image.sha256) < f"{start}g") for start in begun]
+    is_meant = or_(col(Image.sha256).in_(whole), col(Image.id).in_(numbers), *starts)
+    rows = session.execute(sa_select(col(Image.id), col(Image.sha256), col(Image.origin)).where(is_meant)).all()
+    pooled = {sha256 for _, sha256, origin in rows if origin in POOLED}
+    by_content: dict[str, list[int]] = defaultdict(list)
+    for row, sha256, origin in rows:
+        if origin in POOLED or sha256 not in pooled:
+            for known in (sha256, sha256[:12]):
+                by_content[known].append(row)
+    there = {row for row, *_ in rows}
+    return {ref: _row(ref, by_content[ref.sha256] if ref.sha256 else [], there) for ref in wanted}
+
+
+def _row(ref: Ref, alike: list[int], there: set[int]) -> int | str:
+    if not ref.sha256:
+        return ref.number if ref.number is not None and ref.number in there else UNKNOWN
+    if ref.number is not None and ref.number in alike:
+        return ref.number
+    if not alike:
+        return UNKNOWN
+    return alike[0] if len(alike) == 1 else SEVERAL
