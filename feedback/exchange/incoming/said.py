@@ -22,10 +22,10 @@ EXPORTED = re.compile(r"(?:^|[/\\])(\d{9})-([0-9a-f]{12})\.\w+$")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-COLUMNS = frozenset(
-    ("request_id", "rater", "picture", "sha256", "file_name", "image", "verdict", "label", "annotation", "reason")
-    + ("reasons", "marks", "shown_at", "decided_at", "received_at", "created_at", "time", "timestamp", "date")
-)
+PICTURE = ("picture", "sha256", "file_name", "image")
+VERDICT = ("verdict", "label", "annotation")
+TIMES = ("decided_at", "created_at", "time", "timestamp", "date")
+COLUMNS = {*PICTURE, *VERDICT, *TIMES, "request_id", "rater", "reason", "reasons", "marks", "shown_at", "received_at"}
 """Our own columns, whose case does not count; others' names do, as those of models."""
 
 

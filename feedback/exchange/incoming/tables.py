@@ -8,6 +8,9 @@ from typing import Any
 from feedback.exchange.incoming.said import (
     NO_RATER,
     NO_VERDICT,
+    PICTURE,
+    TIMES,
+    VERDICT,
     Line,
     Row,
     Said,
@@ -22,8 +25,6 @@ from feedback.exchange.incoming.said import (
 )
 from store.tables import Reason, Verdict
 
-PICTURES = ("picture", "sha256", "file_name", "image")
-TIMES = ("decided_at", "created_at", "time", "timestamp", "date")
 IMAGENHUB = re.compile(r"\[\s*[\d.]+\s*,\s*[\d.]+\s*\]")
 GOOD = 3
 """GenEval's raters gave 1 to 4 for quality; up to here it is a reject, as in `naysayer bench ratings`."""
@@ -31,7 +32,7 @@ GOOD = 3
 
 def is_vote(row: Row) -> bool:
     """A picture, and a verdict under `verdict`, `label` or (Intel's table) `annotation`."""
-    return any(name in row for name in PICTURES) and any(name in row for name in ("verdict", "label", "annotation"))
+    return any(name in row for name in PICTURE) and any(name in row for name in VERDICT)
 
 
 def read_vote(number: int, row: Row, source: Source) -> Iterator[Line]:
