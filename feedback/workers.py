@@ -4,6 +4,7 @@ A worker that has said nothing for SILENT_S is taken for gone: it was killed, or
 worker is on this machine, the leader's lock tells at once, because the kernel releases it however a process ends.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -77,6 +78,17 @@ def list_workers(engine: Engine) -> list[SeenWorker]:
 def is_worker_alive(engine: Engine) -> bool:
     """Whether a worker runs for this store."""
     return _is_led(engine) is True or any(worker.is_there for worker in list_workers(engine))
+
+
+def who_has_device(workers: Sequence[SeenWorker]) -> str:
+    """Who has the device that the leading worker, which answers the pages, waits for; empty when it waits for nobody.
+
+    >>> waiting = Worker(state="waiting", waits_for="a retrain", leads=True)
+    >>> who_has_device([SeenWorker(waiting, 60, 1, True)]), who_has_device([SeenWorker(waiting, 60, 90, False)])
+    ('a retrain', '')
+    """
+    rows = [worker.row for worker in workers if worker.is_there and worker.row.leads]
+    return next((row.waits_for for row in rows if row.state == WorkerState.waiting), "")
 
 
 def worker_words(worker: SeenWorker) -> str:

@@ -16,6 +16,7 @@ from ui.web.pictures import image_url
 
 PARTS = Path(__file__).with_name("parts")
 WAITING = "Waiting for the worker, which draws it after its current batch."
+AFTER = "your pictures come after it"
 GONE = f"the worker ended midway; {NO_WORKER}"
 ENDED = (TaskStatus.done, TaskStatus.failed)
 
@@ -47,25 +48,24 @@ class DrawnBy(NamedTuple):
     same: int | None
 
 
-def show_drawn(found: Task, sides: Sequence[DrawnBy], *, is_alive: bool) -> Proposed | None:
-    """Draws the pairs; the strength that was pressed to be proposed."""
-    pressed = _drawn(
-        data=drawn_data(found, sides, is_alive=is_alive), key="drawn", on_proposed_change=lambda: None
-    ).proposed
+def show_drawn(found: Task, sides: Sequence[DrawnBy], *, is_alive: bool, taken: str = "") -> Proposed | None:
+    """Draws the pairs; the strength that was pressed to be proposed. `taken` says who has the worker's device."""
+    data = drawn_data(found, sides, is_alive=is_alive, taken=taken)
+    pressed = _drawn(data=data, key="drawn", on_proposed_change=lambda: None).proposed
     if not pressed:
         return None
     number, strength = pressed.split()
     return Proposed(int(number), float(strength))
 
 
-def drawn_data(found: Task, sides: Sequence[DrawnBy], *, is_alive: bool) -> dict[str, Any]:
+def drawn_data(found: Task, sides: Sequence[DrawnBy], *, is_alive: bool, taken: str = "") -> dict[str, Any]:
     """What the browser is sent: texts and picture addresses, no HTML."""
     asked, answer = DrawRequest.of(found), DrawAnswer.of(found)
     drawn, is_done = {(one.side, one.seed): one for one in answer.drawn}, found.status is TaskStatus.done
     coming = None if found.status in ENDED else answer.coming
     return {
         "prompt": asked.prompt,
-        "said": said_of(found, is_alive=is_alive),
+        "said": said_of(found, is_alive=is_alive, taken=taken),
         "isWrong": found.status is TaskStatus.failed or not (is_alive or is_done),
         "sides": [
             _head(*side, is_done=found.status is TaskStatus.done) for side in zip(asked.sides, sides, strict=True)
@@ -84,15 +84,15 @@ def drawn_data(found: Task, sides: Sequence[DrawnBy], *, is_alive: bool) -> dict
     }
 
 
-def said_of(found: Task, *, is_alive: bool) -> str:
-    """How far the drawing is, in a sentence."""
+def said_of(found: Task, *, is_alive: bool, taken: str = "") -> str:
+    """How far the drawing is, in a sentence; `taken` says who has the worker's device, if another has."""
     asked, done = DrawRequest.of(found), len(DrawAnswer.of(found).drawn)
     wanted = len(asked.seeds) * len(asked.sides)
     match found.status:
         case TaskStatus.waiting:
-            return (
-                "Waiting for the worker, which draws it after its current batch." if is_alive else _sentence(NO_WORKER)
-            )
+            if not is_alive:
+                return _sentence(NO_WORKER)
+            return _sentence(f"{taken}; {AFTER}") if taken else WAITING
         case TaskStatus.running:
             return f"{done} of {plural(wanted, 'picture')} drawn." if is_alive else _sentence(GONE)
         case TaskStatus.failed:

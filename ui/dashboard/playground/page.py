@@ -10,10 +10,12 @@ import streamlit as st
 
 from feedback.figures.summary import VersionRow, version_rows
 from feedback.gate.proposal import at_strength
+from feedback.retrain.progress import retrain_now
+from feedback.retrain.stages import WAIT, left_words
 from feedback.sample.requests import MOST_SEEDS, DrawRequest, Side, ask_drawing, task
 from feedback.succession import PLAIN
 from feedback.versions import get_version
-from feedback.workers import is_worker_alive
+from feedback.workers import is_worker_alive, list_workers, who_has_device
 from store.tables import Task, TaskKind
 from ui.dashboard.playground.drawn import ENDED, DrawnBy, Proposed, show_drawn
 from ui.dashboard.playground.propose import confirm_proposal
@@ -166,7 +168,16 @@ def _find(number: int) -> Task | None:
 
 def _draw(found: Task) -> Proposed | None:
     drawn_by = [_drawn_by(side) for side in DrawRequest.of(found).sides]
-    return show_drawn(found, drawn_by, is_alive=is_worker_alive(engine()))
+    return show_drawn(found, drawn_by, is_alive=is_worker_alive(engine()), taken=_taken())
+
+
+def _taken() -> str:
+    """Who has the device that the worker waits for, and how long a retrain of this store still takes; else empty."""
+    who = who_has_device(list_workers(engine()))
+    retrain = retrain_now(engine()) if who else None
+    at_work = retrain.progress.current if retrain else None
+    left = f" ({left_words(retrain.left)})" if retrain and at_work and at_work.kind != WAIT else ""
+    return f"{who} has the device{left}" if who else ""
 
 
 def _drawn_by(side: Side) -> DrawnBy:
