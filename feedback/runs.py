@@ -16,6 +16,7 @@ from store.files import is_held
 from store.tables import Action, AliasEvent, AliasName, Run, RunStatus, Task, TaskKind, TaskStatus, utc_now
 
 DIED = "its process ended without a word; the next retrain resumes it"
+DIED_EARLY = "its process ended without a word, before it began to train; the next retrain starts from scratch"
 STOPPED = "stopped by a person; the next retrain starts from scratch"
 
 
@@ -29,6 +30,11 @@ def latest_run(session: Session) -> Run | None:
         session.expunge(run)
         _bury(run)
     return run
+
+
+def can_resume(run: Run | None) -> bool:
+    """Whether it was interrupted with its manifest frozen: without one there is nothing to go on with."""
+    return run is not None and run.status is RunStatus.interrupted and run.manifest_id is not None
 
 
 def newest_run(engine: Engine) -> Run | None:
@@ -125,7 +131,7 @@ def _is_alive(session: Session) -> bool:
 def _bury(run: Run) -> None:
     is_stopped = run.stop_reason is not None
     run.status = RunStatus.failed if is_stopped else RunStatus.interrupted
-    run.message = STOPPED if is_stopped else DIED
+    run.message = STOPPED if is_stopped else DIED if run.manifest_id else DIED_EARLY
 
 
 def _event(action: Action, reason: str) -> AliasEvent:

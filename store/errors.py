@@ -249,8 +249,9 @@ class Interrupted(RetrainError):
     Run `naysayer retrain` again.
     """
 
-    def __init__(self, where: str) -> None:
-        super().__init__(f"stopped {where}; the next `naysayer retrain` resumes from what was saved")
+    def __init__(self, where: str, *, has_begun: bool = True) -> None:
+        then = "resumes from what was saved" if has_begun else "starts from scratch, once it is due"
+        super().__init__(f"stopped {where}; the next `naysayer retrain` {then}")
 
 
 class NotSignedIn(NaysayerError):

@@ -10,11 +10,14 @@ from sqlmodel import select
 from feedback.figures.summary import standing
 from feedback.runs import (
     DIED,
+    DIED_EARLY,
     STOPPED,
     ask_for_retrain,
     bury_dead_runs,
+    can_resume,
     is_stop_asked,
     latest_run,
+    newest_run,
     stop_retrain,
     was_answered,
 )
@@ -26,13 +29,16 @@ from store.engine import reading, writing
 from store.errors import BadRequest
 from store.layout import layout_of
 from store.migrate import open_store, read_store
-from store.tables import Action, AliasName, Run, RunStatus, Task, TaskKind, TaskStatus, utc_now
+from store.tables import Action, AliasName, Manifest, Run, RunStatus, Task, TaskKind, TaskStatus, utc_now
 
 
-def running(engine: Engine, **columns: object) -> int:
+def running(engine: Engine, *, has_manifest: bool = True, **columns: object) -> int:
     """The number of a new run whose row says that it runs."""
     with writing(engine) as session:
-        run = Run(status=RunStatus.running, **columns)
+        if has_manifest:
+            session.merge(Manifest(id="m", body="{}"))
+            session.flush()
+        run = Run(status=RunStatus.running, manifest_id="m" if has_manifest else None, **columns)
         session.add(run)
         session.flush()
         assert run.id is not None
@@ -101,6 +107,24 @@ def test_a_run_lives_as_long_as_its_process_holds_the_lock(any_engine: Engine, h
     with pytest.raises(BadRequest, match="no retrain is running"):
         stop_retrain(any_engine, "")
     ask_for_retrain(any_engine, "again")
+
+
+@pytest.mark.parametrize("has_manifest", [True, False])
+def test_a_run_goes_on_only_once_it_has_frozen_what_it_trains_on(any_engine: Engine, has_manifest: bool) -> None:
+    running(any_engine, has_manifest=has_manifest)
+    assert latest(any_engine) == (RunStatus.interrupted, DIED if has_manifest else DIED_EARLY)
+    assert can_resume(newest_run(any_engine)) is has_manifest
+    bury_dead_runs(any_engine)
+    assert can_resume(newest_run(any_engine)) is has_manifest
+
+
+def test_what_did_not_stop_midway_does_not_go_on(any_engine: Engine, hold_retrain_lock: Callable) -> None:
+    assert not can_resume(None)
+    running(any_engine)
+    with hold_retrain_lock(any_engine):
+        assert not can_resume(newest_run(any_engine))
+    for status in (RunStatus.failed, RunStatus.done):
+        assert not can_resume(Run(status=status, manifest_id="m"))
 
 
 def test_looking_at_a_dead_run_changes_no_row_and_a_start_buries_it(any_engine: Engine) -> None:

@@ -16,7 +16,7 @@ from feedback.retrain.manifest import FrozenManifest, freeze, load_manifest
 from feedback.retrain.progress import WHOLE, Teller, progress_of, recorder
 from feedback.retrain.stages import FIT, LOAD, Phase, Stage
 from feedback.retrain.strength_votes import judged_strengths, last_strength
-from feedback.runs import STOPPED, bury_dead_runs, is_stop_asked, latest_run
+from feedback.runs import STOPPED, bury_dead_runs, can_resume, is_stop_asked, latest_run
 from feedback.succession import AT_ONCE
 from feedback.versions import promote
 from store.engine import reading, writing
@@ -186,10 +186,10 @@ def _ask_for_determinism(settings: Settings) -> None:
 
 
 def _find_unfinished(engine: Engine) -> Run | None:
-    """The last run, when it was interrupted. With the lock held, a run marked running was killed."""
+    """The last run, when it was interrupted and can go on."""
     with reading(engine) as session:
         run = latest_run(session)
-        return run if run is not None and run.status in (RunStatus.running, RunStatus.interrupted) else None
+        return run if can_resume(run) else None
 
 
 def _was_stopped(engine: Engine) -> bool:

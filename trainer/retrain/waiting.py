@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from feedback.retrain.progress import Teller, last_stages, recorder
 from feedback.retrain.stages import WAIT, Phase, Stage
 from feedback.runs import is_stop_asked
+from store.errors import Interrupted
 from store.process import catch_stop_signals
 from store.process.turns import RETRAIN, Stay, Turn
 from store.settings import Settings
@@ -57,11 +58,13 @@ def _begin_to_tell(engine: Engine, run: Run, teller: Teller, waiting: ExitStack)
     teller.report = recorder(engine, run)
     teller.should_stop = lambda: stop.is_set() or is_stop_asked(engine, number)
     teller.progress.stages.insert(0, Stage(WAITING, Phase.turn, WAIT, 0))
-    tell_work = waiting.enter_context(teller.stage(WAITING))
+    tell_work = waiting.enter_context(teller.stage(WAITING, can_stop=False))
 
     def tell(note: str) -> None:
         teller.note(WAITING, note)
         tell_work(0)
+        if teller.should_stop():
+            raise Interrupted(f"while {WAITING}", has_begun=run.manifest_id is not None)
         stop.wait(LOOK_S)
 
     return tell

@@ -16,11 +16,10 @@ from feedback.gate.gate import Step
 from feedback.gate.guardrails import Scorer, measure
 from feedback.policy import promotion_mode, rejects_needed, retrains_itself
 from feedback.pool.pool import how_due
-from feedback.runs import bury_dead_runs, latest_run, was_answered
+from feedback.runs import bury_dead_runs, can_resume, newest_run, was_answered
 from feedback.sample.release import release
 from feedback.sample.requests import abandon, answer, take
 from feedback.settings_used import remember
-from store.engine import reading
 from store.errors import BadRequest, Busy, DamagedStore
 from store.files import only_one
 from store.layout import Layout
@@ -110,8 +109,7 @@ class Retrainer:
         if not retrains_itself(self.settings):
             return
         is_new, self.is_new = self.is_new, False
-        if is_new and self._was_interrupted():
-            log.info("the interrupted retrain goes on")
+        if is_new and self._goes_on():
             self._start()
             return
         due = how_due(self.engine, rejects_needed(self.settings), self.settings.rater_share)
@@ -130,10 +128,14 @@ class Retrainer:
     def _start(self, *options: str) -> None:
         self.process = start_behind_pages([*self.command, *options])
 
-    def _was_interrupted(self) -> bool:
-        with reading(self.engine) as session:
-            run = latest_run(session)
-        return run is not None and run.status is RunStatus.interrupted
+    def _goes_on(self) -> bool:
+        """Whether a retrain that was interrupted can be resumed."""
+        run = newest_run(self.engine)
+        if run is None or run.status is not RunStatus.interrupted:
+            return False
+        goes_on = can_resume(run)
+        log.info("the interrupted retrain goes on" if goes_on else f"the last retrain was interrupted: {run.message}")
+        return goes_on
 
     def _is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from feedback.pool.pool import Due
+from feedback.runs import can_resume
 from store.phrases import plural
 from store.tables import Action, AliasEvent, Run, RunStatus
 from ui.web.phrases import ago
@@ -60,7 +61,7 @@ def retrain_warning(last: Run | None, due: Due, *, is_automatic: bool) -> str:
     at_once = "“Retrain now…” on the page Versions, or `naysayer retrain` on the server, starts it at once"
     if not is_automatic:
         by_itself = "None starts by itself"
-    elif last.status is RunStatus.interrupted:
+    elif can_resume(last):
         by_itself = "A worker goes on with it when it starts"
     elif missing > 0:
         by_itself = f"The next one starts by itself after {plural(missing, 'more reject')}"

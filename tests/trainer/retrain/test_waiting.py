@@ -9,11 +9,12 @@ import pytest
 
 from feedback.retrain.progress import progress_of, retrain_now
 from feedback.retrain.stages import WAIT, Phase
-from feedback.runs import STOPPED, newest_run, stop_retrain
+from feedback.runs import DIED_EARLY, STOPPED, can_resume, newest_run, stop_retrain
 from store.migrate import open_store
 from store.process.turns import WORKER, Stay, staying
 from store.tables import RunStatus
 from tests.trainer.children import OUR_ERROR, retrain_child, start
+from tests.trainer.retrain.test_retrain import interrupt_at
 from tests.waiting import PATIENCE_S, until
 from trainer.card.turn import place_of, store_of
 from trainer.retrain.retrain import retrain
@@ -92,3 +93,21 @@ def test_it_stops_while_it_waits_and_leaves_no_wish(rated, engine, by):
     else:
         assert child.exitcode == (OUR_ERROR if by == "signal" else -signal.SIGKILL)
         assert run.status is RunStatus.interrupted
+        early = "stopped while waiting for the device; the next `naysayer retrain` starts from scratch, once it is due"
+        assert run.message == (early if by == "signal" else DIED_EARLY)
+    assert not can_resume(run)
+    assert retrain(rated.model_copy(update={"retrain_after": 10_000})).version is None  # not due, so it does not go on
+
+
+@pytest.mark.slow
+def test_a_resumed_one_that_stops_while_it_waits_can_still_be_resumed(rated, engine):
+    interrupt_at(rated.model_copy(update={"train_steps": 40}), 3)
+    with worker_on_the_device(rated):
+        child = start(retrain_child, rated.model_copy(update={"train_steps": 40}))
+        until(lambda: waits(engine), "the stage")
+        os.kill(child.pid, signal.SIGTERM)
+        child.join(PATIENCE_S)
+    run = newest_run(engine)
+    assert can_resume(run)
+    assert run.message.endswith("the next `naysayer retrain` resumes from what was saved")
+    assert retrain(rated.model_copy(update={"retrain_after": 10_000})).version == 1

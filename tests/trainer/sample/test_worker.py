@@ -27,7 +27,19 @@ from store.files import only_one
 from store.layout import layout_of
 from store.migrate import open_store
 from store.settings import Settings
-from store.tables import Claim, Image, Origin, PictureTry, Run, RunStatus, TaskKind, TaskStatus, Version, WorkerState
+from store.tables import (
+    Claim,
+    Image,
+    Manifest,
+    Origin,
+    PictureTry,
+    Run,
+    RunStatus,
+    TaskKind,
+    TaskStatus,
+    Version,
+    WorkerState,
+)
 from tests.trainer.conftest import PICTURES, rate_everything
 from tests.waiting import PATIENCE_S, until
 from trainer.retrain.retrain import retrain
@@ -171,7 +183,9 @@ def test_a_failed_retrain_is_not_tried_again_until_new_rejects_come(rated, engin
 def test_a_new_worker_goes_on_once_with_an_interrupted_retrain(rated, engine):
     few = rated.model_copy(update={"auto_retrain": True, "retrain_after": 10_000})
     with writing(engine) as session:
-        session.add(Run(status=RunStatus.interrupted))
+        session.add(Manifest(id="m", body="{}"))
+        session.flush()
+        session.add(Run(status=RunStatus.interrupted, manifest_id="m"))
     retrainer = Retrainer(engine, few, command=["true"])
     retrainer.start_if_due()
     assert retrainer.process.wait() == 0
@@ -183,6 +197,20 @@ def test_a_new_worker_goes_on_once_with_an_interrupted_retrain(rated, engine):
     other = Retrainer(engine, few, command=["true"])
     other.start_if_due()
     assert other.process is None
+
+
+def test_one_that_was_interrupted_before_it_began_is_told_and_waits_until_a_retrain_is_due(rated, engine, caplog):
+    caplog.set_level("INFO", "naysayer.worker")
+    automatic = rated.model_copy(update={"auto_retrain": True})
+    with writing(engine) as session:
+        session.add(Run(status=RunStatus.interrupted, message="killed"))
+    early = Retrainer(engine, automatic.model_copy(update={"retrain_after": 10_000}), command=["true"])
+    early.start_if_due()
+    assert early.process is None
+    assert "the last retrain was interrupted: killed" in caplog.text
+    due = Retrainer(engine, automatic, command=["true"])
+    due.start_if_due()
+    assert due.process is not None and due.process.wait() == 0
 
 
 def test_a_retrain_leaves_a_core_to_the_pages(capfd):

@@ -49,11 +49,16 @@ def test_a_retrain_that_ended_badly_stands_among_the_events_by_its_time():
     ],
 )
 def test_a_retrain_that_ended_early_is_named_with_its_time_and_what_comes_next(status, new, is_automatic, next_one):
-    run = interrupted().model_copy(update={"status": status})
+    run = interrupted(manifest_id="m").model_copy(update={"status": status})
     said = retrain_warning(run, Due(new, 40), is_automatic=is_automatic)
     how = "failed" if status is RunStatus.failed else "was interrupted"
     assert said.startswith(f"The last retrain {how} 2 hours ago: killed. {next_one}")
     assert "`naysayer retrain` on the server, starts it at once" in said
+
+
+def test_one_that_was_interrupted_before_it_began_starts_by_the_normal_rule():
+    said = retrain_warning(interrupted(), Due(1, 40), is_automatic=True)
+    assert "killed. The next one starts by itself after 39 more rejects" in said
 
 
 def test_a_retrain_that_a_person_stopped_needs_nothing():

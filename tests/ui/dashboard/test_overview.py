@@ -12,7 +12,7 @@ from feedback.retrain.manifest import freeze
 from feedback.versions import promote
 from feedback.workers import NO_WORKER
 from store.engine import reading, writing
-from store.tables import Image, Reason, Run, RunProgress, RunStatus, Verdict
+from store.tables import Image, Manifest, Reason, Run, RunProgress, RunStatus, Verdict
 from tests.ui.dashboard.conftest import HOSTILE, row, take_back, vote_on
 from ui.dashboard.overview import effect_words, overview_html
 from ui.web.pieces import prose
@@ -43,7 +43,9 @@ def test_the_overview_shows_a_running_retrain_and_why_one_failed(settings, engin
         session.add(Run(status=RunStatus.failed, message=HOSTILE))
     assert re.search("The last retrain failed [^:]*: &lt;img", overview_html(engine, settings))
     with writing(engine) as session:
-        run = Run(status=RunStatus.running, step=400, steps=1000)
+        session.add(Manifest(id="m", body="{}"))
+        session.flush()
+        run = Run(status=RunStatus.running, step=400, steps=1000, manifest_id="m")
         session.add(run)
         session.flush()
         stage = {"name": "fitting", "phase": "fit", "kind": "fit", "work": 300, "done": 120, "seconds": 40}
