@@ -28,7 +28,7 @@ from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Image, Verdict, Version, Vote
 
-PATIENCE_S = 240.0
+PATIENCE_S = 600.0
 LONGEST_DELAY_S = 20.0
 """The kill comes at a random moment within so long after the retrain was started."""
 VOTE_EVERY_S = 2.0
@@ -70,30 +70,35 @@ def rated_store(folder: Path, ways: dict[str, str] | None = None, prompts: Seque
     if prompts:
         add_prompts(engine, prompts)
     log = folder.parent / "first.log"
-    run(folder, log, ways or {"NAYSAYER_TURNS": "never"}, "generate", "--once").wait(PATIENCE_S)
+    run(folder, log, ways or {"NAYSAYER_TURNS": "never"}, (), "generate", "--once").wait(PATIENCE_S)
     vote(engine, next_images(engine, "ann", TERMS, count=24))
     engine.dispose()
     return folder
 
 
-def trial(template: Path, folder: Path, killed: str, seed: int, turns: dict[str, str] | None = None) -> Found:
-    """A trial in a copy of a rated store, in which `killed` (worker, retrain or nobody) is killed with SIGKILL."""
+def trial(
+    template: Path, folder: Path, killed: str, seed: int, turns: dict[str, str] | None = None, by: Sequence[str] = ()
+) -> Found:
+    """A trial in a copy of a rated store, in which `killed` (worker, retrain or nobody) is killed with SIGKILL.
+
+    `by` is a command that starts the programs, if one does.
+    """
     data, log, began = folder / "data", folder / "models.log", time.monotonic()
     shutil.copytree(template, data)
     ways = turns or {"NAYSAYER_TURNS": "always", "NAYSAYER_TURNS_DIR": str(folder / "turns")}
     after_s = random.Random(seed).uniform(0, LONGEST_DELAY_S)
     engine, ends = open_store(Settings(data_dir=data, _env_file=None)), dict[int, float]()
     with voting(engine) as votes:
-        worker = run(data, log, ways, "generate")
+        worker = run(data, log, ways, by, "generate")
         until(lambda: resident(log, ends)[worker.pid] or worker.poll() is not None, "the worker's model")
-        retrain = run(data, log, ways, "retrain", "--force")
+        retrain = run(data, log, ways, by, "retrain", "--force")
         time.sleep(after_s)
         if killed == "retrain":
             kill(retrain, ends)
-            retrain = run(data, log, ways, "retrain", "--force")
+            retrain = run(data, log, ways, by, "retrain", "--force")
         elif killed == "worker":
             kill(worker, ends)
-            worker = run(data, log, ways, "generate")
+            worker = run(data, log, ways, by, "generate")
         until(lambda: retrain.poll() is not None, "the end of the retrain")
         until(
             lambda: resident(log, ends)[worker.pid] or worker.poll() is not None, "the worker's model after the retrain"
@@ -108,12 +113,12 @@ def trial(template: Path, folder: Path, killed: str, seed: int, turns: dict[str,
     return Found(killed, round(after_s, 1), len(votes), round(time.monotonic() - began, 1), tuple(faults))
 
 
-def run(data: Path, log: Path, ways: dict[str, str], *command: str) -> "subprocess.Popen[bytes]":
+def run(data: Path, log: Path, ways: dict[str, str], by: Sequence[str], *command: str) -> "subprocess.Popen[bytes]":
     """A command of the trainer on that store, quick, which tells the log when it has a model."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("NAYSAYER_")}
     environment = own | QUICK | {"NAYSAYER_DATA_DIR": str(data)} | ways
     with (log.parent / "said.log").open("a") as said:
-        words = [sys.executable, "-m", "bench.turns.child", str(log), *command]
+        words = [*by, sys.executable, "-m", "bench.turns.child", str(log), *command]
         return subprocess.Popen(words, env=environment, stdout=said, stderr=said)
 
 
