@@ -1,5 +1,6 @@
 """Worker and retrain in a control group whose memory holds one of their models, and not both."""
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,6 @@ from bench.turns.heavy import write_heavy
 from bench.turns.trial import (
     QUICK,
     Found,
-    Start,
     changes,
     rated_store,
     resident,
@@ -24,14 +24,13 @@ from bench.turns.trial import (
     trial,
     until,
 )
-from feedback.sample.prompts import add_prompts
-from store.migrate import open_store
 from store.process.turns import RETRAIN, WORKER
 from store.settings import Settings
 from trainer.card.sizes import LIBRARIES
 from trainer.card.turn import needs_of
 from trainer.world.scenes import default_prompts
 
+SHORT = {"NAYSAYER_TRAIN_STEPS": "2", "NAYSAYER_TRAIN_BATCH": "2", "NAYSAYER_STRENGTH": "1"}
 LOOK_S = 0.1
 STAYS_AT_MOST = 0.5
 """Of the memory that a worker takes with its model, what it may keep once it has let the model go."""
@@ -44,9 +43,10 @@ class Heavy(NamedTuple):
     model: Path
     limit: int
 
-    def start(self, turns: str, group: Group) -> Start:
-        """Programs with that model in the group."""
-        return Start({"NAYSAYER_MODEL": str(self.model), "NAYSAYER_TURNS": turns}, group.by)
+    def ways(self, folder: Path, turns: str) -> dict[str, str]:
+        """The settings of programs that agree in that folder."""
+        own = {"NAYSAYER_MODEL": str(self.model), "NAYSAYER_TURNS": turns}
+        return SHORT | own | {"NAYSAYER_TURNS_DIR": str(folder / "turns")}
 
 
 class Sample(NamedTuple):
@@ -61,22 +61,20 @@ def heavy_store(folder: Path) -> Heavy:
     """Writes the model, and draws and rates a store with it."""
     model, data = write_heavy(folder / "model"), folder / "data"
     settings = Settings(_env_file=None, data_dir=data, model=str(model), lora_rank=int(QUICK["NAYSAYER_LORA_RANK"]))
-    engine = open_store(settings)
-    add_prompts(engine, default_prompts(), source="built-in")
-    engine.dispose()
-    rated_store(data, {"NAYSAYER_MODEL": str(model)})
+    rated_store(data, {"NAYSAYER_MODEL": str(model), "NAYSAYER_TURNS": "never"}, default_prompts())
     needs = [needs_of(what, settings, torch.device("cpu")) for what in (WORKER, RETRAIN)]
     return Heavy(data, model, (max(needs) + LIBRARIES + sum(needs)) // 2)
 
 
 def killed_without_turns(heavy: Heavy, folder: Path) -> int:
     """How many of the two processes the kernel kills when they take no turns; 0 if the retrain ends first."""
-    data, log = heavy.template, folder / "models.log"
+    data, log = folder / "data", folder / "models.log"
+    shutil.copytree(heavy.template, data)
     with memory_limited(heavy.limit) as group:
-        start = heavy.start("never", group)
-        worker = run(data, log, start, "generate")
+        ways = heavy.ways(folder, "never")
+        worker = run(data, log, ways, group.by, "generate")
         until(lambda: resident(log, {})[worker.pid] or worker.poll() is not None, "the worker's model")
-        retrain = run(data, log, start, "retrain", "--force")
+        retrain = run(data, log, ways, group.by, "retrain", "--force")
         until(lambda: group.kills or retrain.poll() is not None, "one of the two being killed")
         found = group.kills
         for process in (worker, retrain):
@@ -88,7 +86,7 @@ def killed_without_turns(heavy: Heavy, folder: Path) -> int:
 def limited_trial(heavy: Heavy, folder: Path, killed: str, seed: int) -> Found:
     """A trial in which the processes find out by themselves that their models do not fit together."""
     with memory_limited(heavy.limit) as group, sampling(group) as samples:
-        found = trial(heavy.template, folder, killed, seed, heavy.start("auto", group))
+        found = trial(heavy.template, folder, killed, seed, heavy.ways(folder, "auto"), group.by)
         faults = [f"{group.kills} processes were killed because memory was full"] if group.kills else []
     faults += kept(samples, folder / "models.log")
     return found._replace(faults=found.faults + tuple(faults))

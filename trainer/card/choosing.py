@@ -76,7 +76,7 @@ def need_of(choice: Choice, sizes: Sizes) -> Need:
     latent = sizes.latent_checkpointed if choice.gradient_checkpointing else sizes.latent
     stays = 0 if sizes.has_own else sizes.encoders + sizes.vae + sizes.refiner
     fit = unet + stays + sizes.lora + choice.micro_batch * latent
-    rows = choice.sample_batch * sizes.rows * sizes.row
+    rows = choice.sample_batch * sizes.rows * (sizes.row + sizes.text)
     decoded = sizes.decoded_tiled if choice.vae_decode == "tiled" else sizes.decoded
     decoded *= choice.sample_batch if choice.vae_decode == "whole" else 1
     work = max(rows, decoded)

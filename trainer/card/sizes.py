@@ -23,7 +23,7 @@ from trainer.base.identity import Sources, weights_of
 from trainer.base.model import pick_dtype
 from trainer.base.pipeline import VAE_TILE_PX
 from trainer.card.counting import keep_blocks, peak_of
-from trainer.lora.tensors import add_fresh, choose_layers
+from trainer.lora.tensors import TEXT, add_fresh, choose_layers
 
 GB = 10**9
 SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
@@ -49,8 +49,9 @@ class Sizes:
 
     Weights: the UNet, its linear layers at `linear_each` bytes a number, both text encoders, the larger one, the VAE, a
     refiner. Training: `lora` with its states, and a latent in a pass, also with gradient checkpointing. Drawing: a row
-    of the UNet (a picture has `rows`), and decoding a picture whole and in tiles. Besides, a process takes what is
-    `uncounted`; only where the device `has_own` memory, what leaves it makes room there.
+    of the UNet (a picture has `rows`), its keys and values of the `text`, which a steered drawing keeps, and decoding a
+    picture whole and in tiles. Besides, a process takes what is `uncounted`; only where the device `has_own` memory,
+    what leaves it makes room there.
     """
 
     unet: int
@@ -65,6 +66,7 @@ class Sizes:
     latent_checkpointed: int
     row: int
     rows: int
+    text: int
     decoded: int
     decoded_tiled: int
     uncounted: int = UNCOUNTED
@@ -154,6 +156,7 @@ def count(shape: Shape) -> dict[str, int]:
         "linear_each": dtype.itemsize,
         "vae": _bytes(vae.parameters()),
         "rows": shape.rows,
+        "text": TOKENS * dtype.itemsize * sum(layer.out_features for layer in _of_the_text(unet)),
     }
     with tqdm(total=sum(SECONDS.values()), bar_format=BAR, delay=SHOWN_AFTER_S) as bar:
         with _part(bar, "drawing"):
@@ -166,6 +169,10 @@ def count(shape: Shape) -> dict[str, int]:
         with _part(bar, "a pass with checkpointing"):
             found["latent_checkpointed"] = peak_of(lambda: _learn(unet, shape, dtype), unet, half)
     return found
+
+
+def _of_the_text(unet: UNet2DConditionModel) -> list[nn.Linear]:
+    return [module for name, module in unet.named_modules() if name.endswith(tuple(TEXT))]
 
 
 @contextmanager

@@ -71,6 +71,7 @@ def retrain(settings: Settings, *, force: bool = False) -> RetrainResult:
 def _train_and_publish(
     engine: Engine, layout: Layout, settings: Settings, unfinished: Run | None, broadcast: Callable[[str], None]
 ) -> RetrainResult:
+    from trainer.base.free import give_back
     from trainer.base.memory import advise_on_memory
     from trainer.base.model import silence_libraries
     from trainer.fit.cache import Cache
@@ -112,6 +113,7 @@ def _train_and_publish(
         crossed = cross_fit(training, layout, watch, teller)
         with followed(watch, teller, FITTING) as watching:
             fitted = fit(training, folder, watching)
+        give_back(base.device)  # drawing needs it next
         fitted.curve[-1].update(trigger_change(training))
         choice = choose_strength(training, judged_strengths(engine, settings.rule), teller, last)
         learnt = learn_check(training, crossed, teller)

@@ -45,7 +45,7 @@ from trainer.sample.text import apply_text_lora
 FIRST_NOISE = 2**40
 """Seed of the first noise; pictures of the loop hardly ever have such a seed."""
 MOST_AT_ONCE = 8
-"""Looks in one call, which then has as many rows as a drawing of eight pictures."""
+"""Looks in one call, which then has as many rows as a drawing of eight pictures; never more than are drawn at once."""
 CHECK = How.at((880,), 2)
 """How new versions judge; the votes set their weights."""
 
@@ -95,7 +95,8 @@ class Judge:
 
         try:
             with swap_forwards(self.forwards):
-                gains_NK, _ = halve_until_fits(in_parts, min(len(looks), MOST_AT_ONCE))
+                most = min(MOST_AT_ONCE, self.base.settings.sample_batch)
+                gains_NK, _ = halve_until_fits(in_parts, min(len(looks), most))
         finally:
             self.kept.clear()
         if not torch.isfinite(gains_NK).all():

@@ -21,6 +21,7 @@ FULL = Sizes(
     latent_checkpointed=901_125_632,
     row=165_606_912,
     rows=3,
+    text=25_625_600,
     decoded=1_610_874_880,
     decoded_tiled=427_884_544,
 )
