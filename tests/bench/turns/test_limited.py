@@ -9,6 +9,7 @@ import pytest
 
 from bench.turns.group import NoGroup, memory_limited
 from bench.turns.limited import Heavy, Sample, heavy_store, kept, killed_without_turns, let_go, limited_trial
+from tests.waiting import until
 
 MB = 10**6
 TAKES = "x = bytearray(int(__import__('sys').argv[1])); print(len(x))"
@@ -42,6 +43,7 @@ def test_a_process_that_takes_more_than_its_group_has_is_killed_and_counted(grou
 def test_what_is_left_in_a_group_ends_with_it(groups: None) -> None:
     with memory_limited(100 * MB) as group:
         process = subprocess.Popen([*group.by, "sleep", "600"])
+        until(lambda: group.processes() == [process.pid], "the process to be in the group")
     assert process.wait() < 0
 
 
