@@ -7,7 +7,7 @@ retrain that diverges; other projects' scripts; worker and retrain in turns.
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -25,14 +25,15 @@ from bench.card.parts.peers import Scripts, beside_peers
 from bench.card.parts.speed import decoding_memory, drawing_speed, quantised_fits, retrain_speed
 from bench.card.parts.subject import BUILTIN, FULL_SIZE, Subject, prepare
 from bench.card.parts.turns import take_turns
-from bench.card.plan import Found, Pace, Part, run_parts
+from bench.card.plan import Found, Pace, Part, Progress, run_parts
+from trainer.base.memory import offload_encoders
 from trainer.base.model import silence_libraries
 from trainer.card.loading import quantizers_of
 
 MINUTES = 8.0
 LIBRARIES = ("torch", "diffusers", "peft", "transformers", "accelerate")
 NO_CARD = "no CUDA here: only what can be checked on a CPU; memory and speed need a card"
-FULL_TURNS_S = 220.0
+WRITING_S, FULL_TURNS_S = 60.0, 220.0
 Tell = Callable[[str], None]
 
 
@@ -84,7 +85,9 @@ def run_card(
     silence_libraries()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="naysayer-card-", dir=folder) as made:
-        subject = prepare(Path(made), name, wanted, tokenizers)
+        with Progress(WRITING_S, WRITING_S) as progress:
+            progress.begin(Part(f"writing the model: {name}", WRITING_S, 0, lambda tell: Found()))
+            subject = prepare(Path(made), name, wanted, tokenizers)
         device, memory = subject.base.device_words, Meter(subject.device).whole
         found = examine(subject, scripts, began + 60 * minutes)
         subject.drop()
@@ -107,8 +110,10 @@ def run_card(
 def examine(subject: Subject, scripts: Scripts, ends_at: float) -> list[Found]:
     """What each part finds, and why some found nothing."""
     is_card = subject.device.type == "cuda"
-    pace = Pace(_call_s(subject), is_card)
-    parts = [*checks(subject, pace), *(on_a_card(subject, pace) if is_card else ())]
+    pace = Pace(_call_s(subject, subject.side_px), is_card)
+    parts = checks(subject, pace)
+    if is_card:
+        parts += on_a_card(subject, Pace(_call_s(subject, subject.full_px), is_card))
     parts += processes(subject, pace, scripts, ends_at)
     left_out = [*([] if is_card else [NO_CARD]), *scripts.missing]
     return [*run_parts(parts, subject, ends_at), Found(left_out=left_out)]
@@ -122,27 +127,27 @@ def checks(subject: Subject, pace: Pace) -> list[Part]:
             "correctness",
             pace.seconds(25, calls=14, passes=7),
             9,
-            lambda tell: _list(correctness(subject.base, subject.side_px, tell)),
+            partial(_correctness, subject),
         ),
         Part(
             "resuming, and the same bytes again",
             pace.seconds(15, calls=steps * _small(subject), passes=steps * _small(subject)),
             8,
-            lambda tell: _list(repeatable(subject, tell)),
+            partial(repeatable, subject),
         ),
     ]
 
 
 def on_a_card(subject: Subject, pace: Pace, cards: Sequence[int] | None = None) -> list[Part]:
     """What fits, and how fast it is."""
-    cards = smaller_cards(Meter(subject.device).whole) if cards is None else cards
+    cards = smaller_cards(Meter(subject.device).for_us.free) if cards is None else cards
     kinds, quantised = len(quantizers_of(subject.device)), partial(_figures, "quantised", quantised_fits, subject)
     return [
         *(
-            Part(f"what fits on {card} GB", pace.seconds(10, 6, 8), 7, partial(_limits, subject, card))
+            Part(f"what fits on {card} GB", pace.seconds(10, 6, 8), 7, partial(fits_on, subject, card))
             for card in cards
         ),
-        Part("running out of memory", pace.seconds(10, passes=14), 7, lambda tell: _list(ends_well(subject, tell))),
+        Part("running out of memory", pace.seconds(10, passes=14), 7, partial(ends_well, subject)),
         Part("drawing speed", pace.seconds(8, calls=380), 5, partial(_figures, "drawing", drawing_speed, subject)),
         Part("retrain speed", pace.seconds(15, passes=28), 5, partial(_figures, "retrain", retrain_speed, subject)),
         Part("decoding", pace.seconds(5, calls=30), 3, partial(_figures, "decoding", decoding_memory, subject)),
@@ -158,7 +163,7 @@ def processes(subject: Subject, pace: Pace, scripts: Scripts, ends_at: float) ->
             "a fit that diverges",
             pace.seconds(35, passes=4 * _small(subject)),
             8,
-            lambda tell: _list(refused_when_nan(subject, tell)),
+            partial(refused_when_nan, subject),
         )
     ]
     if scripts.given:
@@ -173,10 +178,10 @@ def _small(subject: Subject) -> float:
     return (subject.fit_px / subject.side_px) ** 2
 
 
-def _call_s(subject: Subject) -> float:
+def _call_s(subject: Subject, side_px: int) -> float:
     """Seconds of a call of two rows, once it was made; on a CPU the first one is timed, as it takes long."""
     base = subject.base
-    inputs = inputs_of(base, subject.side_px, 2)
+    inputs = inputs_of(base, side_px, 2)
     seconds = 0.0
     for _ in range(2 if base.device.type == "cuda" else 1):
         began = time.monotonic()
@@ -186,12 +191,9 @@ def _call_s(subject: Subject) -> float:
     return seconds
 
 
-def _list(findings: Iterable[Finding]) -> Found:
-    return Found(list(findings))
-
-
-def _limits(subject: Subject, card: int, tell: Tell) -> Found:
-    return _list(fits_on(subject, card, tell))
+def _correctness(subject: Subject, tell: Tell) -> Iterator[Finding]:
+    with offload_encoders(subject.base):
+        yield from correctness(subject.base, subject.side_px, tell)
 
 
 def _figures(name: str, measure: Callable[[Subject, Tell], dict[str, Any]], subject: Subject, tell: Tell) -> Found:
@@ -203,7 +205,7 @@ def _peers(subject: Subject, scripts: Scripts, tell: Tell) -> Found:
     return Found(figures={"beside": figures}, left_out=failed)
 
 
-def _turns(subject: Subject, ends_at: float, tell: Tell) -> Found:
+def _turns(subject: Subject, ends_at: float, tell: Tell) -> Iterator[Finding]:
     """With the full-size model where there is time for it."""
     is_long = subject.device.type == "cuda" and ends_at - time.monotonic() > FULL_TURNS_S
-    return _list(take_turns(subject, subject.name if is_long else BUILTIN, tell))
+    return take_turns(subject, subject.name if is_long else BUILTIN, tell)

@@ -25,7 +25,7 @@ def bench_card(
         Path | None,
         typer.Option(help="Folder with SDXL's tokenizer and tokenizer_2; the built-in model's if not given."),
     ] = None,
-    folder: Annotated[Path | None, typer.Option(help="Where the temporary files go: 8 GB.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where the temporary files go: 10 GB.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Does this card compute SDXL at full size right, in little memory, and how fast? Random weights, no network."""

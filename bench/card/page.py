@@ -66,7 +66,7 @@ def _fit(name: str, row: Record) -> str:
 def _decoding(found: Record) -> Iterator[str]:
     yield from (f"| decoding {found['pictures']} pictures | seconds | peak memory |", "| --- | --- | --- |")
     for way, row in found["ways"].items():
-        yield f"| {way} | {row['seconds']:.2f} | {row['peak_gb']:.1f} GB |"
+        yield f"| {way} | {row['seconds']:.2f} | {row['peak_gb']:.1f} GB |" if row else f"| {way} | does not fit | |"
 
 
 def _beside(found: Record) -> Iterator[str]:

@@ -6,7 +6,7 @@ Parts run in their order. One is left out when it would leave too little time fo
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -43,13 +43,13 @@ class Pace(NamedTuple):
 class Part(NamedTuple):
     """A part of the check: its name, about how long it takes, how important it is, and what it does.
 
-    `run` is given a function that it calls with the name of each thing it begins.
+    `run` is given a function that it calls with the name of each thing it begins. It may give its findings one by one.
     """
 
     name: str
     seconds: float
     importance: int
-    run: Callable[[Callable[[str], None]], Found]
+    run: Callable[[Callable[[str], None]], Found | Iterable[Finding]]
 
 
 def run_parts(
@@ -70,13 +70,19 @@ def run_parts(
 
 
 def _run(part: Part, subject: Subject, progress: "Progress") -> Found:
-    """What a part found. One that ends with an error has failed: the others still run, with a fresh base."""
+    """What a part found. One that ends with an error has failed; what it found before stays, and the next part runs."""
+    findings: list[Finding] = []
     try:
-        return part.run(progress.tell)
+        found = part.run(progress.tell)
+        if isinstance(found, Found):
+            return found
+        for finding in found:
+            findings.append(finding)
+        return Found(findings)
     except Exception as error:  # whatever the libraries raise on a device that nobody has tried
         words = " ".join(f"{type(error).__name__}: {error}".split())[:400]
     subject.drop()
-    return Found([Finding(part.name, False, words)])
+    return Found([*findings, Finding(part.name, False, words)])
 
 
 class Progress:

@@ -26,6 +26,7 @@ from trainer.lora.tensors import TRAINED
 from trainer.sample.guidance import Steering
 from trainer.sample.sampler import sample_latents, steer_drawing
 
+MOST_SMALL_GB = 24
 STEPS, PASSES = 2, 2
 """The second step is the first that has AdamW's moments beside the activations."""
 RULE, STRENGTH = "same-prompt", 4.0
@@ -37,13 +38,13 @@ does."""
 Tell = Callable[[str], None]
 
 
-def smaller_cards(whole: int) -> list[int]:
-    """The usual sizes that a card of so many bytes can answer for.
+def smaller_cards(free: int) -> list[int]:
+    """The small cards, in GB, that a card with so many bytes free can answer for.
 
-    >>> smaller_cards(25 * GB)
-    [8, 12, 16, 24]
+    >>> smaller_cards(20 * GB)
+    [8, 12, 16]
     """
-    return [card for card in CARDS_GB if card * GB <= whole]
+    return [card for card in CARDS_GB if card <= MOST_SMALL_GB and card * GB <= free]
 
 
 def fits_on(subject: Subject, card: int, tell: Tell, meter: Meter | None = None) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.card.parts.checks import Inputs, inputs_of, predict
-from bench.card.parts.limits import STRENGTH, draw
+from bench.card.parts.limits import STRENGTH, chosen_to_draw, draw
 from bench.card.parts.meter import Meter
 from bench.card.parts.subject import Subject
 from bench.retrain.train import PEAKS
@@ -18,7 +18,7 @@ from bench.sample import Form, interleaved
 from trainer.base.model import Base
 from trainer.base.pipeline import set_decoding
 from trainer.base.vae import decode_latents
-from trainer.card.choosing import choose, ways_to_fit
+from trainer.card.choosing import choose, need_of
 from trainer.card.loading import quantizers_of
 from trainer.fit.fit import Watch
 from trainer.lora.tensors import TRAINED, add_fresh
@@ -44,24 +44,20 @@ def drawing_speed(subject: Subject, tell: Tell, steps: int = DRAWING_STEPS) -> d
 
     Each rule is prepared only while it is measured, so that all have the same free memory.
     """
-    base = subject.base
-    chosen = choose(Meter(base.device).for_us, subject.sizes, subject.settings, ()).choice
-    pictures = min(PICTURES, chosen.sample_batch)
-    set_decoding(base.pipe.vae, chosen.vae_decode)
+    chosen = choose(Meter(subject.device).for_us, subject.sizes, subject.settings, ())
+    pictures, decoded = min(PICTURES, chosen.choice.sample_batch), chosen.choice.vae_decode
     rows = {}
-    with subject.taken_off():
-        tell("pictures a minute, plain")
+    with subject.taken_off(), chosen_to_draw(subject.base, chosen) as base:
         add_fresh(base.pipe.unet, subject.settings.lora_rank, "all", 0)
         base.pipe.unet.disable_adapters()
         for rule in RULES:
             tell(f"pictures a minute, {rule}")
-            rows[rule] = _rule(subject, rule, pictures, steps)
-    _whole(base)
-    return {"pictures_at_once": pictures, "steps": steps, "decoded": chosen.vae_decode, "rules": rows}
+            rows[rule] = _rule(base, subject, rule, pictures, steps)
+    return {"pictures_at_once": pictures, "steps": steps, "decoded": decoded, "rules": rows}
 
 
-def _rule(subject: Subject, rule: str, pictures: int, steps: int) -> dict[str, float]:
-    base, part = subject.base, RULES[rule]
+def _rule(base: Base, subject: Subject, rule: str, pictures: int, steps: int) -> dict[str, float]:
+    part = RULES[rule]
     as_many = max(2, part.of if part else 2) * pictures
     plain, ruled = (inputs_of(base, subject.full_px, count) for count in (as_many, 2 * pictures))
     forms: dict[str, Form] = {
@@ -88,20 +84,22 @@ def _call(base: Base, inputs: Inputs, steering: Steering) -> None:
 
 def retrain_speed(subject: Subject, tell: Tell) -> dict[str, Any]:
     """Images a second of a retrain's steps, share of the bf16 peak, and peak memory: as chosen for what is free, and
-    with one setting changed.
+    with one setting changed, where that fits.
     """
+    sizes, memory = subject.sizes, Meter(subject.device).for_us
     tell("operations of a latent")
     tflop = _tflop(subject)
-    chosen = choose(Meter(subject.device).for_us, subject.sizes, subject.settings, ()).choice
+    chosen = choose(memory, sizes, subject.settings, ()).choice
     found = {"as chosen": (chosen.micro_batch, chosen.gradient_checkpointing)}
-    ways = [(way.rows, way.again) for way in ways_to_fit(subject.settings.model_copy(update={"train_batch": LATENTS}))]
-    wanted = {"with gradient checkpointing": (LATENTS, True), "one latent a pass": (1, True)}
-    found |= {name: way for name, way in wanted.items() if way in ways and way not in found.values()}
-    rows = {}
-    for name, (latents, again) in found.items():
+    for name, (rows, again) in {"with gradient checkpointing": (LATENTS, True), "one latent a pass": (1, True)}.items():
+        way = chosen._replace(micro_batch=rows, gradient_checkpointing=again)
+        if (rows, again) not in found.values() and need_of(way, sizes).fit <= memory.free:
+            found[name] = (rows, again)
+    fits = {}
+    for name, (rows, again) in found.items():
         tell(f"a fit {name}")
-        rows[name] = fit_speed(subject, latents, again, tflop)
-    return {"objective": subject.settings.objective, "tflop_a_latent": tflop, "fits": rows}
+        fits[name] = fit_speed(subject, rows, again, tflop)
+    return {"objective": subject.settings.objective, "tflop_a_latent": tflop, "fits": fits}
 
 
 def fit_speed(subject: Subject, latents: int, again: bool, tflop: float) -> dict[str, Any]:
@@ -142,19 +140,22 @@ def _tflop(subject: Subject) -> float:
 
 
 def decoding_memory(subject: Subject, tell: Tell) -> dict[str, Any]:
-    """Seconds and peak memory of decoding pictures in each way, the model's weights included."""
+    """Seconds and peak memory of decoding pictures in each way, weights included; None where that does not fit."""
     base, side = subject.base, subject.full_px // subject.base.pipe.vae_scale_factor
     channels = base.pipe.vae.config.latent_channels
     latents = torch.randn(DECODED, channels, side, side, generator=torch.Generator().manual_seed(0)).to(base.device)
-    rows = {}
+    rows: dict[str, dict[str, float] | None] = {}
     for way in ("whole", "sliced", "tiled"):
         tell(f"decoding {way}")
         set_decoding(base.pipe.vae, way)
-        meter, began = Meter(base.device), 0.0
+        meter = Meter(base.device)
         meter.start()
         began = _now(base.device)
-        decode_latents(base, latents, may_be_black=True)
-        rows[way] = {"seconds": _now(base.device) - began, "peak_gb": meter.peak / 1e9}
+        try:
+            decode_latents(base, latents, may_be_black=True)
+            rows[way] = {"seconds": _now(base.device) - began, "peak_gb": meter.peak / 1e9}
+        except torch.OutOfMemoryError:
+            rows[way] = None
         _whole(base)
     return {"pictures": DECODED, "ways": rows}
 

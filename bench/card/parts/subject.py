@@ -5,6 +5,7 @@ At most one base is in this process at a time.
 
 import gc
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from bench.retrain.full_size import write_full_size
 from bench.retrain.pools import PoolPicture, fill_pool
 from feedback.pool.split import split_of
 from feedback.retrain.manifest import freeze
+from store.errors import BadRequest
 from store.layout import layout_of
 from store.migrate import open_store
 from store.settings import Settings
@@ -40,6 +42,8 @@ MOST_ROWS = 4
 """So many rows the checks compute gradients of at once."""
 BESIDE = 10**9
 """Bytes left for what is not counted."""
+DISK_BYTES = 10 * 10**9
+"""The model, checkpoints of its fits, and pictures."""
 PICTURES = 16
 PROMPTS = ("a red star on a blue background", "a blue star on a red background", "a hand with five fingers")
 
@@ -62,7 +66,7 @@ class Subject:
 
     @property
     def device(self) -> torch.device:
-        return pick_device(self.settings.device)
+        return torch.device(self.settings.device)
 
     @property
     def base(self) -> Base:
@@ -136,7 +140,7 @@ def prepare(folder: Path, name: str, wanted: str, tokenizers: Path | None = None
     The checks take the largest pictures whose gradients fit into the memory that is free; on a CPU small ones.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before cuBLAS starts, for deterministic fits
-    device = pick_device(wanted)
+    device = _with_index(pick_device(wanted))
     settings = Settings(
         _env_file=None,
         data_dir=folder / "data",
@@ -149,6 +153,7 @@ def prepare(folder: Path, name: str, wanted: str, tokenizers: Path | None = None
     if name == BUILTIN:
         subject = Subject(name, folder, settings, 64, 64, 64)
         return replace(subject, settings=subject.at(64))
+    _require_disk(folder)
     torch.manual_seed(0)
     where = write_full_size(folder / "model", "bf16", device, tokenizers or BUILTIN_FOLDER)
     clear_device_cache(garbage_collection=True)
@@ -163,6 +168,8 @@ def prepare(folder: Path, name: str, wanted: str, tokenizers: Path | None = None
 def side_that_fits(sizes: Sizes, free: int) -> int:
     """The largest side whose gradients fit beside the UNet, in pixels; attention keeps no matrix, so area decides.
 
+    The text encoders and the VAE are away meanwhile.
+
     >>> from bench.card.computed import GB
     >>> sdxl = Sizes(*[5 * GB, 0, 2, 0, 0, 0, 0, GB, 10 * GB, GB, 0, 3, 0, 0])
     >>> [side_that_fits(sdxl, free * GB) for free in (80, 24, 12, 7)]
@@ -171,6 +178,22 @@ def side_that_fits(sizes: Sizes, free: int) -> int:
     fixed = sizes.unet + sizes.lora + BESIDE
     fits = (side for side in SIDES_PX if fixed + MOST_ROWS * sizes.latent * (side / SIDES_PX[0]) ** 2 <= free)
     return next(fits, SIDES_PX[-1])
+
+
+def _with_index(device: torch.device) -> torch.device:
+    """A card by its number, which torch wants where its memory is capped."""
+    is_open = device.type == "cuda" and device.index is None
+    return torch.device("cuda", torch.cuda.current_device()) if is_open else device
+
+
+def _require_disk(folder: Path) -> None:
+    """Raises BadRequest where the model has no room."""
+    free = shutil.disk_usage(folder).free
+    if free < DISK_BYTES:
+        raise BadRequest(
+            f"{folder} has {free / 1e9:.1f} GB free, and the model needs {DISK_BYTES / 1e9:.0f} GB; name another "
+            "folder with --folder"
+        )
 
 
 def _pictures(side_px: int, base: Base) -> list[PoolPicture]:

@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import pytest
 
 from bench.card.parts.checks import Finding
@@ -66,6 +68,15 @@ def test_a_part_that_ends_with_an_error_has_failed_and_the_next_still_runs(subje
     assert broken.words == "RuntimeError: no kernel image is available for this device"
     assert ran(found) == ["broken", "next"]
     assert subject.base is not first
+
+
+def test_what_a_part_found_before_its_error_stays(subject):
+    def half(tell: object) -> Iterator[Finding]:
+        yield Finding("first", True, "fine")
+        raise ValueError("no more")
+
+    [found] = run_parts([Part("whole", 1, 9, half)], subject, 60, Clock())
+    assert found.findings == [Finding("first", True, "fine"), Finding("whole", False, "ValueError: no more")]
 
 
 @pytest.mark.parametrize(("is_card", "seconds"), [(False, 10 + 0.5 * (4 + 2 * 4)), (True, 10 + 0.5 * (4 + 2 * 8))])

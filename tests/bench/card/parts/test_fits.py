@@ -19,6 +19,7 @@ def test_a_fit_resumes_and_repeats_on_the_built_in_model(subject):
     assert TRAINED not in (getattr(subject.base.pipe.unet, "peft_config", None) or {})
 
 
+@pytest.mark.slow
 def test_a_resume_that_forgets_its_parameters_is_found(subject, monkeypatch):
     def forget(learner: Learner, state: dict[str, object]) -> None:
         """It goes on from the fresh adapter."""
@@ -44,6 +45,7 @@ def test_losses_that_differ_by_more_than_rounding_are_not_the_same():
     assert same_losses(one, one).holds
 
 
+@pytest.mark.slow
 def test_a_retrain_that_diverges_is_refused_and_nothing_is_published(subject):
     [found] = refused_when_nan(subject, quiet)
     assert found.holds

@@ -11,6 +11,7 @@ def quiet(name: str) -> None:
     """Tells nobody."""
 
 
+@pytest.mark.slow
 def test_what_is_chosen_for_8_gb_trains_draws_and_decodes(subject):
     told: list[str] = []
     fit, drawing = fits_on(subject, 8, told.append)

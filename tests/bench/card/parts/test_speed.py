@@ -39,6 +39,7 @@ def test_the_share_of_the_peak_is_that_of_the_cards_data_sheet(subject, monkeypa
     assert row["bf16_peak_share"] == pytest.approx(3 * 0.001 * row["images_per_s"] / 2.0)
 
 
+@pytest.mark.slow
 def test_pictures_are_decoded_in_each_way_and_the_vae_is_left_as_it_was(subject):
     found = decoding_memory(subject, quiet)
     assert list(found["ways"]) == ["whole", "sliced", "tiled"]
@@ -46,6 +47,7 @@ def test_pictures_are_decoded_in_each_way_and_the_vae_is_left_as_it_was(subject)
     assert not subject.base.pipe.vae.use_tiling and not subject.base.pipe.vae.use_slicing
 
 
+@pytest.mark.slow
 def test_a_quantised_base_is_fitted_where_a_quantiser_is_installed(subject, monkeypatch):
     monkeypatch.setattr(speed, "quantizers_of", lambda device: [])
     assert quantised_fits(subject, quiet) == {}

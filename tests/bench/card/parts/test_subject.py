@@ -1,4 +1,10 @@
-from bench.card.parts.subject import PICTURES
+from pathlib import Path
+
+import pytest
+
+from bench.card.parts import subject as subjects
+from bench.card.parts.subject import FULL_SIZE, PICTURES, prepare
+from store.errors import BadRequest
 from store.tables import Role, Split
 from trainer.base.model import Base
 
@@ -22,3 +28,10 @@ def test_changes_of_a_training_leave_the_base_as_it_is(subject):
     assert (training.settings.train_steps, training.base.settings.train_steps) == (7, 7)
     assert subject.base.settings.train_steps == 0
     assert training.base.pipe is subject.base.pipe
+
+
+def test_a_disk_without_room_is_refused_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(subjects, "DISK_BYTES", 10**18)
+    with pytest.raises(BadRequest, match="--folder"):
+        prepare(tmp_path, FULL_SIZE, "cpu")
+    assert list(tmp_path.iterdir()) == []
