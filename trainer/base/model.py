@@ -179,16 +179,15 @@ def pick_dtype(wanted: str, device: torch.device) -> torch.dtype:
 
 def _plain_drawing(pipe: StableDiffusionXLPipeline, path: Path, settings: Settings) -> Drawing:
     """How the plain base draws: the settings, else the model folder's `naysayer.json`, else SDXL's usual values."""
-    advice = path / "naysayer.json"
-    own = _read_advice(advice) if advice.is_file() else {}
-    side = pipe.default_sample_size * pipe.vae_scale_factor
+    own = _read_advice(path)
+    width, height = picture_size(settings, path, pipe.default_sample_size * pipe.vae_scale_factor)
     return Drawing(
         rule="plain",
         strength=0.0,
         guidance_scale=settings.guidance_scale or own.get("guidance_scale", 6.0),
         num_inference_steps=settings.num_inference_steps or own.get("num_inference_steps", 30),
-        width=settings.width_px or own.get("width", side),
-        height=settings.height_px or own.get("height", side),
+        width=width,
+        height=height,
         negative_prompt=settings.negative_prompt,
     )
 
@@ -216,7 +215,17 @@ def _conditions(
     )
 
 
-def _read_advice(path: Path) -> dict[str, Any]:
+def picture_size(settings: Settings, path: Path, side: int) -> tuple[int, int]:
+    """Width and height of a picture in pixels: the settings, else the model folder's `naysayer.json`, else `side`."""
+    own = _read_advice(path)
+    return settings.width_px or own.get("width", side), settings.height_px or own.get("height", side)
+
+
+def _read_advice(folder: Path) -> dict[str, Any]:
+    """What the model folder's `naysayer.json` says; nothing where there is none."""
+    path = folder / "naysayer.json"
+    if not path.is_file():
+        return {}
     try:
         own = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -20,7 +20,7 @@ from trainer.base.declared import read_header
 from trainer.base.hashing.remembered import SHOWN_AFTER_S, own_folder
 from trainer.base.hashing.tensors import Weights
 from trainer.base.identity import Sources, weights_of
-from trainer.base.model import pick_dtype
+from trainer.base.model import pick_dtype, picture_size
 from trainer.base.pipeline import VAE_TILE_PX
 from trainer.card.counting import keep_blocks, peak_of
 from trainer.lora.tensors import TEXT, add_fresh, choose_layers
@@ -124,13 +124,12 @@ def shape_of(sources: Sources, settings: Settings, dtype: torch.dtype) -> Shape:
     unet = _plain(UNet2DConditionModel.load_config(where, subfolder="unet"))
     own_vae = sources.vae if sources.vae is not None and sources.vae.is_dir() else None
     vae = _plain(AutoencoderKL.load_config(own_vae) if own_vae else AutoencoderKL.load_config(where, subfolder="vae"))
-    advice = json.loads(file.read_text()) if (file := base / "naysayer.json").is_file() else {}
-    side = unet["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1)
+    width, height = picture_size(settings, base, unet["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1))
     return Shape(
         unet=unet,
         vae=vae,
-        width_px=settings.width_px or advice.get("width", side),
-        height_px=settings.height_px or advice.get("height", side),
+        width_px=width,
+        height_px=height,
         dtype=str(dtype).removeprefix("torch."),
         rank=settings.lora_rank,
         layers=choose_layers(settings),
