@@ -1,7 +1,7 @@
 """What is handed out of a version: the files for one program, as a folder's files or as one zip."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from io import RawIOBase
 from pathlib import Path
@@ -84,7 +84,7 @@ def zip_name(version: Version, form: Format) -> str:
     return f"naysayer-v{version.number}-{form.value}.zip"
 
 
-def zip_chunks(entries: Sequence[Entry]) -> Iterator[bytes]:
+def zip_chunks(entries: Iterable[Entry]) -> Iterator[bytes]:
     """A zip of the files, a piece at a time; the same files give the same bytes. Weights would not shrink."""
     sink = _Sink()
     with ZipFile(sink, "w", ZIP_STORED) as archive:

@@ -50,14 +50,14 @@ def handed_out(settings: Settings, version: Version, what: str) -> Response:
     """One download of a version. Raises BadRequest for what there is none of, DamagedStore for an altered file."""
     if what == CARD:
         return Response(
-            hub_card(version), media_type="text/markdown", headers=_saved_as(f"naysayer-v{version.number}.md")
+            hub_card(version), media_type="text/markdown", headers=saved_as(f"naysayer-v{version.number}.md")
         )
     if what not in list(Format):
         raise BadRequest(f"a version has {', '.join(Format)} and {CARD}; {what[:40]!r} was asked for")
     form = Format(what)
     if form is Format.comfyui:
         entries = files_for(settings, version, form)
-        headers = _saved_as(zip_name(version, form))
+        headers = saved_as(zip_name(version, form))
         return StreamingResponse(zip_chunks(entries), media_type="application/zip", headers=headers)
     layout = layout_of(settings)
     require_whole(layout, version)
@@ -70,5 +70,6 @@ def handed_out(settings: Settings, version: Version, what: str) -> Response:
 NOT_KEPT = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
-def _saved_as(name: str) -> dict[str, str]:
+def saved_as(name: str) -> dict[str, str]:
+    """The headers of a download."""
     return NOT_KEPT | {"content-disposition": f'attachment; filename="{name}"'}

@@ -28,6 +28,7 @@ from ui.dashboard.pool.answers import (
     read_filter,
     read_view,
 )
+from ui.dashboard.pool.download import download_route
 from ui.signin.invitation_link import identify_sender
 from ui.signin.json_routes import in_json, read_body
 from ui.signin.powers import permit
@@ -97,6 +98,7 @@ def pool_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]
         route("GET", "/choices", give_choices),
         route("POST", "", decide, DecideBody),
         route("GET", "/decisions", give_decisions),
+        download_route(engine, settings),
         route("POST", "/undo", take_back, UndoBody),
         route("POST", "/control", use_as_control, ControlBody),
         route("GET", "/{image:int}", give_picture),

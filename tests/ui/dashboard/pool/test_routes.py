@@ -1,18 +1,24 @@
 """The routes of the page Pool: who may, and what they do."""
 
+import json
+from io import BytesIO
+from zipfile import ZipFile
+
 import pytest
 from starlette.testclient import TestClient
 
 from feedback.people.decisions import give_role
 from feedback.people.invitations import invite
 from feedback.pool.browse.opened import open_image
+from store.files import sha256_of
+from store.layout import layout_of
 from store.settings import Settings
 from store.tables import PersonRole, Verdict
 from tests.ui.signin.conftest import PUBLIC, SECRET, client_of_routes
 from ui.dashboard.pool.routes import pool_routes
 from ui.signin.people import COOKIE
 
-ADDRESSES = ("", "/choices", "/decisions", "/1")
+ADDRESSES = ("", "/choices", "/decisions", "/data", "/1")
 BODIES = {
     "": {"action": "exclude", "reason": "blurred", "images": [1]},
     "/undo": {"first": 1, "last": 1},
@@ -59,6 +65,29 @@ def test_all_that_match_are_decided_only_while_they_are_as_many_as_the_page_said
     )
     assert [open_image(rated, image).is_taken_out for image in (1, 2, 3)] == [True] * 3
     assert client.get("/naysayer/pool", params={"which": "taken out"}).json()["total"] == 3
+
+
+def test_the_zip_holds_what_passes_the_filter_and_no_name(client, settings):
+    given = client.get("/naysayer/pool/data", params={"which": "keeps", "sort": "prompt"})
+    assert given.headers["content-disposition"] == 'attachment; filename="naysayer-data.zip"'
+    with ZipFile(BytesIO(given.content)) as archive:
+        assert archive.testzip() is None
+        files = {name.removeprefix("naysayer-data/"): archive.read(name) for name in archive.namelist()}
+    pictures = {name: content for name, content in files.items() if name.endswith(".png")}
+    lines = [json.loads(line) for line in files["train/metadata.jsonl"].splitlines()]
+    assert {f"train/{line['file_name']}": line["sha256"] for line in lines} == {
+        name: sha256_of(content) for name, content in pictures.items()
+    }
+    assert [line["label"] for line in lines] == [0, 0, 0]  # the rejects, too
+    assert len(files["votes.jsonl"].splitlines()) == 9
+    assert {json.loads(line)["rater"][:6] for line in files["votes.jsonl"].splitlines()} == {"rater-"}
+    assert b"- rater-" in files["README.md"]
+    assert list(layout_of(settings).cache.iterdir()) == []
+
+
+def test_nothing_to_export_is_a_sentence(client):
+    answer = client.get("/naysayer/pool/data", params={"prompt": "zebra"})
+    assert (answer.status_code, "nothing to export" in answer.json()["error"]) == (400, True)
 
 
 def test_a_picture_becomes_a_control(client, rated):

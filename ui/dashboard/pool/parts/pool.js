@@ -86,6 +86,7 @@ class Pool {
     this.remember();
     const count = `${found.is_more ? "more than " : ""}${plural(found.total, "picture")}`;
     this.at(".count").textContent = `${count}: ${this.filter.which ?? "rejects"}`;
+    this.at(".export").href = `${ADDRESS}/data?${new URLSearchParams(this.filter)}`;
     this.at(".about").hidden = this.filter.which !== "look again" || !found.total;
     this.at(".about").textContent = LOOK_AGAIN;
     this.at(".thumbs").replaceChildren(...found.thumbs.map((thumb) => this.item(thumb)));
