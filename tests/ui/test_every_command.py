@@ -132,6 +132,7 @@ TAKE_TEXT = (
     "export data out --prompt {}",
     "export data out --rater {}",
     "export data out --reason {}",
+    "export data out --hub {}",
     "export data out --which {}",
     "export data out --since {}",
     "import lora x.safetensors --negative-prompt {}",

@@ -58,10 +58,12 @@ def export_data(
     until: LastDay = None,
     with_names: Annotated[bool, typer.Option("--with-names", help="Raters' names instead of pseudonyms.")] = False,
     webdataset: Annotated[bool, typer.Option("--webdataset", help="Also write WebDataset shards.")] = False,
+    hub: Annotated[str, typer.Option(help="OWNER/NAME: also push the folder to the Hub, as a private dataset.")] = "",
 ) -> None:
     """Write rated pictures, votes and pairs into a folder that other trainers and tools read; run again to go on."""
     from feedback.exchange.outgoing.chosen import Wanted
     from feedback.exchange.outgoing.folder import export_folder
+    from feedback.exchange.outgoing.hub import is_exported, push, require_hub
     from feedback.pool.browse.gallery import Accord, Filter, Which
     from store.layout import layout_of
     from store.migrate import read_store
@@ -81,8 +83,15 @@ def export_data(
         with_names,
         webdataset,
     )
+    if hub:
+        require_hub(hub)
     settings = read_settings()
-    typer.echo(export_folder(read_store(settings), layout_of(settings).blobs, wanted, folder).words)
+    if hub and is_exported(folder):  # written before, and not pushed to the end
+        typer.echo(f"{folder} is there already, and is pushed as it is")
+    else:
+        typer.echo(export_folder(read_store(settings), layout_of(settings).blobs, wanted, folder).words)
+    if hub:
+        typer.echo(f"pushed to {push(folder, hub)}; it is private until you publish it there")
 
 
 def _word(kind: type[Word], value: str, option: str) -> Word:

@@ -24,7 +24,7 @@ from store.tables import Image, Prompt
 MEANING = "a keep and a reject"
 """What our pairs say, and others do not: that the worse picture of the two was rejected."""
 PROMPTS = 200
-GROUP_BYTES, FILE_BYTES = 32 << 20, 500 << 20
+GROUP_BYTES, FILE_BYTES = 16 << 20, 500 << 20
 TYPES: dict[str, Any] = {
     "are_different": pa.bool_(),
     "best_image_uid": pa.string(),

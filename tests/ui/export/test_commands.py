@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from store.errors import BadRequest
 from tests.feedback.exchange.conftest import filled, rated  # noqa: F401
+from tests.feedback.exchange.outgoing.conftest import hub  # noqa: F401
 from ui.commands import app
 
 
@@ -36,3 +37,14 @@ def test_a_word_that_is_no_filter_is_named_with_those_that_are(rated, export):  
         export("out", "--which", "good ones")
     with pytest.raises(BadRequest, match="--reason is hands"):
         export("out", "--reason", "ugly")
+
+
+def test_the_folder_is_pushed_and_pushed_again_as_it_is(rated, export, hub, tmp_path):  # noqa: F811
+    said = export("out", "--hub", "ann/rated")
+    assert "wrote 7 pictures" in said
+    assert "pushed to " in said
+    assert hub.files["README.md"] == (tmp_path / "out/README.md").read_bytes()
+    assert "pushed as it is" in export("out", "--hub", "ann/rated")
+    with pytest.raises(BadRequest, match="OWNER/NAME"):
+        export("other", "--hub", "ann")
+    assert not (tmp_path / "other").exists()
