@@ -35,7 +35,8 @@ from trainer.card.loading import settle
 from trainer.card.turn import loaded_in_turn
 from trainer.draw.metadata import Maker, is_sound, write_picture
 from trainer.sample.preview import DrawStep
-from trainer.sample.sampler import OnStep
+from trainer.sample.sampler import Drawn, OnStep
+from trainer.sample.speed.storing import Storing
 from trainer.sample.tries import CheckedSampler
 
 SEEDS = 2**53
@@ -168,19 +169,26 @@ def _draw_missing(sampler: CheckedSampler, maker: Maker, order: Order) -> Report
     """Draws what the folder lacks, batch by batch; a file appears in it only when it is whole."""
     missing = [job for job in order.jobs if not is_sound(order.out / maker.file_name(job), maker, job)]
     there, redrawn, batch = len(order.jobs) - len(missing), 0, sampler.base.settings.sample_batch
-    with work_folder(order.out) as folder, Progress(len(missing)) as progress:
+    with work_folder(order.out) as folder, Progress(len(missing)) as progress, Storing() as storing:
         for start in range(0, len(missing), batch):
             jobs = missing[start : start + batch]
             rows, most = min(len(jobs), sampler.most or len(jobs)), maker.redraw.most if maker.redraw else 1
             on_step = progress.step_of(start, rows, most)
-            for job, drawn in zip(jobs, sampler.draw(maker.version, jobs, on_step, maker.redraw), strict=True):
-                name = maker.file_name(job)
-                write_file(folder / name, write_picture(drawn.png, maker, job, drawn.tries))
-                (folder / name).replace(order.out / name)
-                redrawn += drawn.tries.kept > 1
-            fsync_folder(order.out)
+            drawn = sampler.draw(maker.version, jobs, on_step, maker.redraw)
+            redrawn += sum(one.tries.kept > 1 for one in drawn)
+            storing.start(partial(_write, folder, order.out, maker, list(zip(jobs, drawn, strict=True))))
             progress.move_to(start + len(jobs))
     return Report(len(missing), redrawn, there)
+
+
+def _write(folder: Path, out: Path, maker: Maker, drawn: Sequence[tuple[Job, Drawn]]) -> int:
+    """How many pictures are in the folder `out` now; each comes into it whole, from `folder`."""
+    for job, one in drawn:
+        name = maker.file_name(job)
+        write_file(folder / name, write_picture(one.picture, maker, job, one.tries))
+        (folder / name).replace(out / name)
+    fsync_folder(out)
+    return len(drawn)
 
 
 class Progress:

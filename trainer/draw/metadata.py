@@ -87,20 +87,19 @@ def slug(prompt: str) -> str:
     return re.sub("[^a-z0-9]+", "-", letters)[:SLUG].strip("-") or "picture"
 
 
-def write_picture(png: bytes, maker: Maker, job: Job, tries: Tries) -> bytes:
-    """The PNG with both texts in it."""
-    with Image.open(io.BytesIO(png)) as picture:
-        own = maker.facts(job) | {
-            "try": tries.kept,
-            "scores": tries.scores,
-            "seed_of_try": seed_of_try(job.seed, tries.kept),
-            "pixels_sha256": _pixels_hash(picture),
-            "program": _program(),
-        }
-        texts, file = PngInfo(), io.BytesIO()
-        texts.add_text(A1111, parameters(maker, job, tries))
-        texts.add_text(OWN, _json(own))
-        picture.save(file, "PNG", pnginfo=texts)
+def write_picture(picture: Image.Image, maker: Maker, job: Job, tries: Tries) -> bytes:
+    """The picture as PNG with both texts in it."""
+    own = maker.facts(job) | {
+        "try": tries.kept,
+        "scores": tries.scores,
+        "seed_of_try": seed_of_try(job.seed, tries.kept),
+        "pixels_sha256": _pixels_hash(picture),
+        "program": _program(),
+    }
+    texts, file = PngInfo(), io.BytesIO()
+    texts.add_text(A1111, parameters(maker, job, tries))
+    texts.add_text(OWN, _json(own))
+    picture.save(file, "PNG", pnginfo=texts)
     return file.getvalue()
 
 

@@ -1,13 +1,13 @@
-"""Draw pictures with a version: prompts and seeds in, PNG bytes and final latents out."""
+"""Draw pictures with a version: prompts and seeds in, pictures and final latents out."""
 
 import io
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from accelerate.utils.memory import should_reduce_batch_size
@@ -42,12 +42,18 @@ Result = TypeVar("Result")
 LESS_MEMORY = "NAYSAYER_VAE_DECODE=tiled and smaller pictures (NAYSAYER_WIDTH_PX, NAYSAYER_HEIGHT_PX) need less"
 
 
-class Drawn(NamedTuple):
-    """One picture: PNG without metadata, its final latent as a safetensors file (float16, key `latent`), its tries."""
+@dataclass(frozen=True)
+class Drawn:
+    """One picture, its final latent as a safetensors file (float16, key `latent`), and its tries."""
 
-    png: bytes
+    picture: Image.Image
     latent: bytes
     tries: Tries = Tries()
+
+    @cached_property
+    def png(self) -> bytes:
+        """The picture as PNG without metadata, made when it is asked for: at 1024 px that takes half a second."""
+        return png_of(self.picture)
 
 
 class Sampler:
@@ -82,7 +88,7 @@ class Sampler:
     def decode(self, latents: Sequence[Tensor]) -> list[Drawn]:
         """The pictures of final latents (C, H, W)."""
         pictures = self._in_parts(lambda part: decode_latents(self.base, torch.stack(list(part))), latents)
-        return [Drawn(png_of(picture), latent_file(latent)) for picture, latent in zip(pictures, latents, strict=True)]
+        return [Drawn(picture, latent_file(latent)) for picture, latent in zip(pictures, latents, strict=True)]
 
     def strip(self) -> None:
         """Leaves only the base in memory; the next drawing prepares again what it needs."""

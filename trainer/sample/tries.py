@@ -62,7 +62,7 @@ class CheckedSampler(Sampler):
             return judge.scores(torch.stack(list(latents)), [job.prompt for job in jobs]).tolist()
 
         latents, tries = draw_tries(jobs, draw_once, score, redraw)
-        return [drawn._replace(tries=tried) for drawn, tried in zip(self.decode(latents), tries, strict=True)]
+        return [replace(drawn, tries=tried) for drawn, tried in zip(self.decode(latents), tries, strict=True)]
 
     def strip(self) -> None:
         self._judge = None  # its weights go before others come

@@ -28,7 +28,7 @@ from feedback.sample.conditions import UNKNOWN, Conditions
 from feedback.sample.cut_prompts import count_read, cut_prompts, cut_sentence
 from feedback.sample.prompts import add_prompts, count_active, has_list
 from feedback.sample.tries import most_tries, redraw_of
-from feedback.sample.work import Wanted, Work
+from feedback.sample.work import Drawing, Wanted, Work
 from feedback.settings_used import remember
 from feedback.versions import damaged_versions, get_version, note_damage
 from feedback.webhook import keep_announcing
@@ -47,8 +47,9 @@ from trainer.sample.asking import score_asked
 from trainer.sample.leader import Leader
 from trainer.sample.playground import draw_asked
 from trainer.sample.preview import DrawStep, now_and_then
-from trainer.sample.sampler import OnStep, require_sound
+from trainer.sample.sampler import Drawn, OnStep, require_sound
 from trainer.sample.seat import Seat
+from trainer.sample.speed.storing import Storing
 from trainer.sample.tries import CheckedSampler
 
 log = logging.getLogger("naysayer.worker")
@@ -77,16 +78,21 @@ def generate(settings: Settings, *, once: bool = False) -> int:
         on_step = _step_teller(engine, name, heart)
         if not once:
             threading.Thread(target=keep_announcing, args=(engine, settings, stop), daemon=True).start()
-        drawn, is_full = 0, False
+        storing = held.enter_context(Storing())
+        is_first, is_full = True, False
         while not stop.is_set() and seat.take(settings, meanwhile):
             try:
                 check_room(settings.data_dir)
+                if is_full:
+                    drop_claims(engine, name)  # of pictures that could not be stored
                 settings = leader.follow(as_changed(settings))
-                batch = FIRST_BATCH if drawn == 0 else seat.sampler.base.settings.sample_batch
+                batch = FIRST_BATCH if is_first else seat.sampler.base.settings.sample_batch
                 conditions = replace(seat.sampler.base.plain.conditions, tries=1 + settings.tries)
                 work = claim_work(engine, name, seat.adapt(wanted_of(settings, batch, conditions), settings))
                 with heart.drawing([one.version for one in work]):
-                    drawn += draw_and_record(engine, layout, seat.sampler, work, on_step)
+                    draw_work(engine, layout, seat.sampler, work, storing, on_step)
+                is_first = is_first and not work
+                is_done = not work and not storing.finish()
                 if leader.run_if_mine(draws_alone=once):
                     heart.stand(leads=True)
                     if not once:
@@ -101,13 +107,14 @@ def generate(settings: Settings, *, once: bool = False) -> int:
                 stop.wait(FULL_WAIT_S)
                 continue
             is_full = False
-            if not work and once:
+            if is_done and once:
                 break
-            if not work and not seat.filling:
+            if is_done and not seat.filling:
                 stop.wait(IDLE_S)
             seat.give_way(has_work=bool(work))
+        storing.finish()
         leader.retrainer.stop()
-    return drawn
+    return storing.stored
 
 
 def check_room(folder: Path) -> None:
@@ -166,11 +173,23 @@ def wanted_of(settings: Settings, batch: int, conditions: Conditions = UNKNOWN) 
     )
 
 
-def draw_and_record(
-    engine: Engine, layout: Layout, sampler: CheckedSampler, work: Sequence[Work], on_step: OnStep | None = None
-) -> int:
-    """How many new pictures are in the store: what is drawn alike in one batch; blobs first, then rows."""
-    recorded, most = 0, partial(most_tries, sampler.base.settings)
+def draw_and_record(engine: Engine, layout: Layout, sampler: CheckedSampler, work: Sequence[Work]) -> int:
+    """How many new pictures are in the store, once all of the work is."""
+    with Storing() as storing:
+        draw_work(engine, layout, sampler, work, storing)
+    return storing.stored
+
+
+def draw_work(
+    engine: Engine,
+    layout: Layout,
+    sampler: CheckedSampler,
+    work: Sequence[Work],
+    storing: Storing,
+    on_step: OnStep | None = None,
+) -> None:
+    """Draws the work, what is drawn alike in one batch; a batch is stored while the next one is drawn."""
+    most = partial(most_tries, sampler.base.settings)
     ordered = sorted(work, key=lambda one: (one.version, most(one)))
     for (number, tries), group in groupby(ordered, key=lambda one: (one.version, most(one))):
         batch, version = list(group), get_version(engine, number)
@@ -184,15 +203,19 @@ def draw_and_record(
             note_damage(engine, number, str(error))
             drop_work(engine, batch)
             continue
-        stored = [
-            (one, put_picture(layout, drawn.png), layout.blobs.put(drawn.latent))
-            for one, drawn in zip(batch, pictures, strict=True)
-        ]
-        recorded += record_images(engine, stored, sampler.drawing_of(version, redraw), [one.tries for one in pictures])
-        log.info("drew %s with v%d", plural(len(batch), "picture"), number)
+        drawn = list(zip(batch, pictures, strict=True))
+        storing.start(partial(store_batch, engine, layout, sampler.drawing_of(version, redraw), drawn))
     if any(one.origin is Origin.asked for one in work):
+        storing.finish()
         settings = sampler.base.settings
         score_asked(engine, sampler.checker, settings.queue_target, settings.ask_share)
+
+
+def store_batch(engine: Engine, layout: Layout, drawing: Drawing, drawn: Sequence[tuple[Work, Drawn]]) -> int:
+    """How many of these pictures, drawn in one way, are new in the store: blobs first, then rows."""
+    stored = [(work, put_picture(layout, one.png), layout.blobs.put(one.latent)) for work, one in drawn]
+    recorded = record_images(engine, stored, drawing, [one.tries for _, one in drawn])
+    log.info("drew %s with v%d", plural(len(drawn), "picture"), drawn[0][0].version)
     return recorded
 
 

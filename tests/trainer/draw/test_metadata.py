@@ -21,14 +21,12 @@ MAKER = Maker(VERSION, DRAWING, Redraw(3, 0.25), "DDIMScheduler leading", "01234
 TRIES = Tries(2, (0.4, 0.1234567))
 
 
-def png() -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (64, 48), "red").save(file, "PNG")
-    return file.getvalue()
+def picture() -> Image.Image:
+    return Image.new("RGB", (64, 48), "red")
 
 
 def info(maker: Maker = MAKER, job: Job = JOB, tries: Tries = TRIES) -> dict:
-    return Image.open(io.BytesIO(write_picture(png(), maker, job, tries))).info
+    return Image.open(io.BytesIO(write_picture(picture(), maker, job, tries))).info
 
 
 def read_a1111(text: str) -> dict[str, str]:
@@ -115,7 +113,7 @@ def test_a_file_is_named_by_all_that_decides_the_picture():
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "picture.png"
-    path.write_bytes(write_picture(png(), MAKER, JOB, TRIES))
+    path.write_bytes(write_picture(picture(), MAKER, JOB, TRIES))
     return path
 
 
@@ -130,24 +128,18 @@ def test_a_picture_is_sound_while_its_file_is_whole(path):
 
 
 def test_a_picture_that_was_painted_over_or_lost_its_texts_is_not_sound(path):
-    with Image.open(path) as picture:
-        picture.load()
-        texts = picture.info
-    picture.save(path)
+    with Image.open(path) as opened:
+        opened.load()
+        texts = opened.info
+    opened.save(path)
     assert not is_sound(path, MAKER, JOB)
-    picture.putpixel((3, 3), (0, 0, 0))
-    path.write_bytes(write_picture(_bytes(picture), MAKER, JOB, TRIES))
+    opened.putpixel((3, 3), (0, 0, 0))
+    path.write_bytes(write_picture(opened, MAKER, JOB, TRIES))
     assert is_sound(path, MAKER, JOB)
     from PIL.PngImagePlugin import PngInfo
 
     kept = PngInfo()
     for key, text in texts.items():
         kept.add_text(key, text)
-    picture.save(path, pnginfo=kept)
+    opened.save(path, pnginfo=kept)
     assert not is_sound(path, MAKER, JOB)
-
-
-def _bytes(picture: Image.Image) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, "PNG")
-    return file.getvalue()
