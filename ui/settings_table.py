@@ -15,7 +15,7 @@ GROUPS = {
     "Model": "model_variant model_revision model_config_source prediction_type refiner refiner_start dtype device",
     "Drawing": (
         "scheduler guidance_scale guidance_sigma_min guidance_sigma_max num_inference_steps width_px height_px "
-        "negative_prompt prompt_weighting rule strength guidance_gain sweep_pictures sample_batch vae_decode "
+        "negative_prompt prompt_weighting rule strength guidance_gain sweep_pictures sample_batch compile vae_decode "
         "offload_encoders base_slice ask_share tries checked_share"
     ),
     "Rating": "lease_s control_share repeat_share look_again_share rater_share",

@@ -21,10 +21,10 @@ def pace(
     batch: Annotated[
         int | None, typer.Option(min=1, help="Pictures drawn at once; NAYSAYER_SAMPLE_BATCH if not given.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Prompts and seeds of the pictures; tuning used 5.")] = 70,
+    seed: Annotated[int, typer.Option(min=0, help="Another number draws other prompts and seeds.")] = 70,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Pictures a minute of sampler, steps and guidance interval, and wrong pictures of the same prompts and seeds."""
+    """Pictures a minute of sampler, steps, guidance interval and compiling, and wrong pictures of the same seeds."""
     from bench.pace.pace import Plan, bench_pace, table
 
     settings = read_settings()

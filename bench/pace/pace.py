@@ -2,7 +2,8 @@
 
 Each round draws one batch under every setting, in a new random order, so that other work on the machine affects all
 alike. A speed is a ratio to the default of the same round; the figure is the median over the rounds. On a CPU the time
-is this process's processor time, on a GPU the wall clock's. Judging is not timed.
+is this process's processor time, on a GPU the wall clock's. Judging is not timed, nor
+is what is prepared once for a version.
 """
 
 import random
@@ -47,6 +48,7 @@ INTERVAL = {"guidance_sigma_min": 0.28, "guidance_sigma_max": 5.42}
 DPM = {"scheduler": "dpmpp_2m_karras"}
 SETTINGS = (
     Setting("default"),
+    Setting("compiled", 1.0, {"compile": True}),
     Setting("the model's sampler, 2/3 of the steps", 2 / 3),
     Setting("dpmpp_2m_karras, 2/3 of the steps", 2 / 3, DPM),
     Setting("dpmpp_2m_karras, half of the steps", 1 / 2, DPM),
@@ -78,6 +80,7 @@ def bench_pace(settings: Settings, plan: Plan, chosen: Sequence[Setting] = SETTI
     """For each setting pictures a minute, their ratio to the default's, and wrong pictures with a 95 % interval."""
     silence_libraries()
     world = None if plan.world == TIMED_ONLY else find_world(plan.world)
+    settings = settings.model_copy(update={"sample_batch": plan.batch})
     base = load_base(world_settings(world, settings) if world else settings)
     version = Version(number=PLAIN, base_model=base.name, base_sha256=base.sha256)
     if plan.version != PLAIN:
@@ -102,7 +105,9 @@ def base_under(base: Base, setting: Setting) -> Base:
     pipe = type(base.pipe).from_pipe(base.pipe, scheduler=scheduler)
     pipe.set_progress_bar_config(disable=True)
     steps = max(1, round(setting.share * base.plain.num_inference_steps))
-    return replace(base, pipe=pipe, settings=settings, plain=replace(base.plain, num_inference_steps=steps))
+    conditions = replace(base.plain.conditions, is_compiled=settings.compile or None)
+    plain = replace(base.plain, num_inference_steps=steps, conditions=conditions)
+    return replace(base, pipe=pipe, settings=settings, plain=plain)
 
 
 def jobs_of(world: World, plan: Plan) -> list[Job]:
@@ -115,6 +120,7 @@ def _draw(
     sampler: Sampler, base: Base, version: Version, jobs: Sequence[Job], into: Drawn, world: World | None
 ) -> None:
     sampler.base = base
+    sampler.prepare(version)
     began = _clock(base)
     drawn = sampler.draw_latents(version, jobs)
     pictures = decode_latents(base, torch.stack(drawn))
@@ -133,7 +139,7 @@ def _clock(base: Base) -> float:
 
 def _figures(setting: Setting, found: dict[str, Drawn], pictures: int, batch: int) -> dict[str, Any]:
     own, default = found[setting.name], next(iter(found.values()))
-    # The first round warms up.
+    # The first round warms up, and compiles.
     rounds = list(zip(default.seconds, own.seconds, strict=True))
     pairs = rounds[1:] or rounds
     ratios = [theirs / mine for theirs, mine in pairs]

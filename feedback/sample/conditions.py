@@ -20,7 +20,8 @@ class Conditions:
 
     Guidance scale and negative prompt are the base's, before a version's rule and strength change them. `tries`, how
     often a picture may be drawn, is None for a version without a check, which draws once whatever it is. Without a
-    `guidance_interval` every noise level has guidance, as in every earlier program.
+    `guidance_interval` every noise level has guidance, as in every earlier program. `is_compiled` is True or None: it
+    changes a picture by no more than rounding, so it parts no comparison.
     """
 
     num_inference_steps: int | None = None
@@ -38,6 +39,7 @@ class Conditions:
     tries: int | None = None
     prompt_weighting: str | None = None
     guidance_interval: str | None = None
+    is_compiled: bool | None = None
 
     @property
     def body(self) -> str:
@@ -67,6 +69,7 @@ WORDS = {
     "refiner": "refiner",
     "tries": "number of tries",
     "guidance_interval": "noise levels with guidance",
+    "is_compiled": "compiled blocks",
 }
 """The conditions, for people."""
 ALWAYS_KNOWN = ("guidance_interval",)

@@ -38,6 +38,11 @@ class SamplingSettings(BaseModel):
     guidance_sigma_max: float | None = Field(
         None, gt=0, le=1000, description="guidance and the LoRA only at noise levels up to this sigma; empty: no limit"
     )
+    compile: bool = Field(
+        False,
+        description="the UNet's blocks are compiled by torch for whole batches: faster on most GPUs, hardly on a CPU; "
+        "the first batch of each kind waits for it",
+    )
 
     @model_validator(mode="after")
     def _is_an_interval(self) -> Self:

@@ -209,6 +209,7 @@ def _conditions(
         vae_decode=settings.vae_decode,
         scheduler=scheduler_words(pipe.scheduler.config, type(pipe.scheduler).__name__),
         guidance_interval=settings.guidance_interval,
+        is_compiled=settings.compile or None,
         prediction=parts["prediction"],
         vae=parts["vae"],
         refiner=" ".join(refiner),

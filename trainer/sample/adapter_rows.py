@@ -59,12 +59,13 @@ class Adapter(NamedTuple):
 
 
 def make_forwards(
-    network: nn.Module, adapter: Adapter, part: Part, kept: LastResults, *, is_merged: bool | None = None
+    network: nn.Module, adapter: Adapter, part: Part, kept: LastResults | None, *, is_merged: bool | None = None
 ) -> list[tuple[nn.Module, Forward]]:
     """For each adapted layer the forward that applies the adapter to the part's rows.
 
     Merged where the weights are plain and their copies pay (unless `is_merged` decides), else low-rank; a gradient
-    reaches the adapter only through the low-rank form on every row. What depends only on the text is put into `kept`.
+    reaches the adapter only through the low-rank form on every row. What depends only on the text is put into `kept`,
+    unless that is None.
     peft's own switch stays off.
     """
     layers = adapted_layers(network, adapter.name)
@@ -73,7 +74,9 @@ def make_forwards(
     for path, layer in layers.items():
         form = _merged if fits and _is_plain(layer) else _low_rank
         forward = form(layer, adapter.name, part, adapter.scale)
-        changed.append((layer, cache_last(forward, kept) if path.endswith(OF_THE_TEXT) else forward))
+        if kept is not None and path.endswith(OF_THE_TEXT):
+            forward = cache_last(forward, kept)
+        changed.append((layer, forward))
     return changed
 
 

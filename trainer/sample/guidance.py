@@ -36,10 +36,13 @@ class Steering:
     `plain`: only the base. `negative-half`: the LoRA at scale `strength` on the null rows (Diffusion-NPO, Wang et
     al. 2025). `same-prompt`: a third row with the LoRA and the same prompt, eps + strength (cond - lora), whose
     optimum is the policy of DiffusionNFT (Zheng et al. 2025). `woolf`: the LoRA at scale `strength` on every row; it
-    steers through its trigger word, given as the negative prompt (Woolf 2023).
+    steers through its trigger word, given as the negative prompt (Woolf 2023). Without `keeps_text` the text's keys and
+    values are computed at every step, as compiled blocks need it.
     """
 
-    def __init__(self, unet: nn.Module, adapter_name: str, rule: str, strength: float) -> None:
+    def __init__(
+        self, unet: nn.Module, adapter_name: str, rule: str, strength: float, *, keeps_text: bool = True
+    ) -> None:
         if rule not in RULES:
             raise ValueError(f"unknown sampling rule {rule!r}")
         part = RULES[rule] if strength else None
@@ -48,7 +51,8 @@ class Steering:
         self.has_third_row = rule == "same-prompt" and part is not None
         self.kept: LastResults = {}
         self.texts = TextMemory()
-        self.forwards = make_forwards(unet, Adapter(adapter_name, self.scale), part, self.kept) if part else []
+        kept = self.kept if keeps_text else None
+        self.forwards = make_forwards(unet, Adapter(adapter_name, self.scale), part, kept) if part else []
 
     @contextmanager
     def applied(self, third: PromptEmbeds | None = None, interval: Interval | None = None) -> Iterator[None]:

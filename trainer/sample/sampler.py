@@ -31,6 +31,7 @@ from trainer.lora.tensors import attach_file, detach
 from trainer.prompts.encoding import Words, encode_words
 from trainer.sample.guidance import Steering
 from trainer.sample.preview import DrawStep, predict_clean_latents
+from trainer.sample.speed.compiled import CompileError, compiled_blocks, without_compiling
 from trainer.sample.speed.interval import interval_of
 from trainer.sample.text import read_prompts
 
@@ -40,6 +41,7 @@ OnStep = Callable[[DrawStep], None]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 LESS_MEMORY = "NAYSAYER_VAE_DECODE=tiled and smaller pictures (NAYSAYER_WIDTH_PX, NAYSAYER_HEIGHT_PX) need less"
+ONCE = Tries()
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Drawn:
 
     picture: Image.Image
     latent: bytes
-    tries: Tries = Tries()
+    tries: Tries = ONCE
 
     @cached_property
     def png(self) -> bytes:
@@ -80,10 +82,13 @@ class Sampler:
 
     def draw_latents(self, version: Version, jobs: Sequence[Job], on_step: OnStep | None = None) -> list[Tensor]:
         """The final latents (C, H, W) of every job, in the scale the UNet works in."""
+        drawing, steering = self.drawing_of(version), self.prepare(version)
+        return self._in_parts(lambda part: self._sample(part, drawing, steering, on_step), jobs)
+
+    def prepare(self, version: Version) -> Steering:
+        """The version's rule, with its LoRA beside the base; another drawing with it uses the same."""
         self._attach(version)
-        drawing = self.drawing_of(version)
-        steering = self._steer(version, drawing)
-        return self._in_parts(lambda part: sample_latents(self.base, part, drawing, steering, on_step), jobs)
+        return self._steer(version, self.drawing_of(version))
 
     def decode(self, latents: Sequence[Tensor]) -> list[Drawn]:
         """The pictures of final latents (C, H, W)."""
@@ -117,12 +122,29 @@ class Sampler:
             log.warning("%d pictures at once do not fit into memory; from now on %d are drawn at once", wanted, fitting)
         return found
 
+    def _sample(self, jobs: Sequence[Job], drawing: Drawing, steering: Steering, on_step: OnStep | None) -> Tensor:
+        """The latents (B, 4, H, W) of one batch, by compiled blocks where they are wanted and the batch is a whole one.
+
+        Smaller ones are left uncompiled: each size would be compiled for itself.
+        """
+        is_whole = len(jobs) == (self.most or self.base.settings.sample_batch)
+        if self.base.plain.conditions.is_compiled and is_whole:
+            try:
+                with compiled_blocks(self.base.pipe.unet):
+                    return sample_latents(self.base, jobs, drawing, steering, on_step)
+            except CompileError as error:
+                self.base = without_compiling(self.base, error)
+        return sample_latents(self.base, jobs, drawing, steering, on_step)
+
     def _steer(self, version: Version, drawing: Drawing) -> Steering:
         """The version's rule, prepared once for as long as neither version nor strength changes."""
-        key = (version.number, drawing.rule, drawing.strength)
+        is_compiled = bool(drawing.conditions.is_compiled)
+        key = (version.number, drawing.rule, drawing.strength, is_compiled)
         if self._steering is None or self._steering[0] != key:
             self._steering = None  # its weights go before others come
-            self._steering = (key, Steering(self.base.pipe.unet, f"v{version.number}", drawing.rule, drawing.strength))
+            unet, name = self.base.pipe.unet, f"v{version.number}"
+            own = Steering(unet, name, drawing.rule, drawing.strength, keeps_text=not is_compiled)
+            self._steering = (key, own)
         return self._steering[1]
 
     def _attach(self, version: Version) -> None:

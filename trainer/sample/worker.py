@@ -83,8 +83,7 @@ def generate(settings: Settings, *, once: bool = False) -> int:
         while not stop.is_set() and seat.take(settings, meanwhile):
             try:
                 check_room(settings.data_dir)
-                if is_full:
-                    drop_claims(engine, name)  # of pictures that could not be stored
+                drop_unstored(engine, name, was_full=is_full)
                 settings = leader.follow(as_changed(settings))
                 batch = FIRST_BATCH if is_first else seat.sampler.base.settings.sample_batch
                 conditions = replace(seat.sampler.base.plain.conditions, tries=1 + settings.tries)
@@ -121,6 +120,12 @@ def check_room(folder: Path) -> None:
     """Raises OSError for a full disk while there is still room for votes."""
     if shutil.disk_usage(folder).free < RESERVE_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
+def drop_unstored(engine: Engine, worker: str, *, was_full: bool) -> None:
+    """Gives back what the worker drew and could not store while the disk was full."""
+    if was_full:
+        drop_claims(engine, worker)
 
 
 def prepare(engine: Engine, layout: Layout, settings: Settings) -> CheckedSampler:
