@@ -69,9 +69,8 @@ WORDS = {
     "refiner": "refiner",
     "tries": "number of tries",
     "guidance_interval": "noise levels with guidance",
-    "is_compiled": "compiled blocks",
 }
-"""The conditions, for people."""
+"""The conditions that keep pictures from being compared, for people."""
 ALWAYS_KNOWN = ("guidance_interval",)
 """Conditions whose absence says something."""
 

@@ -33,7 +33,7 @@ from trainer.sample.guidance import Steering
 from trainer.sample.preview import DrawStep, predict_clean_latents
 from trainer.sample.speed.compiled import CompileError, compiled_blocks, without_compiling
 from trainer.sample.speed.interval import interval_of
-from trainer.sample.text import read_prompts
+from trainer.sample.text import alike_in_length, read_prompts
 
 log = logging.getLogger("naysayer.sampler")
 
@@ -83,7 +83,12 @@ class Sampler:
     def draw_latents(self, version: Version, jobs: Sequence[Job], on_step: OnStep | None = None) -> list[Tensor]:
         """The final latents (C, H, W) of every job, in the scale the UNet works in."""
         drawing, steering = self.drawing_of(version), self.prepare(version)
-        return self._in_parts(lambda part: self._sample(part, drawing, steering, on_step), jobs)
+        found: dict[int, Tensor] = {}
+        for places in alike_in_length(self.base, [job.prompt for job in jobs], drawing.negative_prompt):
+            some = [jobs[place] for place in places]
+            drawn = self._in_parts(lambda part: self._sample(part, drawing, steering, on_step), some)
+            found |= zip(places, drawn, strict=True)
+        return [found[place] for place in range(len(jobs))]
 
     def prepare(self, version: Version) -> Steering:
         """The version's rule, with its LoRA beside the base; another drawing with it uses the same."""

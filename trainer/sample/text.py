@@ -5,8 +5,9 @@ The adapters' own switch stays off, so whoever else encodes a prompt gets the ba
 Shape suffixes: B batch, E text encoders (2), L tokens (77, or a multiple), D text width, P pooled text width.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from trainer.base.model import Base
 from trainer.lora.text_encoders import PromptEmbeds, encode_tokens, encoders_of, has_text_lora, tokens_of
-from trainer.prompts.encoding import Embeddings, Words, encode_words
+from trainer.prompts.encoding import Embeddings, Words, encode_texts, encode_words, group_by_length
 from trainer.prompts.memory import memory_of
 from trainer.sample.adapter_rows import EVERY_ROW, Adapter, make_forwards, swap_forwards
 from trainer.sample.guidance import Steering
@@ -59,6 +60,16 @@ def read_prompts(base: Base, steering: Steering, words: Words) -> PromptInputs:
         unmet = {"prompt_embeds": plain.prompt_embeds, "pooled_prompt_embeds": plain.pooled_prompt_embeds}
         return PromptInputs(theirs._replace(**unmet))
     return PromptInputs(theirs)
+
+
+@torch.inference_mode()
+def alike_in_length(base: Base, prompts: Sequence[str], negative_prompt: str) -> list[list[int]]:
+    """The places of prompts in groups that are drawn together; nearly always one group of all."""
+    pipe, is_weighted = base.pipe, base.settings.weighs_prompts
+    read = partial(encode_texts, pipe, is_weighted=is_weighted)
+    memory = memory_of(pipe.text_encoder_2, is_weighted=is_weighted)
+    *texts, beside = memory.read([*prompts, negative_prompt], read, pipe.unet.device)
+    return group_by_length([len(text.hidden) for text in texts], len(beside.hidden))
 
 
 def probe_text(pipe: StableDiffusionXLPipeline, name: str = "") -> Tensor:

@@ -41,6 +41,12 @@ def test_pictures_without_a_guidance_interval_are_unlike_those_with_one():
     assert differences(UNKNOWN, Conditions(guidance_interval="sigma 0 to 9")) == ["noise levels with guidance"]
 
 
+def test_compiling_is_recorded_and_keeps_no_pictures_from_being_compared():
+    compiled = replace(ONE, is_compiled=True)
+    assert is_alike(ONE, compiled)
+    assert Conditions.of(compiled.body) == compiled != ONE
+
+
 def test_conditions_are_recorded_once_and_come_back_the_same(any_engine):
     with writing(any_engine) as session:
         numbers = [conditions_id(session, one) for one in (ONE, OTHER, ONE, UNKNOWN)]

@@ -36,6 +36,20 @@ def test_weights_and_length_change_a_picture_and_not_the_one_beside_it(base):
     assert all((one - other).abs().max() > 0.01 for one, other in zip(together, cut, strict=True))
 
 
+def test_prompts_of_many_lengths_are_drawn_in_batches_whose_text_stays_short(own_base, rated, plain_version):
+    jobs = [Job(" BREAK ".join(["a red star"] * parts), parts) for parts in (1, 2, 3, 5, 7)]
+    sampler, seen = Sampler(own_base, layout_of(rated)), []
+
+    def look(_unet, _args, given):
+        seen.append(given["encoder_hidden_states"].shape[1])
+
+    own_base.pipe.unet.register_forward_pre_hook(look, with_kwargs=True)
+    together = sampler.draw_latents(plain_version, jobs)
+    assert max(seen) <= 2 * 7 * 77
+    alone = [sampler.draw_latents(plain_version, [job])[0] for job in jobs]
+    torch.testing.assert_close(torch.stack(together), torch.stack(alone), atol=2e-3, rtol=1e-3)
+
+
 def test_pictures_have_the_models_size_and_no_metadata(rated):
     engine, layout = open_store(rated), layout_of(rated)
     from trainer.base.model import load_base
