@@ -88,7 +88,7 @@ def limited_trial(heavy: Heavy, folder: Path, killed: str, seed: int) -> Found:
     with memory_limited(heavy.limit) as group, sampling(group) as samples:
         found = trial(heavy.template, folder, killed, seed, heavy.ways(folder, "auto"), group.by)
         faults = [f"{group.kills} processes were killed because memory was full"] if group.kills else []
-    faults += kept(samples, folder / "models.log")
+    faults += kept(samples, folder / "models.log", must_let_go=killed != WORKER)
     return found._replace(faults=found.faults + tuple(faults))
 
 
@@ -113,10 +113,13 @@ def sampling(group: Group) -> Iterator[list[Sample]]:
         thread.join()
 
 
-def kept(samples: Sequence[Sample], log: Path) -> list[str]:
-    """What is wrong with what processes keep that let their model go and live on: it is at most STAYS_AT_MOST."""
+def kept(samples: Sequence[Sample], log: Path, *, must_let_go: bool) -> list[str]:
+    """What is wrong with what processes keep that let their model go and live on: it is at most STAYS_AT_MOST.
+
+    A worker that is killed need not let go before.
+    """
     shares = [after / before for before, after in let_go(samples, log)]
-    if not shares:
+    if must_let_go and not shares:
         return ["no process let its model go"]
     return [f"a process kept {share:.0%} of its memory without its model" for share in shares if share > STAYS_AT_MOST]
 
