@@ -271,7 +271,8 @@ def _retire_unrated(session: Session, live: int) -> None:
 
     A rater may still vote on pictures that are already on the page.
     """
-    _drop_queued(session, (col(Image.version) != live) | (col(Image.origin) == Origin.evaluation))
+    is_of_others = (col(Image.version) != live) & (col(Image.origin) != Origin.imported)
+    _drop_queued(session, is_of_others | (col(Image.origin) == Origin.evaluation))
 
 
 def _drop_queued(session: Session, which: ColumnElement[bool]) -> None:

@@ -35,10 +35,11 @@ class Verdict(StrEnum):
 
 
 class Origin(StrEnum):
-    """Why a picture is there; `asked` ones are drawn and chosen for what their votes teach, and no rate counts them."""
+    """Why a picture is there; no rate counts `asked` ones, chosen for what their votes teach, nor `imported` ones."""
 
     sampled = "sampled"
     asked = "asked"
+    imported = "imported"
     evaluation = "evaluation"
     control = "control"
 
@@ -300,6 +301,31 @@ class PictureTry(SQLModel, table=True):
     number: int = Field(primary_key=True, description="from 1 on; with the picture's seed it gives the noise")
     score: float = Field(description="the check's; higher: more like the rejects")
     is_kept: bool
+
+
+class ImportedPicture(SQLModel, table=True):
+    """What the file of an imported picture said; its pixels are imported once, however often they come."""
+
+    __tablename__ = "imported_picture"
+    image_id: int = Field(foreign_key="image.id", primary_key=True)
+    pixels_sha256: str = Field(unique=True, index=True, description="of the decoded RGB pixels and their size")
+    source: str = Field(index=True, description="where the file was")
+    stamp: str = Field(description="the file's size and time, so that it is not read again while they are the same")
+    tool: str = ""
+    seed: str = Field(default="", description="as the file said it, up to 2**64 - 1; empty: not known")
+    model: str = ""
+    model_hash: str = ""
+    base: str = ""
+    marks: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+
+
+class ModelBase(SQLModel, table=True):
+    """Which base a model's name or hash stands for, as the user said; `ours` is the store's own."""
+
+    __tablename__ = "model_base"
+    key: str = Field(primary_key=True)
+    base: str
+    created_at: datetime = Field(default_factory=utc_now)
 
 
 class DrawnUnder(SQLModel, table=True):

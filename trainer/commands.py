@@ -157,6 +157,57 @@ def import_lora(
     typer.echo(import_lora(read_settings(), file, negative_prompt=negative_prompt).sentence)
 
 
+@imports.command("pictures")
+def import_pictures(
+    source: Annotated[Path, typer.Argument(help="A folder with everything in it, or a ZIP archive.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what each file holds; nothing comes in.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --dry-run: one JSON object a file.")] = False,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            help="A list of what files do not say, .csv or .jsonl: file, prompt, negative_prompt, seed, model."
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="What a model's name or hash is, e.g. 45a21ea00a=sdxl, or =ours for this store's own base."),
+    ] = None,
+    other_bases: Annotated[
+        bool, typer.Option("--other-bases", help="Also train on pictures of other SDXL checkpoints than this store's.")
+    ] = False,
+    processes: Annotated[int, typer.Option(min=0, max=64, help="Processes that read; 0: one a core.")] = 0,
+) -> None:
+    """Bring in pictures of other programs with their prompts, to be rated; run again to go on."""
+    import os
+
+    from feedback.exchange.pictures import importing
+    from feedback.exchange.pictures.bases import drawn_size, known_models, parse_models, remember
+    from feedback.exchange.pictures.mapping import read_mapping
+    from feedback.exchange.pictures.sources import open_source
+    from store.layout import layout_of
+    from store.migrate import open_store, read_store
+
+    settings, said = read_settings(), parse_models(model or [])
+    opened, mapped = open_source(source), read_mapping(mapping)
+    several = processes or importing.default_processes(os.cpu_count())
+    engine = read_store(settings) if dry_run else open_store(settings)
+    terms = importing.Terms(drawn_size(engine), other_bases)
+    if dry_run:
+        known = known_models(engine) | said
+        for entry, found in importing.look_at(opened, known, terms, mapped, several):
+            line = f"{entry.name}: {found.status}{found.why and f', {found.why}'}"
+            typer.echo(importing.as_json(entry, found) if as_json else line)
+        return
+    remember(engine, said)
+    blobs = layout_of(settings).blobs
+    report = importing.import_pictures(
+        engine, blobs, opened, terms, mapped, several, lambda line: typer.echo(line, err=True)
+    )
+    typer.echo(report.words)
+
+
 @controls.command("draw")
 def draw_controls(
     count: Annotated[int, typer.Option(min=2, max=2000, help="How many pictures, half of them wrong.")] = 60,

@@ -4,13 +4,14 @@ A key press is a row of `vote` and is never changed. The newest press of a rater
 vote (`CurrentVote`). A vote, wherever a figure says so, is a current reject or keep
 
 - of a rater whose votes count (`is_counted`), and
-- on a sampled, an asked or an evaluation picture (`IN_FIGURES`), not on a control.
+- on a sampled, an asked, an imported or an evaluation picture (`IN_FIGURES`), not on a control.
 
 So a skip is no vote, an undone press is none, and a repeat or a change of mind replaces the first vote. A picture is
 judged when its votes give a verdict, reject or keep; with as many rejects as keeps it is disputed. On a picture of the
 pool a curator's verdict counts in place of the votes', which stay votes all the same. A picture is drawn
-for rating when it is sampled, asked or of an evaluation set. Sampled and asked pictures make the pool (`POOLED`). A
-version's rate counts only the sampled ones: they are a random sample of what it draws, and asked ones are not.
+for rating when it is sampled, asked or of an evaluation set; imported ones are rated beside them. Sampled, asked and
+imported pictures make the pool (`POOLED`). A version's rate counts only the sampled ones: they are a random sample of
+what it draws, and the others are not.
 """
 
 from collections.abc import Sequence
@@ -23,8 +24,9 @@ from sqlmodel import Session, col
 from feedback.pool.verdicts import is_disputed, is_kept, is_rejected, select_taken_out
 from store.tables import CurrentVote, Image, ImageTally, Origin, Rater, Verdict, VersionTally, VoteCount
 
-POOLED = (Origin.sampled, Origin.asked)
+POOLED = (Origin.sampled, Origin.asked, Origin.imported)
 IN_FIGURES = (*POOLED, Origin.evaluation)
+DRAWN = (Origin.sampled, Origin.asked, Origin.evaluation)
 VOTES = col(VoteCount.rejects) + col(VoteCount.keeps)
 
 
@@ -72,7 +74,7 @@ def count_votes(session: Session, today: date) -> VoteTotals:
 
 def count_drawn(session: Session) -> int:
     """Pictures drawn for rating."""
-    return session.execute(select(func.count(col(Image.id))).where(col(Image.origin).in_(IN_FIGURES))).scalar_one()
+    return session.execute(select(func.count(col(Image.id))).where(col(Image.origin).in_(DRAWN))).scalar_one()
 
 
 def count_outcomes(session: Session, *origins: Origin, version: int | None = None) -> Outcomes:

@@ -22,6 +22,7 @@ SMALL_PX = 256
 QUALITY = 90
 SEAL_BYTES = 32
 PNG = b"\x89PNG\r\n\x1a\n"
+PICTURES = (PNG, b"\xff\xd8\xff", b"RIFF")
 ONLY_PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"sRGB", b"gAMA", b"IDAT", b"IEND"}
 UNREADABLE = (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError)
 
@@ -64,13 +65,14 @@ def _seal(shown: bytes, sha256: str) -> bytes:
 
 
 def displayed(original: bytes) -> bytes:
-    """The bytes to show for a PNG: the same bytes for a small one without metadata. Raises one of UNREADABLE."""
-    if not original.startswith(PNG):
+    """The bytes to show for a picture: the same bytes for a small PNG without metadata. Raises one of UNREADABLE."""
+    if not original.startswith(PICTURES):
         return original
-    is_small = max(struct.unpack_from(">II", original, 16)) <= SMALL_PX
+    is_png = original.startswith(PNG)
+    is_small = is_png and max(struct.unpack_from(">II", original, 16)) <= SMALL_PX
     if is_small and _chunks(original) <= ONLY_PIXELS:
         return original
-    with Image.open(io.BytesIO(original)) as opened:
+    with Image.open(io.BytesIO(original), formats=("PNG", "JPEG", "WEBP")) as opened:
         picture = opened.convert("RGBA" if opened.has_transparency_data else "RGB")
     bare = Image.frombytes(picture.mode, picture.size, picture.tobytes())
     file = io.BytesIO()

@@ -105,7 +105,7 @@ def _still_undrawn(session: Session, planned: Iterator[Work], taken: Collection[
 
 
 def _free(session: Session, versions: Sequence[int], wanted: Wanted, now: datetime) -> int:
-    """Queued images that nobody has judged or holds: those of these versions, and all evaluation images.
+    """Queued images that nobody has judged or holds: those drawn by these versions, and all evaluation images.
 
     While raters are asked about chosen pictures, those are counted elsewhere (`lacking`).
     """
@@ -117,6 +117,7 @@ def _free(session: Session, versions: Sequence[int], wanted: Wanted, now: dateti
             nobody_judged(),
             ~select(Lease.id).where(Lease.image_id == Image.id, lasts).exists(),
             is_sound(),
+            Image.origin != Origin.imported,
             *([Image.origin != Origin.asked] if wanted.ask_share else []),
         )
     ).one()

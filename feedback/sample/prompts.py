@@ -168,6 +168,18 @@ def has_list(engine: Engine) -> bool:
         return session.exec(select(PromptImport.id).limit(1)).first() is not None
 
 
+def ensure_prompt(session: Session, text: str) -> int:
+    """The id of a cleaned prompt, which is added where it is new, as one that nothing is drawn from."""
+    known = session.exec(select(Prompt.id).where(Prompt.text == text)).first()
+    if known is not None:
+        return known
+    prompt = _fresh(text)
+    session.add(prompt)
+    session.flush()
+    assert prompt.id is not None
+    return prompt.id
+
+
 def _fresh(text: str) -> Prompt:
     return Prompt(text=text, is_active=False, read_characters=len(text) if is_surely_read(text) else None)
 

@@ -47,6 +47,7 @@ ON_A_STORE = {
     "evaluation use": "1",
     "import lora": "in.safetensors",
     "import votes": "in.jsonl",
+    "import pictures": "in",
     "controls draw": "--count 2",
     "controls agreed": "",
     "controls add": "1 reject",

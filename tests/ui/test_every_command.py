@@ -92,6 +92,7 @@ TAKE_A_FILE = {
         "evaluation import": "{}",
         "import lora": "{}",
         "import votes": "{}",
+        "import pictures": "{}",
         "restore": "{}",
         "backup": "{}",
         "export lora": "1 --out {}",
@@ -137,6 +138,8 @@ TAKE_TEXT = (
     "export data out --since {}",
     "import lora x.safetensors --negative-prompt {}",
     "import votes x.jsonl --rater {}",
+    "import pictures . --model {}",
+    "import pictures . --dry-run --mapping {}",
 )
 TEXTS = {
     "empty": "",

@@ -1,0 +1,1 @@
+"""Pictures of other programs on their way in."""

@@ -1,0 +1,77 @@
+"""Which base a picture came from, beside the store's own."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import PurePath
+
+from sqlalchemy import Engine
+from sqlmodel import col, select
+
+from feedback.metadata.bases import BASE_NAMES, model_key
+from feedback.metadata.found import SDXL, Found
+from feedback.metadata.values import model_name
+from store.engine import reading, writing
+from store.errors import BadRequest
+from store.tables import Image, ModelBase, Origin, Version
+
+OURS = "ours"
+SDXL_1_0 = ("stable-diffusion-xl-base-1.0", "sd_xl_base_1.0", "sd_xl_base_1.0_0.9vae")
+"""Names of the one model that Stability published as SDXL 1.0."""
+
+
+def parse_models(words: Iterable[str]) -> dict[str, str]:
+    """The bases that `NAME=BASE` and `HASH=BASE` say, by `model_key`. Raises BadRequest.
+
+    >>> parse_models(["45a21ea00a=sdxl", "Juggernaut XL=ours"])
+    {'45a21ea00a': 'sdxl', 'juggernaut xl': 'ours'}
+    """
+    found = {}
+    for word in words:
+        name, separator, base = word.rpartition("=")
+        if not separator or not name.strip() or base.strip().lower() not in (*BASE_NAMES, OURS):
+            raise BadRequest(
+                f"--model {word[:60]!r} is not NAME=BASE; BASE is {', '.join(BASE_NAMES)}, or ours for this store's own"
+            )
+        found[model_key(name)] = base.strip().lower()
+    return found
+
+
+def remember(engine: Engine, models: Mapping[str, str]) -> None:
+    """Keeps what models are, over what was said before."""
+    if models:
+        with writing(engine) as session:
+            for key, base in models.items():
+                session.merge(ModelBase(key=key, base=base))
+
+
+def known_models(engine: Engine) -> dict[str, str]:
+    """What the user said of models so far, and the names of the store's own base."""
+    with reading(engine) as session:
+        said = {row.key: row.base for row in session.exec(select(ModelBase))}
+        plain = session.get(Version, 0)
+    name = model_name(PurePath(plain.base_model).name) if plain else ""
+    own = (name, *(SDXL_1_0 if name in SDXL_1_0 else ()))
+    return {model_key(one): OURS for one in own if one} | said
+
+
+def drawn_size(engine: Engine) -> tuple[int, int] | None:
+    """Width and height of the newest picture that the store drew; None without any."""
+    newest = select(Image.width, Image.height).where(Image.origin == Origin.sampled).order_by(col(Image.id).desc())
+    with reading(engine) as session:
+        return session.exec(newest.limit(1)).first()
+
+
+def require_base(engine: Engine) -> None:
+    """Raises BadRequest for a store that has not begun with a base model yet."""
+    with reading(engine) as session:
+        if session.get(Version, 0) is None:
+            raise BadRequest("this store has no base model yet; start `naysayer run` once, then import")
+
+
+def for_reader(known: Mapping[str, str]) -> dict[str, str]:
+    """The same for the reader, which knows no store: the store's own base is an SDXL."""
+    return {key: SDXL if base == OURS else base for key, base in known.items()}
+
+
+def is_ours(found: Found, known: Mapping[str, str]) -> bool:
+    """Whether the picture came from the store's own base, as far as the model's hash or name tells."""
+    return any(known.get(model_key(word)) == OURS for word in (found.model_hash, found.model) if word)

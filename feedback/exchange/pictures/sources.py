@@ -1,0 +1,129 @@
+"""Where pictures come from: a folder, or a ZIP archive that is never unpacked to disk."""
+
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple, Protocol
+
+from feedback.metadata.files.opened import MAX_BYTES
+from feedback.metadata.files.parts import MAX_TEXT
+from feedback.metadata.files.refused import Refused
+from feedback.metadata.files.sidecar import ENDINGS as SIDECARS
+from feedback.metadata.files.sidecar import beside, text_of_file
+from feedback.metadata.found import RawText
+from store.errors import BadRequest
+
+PICTURES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".apng", ".gif", ".bmp", ".tif", ".tiff", ".avif",
+            ".heic", ".jxl", ".svg", ".psd")  # fmt: skip
+"""Names of pictures, those that are refused too; other files are passed over."""
+PREVIEWS = (".swarmpreview.jpg", ".preview.png")
+
+
+class Entry(NamedTuple):
+    """One picture: its name inside the source, and size and time of the file, which tell whether it is the same."""
+
+    name: str
+    stamp: str
+
+
+class Source(Protocol):
+    """A folder or an archive; what it gives can be sent to another process."""
+
+    path: Path
+
+    def entries(self) -> Iterator[Entry]:
+        """The pictures, in the order of their names folder by folder."""
+
+    def read(self, name: str) -> bytes:
+        """A file's bytes. Raises Refused when it cannot be read or is too large."""
+
+    def beside(self, name: str) -> list[RawText]:
+        """The texts beside a picture."""
+
+
+def open_source(path: Path) -> Source:
+    """The folder or archive at a path. Raises BadRequest for anything else."""
+    if path.is_dir():
+        return Folder(path)
+    if path.is_file() and zipfile.is_zipfile(path):
+        return Archive(path)
+    found = "is neither a folder nor a ZIP archive" if path.exists() else "does not exist"
+    raise BadRequest(f"{path} {found}; give a folder of pictures, or a ZIP archive")
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file is looked at: named as a picture, and neither hidden nor a program's preview."""
+    lower = PurePosixPath(name).name.lower()
+    return lower.endswith(PICTURES) and not lower.endswith(PREVIEWS) and not lower.startswith(".")
+
+
+class Folder:
+    """A folder with everything in it; links to folders are not followed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def entries(self) -> Iterator[Entry]:
+        for folder, folders, files in os.walk(self.path):
+            folders.sort()
+            for name in sorted(filter(is_picture, files)):
+                path = Path(folder, name)
+                try:
+                    found = path.stat()
+                except OSError:
+                    continue
+                yield Entry(str(path.relative_to(self.path)), f"{found.st_size} {found.st_mtime_ns}")
+
+    def read(self, name: str) -> bytes:
+        try:
+            with (self.path / name).open("rb") as file:
+                return file.read(MAX_BYTES + 1)
+        except OSError as error:
+            raise Refused(f"it cannot be read ({error.strerror or type(error).__name__})") from error
+
+    def beside(self, name: str) -> list[RawText]:
+        return beside(self.path / name)
+
+
+class Archive:
+    """A ZIP archive; each process that reads opens it for itself."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._opened: zipfile.ZipFile | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"path": self.path, "_opened": None}
+
+    @property
+    def zip(self) -> zipfile.ZipFile:
+        if self._opened is None:
+            self._opened = zipfile.ZipFile(self.path)
+        return self._opened
+
+    def entries(self) -> Iterator[Entry]:
+        for name in sorted(self.zip.namelist()):
+            if is_picture(name) and not name.startswith("__MACOSX/"):
+                info = self.zip.getinfo(name)
+                yield Entry(name, f"{info.file_size} {info.CRC}")
+
+    def read(self, name: str) -> bytes:
+        return self._read(name, MAX_BYTES + 1)
+
+    def _read(self, name: str, most: int) -> bytes:
+        try:
+            with self.zip.open(name) as file:
+                return file.read(most)
+        except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError) as error:
+            raise Refused(f"it cannot be unpacked ({str(error)[:60]}); pack it again, without a password") from error
+
+    def beside(self, name: str) -> list[RawText]:
+        stem = str(PurePosixPath(name).with_suffix(""))
+        found = []
+        for ending in SIDECARS:
+            place = next((one for one in (stem + ending, name + ending) if one in self.zip.NameToInfo), None)
+            if place is not None and 0 < self.zip.getinfo(place).file_size <= MAX_TEXT:
+                found.append(RawText(f"sidecar{ending}", text_of_file(self._read(place, MAX_TEXT))))
+        return found
