@@ -23,7 +23,14 @@ STEPS = {"cuda": 4}
 STEPS_ON_A_CPU = 2
 STOPPED_AFTER = 1
 BATCH, ROWS = 2, 2
-SMALL: dict[str, Any] = {"train_batch": BATCH, "micro_batch": ROWS, "lora_rank": 4, "lora_layers": "attention"}
+SMALL: dict[str, Any] = {
+    "train_batch": BATCH,
+    "micro_batch": ROWS,
+    "lora_rank": 4,
+    "lora_layers": "attention",
+    "learning_rate": 0.02,
+}
+"""The rate is large enough for the first step to move the second one's loss."""
 DIVERGES = 1e30
 """A learning rate under which the second step's loss is NaN."""
 CLOSE = 1e-5

@@ -30,6 +30,21 @@ def test_a_resume_that_forgets_its_parameters_is_found(subject, monkeypatch):
     assert again.holds
 
 
+@pytest.mark.slow
+def test_a_fit_with_a_chance_of_its_own_is_not_deterministic(subject, monkeypatch):
+    step, chance = Learner.step, torch.Generator().manual_seed(1)
+
+    def stray(learner: Learner) -> None:
+        step(learner)
+        with torch.no_grad():
+            learner.parameters[0].add_(torch.rand(1, generator=chance) * 1e-3)
+
+    monkeypatch.setattr(Learner, "step", stray)
+    resumed, again = repeatable(subject, quiet)
+    assert not again.holds
+    assert "0.0e+00" not in resumed.words
+
+
 def test_one_bit_more_is_another_adapter():
     weights = {"up": torch.ones(3), "down": torch.zeros(3)}
     other = weights | {"up": torch.tensor([1.0, 1.0, 1.0000001])}
