@@ -1,7 +1,7 @@
 """Which picture of the store a line means."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import or_
 from sqlalchemy import select as sa_select
@@ -9,9 +9,11 @@ from sqlmodel import Session, col
 
 from feedback.exchange.incoming.said import Ref
 from feedback.pool.counts import POOLED
-from store.tables import Image
+from store.tables import Image, Origin
 
 WHOLE = 64
+AT_ONCE = 300
+"""SQLite takes no condition of more than a thousand parts."""
 UNKNOWN = "the picture is not in this store"
 SEVERAL = "several pictures of this store have this content"
 
@@ -23,22 +25,28 @@ def find_pictures(session: Session, refs: Iterable[Ref]) -> dict[Ref, int | str]
     same content, and counts where nothing else is said. A control is a copy: it is not meant where the pool has the
     picture.
     """
-    wanted = set(refs)
-    whole = {ref.sha256 for ref in wanted if len(ref.sha256) == WHOLE}
-    begun = {ref.sha256 for ref in wanted if 0 < len(ref.sha256) < WHOLE}
-    numbers = {ref.number for ref in wanted if ref.number is not None and not ref.sha256}
-    # A hash begins with the text when it lies between it and the text with a letter behind "f".
-    starts = [(col(Image.sha256) >= start) & (col(Image.sha256) < f"{start}g") for start in begun]
-    is_meant = or_(col(Image.sha256).in_(whole), col(Image.id).in_(numbers), *starts)
-    rows = session.execute(sa_select(col(Image.id), col(Image.sha256), col(Image.origin)).where(is_meant)).all()
+    wanted = list(set(refs))
+    rows = {row for first in range(0, len(wanted), AT_ONCE) for row in _meant(session, wanted[first : first + AT_ONCE])}
     pooled = {sha256 for _, sha256, origin in rows if origin in POOLED}
     by_content: dict[str, list[int]] = defaultdict(list)
-    for row, sha256, origin in rows:
+    for row, sha256, origin in sorted(rows):
         if origin in POOLED or sha256 not in pooled:
             for known in (sha256, sha256[:12]):
                 by_content[known].append(row)
     there = {row for row, *_ in rows}
     return {ref: _row(ref, by_content[ref.sha256] if ref.sha256 else [], there) for ref in wanted}
+
+
+def _meant(session: Session, refs: Sequence[Ref]) -> list[tuple[int, str, Origin]]:
+    """Row, hash and origin of every picture that one of these may mean."""
+    whole = {ref.sha256 for ref in refs if len(ref.sha256) == WHOLE}
+    begun = {ref.sha256 for ref in refs if 0 < len(ref.sha256) < WHOLE}
+    numbers = {ref.number for ref in refs if ref.number is not None and not ref.sha256}
+    # A hash begins with the text when it lies between it and the text with a letter behind "f".
+    starts = [(col(Image.sha256) >= start) & (col(Image.sha256) < f"{start}g") for start in begun]
+    is_meant = or_(col(Image.sha256).in_(whole), col(Image.id).in_(numbers), *starts)
+    found = session.execute(sa_select(col(Image.id), col(Image.sha256), col(Image.origin)).where(is_meant))
+    return [(row, sha256, origin) for row, sha256, origin in found]
 
 
 def _row(ref: Ref, alike: list[int], there: set[int]) -> int | str:

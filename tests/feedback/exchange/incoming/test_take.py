@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 from sqlmodel import select
 
 from feedback.exchange.incoming import take as take_module
@@ -20,8 +21,9 @@ from feedback.pool.browse.opened import open_image
 from feedback.rate.controls import make_control
 from store.engine import reading, writing
 from store.errors import BadRequest
+from store.settings import Settings
 from store.tables import Image, Vote
-from tests.feedback.exchange.conftest import KEEP, REJECT, Rated, press
+from tests.feedback.exchange.conftest import KEEP, REJECT, Rated, fill_pictures, press
 from tests.feedback.exchange.incoming.conftest import EVERYTHING, LATER, current, outcomes, sha256_of_image, take, write
 from tests.feedback.rating import NOON
 
@@ -53,6 +55,22 @@ def test_votes_jsonl_brings_every_press_with_its_times(rated: Rated, fresh: Rate
 def test_into_the_store_that_it_comes_from_it_brings_nothing(rated: Rated, out: Path):
     report = take(rated, out / "votes.jsonl")
     assert (report.recorded, report.known, dict(report.left)) == (0, 15, {})
+
+
+def test_both_databases_give_and_take_alike(any_engine: Engine, settings: Settings, fill: Callable, tmp_path: Path):
+    settings.data_dir.mkdir(exist_ok=True)
+    store = fill_pictures(settings, any_engine, fill)
+    press(any_engine, "Ann", dict.fromkeys(store.images[:4], REJECT) | dict.fromkeys(store.images[4:8], KEEP))
+    exported = export_folder(any_engine, store.blobs, EVERYTHING, tmp_path / "out")
+    assert (exported.held.pictures, exported.held.pairs) == (8, 3)
+    assert take(store, exported.folder / "votes.jsonl").known == 8
+    rows = [
+        {"rater": "Eve", "file_name": json.loads(line)["file_name"], "verdict": "keep", "time": LATER}
+        for line in (exported.folder / "votes.jsonl").read_text().splitlines()
+    ]
+    assert take(store, write(tmp_path / "t.csv", *rows)).recorded == 8
+    assert take(store, write(tmp_path / "t.csv", *rows)).known == 8
+    assert sorted(outcomes(store).values()) == [(0, 2)] * 4 + [(1, 1)] * 4
 
 
 def test_pseudonyms_are_raters_too(rated: Rated, fresh: Rated, tmp_path: Path):
@@ -156,6 +174,14 @@ def test_of_pictures_with_the_same_content_the_number_says_which(filled: Rated, 
     report = take(filled, path)
     assert (report.recorded, dict(report.left)) == (1, {"several pictures of this store have this content": 2})
     assert len(open_image(filled.engine, filled.images[1]).votes) == 1
+
+
+def test_many_pictures_named_by_their_files_are_looked_for_at_once(filled: Rated, tmp_path: Path):
+    image = open_image(filled.engine, filled.images[0]).image
+    names = [f"{n:09d}-{n:012x}.png" for n in range(1, 1400)] + [f"{image.id:09d}-{image.sha256[:12]}.png"]
+    rows = [{"rater": "Eve", "file_name": name, "verdict": "keep"} for name in names]
+    report = import_votes(filled.engine, Source(write(tmp_path / "t.csv", *rows)), 9, batch=2000)
+    assert (report.recorded, dict(report.left)) == (1, {"the picture is not in this store": 1399})
 
 
 def test_thousands_of_imported_votes_flag_nobody_as_too_fast(filled: Rated, tmp_path: Path):
