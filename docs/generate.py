@@ -15,6 +15,7 @@ import typer
 from store import errors
 from store.migrate import open_store
 from store.settings import Settings
+from ui.api.routes import api_routes
 from ui.commands import whole_app
 from ui.dashboard.live.news import news_routes
 from ui.dashboard.pool.routes import pool_routes
@@ -100,7 +101,16 @@ def routes_list() -> str:
         raise AssertionError("a list of routes opens no store")
 
     rows = [("GET", "/rate", _plain(redirect_to_rating.__doc__))]
-    makers = (routes, plain_routes, invitation_routes, metrics_routes, news_routes, pool_routes, export_routes)
+    makers = (
+        routes,
+        plain_routes,
+        invitation_routes,
+        metrics_routes,
+        news_routes,
+        pool_routes,
+        export_routes,
+        api_routes,
+    )
     found = [route for make in makers for route in make(no_engine, settings)]
     for route in [*found, *oidc_routes(settings.model_copy(update={"sign_in": "oidc"}))]:
         methods = ", ".join(sorted(set(route.methods or ()) - {"HEAD"}))

@@ -22,7 +22,7 @@ NaysayerError
 │   ├── OutOfMemory          one picture a pass does not fit
 │   ├── BadExport            the written file does not reload to the same network
 │   └── Interrupted          stopped by a signal after saving a checkpoint
-├── NotSignedIn              somebody beyond this machine without a good invitation or account
+├── NotSignedIn              somebody without a good invitation or account, or a program without a good token
 ├── NotAllowed               somebody whose role does not include this, or a paused rater
 └── Busy                     somebody else holds the lock; try again later (exit code 75)
     ├── TooFast              votes come faster than a person can judge; none is lost
@@ -255,9 +255,9 @@ class Interrupted(RetrainError):
 
 
 class NotSignedIn(NaysayerError):
-    """A request from another machine has no valid invitation or account.
+    """A request from another machine has no valid invitation or account, or a program's request no valid token.
 
-    Open the invitation link again, or sign in.
+    Open the invitation link again, or sign in; make a token with `naysayer token make`.
     """
 
 

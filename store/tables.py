@@ -555,6 +555,17 @@ class Invitation(SQLModel, table=True):
     revoked_at: datetime | None = None
 
 
+class Token(SQLModel, table=True):
+    """Lets a program act under a name until it is revoked. The hash tells nobody the token."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(max_length=80)
+    role: PersonRole = Field(sa_column=Column(_enum(PersonRole), nullable=False))
+    sha256: str = Field(unique=True, index=True, max_length=64, description="of the token")
+    created_at: datetime = Field(default_factory=utc_now)
+    revoked_at: datetime | None = None
+
+
 class Reason(StrEnum):
     """Why a picture was rejected."""
 

@@ -13,6 +13,7 @@ from store.settings.file import read_settings
 from ui.export.commands import exports
 from ui.import_commands import imports
 from ui.list_commands import evaluation, prompts
+from ui.signin.commands import invite, tokens
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,6 +25,8 @@ app.add_typer(prompts, name="prompts")
 app.add_typer(exports, name="export")
 app.add_typer(imports, name="import")
 app.add_typer(evaluation, name="evaluation")
+app.add_typer(tokens, name="token")
+app.command()(invite)
 
 
 def main() -> None:
@@ -275,35 +278,6 @@ def restore(file: Annotated[Path, typer.Argument(help="An archive made by `naysa
     from ui.words import report_words
 
     typer.echo(f"restored {report_words(restore(file, read_settings()))}")
-
-
-@app.command()
-def invite(
-    name: Annotated[str, typer.Argument(help="The person's name, shown beside the votes.")] = "",
-    days: Annotated[float, typer.Option(min=0.01, max=366, help="How many days the link works.")] = 7,
-    role: Annotated[str, typer.Option(help="rater, curator or admin")] = "rater",
-    revoke: Annotated[str, typer.Option(help="Revoke every invitation of this name instead.")] = "",
-) -> None:
-    """Print a signed link that lets a person in without an account; without a name, list the invitations."""
-    from feedback.people.invitations import invite, link_of, list_invitations, revoke_invitations
-    from store.errors import BadRequest
-    from store.migrate import open_store, read_store
-    from store.phrases import plural
-    from store.tables import PersonRole
-    from ui.words import CLOSED, invitation_table
-
-    settings = read_settings()
-    if revoke:
-        typer.echo(f"{plural(revoke_invitations(open_store(settings), revoke), 'invitation')} of {revoke} revoked")
-    elif not name:
-        typer.echo(invitation_table(list_invitations(read_store(settings))))
-    elif role not in list(PersonRole):
-        raise BadRequest(f"a role is rater, curator or admin; {role[:40]!r} was given")
-    else:
-        token = invite(open_store(settings), name, days=days, secret=settings.secret, role=PersonRole(role))
-        typer.echo(link_of(settings, token))
-        if settings.sign_in == "name":
-            typer.echo(CLOSED, err=True)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from feedback.pool.damage import look_again
 from feedback.runs import bury_dead_runs
 from store.layout import layout_of
 from store.tables import PersonRole
+from ui.api.routes import api_routes
 from ui.dashboard.live.news import news_routes
 from ui.dashboard.pool.routes import pool_routes
 from ui.export.routes import export_routes
@@ -93,6 +94,7 @@ app = st.App(
         *news_routes(engine, settings()),
         *pool_routes(engine, settings()),
         *export_routes(engine, settings()),
+        *api_routes(engine, settings()),
         Route("/rate", redirect_to_rating),
         *(Route(address, open_page) for address in ADDRESSES),
     ],

@@ -13,7 +13,7 @@ from feedback.sample.setting_aside import Change, Changed
 from feedback.workers import NO_WORKER, SeenWorker, span, worker_words
 from store.archive.contents import BackupReport
 from store.phrases import plural
-from store.tables import Invitation, Prompt, RunStatus
+from store.tables import Invitation, Prompt, RunStatus, Token
 
 CLOSED = "nobody can open this link while NAYSAYER_SIGN_IN is name; set it to invitations"
 SHOWN = 5  # pieces of foreign syntax that are named
@@ -94,6 +94,17 @@ def invitation_table(rows: Sequence[Invitation]) -> str:
         return "no invitations yet; `naysayer invite NAME` makes one"
     return "\n".join(
         f"{row.name:<24} {row.role.value:<8} until {row.expires_at:%Y-%m-%d %H:%M} UTC"
+        + (f", revoked {row.revoked_at:%Y-%m-%d %H:%M} UTC" if row.revoked_at else "")
+        for row in rows
+    )
+
+
+def token_table(rows: Sequence[Token]) -> str:
+    """One line a token, newest first."""
+    if not rows:
+        return "no tokens yet; `naysayer token make NAME` makes one"
+    return "\n".join(
+        f"{row.id:>4}  {row.name:<24} {row.role.value:<8} since {row.created_at:%Y-%m-%d %H:%M} UTC"
         + (f", revoked {row.revoked_at:%Y-%m-%d %H:%M} UTC" if row.revoked_at else "")
         for row in rows
     )

@@ -40,7 +40,7 @@ def decide(engine: Engine, rater: str, decision: Decision, overlap: int = 1) -> 
         if getattr(row, column) == value:
             raise BadRequest(f"{row.name} is {_describe_state(row)} already; nothing was changed")
         setattr(row, column, value)
-        _record(session, row, decision)
+        record_decision(session, row, decision)
         if column == "is_excluded":
             session.flush()
             rebuild(session)
@@ -52,7 +52,7 @@ def give_role(engine: Engine, rater: str, role: PersonRole, *, by: str, reason: 
     with writing(engine) as session:
         row = rater_of(session, rater)
         row.role = role
-        _record(session, row, Decision(RaterAction.role, by, reason or f"is {role.value} now"))
+        record_decision(session, row, Decision(RaterAction.role, by, reason or f"is {role.value} now"))
 
 
 def role_of(engine: Engine, rater: str) -> PersonRole:
@@ -86,7 +86,8 @@ def _describe_state(row: Rater) -> str:
     return ", ".join([*(["excluded"] if row.is_excluded else ["included"]), *(["paused"] if row.is_paused else [])])
 
 
-def _record(session: Session, row: Rater, decision: Decision) -> None:
+def record_decision(session: Session, row: Rater, decision: Decision) -> None:
+    """Adds the changed row and why it changed; for use inside a `writing` block. Raises BadRequest without a reason."""
     reason = decision.reason.strip()
     if not 0 < len(reason) <= MAX_REASON:
         raise BadRequest(f"say why, in 1 to {MAX_REASON} characters; nothing was changed")

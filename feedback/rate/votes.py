@@ -85,7 +85,7 @@ class Press:
     page: Annotated[str, StringConstraints(max_length=40)] = ""
     shown_at: Moment = None
     decided_at: Moment = None
-    reasons: frozenset[Reason] = frozenset()
+    reasons: Annotated[frozenset[Reason], Field(json_schema_extra={"uniqueItems": False})] = frozenset()
     marks: Annotated[tuple[Point, ...], Field(max_length=MAX_MARKS)] = ()
     guidelines: Annotated[int | None, Field(ge=1, lt=NO_ROW)] = None
 

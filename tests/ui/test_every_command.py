@@ -110,6 +110,7 @@ TAKE_A_NUMBER = (
     "controls agreed --count {}",
     "controls draw --seed {} --count 2",
     "invite Ann --days {}",
+    "token revoke {}",
     "prompts remove --import {}",
 )
 TAKE_TEXT = (
@@ -119,6 +120,8 @@ TAKE_TEXT = (
     "invite {}",
     "invite Ann --role {}",
     "invite --revoke {}",
+    "token make {}",
+    "token make Ann --role {}",
     "promote 1 --force --reason {}",
     "withdraw 1 --reason {}",
     "stop --reason {}",

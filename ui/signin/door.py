@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from store.errors import NaysayerError, NotSignedIn
 from store.settings import Settings
 from store.tables import PersonRole
+from ui.signin.bearer import API, HEADER, identify_bearer, refuse_bearer
 from ui.signin.invitation_link import identify_sender, refuse
 from ui.signin.people import LOCAL, Person
 from ui.web.limits import OpenPages, Pace, TooLong, is_too_long, limit_body
@@ -75,11 +76,15 @@ class Door:
         is_open = is_open or (self.settings.sign_in == "oidc" and path in OPEN_WITH_ACCOUNTS)
         if request.scope["type"] == "http" and is_open:
             return None
+        if path.startswith(API) and HEADER in request.headers:
+            return identify_bearer(self.engine(), request)
         return identify_sender(self.engine(), self.settings, request)
 
     def _answer_stranger(self, request: HTTPConnection, error: NaysayerError) -> Response:
         if not self.strangers.allows(_client(request, None)):
             return _refuse_with("too many requests from this address; wait a minute", 429)
+        if request.url.path.startswith(API) and isinstance(error, NotSignedIn):
+            return refuse_bearer(str(error))
         if request.url.path.startswith(CORE):  # an open page shows the text of this answer
             return JSONResponse(str(error), 401)
         if "text/html" not in request.headers.get("accept", "") or not isinstance(error, NotSignedIn):

@@ -116,10 +116,13 @@ def count_chosen(engine: Engine, wanted: Wanted) -> int:
         return session.execute(select_chosen(session, wanted, sa_select(func.count()).select_from(Image))).scalar_one()
 
 
-def chosen_pictures(engine: Engine, wanted: Wanted) -> Iterator[Chosen]:
-    """The pictures, oldest first. Each page is read in its own transaction, so a long export holds up no writer."""
+def chosen_pictures(engine: Engine, wanted: Wanted, *, after: int = 0) -> Iterator[Chosen]:
+    """The pictures, oldest first, from the one after the row `after` on.
+
+    Each page is read in its own transaction, so a long export holds up no writer.
+    """
     with reading(engine) as session:
-        store_id, last = session.exec(select(StoreRow.id)).first() or "", 0
+        store_id, last = session.exec(select(StoreRow.id)).first() or "", after
         newest = session.exec(select(func.max(Image.id))).one() or 0
     while True:
         with reading(engine) as session:

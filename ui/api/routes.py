@@ -1,0 +1,123 @@
+"""The API's routes, made from the table of its operations, and its description."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy import Engine
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, compile_path
+
+from store.errors import BadRequest, NotSignedIn, UnknownVersion
+from store.settings import Settings
+from store.settings.live import as_changed
+from ui.api.description import describe
+from ui.api.operation import Asked, Operation, Refused
+from ui.api.pool import DATA
+from ui.api.rating import RATING
+from ui.api.versions import VERSIONS
+from ui.rate.routes import wait_for_tick
+from ui.signin.bearer import API, identify_bearer, refuse_bearer
+from ui.signin.json_routes import MAX_BODY, body_of, in_sentences, malformed
+from ui.signin.powers import permit
+
+OPERATIONS = (*RATING, *DATA, *VERSIONS)
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+NOT_KEPT = {"cache-control": "no-store"}
+
+
+def api_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
+    """The routes under `/naysayer/api/`. Each asks whose token it is, and what that allows at this moment."""
+
+    def route(operation: Operation) -> Route:
+        async def endpoint(request: Request) -> Response:
+            person = await run_in_threadpool(lambda: identify_bearer(engine(), request))
+            permit(operation.page, person)
+            began, now = time.monotonic(), as_changed(settings)
+            params, body = _read_params(operation, request), await _read_body(operation, request)
+            answer = await run_in_threadpool(_act, operation, Asked(engine(), now, person, params, body))
+            if operation.in_ticks:
+                await wait_for_tick(began)
+            return answer
+
+        endpoint.__doc__ = operation.summary
+        return Route(operation.address, _in_sentences(endpoint), methods=[operation.method])
+
+    async def give_description(_request: Request) -> Response:
+        """The description of the API, in OpenAPI 3.1."""
+        return JSONResponse(describe(OPERATIONS))
+
+    async def refuse_other(request: Request) -> Response:
+        """A sentence, for an address or a method that the API does not have."""
+        return _no_such(request.url.path)
+
+    return [
+        *map(route, OPERATIONS),
+        Route(f"{API}openapi.json", give_description, methods=["GET"]),
+        Route(f"{API}{{path:path}}", refuse_other, methods=METHODS),
+    ]
+
+
+def _act(operation: Operation, asked: Asked) -> Response:
+    try:
+        answer = operation.act(asked)
+    except BadRequest as error:
+        raise Refused(operation.refused, str(error)) from error
+    if isinstance(answer, Response):
+        return answer
+    return Response(answer.model_dump_json(), media_type="application/json", headers=NOT_KEPT)
+
+
+def _read_params(operation: Operation, request: Request) -> BaseModel | None:
+    given = {**request.query_params, **request.path_params}
+    if operation.params is None:
+        if given:
+            raise BadRequest(f"{next(iter(given))[:80]}: this address takes no parameters; leave it out")
+        return None
+    with malformed():
+        return operation.params.model_validate(given)
+
+
+async def _read_body(operation: Operation, request: Request) -> BaseModel | None:
+    if operation.body is None:
+        return None
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+        raise Refused(415, "the body must be JSON, sent with the content type application/json")
+    try:
+        data = await body_of(request)
+    except BadRequest as error:
+        raise Refused(413, f"the body is longer than {MAX_BODY} bytes; send less at once") from error
+    with malformed():
+        return operation.body.model_validate_json(data, strict=True)
+
+
+def _in_sentences(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint, with the statuses that only the API has beside those of every route."""
+
+    async def answered(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except Refused as error:
+            return _refuse(error.status, str(error))
+        except NotSignedIn as error:
+            return refuse_bearer(str(error))
+        except UnknownVersion as error:
+            return _refuse(404, str(error))
+
+    answered.__doc__ = endpoint.__doc__
+    return in_sentences(answered)
+
+
+def _no_such(path: str) -> Response:
+    allowed = [one.method for one in OPERATIONS if compile_path(one.address)[0].match(path)]
+    if not allowed:
+        return _refuse(404, f"the API has no address {path[:200]}; {API}openapi.json lists them")
+    sentence = f"this address takes {' or '.join(allowed)}; {API}openapi.json says what each does"
+    return _refuse(405, sentence, allow=", ".join(allowed))
+
+
+def _refuse(status: int, sentence: str, **headers: Any) -> Response:
+    return JSONResponse({"error": sentence}, status_code=status, headers=NOT_KEPT | headers)
