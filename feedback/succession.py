@@ -45,10 +45,13 @@ def alias_target(session: Session, name: AliasName) -> int | None:
 def reigns(events: Iterable[AliasEvent]) -> list[int]:
     """The champions still in force, oldest first.
 
-    A promotion adds one, a rollback takes the last away, a withdrawal takes every reign of that version away.
+    A promotion adds one, a rollback takes the last away, a withdrawal takes every reign of that version away. Events
+    that a merge brought were of another store.
     """
     stack: list[int] = []
     for event in events:
+        if event.id is not None and event.id < 1:
+            continue
         if event.action is Action.withdraw:
             left = [number for number in stack if number != event.from_version]
             stack = [number for number, after in zip(left, [*left[1:], None], strict=True) if number != after]

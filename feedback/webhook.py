@@ -29,6 +29,8 @@ MAX_TRIES = 5
 TIMEOUT_S = 5
 LOOK_S = 2.0
 RECENT = timedelta(hours=1)
+OF_THIS_STORE = col(AliasEvent.id) > 0
+"""Not brought by a merge: such events have numbers below, and their own store told of them."""
 
 Message = dict[str, Any]
 
@@ -77,7 +79,7 @@ def _due(engine: Engine) -> list[Message]:
     with reading(engine) as session:
         happened = session.exec(
             select(AliasEvent)
-            .where(col(AliasEvent.action).in_(list(WHAT)), col(AliasEvent.created_at) >= since)
+            .where(OF_THIS_STORE, col(AliasEvent.action).in_(list(WHAT)), col(AliasEvent.created_at) >= since)
             .order_by(col(AliasEvent.id))
         )
         messages = [

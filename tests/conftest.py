@@ -90,6 +90,13 @@ def any_settings(request: pytest.FixtureRequest, settings: Settings) -> Iterator
         yield settings.model_copy(update={"store_url": url})
 
 
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """URL of an empty PostgreSQL database for this test."""
+    with _fresh_database(postgres_server) as url:
+        yield url
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def any_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """An empty store at the newest schema, once on SQLite and once on PostgreSQL."""

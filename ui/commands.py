@@ -14,6 +14,7 @@ from ui.export.commands import exports
 from ui.import_commands import imports
 from ui.list_commands import evaluation, prompts
 from ui.signin.commands import invite, tokens
+from ui.store_commands import whole_store
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Thumbs down teach Stable Diffusion XL what not to draw. Its settings: `naysayer settings`.",
 )
+app.registered_commands += whole_store.registered_commands
 app.add_typer(prompts, name="prompts")
 app.add_typer(exports, name="export")
 app.add_typer(imports, name="import")
@@ -260,24 +262,6 @@ def schedule(
     if keep:
         keep_this_shells(settings)
     typer.echo(schedule_words(settings))
-
-
-@app.command()
-def backup(file: Annotated[Path, typer.Argument(help="The archive to write, e.g. naysayer.tar.")]) -> None:
-    """Write the whole store into one archive; the store may be in use."""
-    from store.archive.backup import backup
-    from ui.words import report_words
-
-    typer.echo(f"wrote {report_words(backup(read_settings(), file))}")
-
-
-@app.command()
-def restore(file: Annotated[Path, typer.Argument(help="An archive made by `naysayer backup`.")]) -> None:
-    """Put a backup into the (empty) data folder, after checking every file in it."""
-    from store.archive.restore import restore
-    from ui.words import report_words
-
-    typer.echo(f"restored {report_words(restore(file, read_settings()))}")
 
 
 if __name__ == "__main__":

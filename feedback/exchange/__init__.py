@@ -1,1 +1,1 @@
-"""Pictures and votes on their way out to other programs, and votes on their way in."""
+"""Pictures and votes on their way out and in, and whole stores on their way to another database or store."""

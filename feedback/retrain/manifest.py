@@ -65,7 +65,7 @@ def freeze(
     with writing(engine) as session:
         if _without_evaluated(session, manifest) != manifest:
             raise Busy("an evaluation set was imported while the pool was being frozen; run the retrain again")
-        _save(session, manifest)
+        save(session, manifest)
     return manifest
 
 
@@ -89,10 +89,10 @@ def _without_evaluated(session: Session, manifest: FrozenManifest) -> FrozenMani
 def load_manifest(engine: Engine, manifest_id: str) -> FrozenManifest:
     """A recorded manifest. Raises DamagedStore when what is recorded is not what the id says."""
     with reading(engine) as session:
-        return _load(session, manifest_id)
+        return load(session, manifest_id)
 
 
-def _load(session: Session, manifest_id: str) -> FrozenManifest:
+def load(session: Session, manifest_id: str) -> FrozenManifest:
     chain = [_read(session, manifest_id)]
     while (earlier := chain[-1].get("after")) is not None:
         chain.append(_read(session, earlier))
@@ -136,7 +136,7 @@ def _shortest(session: Session, manifest: FrozenManifest) -> str:
     if newest is None:
         return manifest.body
     try:
-        known = {item.image_id: item for item in _load(session, newest).items}
+        known = {item.image_id: item for item in load(session, newest).items}
     except DamagedStore:
         return manifest.body
     mine = {item.image_id: item for item in manifest.items}
@@ -154,7 +154,7 @@ def _written(item: PoolItem) -> dict[str, object]:
     return {name: value for name, value in vars(item).items() if name != "weight" or value != 1.0}
 
 
-def _save(session: Session, manifest: FrozenManifest) -> None:
+def save(session: Session, manifest: FrozenManifest) -> None:
     if session.get(Manifest, manifest.id) is not None:
         return
     session.add(Manifest(id=manifest.id, body=_shortest(session, manifest)))

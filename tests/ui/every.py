@@ -24,6 +24,8 @@ ON_A_STORE = {
     "schedule": "",
     "backup": "out.tar",
     "restore": "in.tar",
+    "move": "--to sqlite:///other.db",
+    "merge": "other",
     "invite": "Ann",
     "token make": "Ann",
     "token list": "",

@@ -97,6 +97,8 @@ TAKE_A_FILE = {
         "backup": "{}",
         "export lora": "1 --out {}",
         "export data": "{}",
+        "move": "--to sqlite:///{}",
+        "merge": "{}",
         "bench ratings": "{}",
     }.items()
 }
@@ -130,6 +132,8 @@ TAKE_TEXT = (
     "set {} 1",
     "set negative_prompt {}",
     "set store_url {}",
+    "move --to {}",
+    "merge . --store-url {}",
     "unset {}",
     "controls add 1 {}",
     "export lora 1 --format {}",

@@ -1,0 +1,1 @@
+"""A whole store: moved to another database, or merged into another store."""

@@ -1,0 +1,49 @@
+"""`naysayer backup`, `restore`, `move` and `merge`: a whole store in a file, another database or another store."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from store.settings.file import read_settings
+
+whole_store = typer.Typer()
+
+
+@whole_store.command()
+def backup(file: Annotated[Path, typer.Argument(help="The archive to write, e.g. naysayer.tar.")]) -> None:
+    """Write the whole store into one archive; the store may be in use."""
+    from store.archive.backup import backup
+    from ui.words import report_words
+
+    typer.echo(f"wrote {report_words(backup(read_settings(), file))}")
+
+
+@whole_store.command()
+def restore(file: Annotated[Path, typer.Argument(help="An archive made by `naysayer backup`.")]) -> None:
+    """Put a backup into the (empty) data folder, after checking every file in it."""
+    from store.archive.restore import restore
+    from ui.words import report_words
+
+    typer.echo(f"restored {report_words(restore(file, read_settings()))}")
+
+
+@whole_store.command()
+def move(
+    to: Annotated[str, typer.Option(help="URL of the other database, which must be empty, as in NAYSAYER_STORE_URL.")],
+) -> None:
+    """Copy the database into another one, SQLite or PostgreSQL, and compare every row; pictures stay where they are."""
+    from feedback.exchange.stores.move import move
+
+    typer.echo(move(read_settings(), to).words)
+
+
+@whole_store.command()
+def merge(
+    folder: Annotated[Path, typer.Argument(help="The data folder of the other store.")],
+    store_url: Annotated[str, typer.Option(help="Its database, if it is not in that folder.")] = "",
+) -> None:
+    """Bring another store of the same base into this one; the other is only read, and once more adds nothing."""
+    from feedback.exchange.stores.merge import merge
+
+    typer.echo(merge(read_settings(), folder, store_url).words)
