@@ -171,7 +171,7 @@ def side_that_fits(sizes: Sizes, free: int) -> int:
     The text encoders and the VAE are away meanwhile.
 
     >>> from bench.card.computed import GB
-    >>> sdxl = Sizes(*[5 * GB, 0, 2, 0, 0, 0, 0, GB, 10 * GB, GB, 0, 3, 0, 0])
+    >>> sdxl = Sizes(*[5 * GB, 0, 2, 0, 0, 0, 0, GB, 10 * GB, GB, 0, 3, 0, 0, 0])
     >>> [side_that_fits(sdxl, free * GB) for free in (80, 24, 12, 7)]
     [1024, 512, 256, 128]
     """
