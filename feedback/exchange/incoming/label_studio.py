@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from feedback.exchange.incoming.said import (
     NO_RATER,
@@ -38,10 +38,14 @@ def read_task(number: int, row: Row, source: Source) -> Iterator[Line]:
         yield Unread(number, "nobody annotated it")
     for one in annotations if isinstance(annotations, list) else []:
         results = [result for result in one.get("result") or [] if isinstance(result, dict)]
-        words, points, raters = _results(results)
-        who = next(iter(raters), "") or _who(one.get("completed_by")) or source.rater
-        was_cancelled = bool(one.get("was_cancelled", one.get("skipped")))
-        yield _said(number, who, picture, ["skip"] if was_cancelled else words, points, one)
+        words, points = _results(results)
+        if one.get("was_cancelled", one.get("skipped")):
+            words = ["skip"]
+        who = _who(one.get("completed_by")) or source.rater
+        own = _own_vote(results, words)
+        yield _said(
+            number, own.rater or who, picture, words, points, one, own.request_id or str(one.get("unique_id") or "")
+        )
 
 
 def is_minimal(row: Row) -> bool:
@@ -62,16 +66,30 @@ def read_minimal(number: int, row: Row, source: Source) -> Iterator[Line]:
     yield _said(number, _who(row["annotator"]) or source.rater, _picture(row), words, points, row)
 
 
-def _results(results: list[dict[str, Any]]) -> tuple[list[str], list[Any], list[str]]:
-    """The words that were chosen, the points, and the raters that our own export names."""
+class _Own(NamedTuple):
+    """The vote of our own export that an annotation was made from."""
+
+    rater: str = ""
+    request_id: str = ""
+
+
+def _own_vote(results: list[dict[str, Any]], words: list[str]) -> _Own:
+    """Empty where it comes from somebody else, or was changed in Label Studio since: then it is another vote."""
+    metas = [meta.get("text") for result in results if isinstance(meta := result.get("meta"), dict)]
+    found = next((text for text in metas if isinstance(text, list) and len(text) == 3), None)
+    return _Own(str(found[0]), str(found[1])) if found and found[2] in words else _Own()
+
+
+def _results(results: list[dict[str, Any]]) -> tuple[list[str], list[Any]]:
+    """The words that were chosen, and the points."""
     values = [result["value"] for result in results if isinstance(result.get("value"), dict)]
-    words = [word for value in values for word in value.get("choices") or []]
     points = [(value.get("x"), value.get("y")) for value in values if "keypointlabels" in value]
-    metas = [meta for result in results if isinstance(meta := result.get("meta"), dict)]
-    return words, points, [name for meta in metas for name in meta.get("text") or [] if isinstance(name, str)]
+    return [word for value in values for word in value.get("choices") or []], points
 
 
-def _said(number: int, who: str, picture: Ref, words: list[str], points: list[Any], one: Row) -> Line:
+def _said(
+    number: int, who: str, picture: Ref, words: list[str], points: list[Any], one: Row, request_id: str = ""
+) -> Line:
     verdict = next((found for word in words if (found := verdict_of(word))), None)
     if verdict is None:
         return Unread(number, NO_VERDICT, ", ".join(map(str, words)))
@@ -81,7 +99,6 @@ def _said(number: int, who: str, picture: Ref, words: list[str], points: list[An
     reasons = (
         reasons_in(word for word in words if verdict_of(word) is None) if verdict is Verdict.reject else frozenset()
     )
-    known = str(one.get("unique_id") or "")
     return Said(
         number,
         who,
@@ -91,7 +108,7 @@ def _said(number: int, who: str, picture: Ref, words: list[str], points: list[An
         marks_in(points, PERCENT),
         _before(decided, one.get("lead_time")),
         decided,
-        request_id=known if len(known) <= 64 and known.isascii() and known.isprintable() else "",
+        request_id=request_id if len(request_id) <= 64 and request_id.isascii() and request_id.isprintable() else "",
         source=f"label studio {one.get('annotation_id', one.get('id', ''))}",
     )
 

@@ -55,7 +55,7 @@ class Chosen(NamedTuple):
     sha256: str
     prompt: str
     negative_prompt: str
-    seed: int
+    seed: int | None
     steps: int
     guidance: float
     width: int

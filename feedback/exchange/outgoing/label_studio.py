@@ -40,7 +40,8 @@ def task(one: Chosen, folder: str) -> dict[str, Any]:
 
 
 def _annotation(one: Chosen, vote: OneVote) -> dict[str, Any]:
-    """No `completed_by`: Label Studio refuses a person whom it does not know. The rater stands in each result."""
+    """Each result names rater, request and verdict, which come back with it: Label Studio gives an annotation another
+    id and time, and refuses a `completed_by` whom it does not know."""
     results = [_choices("verdict", [vote.verdict.value])]
     results += [_choices("reason", list(vote.reasons))] if vote.reasons else []
     results += [_mark(one, x, y) for x, y in vote.marks]
@@ -50,7 +51,8 @@ def _annotation(one: Chosen, vote: OneVote) -> dict[str, Any]:
         "created_at": (vote.decided_at or vote.received_at).isoformat(),
         "lead_time": seconds,
         "result": [
-            result | {"id": f"{vote.request_id}-{place}", "meta": {"text": [vote.rater]}}
+            result
+            | {"id": f"{vote.request_id}-{place}", "meta": {"text": [vote.rater, vote.request_id, vote.verdict.value]}}
             for place, result in enumerate(results)
         ],
     }

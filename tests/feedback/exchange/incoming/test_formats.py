@@ -1,5 +1,6 @@
 """What the files of other programs say, written as those programs write them."""
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from feedback.pool.browse.opened import open_image
 from store.engine import reading
 from store.tables import Verdict, Vote
 from tests.feedback.exchange.conftest import KEEP, REJECT, Rated
-from tests.feedback.exchange.incoming.conftest import current, sha256_of_image, take, write
+from tests.feedback.exchange.incoming.conftest import LATER, current, sha256_of_image, take, write
 
 
 def pick_a_pic(rated: Rated, label: float, **more: object) -> dict:
@@ -72,6 +73,21 @@ def out_name(filled: Rated) -> str:
     """The exported name of the fourth picture."""
     image = open_image(filled.engine, filled.images[3]).image
     return f"000000/{image.id:09d}-{image.sha256[:12]}.png"
+
+
+def test_what_label_studio_made_of_our_export_is_known_again_unless_it_was_changed_there(rated: Rated, out: Path):
+    """Label Studio 1.23 keeps results with their ids and metas, and gives annotations other ids and times."""
+    tasks = json.loads((out / "label-studio.json").read_text())
+    for task in tasks:
+        for number, one in enumerate(task["annotations"]):
+            one |= {"id": number, "unique_id": f"{task['id']} {number}", "completed_by": 1}
+            one |= {"created_at": LATER, "updated_at": LATER}
+    [changed] = [task for task in tasks if task["data"]["picture"] == rated.images[7]]
+    changed["annotations"][0]["result"][0]["value"]["choices"] = ["reject"]
+    report = take(rated, write(out / "back.json", *tasks))
+    assert (report.recorded, dict(report.left)) == (1, {})
+    assert current(rated)["Label Studio 1", sha256_of_image(rated, 7)][0] is REJECT
+    assert current(rated)["Ann Anders", sha256_of_image(rated, 7)][0] is KEEP
 
 
 def test_label_studio_minimal_is_read(filled: Rated, out_name: str, tmp_path: Path):
