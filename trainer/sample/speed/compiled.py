@@ -1,7 +1,8 @@
 """The UNet's transformer blocks compiled by torch, for batches of one size; what was compiled is kept on disk.
 
 The blocks are traced with the forwards that a rule puts on them (`trainer.sample.adapter_rows`). Their weights are
-inputs of what is compiled, not constants in it, so another version or strength needs no new compilation.
+inputs of what is compiled, not constants in it, so with merged weights another version or strength needs no new
+compilation; in the low-rank form the scale is a constant, and another one is compiled again.
 """
 
 import logging

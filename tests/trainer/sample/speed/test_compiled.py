@@ -17,7 +17,8 @@ from store.layout import layout_of
 from store.migrate import open_store
 from trainer.base.model import load_base
 from trainer.lora.tensors import TRAINED, add_fresh
-from trainer.sample.guidance import Steering
+from trainer.sample.adapter_rows import Adapter, make_forwards
+from trainer.sample.guidance import RULES, Steering
 from trainer.sample.sampler import Sampler, sample_latents
 from trainer.sample.speed.compiled import CACHE, compiled_blocks
 
@@ -43,8 +44,11 @@ def fill(base, seed: int, *, is_new: bool = False) -> None:
     base.pipe.unet.disable_adapters()
 
 
-def drawn(base, rule="plain", strength=0.0, *, is_compiled: bool):
+def drawn(base, rule="plain", strength=0.0, *, is_compiled: bool, is_low_rank: bool = False):
     steering = Steering(base.pipe.unet, TRAINED, rule, strength, keeps_text=not is_compiled)
+    if is_low_rank:
+        adapter = Adapter(TRAINED, steering.scale)
+        steering.forwards = make_forwards(base.pipe.unet, adapter, RULES[rule], None, is_merged=False)
     with compiled_blocks(base.pipe.unet) if is_compiled else nullcontext():
         return sample_latents(base, JOBS, replace(base.plain, rule=rule, strength=strength), steering)
 
@@ -81,6 +85,14 @@ def test_the_blocks_are_compiled_only_inside(base):
     with compiled_blocks(base.pipe.unet):
         assert compiled() == 4
     assert compiled() == 0
+
+
+@pytest.mark.slow
+def test_the_low_rank_form_and_the_lora_on_every_row_draw_the_same_compiled(own_base):
+    fill(own_base, 1, is_new=True)
+    for rule, strength, is_low_rank in (("same-prompt", 2.0, True), ("same-prompt", 3.0, True), ("woolf", 0.7, False)):
+        both = [drawn(own_base, rule, strength, is_compiled=one, is_low_rank=is_low_rank) for one in (True, False)]
+        torch.testing.assert_close(*both, atol=2e-3, rtol=1e-3)
 
 
 @pytest.mark.slow
