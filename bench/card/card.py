@@ -77,17 +77,16 @@ def run_card(
     name: str = FULL_SIZE,
     scripts: Scripts = Scripts(),
     minutes: float = MINUTES,
-    tokenizers: Path | None = None,
     folder: Path | None = None,
 ) -> Card:
     """Runs every part that this device can run in the time there is. Files go into a new folder in `folder`."""
-    scripts.require(tokenizers)
+    scripts.require()
     silence_libraries()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="naysayer-card-", dir=folder) as made:
         with Progress(WRITING_S, WRITING_S) as progress:
             progress.begin(Part(f"writing the model: {name}", WRITING_S, 0, lambda tell: Found()))
-            subject = prepare(Path(made), name, wanted, tokenizers)
+            subject = prepare(Path(made), name, wanted, scripts.tokenizers)
         device, memory = subject.base.device_words, Meter(subject.device).whole
         found = examine(subject, scripts, began + 60 * minutes)
         subject.drop()

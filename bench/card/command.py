@@ -41,8 +41,8 @@ def bench_card(
     from bench.card.page import write_measured
     from bench.card.parts.peers import Scripts
 
-    scripts = Scripts(diffusers_script, kohya_script, python, kohya_python)
-    card = run_card(device, model, scripts, minutes, tokenizers, folder)
+    scripts = Scripts(diffusers_script, kohya_script, python, kohya_python, tokenizers)
+    card = run_card(device, model, scripts, minutes, folder)
     if record is not None:
         record.write_text(json.dumps(card.as_json(), indent=1) + "\n")
     if docs is not None:

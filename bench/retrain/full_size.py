@@ -1,5 +1,6 @@
 """SDXL at full size with random weights: the cost of a retrain does not depend on the weights' values."""
 
+import shutil
 from pathlib import Path
 
 import torch
@@ -33,6 +34,8 @@ VAE = {
     "scaling_factor": 0.13025,
     "force_upcast": True,
 }
+VOCABULARY = ("vocab.json", "merges.txt")
+"""What programs read that do not know `tokenizer.json`, kohya's scripts among them."""
 TEXT = {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12, "num_hidden_layers": 12}
 TEXT_2 = {"hidden_size": 1280, "intermediate_size": 5120, "num_attention_heads": 20, "num_hidden_layers": 32}
 
@@ -42,6 +45,10 @@ def write_full_size(
 ) -> Path:
     """Writes the pipeline of `build_full_size`; returns `folder`."""
     build_full_size(dtype, device, tokenizers).save_pretrained(folder)
+    for name in ("tokenizer", "tokenizer_2"):
+        for file in VOCABULARY:
+            if (tokenizers / name / file).is_file():
+                shutil.copy(tokenizers / name / file, folder / name)
     return folder
 
 

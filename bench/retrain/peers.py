@@ -108,8 +108,8 @@ def kohya_options(plan: Plan, folder: Path, base: str, output: Path, turn: int) 
         yield "--gradient_checkpointing"
 
 
-def lay_out_for_kohya(folder: Path, base: str) -> None:
-    """Each picture with a caption file beside it, once an epoch, and the model's tokenizers under kohya's names."""
+def lay_out_for_kohya(folder: Path, tokenizers: Path) -> None:
+    """Each picture with a caption file beside it, once an epoch, and SDXL's tokenizers under kohya's names."""
     pictures = folder / "kohya" / "pictures" / "1_pictures"
     pictures.mkdir(parents=True)
     captions = _captions(folder / "pictures" / "metadata.jsonl")
@@ -117,7 +117,7 @@ def lay_out_for_kohya(folder: Path, base: str) -> None:
         shutil.copy(picture, pictures)
         (pictures / picture.with_suffix(".txt").name).write_text(captions[picture.name])
     for name, theirs in KOHYAS_TOKENIZERS.items():
-        shutil.copytree(Path(base) / name, folder / "kohya" / "tokenizers" / theirs)
+        shutil.copytree(tokenizers / name, folder / "kohya" / "tokenizers" / theirs)
 
 
 def _captions(metadata: Path) -> dict[str, str]:

@@ -23,6 +23,8 @@ from store.errors import BadRequest
 
 PLAN = Plan(images=8, batch=4, micro_batch=4, steps=30, held_out=0)
 ROOM_WITHOUT_CHECKPOINTING_GB = 60
+MOST_SAID = 400
+"""Of what a script said when it failed, so many characters from the end are kept."""
 Options = Callable[[Plan, Path, str, Path, int], Iterator[str]]
 
 
@@ -35,12 +37,13 @@ class Script(NamedTuple):
 
 
 class Scripts(NamedTuple):
-    """The scripts that were named, and with which interpreter each runs."""
+    """The scripts that were named, with which interpreter each runs, and SDXL's tokenizers, which kohya's needs."""
 
     diffusers: Path | None = None
     kohya: Path | None = None
     python: Path = Path(sys.executable)
     kohya_python: Path = Path(sys.executable)
+    tokenizers: Path | None = None
 
     @property
     def given(self) -> dict[str, Script]:
@@ -58,15 +61,16 @@ class Scripts(NamedTuple):
         }
         return [f"no retrain beside {name}: {option} names none" for name, (path, option) in wanted.items() if not path]
 
-    def require(self, tokenizers: Path | None = None) -> None:
+    def require(self) -> None:
         """Raises BadRequest for a path that is no file, and for kohya's script without the tokenizers that it needs."""
         for path in (self.diffusers, self.kohya):
             if path is not None and not path.is_file():
                 raise BadRequest(f"{path} is not a file; give the path of the other project's training script")
-        vocabularies = [tokenizers / name / "vocab.json" for name in KOHYAS_TOKENIZERS] if tokenizers else []
+        own = self.tokenizers
+        vocabularies = [own / name / "vocab.json" for name in KOHYAS_TOKENIZERS] if own else []
         if self.kohya and not (vocabularies and all(path.is_file() for path in vocabularies)):
             raise BadRequest(
-                f"kohya's script needs SDXL's own tokenizers, and {tokenizers or 'no folder'} was given; name a folder "
+                f"kohya's script needs SDXL's own tokenizers, and {own or 'no folder'} was given; name a folder "
                 "with tokenizer/vocab.json and tokenizer_2/vocab.json in --tokenizers"
             )
 
@@ -94,15 +98,15 @@ def beside_peers(
     for name, script in scripts.given.items():
         tell(f"{name}' script" if name.endswith("s") else f"{name}'s script")
         try:
+            if name == "kohya" and scripts.tokenizers:
+                lay_out_for_kohya(folder, scripts.tokenizers)
             rows[name] = _theirs(plan, folder, base, name, script)
         except (BadRequest, IndexError) as error:
-            failed.append(f"{script.path.name} failed: {error}"[:600])
+            failed.append(f"{script.path.name} failed: …{' '.join(str(error).split())[-MOST_SAID:]}")
     return {"plan": asdict(plan) | {"weights": "", "model": subject.name}, "sides": rows}, failed
 
 
 def _theirs(plan: Plan, folder: Path, base: str, name: str, script: Script) -> dict[str, float | None]:
-    if name == "kohya":
-        lay_out_for_kohya(folder, base)
     words = script.options(plan, folder, base, folder / f"{name}-0", 0)
     ended = run_child([str(script.python), "-m", "bench.retrain.run_script", str(script.path), *words])
     return _row(plan, ended, loop_seconds(ended.output))

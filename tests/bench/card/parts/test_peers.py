@@ -56,7 +56,7 @@ def test_kohyas_pictures_have_their_captions_and_its_tokenizers_their_names(tmp_
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / "000001.png").write_bytes(b"picture")
     (tmp_path / "pictures" / "metadata.jsonl").write_text('{"file_name": "000001.png", "text": "a red star"}\n')
-    lay_out_for_kohya(tmp_path, str(BUILTIN_FOLDER))
+    lay_out_for_kohya(tmp_path, BUILTIN_FOLDER)
     assert (tmp_path / "kohya" / "pictures" / "1_pictures" / "000001.txt").read_text() == "a red star"
     for name in ("openai_clip-vit-large-patch14", "laion_CLIP-ViT-bigG-14-laion2B-39B-b160k"):
         assert (tmp_path / "kohya" / "tokenizers" / name / "tokenizer_config.json").is_file()
@@ -70,7 +70,7 @@ def test_kohyas_script_needs_sdxls_own_tokenizers(tmp_path):
     for name in ("tokenizer", "tokenizer_2"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "vocab.json").touch()
-    Scripts(kohya=script).require(tmp_path)
+    Scripts(kohya=script, tokenizers=tmp_path).require()
 
 
 def test_hours_count_in_a_scripts_bar():
