@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from feedback.pool.browse.gallery import Accord, Which
+from feedback.rate.raters import MAX_NAME
 from feedback.rate.votes import Press
 from feedback.sample.prompts import MAX_CHARACTERS
 from store.tables import PersonRole, Reason, Verdict
@@ -14,6 +15,7 @@ from ui.rate.page_data import LIMITS
 
 MOST_PROMPTS = 1000
 MOST_POOLED = 500
+MOST_ROWS = 5000
 LAST_ROW = 2**31 - 1
 
 OneLine = r"^[^\x00-\x1f\x7f]*$"
@@ -60,6 +62,16 @@ class NewPrompts(Taken):
     source: str = Field("API", max_length=200, pattern=OneLine, description="where they come from, for the lists")
 
 
+class ForeignVotes(Taken):
+    """Votes that were given elsewhere: rows of `votes.jsonl`, Label Studio, Argilla, pairs or tables."""
+
+    rows: list[dict[str, Any]] = Field(
+        min_length=1, max_length=MOST_ROWS, description="as `naysayer import votes` reads"
+    )
+    rater: str = Field("", max_length=MAX_NAME, description="whose votes they are, where a row names nobody")
+    preferences: bool = Field(False, description="take the better of two for a keep, the other for a reject")
+
+
 class Promotion(Taken):
     """Why a version becomes champion."""
 
@@ -93,8 +105,8 @@ class VersionFile(OneVersion):
     )
 
 
-class Chosen(Taken):
-    """Which pictures of the pool, a page at a time."""
+class Filtered(Taken):
+    """Which pictures of the pool."""
 
     which: Which | None = Field(None, description="a part of the pool; without it rejects and keeps")
     prompt: str = Field("", max_length=200, description="only prompts that hold this text")
@@ -105,6 +117,11 @@ class Chosen(Taken):
     since: Day | None = Field(None, description="voted on from this day on (UTC)")
     until: Day | None = Field(None, description="voted on up to this day (UTC)")
     names: bool = Field(False, description="raters' names instead of pseudonyms")
+
+
+class Chosen(Filtered):
+    """Which pictures of the pool, a page at a time."""
+
     after: int = Field(0, ge=0, le=LAST_ROW, description="`next` of the page before")
     count: int = Field(100, ge=1, le=MOST_POOLED, description="at most so many pictures")
 
@@ -170,6 +187,23 @@ class ImportedPrompts(BaseModel):
     given: int
     new: int
     set_aside: int = Field(description="paused or removed before; they stay so")
+
+
+class LeftOut(BaseModel):
+    """Rows that gave no vote, for one reason."""
+
+    why: str
+    rows: int
+
+
+class ImportedVotes(BaseModel):
+    """What became of the rows."""
+
+    recorded: int
+    known: int = Field(description="here already")
+    raters: int
+    pictures: int
+    left_out: list[LeftOut]
 
 
 class PoolVote(BaseModel):

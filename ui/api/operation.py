@@ -80,7 +80,7 @@ class Operation:
             met[400] = "malformed; it will not be accepted when sent again"
         if self.body:
             met |= {413: "the body is too long", 415: "the body is not JSON"}
-        if "{" in self.path:
+        if "{" in self.path or self.refused == 404:
             met[404] = "there is no such thing"
         if self.refused == 409:
             met[409] = "understood and refused, for the reason given"

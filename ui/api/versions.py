@@ -6,7 +6,6 @@ from feedback.figures.summary import VersionRow, version_rows
 from feedback.gate.by_hand import promote_by_hand
 from feedback.versions import get_version, roll_back
 from feedback.webhook import announce
-from store.errors import BadRequest
 from store.layout import layout_of
 from ui.api.bodies import (
     Champion,
@@ -17,7 +16,7 @@ from ui.api.bodies import (
     VersionFile,
     VersionList,
 )
-from ui.api.operation import Asked, Operation, Refused
+from ui.api.operation import Asked, Operation
 from ui.export.routes import handed_out
 
 PAGE = "Versions"
@@ -32,10 +31,7 @@ def give_file(asked: Asked) -> Response:
     """A version's LoRA for one program, or its model card."""
     params: VersionFile = asked.params
     version = get_version(asked.engine, params.number)
-    try:
-        return handed_out(asked.settings, version, params.what)
-    except BadRequest as error:  # the plain base has no LoRA
-        raise Refused(404, str(error)) from error
+    return handed_out(asked.settings, version, params.what)  # refused for the plain base, which has no LoRA
 
 
 def promote(asked: Asked) -> Champion:
@@ -82,7 +78,7 @@ def _figures(row: VersionRow) -> VersionFigures:
 FILES = ("application/octet-stream", "application/zip", "text/markdown")
 VERSIONS = (
     Operation("GET", "/versions", PAGE, list_versions, VersionList),
-    Operation("GET", "/versions/{number}/files/{what}", PAGE, give_file, FILES, params=VersionFile),
+    Operation("GET", "/versions/{number}/files/{what}", PAGE, give_file, FILES, params=VersionFile, refused=404),
     Operation(
         "POST", "/versions/{number}/promote", PAGE, promote, Champion, body=Promotion, params=OneVersion, refused=409
     ),

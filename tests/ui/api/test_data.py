@@ -1,5 +1,9 @@
 """The pool and the prompt list through the API."""
 
+import json
+from io import BytesIO
+from zipfile import ZipFile
+
 import pytest
 
 from feedback.sample.prompts import list_prompts
@@ -66,3 +70,25 @@ def test_prompts_are_added_once_and_all_or_none(as_role, engine):
     refused = client.post(f"{V1}/prompts", json={"prompts": ["a bowl", "a\x1bcup"]})
     assert (refused.status_code, "control character" in refused.json()["error"]) == (400, True)
     assert [(one.text, one.source) for one in list_prompts(engine)] == [("a cup", "my tool"), ("a jug", "my tool")]
+
+
+def test_the_pool_comes_as_one_zip_with_pictures_and_votes(rated):
+    answer = rated.get(f"{V1}/pool/data", params={"which": "rejects"})
+    with ZipFile(BytesIO(answer.content)) as archive:
+        names = archive.namelist()
+        votes = archive.read("naysayer-data/votes.jsonl").decode().splitlines()
+    assert (len([name for name in names if name.endswith(".png")]), len(votes)) == (3, 3)
+    assert "ann" not in {json.loads(line)["rater"] for line in votes}
+
+
+def test_votes_from_elsewhere_come_in_once_and_what_is_no_vote_is_named(rated, as_role):
+    [rows] = pages(rated)
+    admin = as_role("admin")
+    given = [{"sha256": row["sha256"], "verdict": "reject", "rater": "bob"} for row in rows]
+    body = {"rows": [*given, {"sha256": "0" * 64, "verdict": "keep", "rater": "bob"}]}
+    first, again = (admin.post(f"{V1}/import/votes", json=body).json() for _ in range(2))
+    assert (first["recorded"], first["known"], first["raters"], first["pictures"]) == (6, 0, 1, 6)
+    assert [one["rows"] for one in first["left_out"]] == [1]
+    assert (again["recorded"], again["known"]) == (0, 6)
+    refused = admin.post(f"{V1}/import/votes", json={"rows": [{"colour": "red"}]})
+    assert (refused.status_code, "no kind of vote" in refused.json()["error"]) == (400, True)

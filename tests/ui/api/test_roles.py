@@ -21,6 +21,8 @@ TABLE = [
     ("POST", "/votes", {"votes": [vote(2**40)]}, RATER, 200),
     ("GET", "/pictures/no-such", None, RATER, 404),
     ("GET", "/pool", None, CURATOR, 200),
+    ("GET", "/pool/data", None, CURATOR, 404),
+    ("POST", "/import/votes", {"rows": [{"sha256": "0" * 64, "verdict": "keep", "rater": "ann"}]}, ADMIN, 200),
     ("POST", "/prompts", {"prompts": ["a cup"]}, ADMIN, 200),
     ("GET", "/versions", None, ADMIN, 200),
     ("GET", "/versions/1/files/kohya", None, ADMIN, 200),

@@ -34,17 +34,22 @@ def download_route(engine: Callable[[], Engine], settings: Settings) -> Route:
 
     def zipped(request: Request) -> Response:
         permit(PAGE, identify_sender(engine(), settings, request))
-        entries = data_entries(engine(), layout_of(settings), wanted_of(read_filter(request.query_params)))
-        if (first := next(entries, None)) is None:
-            raise BadRequest("no picture passes this filter, so there is nothing to export")
-        chunks = zip_chunks(chain([first], entries))
-        return StreamingResponse(chunks, media_type="application/zip", headers=saved_as(f"{NAME}.zip"))
+        wanted = wanted_of(read_filter(request.query_params))
+        return zip_response(data_entries(engine(), layout_of(settings), wanted))
 
     async def export_data(request: Request) -> Response:
         """A zip of the pictures that pass the filter, with votes and pairs, raters under pseudonyms; for curators."""
         return await run_in_threadpool(zipped, request)
 
     return Route("/naysayer/pool/data", in_sentences(export_data), methods=["GET"])
+
+
+def zip_response(entries: Iterator[Entry]) -> Response:
+    """The files as one zip, streamed. Raises BadRequest when there is none."""
+    if (first := next(entries, None)) is None:
+        raise BadRequest("no picture passes this filter, so there is nothing to export")
+    chunks = zip_chunks(chain([first], entries))
+    return StreamingResponse(chunks, media_type="application/zip", headers=saved_as(f"{NAME}.zip"))
 
 
 def wanted_of(chosen: Filter) -> Wanted:
