@@ -13,6 +13,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from feedback.metadata.files.parts import Parts
+from feedback.metadata.files.stealth import read_stealth
 from store.files import make_folder, write_file
 from store.layout import Layout
 
@@ -68,19 +70,35 @@ def displayed(original: bytes) -> bytes:
     """The bytes to show for a picture: the same bytes for a small PNG without metadata. Raises one of UNREADABLE."""
     if not original.startswith(PICTURES):
         return original
-    is_png = original.startswith(PNG)
-    is_small = is_png and max(struct.unpack_from(">II", original, 16)) <= SMALL_PX
-    if is_small and _chunks(original) <= ONLY_PIXELS:
-        return original
     with Image.open(io.BytesIO(original), formats=("PNG", "JPEG", "WEBP")) as opened:
+        is_small = original.startswith(PNG) and max(opened.size) <= SMALL_PX
+        if is_small and _chunks(original) <= ONLY_PIXELS and not _hides_text(opened):
+            return original
         picture = opened.convert("RGBA" if opened.has_transparency_data else "RGB")
-    bare = Image.frombytes(picture.mode, picture.size, picture.tobytes())
+    if is_small and not _hides_text(picture):
+        return _bare(picture, "PNG")
+    return _bare(_without_low_bits(picture), "WEBP", quality=QUALITY)
+
+
+def _bare(picture: Image.Image, kind: str, **options: int) -> bytes:
     file = io.BytesIO()
-    if is_small:
-        bare.save(file, "PNG")
-    else:
-        bare.save(file, "WEBP", quality=QUALITY)
+    Image.frombytes(picture.mode, picture.size, picture.tobytes()).save(file, kind, **options)
     return file.getvalue()
+
+
+def _hides_text(picture: Image.Image) -> bool:
+    """Whether a program hid a text in the lowest bits of the pixels."""
+    parts = Parts()
+    picture.load()
+    read_stealth(parts, picture)
+    return bool(parts.texts)
+
+
+def _without_low_bits(picture: Image.Image) -> Image.Image:
+    """The picture with nothing in the lowest bit of its alpha channel, which WebP keeps exactly."""
+    if picture.mode == "RGBA":
+        picture.putalpha(picture.getchannel("A").point([value | 1 for value in range(256)]))
+    return picture
 
 
 def _chunks(png: bytes) -> set[bytes]:

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple, TypeVar
@@ -22,7 +23,7 @@ from store.errors import BadRequest
 from store.files import Blobs
 
 Item = TypeVar("Item")
-BATCH = 50
+BATCH, WRITERS = 50, 8
 TAKEN = (Status.ok, Status.partial)
 WORDS = {
     Status.empty: "without a prompt",
@@ -174,20 +175,22 @@ def _keep(
 ) -> None:
     """Puts the new pictures' files in place, then records them together."""
     there = known_pixels(engine, [one.pixels_sha256 for one in reads])
-    taken = []
+    new = []
     for one in reads:
-        if one.pixels_sha256 in there:
-            report.known += 1
-            continue
-        there.add(one.pixels_sha256)
+        if one.pixels_sha256 not in there:
+            there.add(one.pixels_sha256)
+            new.append(one)
+    report.known += len(reads) - len(new)
+
+    def put(one: Read) -> Taken:
         try:
             sha256 = blobs.put(source.read(one.entry.name))
         except Refused as refused:
-            raise BadRequest(
-                f"{one.entry.name} changed while it was imported: {refused.why}; run it again"
-            ) from refused
-        why = left_out(one.found, known, terms)
-        taken.append(Taken(one, f"{root}/{one.entry.name}", sha256, why))
+            raise BadRequest(f"{one.entry.name} changed meanwhile: {refused.why}; run it again") from refused
+        return Taken(one, f"{root}/{one.entry.name}", sha256, left_out(one.found, known, terms))
+
+    with ThreadPoolExecutor(WRITERS) as writers:  # each write waits for the disk
+        taken = list(writers.map(put, new))
     report.new += record(engine, taken)
     report.left_out += sum(bool(one.left_out) for one in taken)
 

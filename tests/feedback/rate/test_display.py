@@ -7,11 +7,13 @@ from PIL import Image as Picture
 from PIL import ImageChops, ImageStat
 from PIL.PngImagePlugin import PngInfo
 
+from feedback.metadata.read import read_bytes
 from feedback.rate.display import displayed, put_picture, shown_bytes, unsealed
 from store.archive.backup import backup
 from store.archive.restore import restore
 from store.layout import Layout, layout_of
 from store.secrets import read_or_make_secret
+from tests.feedback.metadata import made
 
 LETTER = "naysayer version 7"
 
@@ -64,6 +66,25 @@ def test_a_small_picture_with_metadata_is_shown_without_it_and_without_loss(layo
 
 def test_bytes_after_the_end_of_a_png_are_not_shown():
     assert LETTER.encode() not in displayed(png_of(64) + LETTER.encode())
+
+
+@pytest.mark.parametrize("size", [(96, 80), (300, 280)])
+@pytest.mark.parametrize("in_alpha", [True, False])
+def test_a_text_hidden_in_the_pixels_is_not_shown(size, in_alpha):
+    original = made.stealth("a secret\nSteps: 20, Sampler: x, Seed: 3", in_alpha=in_alpha, size=size)
+    shown = displayed(original)
+    assert read_bytes(original, "a.png")[0].prompt == "a secret"
+    assert read_bytes(shown, "a.webp")[0].prompt is None
+    assert far_apart(shown, original) < 8
+
+
+@pytest.mark.parametrize("ending", ["JPEG", "WEBP"])
+def test_pictures_of_other_kinds_are_shown_without_their_metadata(ending):
+    block = made.comment(LETTER, codec="utf-8", head=b"ASCII\0\0\0")
+    original = made.jpeg(block) if ending == "JPEG" else made.webp(block)
+    assert LETTER.encode() in original
+    assert LETTER.encode() not in displayed(original)
+    assert far_apart(displayed(original), original) < 8
 
 
 def test_a_large_picture_gets_a_copy_when_it_is_put_and_keeps_its_original(layout):

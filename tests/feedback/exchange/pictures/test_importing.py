@@ -293,3 +293,14 @@ def test_the_real_pictures_come_in(settings, store, tmp_path, real_pictures):
     assert (report.new, report.known, report.refused.total()) == (41, 1, 26)  # two of one black pixel are the same
     assert len(said) == 26
     assert bring(settings, store, Path(real_pictures))[0].known == 42
+
+
+def test_pictures_come_in_once_on_any_database(settings, any_engine, fill, tmp_path):
+    settings.data_dir.mkdir(exist_ok=True)
+    fill(any_engine, images=2)
+    own = {"prompt": "a fox", "negative_prompt": "x\x00y", "seed": 3, "model": "builtin"}
+    hidden = made.png(made.text("parameters", json.dumps(own)))
+    path = folder_of(tmp_path / "in", a__png=png("a fox", 2**64 - 1), b__png=png("a wolf"), c__png=hidden)
+    assert [bring(settings, any_engine, path)[0].new for _ in range(2)] == [3, 0]
+    rate(any_engine, "Ann", {image.id: REJECT for image in imported(any_engine)})
+    assert len(pool_ids(any_engine)) == 3
