@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from pathlib import PurePath
 
 from sqlalchemy import or_
 from sqlalchemy import select as sa_select
@@ -9,21 +10,47 @@ from sqlmodel import Session, col
 
 from feedback.exchange.incoming.said import Ref
 from feedback.pool.counts import POOLED
-from store.tables import Image, Origin
+from store.tables import Image, ImportedPicture, Origin
 
 WHOLE = 64
 AT_ONCE = 300
 """SQLite takes no condition of more than a thousand parts."""
 UNKNOWN = "the picture is not in this store"
 SEVERAL = "several pictures of this store have this content"
+SAME_NAME = "several imported pictures have this file name"
 
 
-def find_pictures(session: Session, refs: Iterable[Ref]) -> dict[Ref, int | str]:
+class Names:
+    """The imported pictures by the name of the file that they were, read once for a whole file of votes."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, list[tuple[str, int]]] | None = None
+
+    def find(self, session: Session, name: str) -> int | str:
+        """The picture whose file's path ends with `name`, or why there is none."""
+        if self.by_name is None:
+            self.by_name = defaultdict(list)
+            columns = sa_select(col(ImportedPicture.source), col(ImportedPicture.image_id))
+            for source, image_id in session.execute(columns):
+                self.by_name[PurePath(source).name].append((source, image_id))
+        wanted = PurePath(name.replace("\\", "/").rsplit("?d=", 1)[-1])
+        alike = [image_id for source, image_id in self.by_name.get(wanted.name, []) if _ends_alike(source, wanted)]
+        return UNKNOWN if not alike else alike[0] if len(alike) == 1 else SAME_NAME
+
+
+def _ends_alike(source: str, wanted: PurePath) -> bool:
+    """Whether one path is the end of the other: where the folder with the pictures lies is nobody's business."""
+    ours, theirs = PurePath(source).parts, wanted.parts
+    shorter = min(len(ours), len(theirs))
+    return ours[-shorter:] == theirs[-shorter:]
+
+
+def find_pictures(session: Session, refs: Iterable[Ref], names: Names) -> dict[Ref, int | str]:
     """The row of each picture, or why there is none.
 
     The content counts first, as a store's numbers mean nothing in another; the number decides between pictures of the
-    same content, and counts where nothing else is said. A control is a copy: it is not meant where the pool has the
-    picture.
+    same content, and counts where nothing else is said; without both, the file's name as it was imported. A control is
+    a copy: it is not meant where the pool has the picture.
     """
     wanted = list(set(refs))
     rows = {row for first in range(0, len(wanted), AT_ONCE) for row in _meant(session, wanted[first : first + AT_ONCE])}
@@ -34,7 +61,12 @@ def find_pictures(session: Session, refs: Iterable[Ref]) -> dict[Ref, int | str]
             for known in (sha256, sha256[:12]):
                 by_content[known].append(row)
     there = {row for row, *_ in rows}
-    return {ref: _row(ref, by_content[ref.sha256] if ref.sha256 else [], there) for ref in wanted}
+    return {
+        ref: names.find(session, ref.name)
+        if ref.name and not ref.sha256 and ref.number is None
+        else _row(ref, by_content[ref.sha256] if ref.sha256 else [], there)
+        for ref in wanted
+    }
 
 
 def _meant(session: Session, refs: Sequence[Ref]) -> list[tuple[int, str, Origin]]:

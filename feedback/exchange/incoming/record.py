@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 from sqlmodel import Session, col, select
 
+from feedback.exchange.incoming.pictures import Names
 from feedback.exchange.incoming.said import Said
 from feedback.pool.counting import NewVote, before_vote, changes_of, write_changes
 from feedback.rate.raters import rater_of
@@ -26,7 +27,7 @@ class Recorder:
     """Records the votes of one file. `overlap` is NAYSAYER_OVERLAP: with so many votes a picture leaves the queue."""
 
     def __init__(self, overlap: int, now: Callable[[], datetime] = utc_now) -> None:
-        self.overlap, self.now = overlap, now
+        self.overlap, self.now, self.names = overlap, now, Names()
         self.recorded = self.known = 0
         self.raters: set[int] = set()
         self.images: set[int] = set()

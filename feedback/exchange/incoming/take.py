@@ -112,7 +112,7 @@ def read_row(number: int, row: Row | Fault, source: Source) -> list[Line]:
 def _take(engine: Engine, lines: Sequence[Line], recorder: Recorder, report: Report) -> None:
     """One transaction for some lines."""
     with writing(engine) as session:
-        rows = find_pictures(session, (line.picture for line in lines if isinstance(line, Said)))
+        rows = find_pictures(session, (line.picture for line in lines if isinstance(line, Said)), recorder.names)
         for line in lines:
             if isinstance(line, Unread):
                 report.leave(*line)

@@ -15,7 +15,19 @@ from feedback.pool.verdicts import KEEPS, REJECTS, RULED, Outcome, is_counted, o
 from store.engine import reading
 from store.errors import DamagedStore
 from store.files import Blobs, sha256_of
-from store.tables import CurrentVote, Image, Mark, Origin, Prompt, Rater, StoreRow, Verdict, Vote, VoteReason
+from store.tables import (
+    CurrentVote,
+    Image,
+    ImportedPicture,
+    Mark,
+    Origin,
+    Prompt,
+    Rater,
+    StoreRow,
+    Verdict,
+    Vote,
+    VoteReason,
+)
 
 PAGE = 500
 BOTH = (Which.rejects, Which.keeps)
@@ -56,8 +68,8 @@ class Chosen(NamedTuple):
     prompt: str
     negative_prompt: str
     seed: int | None
-    steps: int
-    guidance: float
+    steps: int | None
+    guidance: float | None
     width: int
     height: int
     version: int
@@ -128,8 +140,11 @@ def chosen_pictures(engine: Engine, wanted: Wanted, *, after: int = 0) -> Iterat
         with reading(engine) as session:
             columns = sa_select(*map(col, COLUMNS), REJECTS, KEEPS, RULED, col(Image.created_at))
             rows = select_chosen(session, wanted, columns).join(Prompt, col(Prompt.id) == Image.prompt_id)
+            rows = rows.add_columns(col(ImportedPicture.seed)).join(
+                ImportedPicture, col(ImportedPicture.image_id) == Image.id, isouter=True
+            )
             rows = rows.where(col(Image.id) > last, col(Image.id) <= newest).order_by(col(Image.id)).limit(PAGE)
-            page = [Chosen(*row) for row in session.execute(rows)]
+            page = [_as_it_was(Chosen(*row), said) for *row, said in session.execute(rows)]
             votes = _votes_on(session, [one.id for one in page], "" if wanted.has_names else store_id or "store")
         if not page:
             return
@@ -159,6 +174,15 @@ def pseudonym(store_id: str, rater_id: int) -> str:
     'rater-3a8464f8'
     """
     return f"rater-{sha256_of(f'{store_id} {rater_id}'.encode())[:8]}"
+
+
+def _as_it_was(one: Chosen, said: str | None) -> Chosen:
+    """Of an imported picture only what its file said; a seed that no 64-bit column holds is left out. `said` is its
+    seed, None for a picture of our own."""
+    if said is None:
+        return one
+    seed = int(said) if said and int(said) < 2**63 else None
+    return one._replace(seed=seed, steps=one.steps or None, guidance=one.guidance or None)
 
 
 def _any_of(parts: Sequence[Which]) -> ColumnElement[bool]:
