@@ -276,7 +276,7 @@ class Busy(NaysayerError):
 
 
 class Stopped(Busy):
-    """A signal stopped `naysayer draw` (exit code 75).
+    """A signal stopped `naysayer draw` or `naysayer sort` (exit code 75).
 
     Run the same command again.
     """

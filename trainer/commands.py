@@ -11,12 +11,14 @@ import typer
 from store.phrases import plural
 from store.process import run_command
 from store.settings.file import read_settings
+from trainer.sort.command import sort
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 imports = typer.Typer(no_args_is_help=True, help="Bring in files that others made.")
 app.add_typer(imports, name="import")
 controls = typer.Typer(no_args_is_help=True, help="Pictures whose answer is known, mixed in to measure raters.")
 app.add_typer(controls, name="controls")
+app.command()(sort)
 
 
 @app.command()

@@ -33,6 +33,7 @@ ON_A_STORE = {
     "simulate": "--raters 1 --votes 1",
     "generate": "--once",
     "draw": "text",
+    "sort": "in",
     "retrain": "",
     "doctor": "",
     "prompts add": "text",
