@@ -17,7 +17,6 @@ from feedback.exchange.stores.still import disposed, kept_still
 from feedback.pool.tally import rebuild
 from feedback.succession import PLAIN
 from feedback.versions import describe_base
-from store.archive.work import disk_told
 from store.engine import reading, writing
 from store.errors import BadRequest
 from store.layout import layout_of
@@ -66,7 +65,7 @@ def merge(settings: Settings, folder: Path, store_url: str = "") -> Merged:
             _refuse_other_base(before, source, folder)
         with disposed(open_store(settings)) as target:
             theirs, ours = layout_of(other), layout_of(settings)
-            with kept_still(theirs, source), kept_still(ours, target), disk_told(f"{folder} was not merged"):
+            with kept_still(theirs, source), kept_still(ours, target):
                 with tqdm(total=count_files(source), desc="copying", unit=" files", delay=1) as bar:
                     lost = copy_files(source, theirs, ours, bar.update)
                 return _bring(source, target, lost, settings)

@@ -15,10 +15,12 @@ from feedback.exchange.stores import merge as merge_module
 from feedback.exchange.stores.merge import merge
 from feedback.figures.summary import version_rows
 from feedback.pool.counts import count_pool
+from feedback.pool.tally import differences
 from feedback.retrain.lineage import trained_on
 from feedback.retrain.manifest import load_manifest
 from feedback.runs import newest_run
-from feedback.versions import champion, get_version, roll_back
+from feedback.versions import champion, events, get_version, roll_back
+from feedback.webhook import announce
 from store.engine import reading, writing
 from store.errors import BadRequest, Busy
 from store.files import sha256_of
@@ -116,7 +118,7 @@ def test_versions_come_with_their_numbers_moved_on_and_every_figure_and_line_of_
     assert second.settings == get_version(theirs, 2).settings
     assert champion(ours).number == live
     assert all(load_manifest(ours, row.manifest_id).items for row in (first, second))
-    assert figures(ours)["standing"].votes >= 60
+    assert differences(ours) == []
 
 
 def test_merging_again_adds_nothing(any_settings, ours, theirs, other):
@@ -140,6 +142,20 @@ def test_the_decisions_of_this_store_stay_and_its_rollback_goes_to_its_own_champ
         excluded = session.exec(select(Rater.name).where(Rater.is_excluded)).all()
     assert {name for name, role in roles.items() if role == "admin"} == {"Ada"}
     assert sorted(excluded) == ["one 2", "other 2"]
+
+
+def test_the_webhook_tells_nothing_of_what_happened_in_the_other_store(settings, engine, theirs, other):
+    fill_store(engine, "one", 24, 60)
+    hooked = settings.model_copy(update={"webhook_url": "https://hooks.example.org/x"})
+    told: list[bytes] = []
+
+    def send(_url: str, body: bytes, _headers: dict[str, str]) -> None:
+        told.append(body)
+
+    merge(settings, other.data_dir)
+    assert announce(engine, hooked, send) == len(told) > 0
+    assert b"other" not in b"".join(told)
+    assert any(event.reason == "made by other" for event in events(engine))
 
 
 def test_people_go_on_after_a_merge(any_settings, ours, theirs, other, fill, publish_version):
