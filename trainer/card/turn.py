@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import NamedTuple, Self
 
 import torch
@@ -21,6 +22,8 @@ from trainer.card.sizes import GB, sizes_of
 WAITING = "waiting for the device"
 LOOK_S, SAY_EVERY_S = 0.5, 5.0
 """How often a process that waits looks again, and how often it says so."""
+GONE_WITHIN_S = 20.0
+"""How long a process that has left may take to end; a busy machine needs seconds."""
 SOON_S = 60.0
 """How long a command that a person waits for is taken to need the device."""
 
@@ -98,7 +101,19 @@ def turn_on_device(
         return settings.turns == "auto" and has_room(memory_of(place.device), needs, others)
 
     with staying(place.shared, own, fits, wait) as turn:
+        wait_until_free(needs, partial(memory_of, place.device))
         yield turn
+
+
+def wait_until_free(needs: int, look: Callable[[], Memory], most_s: float = GONE_WITHIN_S) -> None:
+    """Returns once so many bytes are free: a process that left, or was killed, may still be giving its memory back.
+
+    At once where the whole memory is smaller, and in any case after `most_s` seconds: others may hold it for long.
+    """
+    until, memory = time.monotonic() + most_s, look()
+    while memory.free < needs <= memory.whole and time.monotonic() < until:
+        time.sleep(LOOK_S / 5)
+        memory = look()
 
 
 @contextmanager

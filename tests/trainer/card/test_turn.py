@@ -11,7 +11,16 @@ from trainer.base.free import Memory
 from trainer.base.weights import find_sources
 from trainer.card.choosing import least, need_of
 from trainer.card.sizes import GB, LIBRARIES, sizes_of
-from trainer.card.turn import has_room, left_beside, needs_of, place_of, store_of, tell_loaded, turn_on_device
+from trainer.card.turn import (
+    has_room,
+    left_beside,
+    needs_of,
+    place_of,
+    store_of,
+    tell_loaded,
+    turn_on_device,
+    wait_until_free,
+)
 
 CPU = torch.device("cpu")
 
@@ -78,6 +87,25 @@ def test_once_it_is_loaded_others_reckon_with_all_that_was_chosen(own_base, tmp_
     other = Stay(WORKER, store_of(settings), whole)
     with staying(place.shared, other, lambda others: True, wait):
         assert left_beside(place).free > 0  # this process itself
+
+
+def test_who_comes_next_waits_until_the_memory_of_the_last_is_free_again():
+    seen = iter([Memory(1, 10), Memory(1, 10), Memory(6, 10)])
+    wait_until_free(6, lambda: next(seen), most_s=60)
+    assert next(seen, None) is None
+
+
+def test_it_waits_neither_for_what_is_never_there_nor_for_ever():
+    looks = []
+
+    def look(whole: int) -> Memory:
+        looks.append(whole)
+        return Memory(1, whole)
+
+    wait_until_free(20, lambda: look(10), most_s=60)
+    assert looks == [10]
+    wait_until_free(6, lambda: look(11), most_s=0.3)
+    assert 2 <= looks.count(11) < 10
 
 
 @pytest.mark.parametrize(
