@@ -13,7 +13,7 @@ from store.tables import PersonRole
 PAGE = Path(__file__).parents[3] / "docs" / "operator" / "api.md"
 
 
-def test_the_client_of_the_docs_has_30_lines_and_rates_every_picture(settings, engine, draw, serve, tmp_path):
+def test_the_client_of_the_docs_has_30_lines_and_rates_every_picture(settings, engine, draw, serve, tmp_path, capfd):
     draw(20)
     [client] = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert len([line for line in client.splitlines() if line.strip()]) <= 30
@@ -26,3 +26,5 @@ def test_the_client_of_the_docs_has_30_lines_and_rates_every_picture(settings, e
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("none refused") == 2
     assert (standing(engine).votes, standing(engine).raters) == (20, 1)
+    said = capfd.readouterr()
+    assert token not in said.out + said.err  # the server's log
