@@ -1,0 +1,65 @@
+"""`naysayer import pictures`, as a person calls it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from store.settings import Settings
+from tests.feedback.exchange.pictures.brought import folder_of, imported, png
+from tests.feedback.metadata import made
+
+FIELDS = {"file", "status", "prompt", "negative_prompt", "seed", "tool", "base", "why"}
+
+
+def call(settings: Settings, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "trainer.commands", "import", "pictures", *map(str, words)]
+    environment = os.environ | {"NAYSAYER_DATA_DIR": str(settings.data_dir)}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+
+
+@pytest.fixture
+def folder(engine: Engine, fill, tmp_path: Path) -> Path:
+    """A folder with a picture of the store's base, one that is no picture, and one without a prompt."""
+    fill(engine, images=1)
+    return folder_of(tmp_path / "in", a__png=png("a fox", 7), b__png=b"", sub___c__png=made.png())
+
+
+def test_a_dry_run_prints_one_object_a_file(settings, engine, folder):
+    done = call(settings, folder, "--dry-run", "--json")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0
+    assert all(one.keys() >= FIELDS for one in found)
+    assert [(one["file"], one["status"]) for one in found] == [
+        ("a.png", "ok"),
+        ("b.png", "broken"),
+        ("sub/c.png", "empty"),
+    ]
+    assert (found[0]["prompt"], found[0]["seed"], found[0]["base"], found[0]["why"]) == ("a fox", 7, "sdxl", "")
+    assert imported(engine) == []
+
+
+def test_an_import_says_what_came_in_and_what_did_not(settings, engine, folder):
+    done = call(settings, folder)
+    assert done.returncode == 0
+    said = "1 new, of which 0 are rated and not trained on 1 refused: without a prompt"
+    assert done.stdout.split() == f"{said} 1 refused: damaged or no pictures".split()
+    assert "b.png: the file is empty; get it again" in done.stderr
+    assert len(imported(engine)) == 1
+    assert call(settings, folder).stdout.startswith("        1  here already")
+
+
+def test_a_model_is_remembered_from_one_call_to_the_next(settings, engine, folder):
+    other = folder_of(folder.parent / "other", d__png=png("an owl", settings="Steps: 9, Size: 64x64, Model: fox"))
+    assert call(settings, folder, "--model", "fox=ours").returncode == 0
+    assert json.loads(call(settings, other, "--dry-run", "--json").stdout)["why"] == ""
+
+
+def test_a_wrong_word_is_said_in_one_line(settings, engine, folder):
+    done = call(settings, folder, "--model", "fox")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("naysayer: --model 'fox' is not NAME=BASE")
