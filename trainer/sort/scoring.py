@@ -5,7 +5,7 @@ Shape suffixes: B pictures, C latent channels, H W latent height and width.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import groupby
 from typing import NamedTuple, Self
@@ -13,27 +13,32 @@ from typing import NamedTuple, Self
 import torch
 from sqlalchemy import Engine
 
+from feedback.check.version_check import match_scale
 from feedback.exchange.pictures.importing import TAKEN
 from feedback.exchange.pictures.reading import Read
 from feedback.exchange.pictures.sources import Source
+from feedback.exchange.sorting.held_out import drawn_pictures
 from feedback.exchange.sorting.table import Row
 from feedback.metadata.files.refused import Refused
 from feedback.sample.prompts import clean_prompt
 from feedback.succession import PLAIN
 from store.engine import reading
-from store.errors import BadRequest
+from store.errors import BadRequest, DamagedStore
 from store.layout import layout_of
 from store.settings import Settings
-from store.tables import Version
+from store.tables import Image, Version
 from trainer.base.model import compare_base, silence_libraries
 from trainer.base.vae import encode_picture
 from trainer.base.weights import pin_revision
 from trainer.card.loading import settle
 from trainer.card.turn import loaded_in_turn
-from trainer.sample.check import Checker
+from trainer.sample.check import Checker, read_latent
 from trainer.sort.kept import KeptScores, key_of
 
 AT_ONCE = 8
+COMPARED, LEAST_COMPARED = 32, 8
+"""So many pictures of the store are scored both ways, to bring scores from pixels onto the scale of the others; with
+fewer than the least there is no such scale."""
 MOST_AREA, LEAST_SIDE = 4.0, 0.25
 """A picture has at most so many times the area that the store draws, and no side below this part of its shorter one:
 the check has seen no others, and a very large one does not fit into memory."""
@@ -54,6 +59,17 @@ class Wanted(NamedTuple):
         return self.read.found.width, self.read.found.height
 
 
+class TwoWays(NamedTuple):
+    """The scores of the same pictures from the VAE's mean for their pixels, and from the sampler's own latents."""
+
+    from_pixels: list[float]
+    from_latents: list[float]
+
+    def matched(self, scores: list[float]) -> list[float]:
+        """Scores from pixels, on the scale of those from latents, on which cut and held-out scores are."""
+        return match_scale(scores, *self) if len(self.from_pixels) >= LEAST_COMPARED else scores
+
+
 class Scorer:
     """One version's check over the pictures of one folder."""
 
@@ -63,6 +79,7 @@ class Scorer:
         self.engine, self.settings, self.version, self.kept, self.say = engine, settings, version, kept, say
         self._held = ExitStack()
         self._checker: Checker | None = None
+        self._scale = TwoWays([], [])
 
     def __enter__(self) -> Self:
         return self
@@ -99,7 +116,8 @@ class Scorer:
                 yield Row(one.read.entry, "", None, "it changed while it was read; run this again")
         if scored:
             prompts = [one.prompt for one in scored]
-            scores = checker.reject_scores(self.version, torch.stack(latents), prompts).tolist()
+            raw = checker.reject_scores(self.version, torch.stack(latents), prompts).tolist()
+            scores = self._scale.matched(raw)
             self.kept.add({one.key: score for one, score in zip(scored, scores, strict=True)})
             for one, score in zip(scored, scores, strict=True):
                 yield Row(one.read.entry, one.read.pixels_sha256, score)
@@ -115,7 +133,25 @@ class Scorer:
             with reading(self.engine) as session:
                 compare_base(session.get(Version, PLAIN), base)
             self._checker = Checker(base, layout)
+            self._scale = score_two_ways(self._checker, self.version, drawn_pictures(self.engine, COMPARED))
         return self._checker
+
+
+def score_two_ways(checker: Checker, version: Version, pictures: Sequence[tuple[Image, str]]) -> TwoWays:
+    """Both scores of pictures of one size that the store drew; those whose files are damaged are left out."""
+    found = TwoWays([], [])
+    for start in range(0, len(pictures), AT_ONCE):
+        own, encoded, prompts = [], [], []
+        for image, prompt in pictures[start : start + AT_ONCE]:
+            with suppress(DamagedStore):
+                png = checker.layout.blobs.get(image.sha256)
+                own.append(read_latent(checker.base, checker.layout, image))
+                encoded.append(encode_picture(checker.base, png).mean.float())
+                prompts.append(prompt)
+        for scores, latents in ((found.from_pixels, encoded), (found.from_latents, own)):
+            if latents:
+                scores += checker.reject_scores(version, torch.stack(latents), prompts).tolist()
+    return found
 
 
 def read_ahead(batches: Iterable[list[Read]]) -> Iterator[list[Read]]:

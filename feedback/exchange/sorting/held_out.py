@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from feedback.pool.counts import POOLED
 from feedback.pool.verdicts import is_judged, is_rejected, select_taken_out
 from feedback.statistics import Fraction
+from store.engine import reading
 from store.phrases import plural
-from store.tables import Image, ImageTally, PictureScore
+from store.tables import Image, ImageTally, Origin, PictureScore, Prompt
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,21 @@ reject'
             f"on {plural(n, 'held-out picture')}: of what it flags, raters rejected "
             f"{_share(Fraction(rejected.part, flagged))}; it flags {_share(rejected)} of what they reject"
         )
+
+
+def drawn_pictures(engine: Engine, limit: int) -> list[tuple[Image, str]]:
+    """The oldest pictures that the store drew and whose latents it has, all of one size, with their prompts."""
+    with reading(engine) as session:
+        rows = session.exec(
+            select(Image, Prompt.text)
+            .join(Prompt, col(Prompt.id) == Image.prompt_id)
+            .where(Image.origin == Origin.sampled, col(Image.latent_sha256).is_not(None))
+            .order_by(col(Image.id))
+            .limit(limit)
+        ).all()
+    return [
+        (image, text) for image, text in rows if (image.width, image.height) == (rows[0][0].width, rows[0][0].height)
+    ]
 
 
 def _share(found: Fraction) -> str:

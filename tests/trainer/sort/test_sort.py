@@ -13,7 +13,8 @@ import torch
 from sqlmodel import delete, select
 from typer.testing import CliRunner
 
-from feedback.check.version_check import Judged, VersionCheck, make_check
+from feedback.check.version_check import Judged, VersionCheck, make_check, match_scale
+from feedback.exchange.sorting.held_out import drawn_pictures
 from feedback.sample.prompts import clean_prompt
 from feedback.versions import get_version, promote
 from store.engine import reading, writing
@@ -27,7 +28,8 @@ from tests.feedback.metadata import made
 from tests.waiting import PATIENCE_S, until
 from trainer.base.vae import encode_picture
 from trainer.commands import app
-from trainer.sample.check import CHECK, Checker
+from trainer.sample.check import CHECK, Checker, read_latent
+from trainer.sort.scoring import TwoWays, score_two_ways
 from trainer.sort.sort import Order, act, sort
 
 ON = make_check(CHECK, [Judged(k / 40 + k % 2, k % 2 == 1, f"prompt {k // 4}") for k in range(80)])
@@ -79,7 +81,11 @@ def test_a_score_is_what_the_check_says_of_the_picture_under_its_prompt(checked,
     names = ["sub/0.png", *(f"{number}.png" for number in range(1, 7))]
     latents = torch.stack([encode_picture(base, (folder / name).read_bytes()).mean.float() for name in names])
     prompts = [clean_prompt((folder / name).with_suffix(".txt").read_text()) for name in names]
-    expected = checker.reject_scores(version, latents, prompts)
+    engine = open_store(checked)
+    scale = score_two_ways(checker, version, drawn_pictures(engine, 24))
+    engine.dispose()
+    raw = checker.reject_scores(version, latents, prompts).tolist()
+    expected = torch.tensor(match_scale(raw, scale.from_pixels, scale.from_latents))
     checker.strip()
     torch.testing.assert_close(torch.tensor([scores(found)[name] for name in names]), expected, atol=1e-4, rtol=1e-3)
     assert expected.std() > 1e-3  # or the order would mean nothing
@@ -89,6 +95,22 @@ def test_a_score_is_what_the_check_says_of_the_picture_under_its_prompt(checked,
     assert set(unscored) == {"x.png", "y.png"}
     assert "it holds no prompt" in unscored["y.png"]
     assert "on 24 held-out pictures: of what it flags, raters rejected 100 %" in found.words
+
+
+def test_scores_from_pixels_are_on_the_scale_of_the_held_out_ones(checked, base):
+    engine = open_store(checked)
+    version, checker, pictures = get_version(engine, 1), Checker(base, layout_of(checked)), drawn_pictures(engine, 24)
+    engine.dispose()
+    found = score_two_ways(checker, version, pictures)
+    own = torch.stack([read_latent(base, layout_of(checked), image) for image, _ in pictures])
+    expected = checker.reject_scores(version, own, [prompt for _, prompt in pictures])
+    checker.strip()
+    torch.testing.assert_close(torch.tensor(found.from_latents), expected, atol=1e-4, rtol=1e-3)
+    matched = torch.tensor(found.matched(found.from_pixels))
+    assert abs(torch.tensor(found.from_pixels).mean() - expected.mean()) > 0.1 * expected.std()  # they are shifted
+    torch.testing.assert_close(matched.mean(), expected.mean(), atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(matched.std(), expected.std(), atol=1e-4, rtol=1e-3)
+    assert TwoWays(found.from_pixels[:7], found.from_latents[:7]).matched([1.0]) == [1.0]
 
 
 def test_a_second_call_scores_only_what_is_new(checked, folder):
