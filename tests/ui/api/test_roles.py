@@ -42,7 +42,9 @@ def test_the_table_has_every_operation():
 
 
 @pytest.mark.parametrize("role", ["rater", "curator", "admin"])
-@pytest.mark.parametrize(("method", "path", "body", "roles", "status"), TABLE, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(
+    ("method", "path", "body", "roles", "status"), TABLE, ids=[f"{method} {path}" for method, path, *_ in TABLE]
+)
 def test_a_token_allows_what_its_role_allows(as_role, draw, published, role, method, path, body, roles, status):
     draw(1)
     answer = as_role(role).request(method, V1 + path, json=body)
