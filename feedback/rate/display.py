@@ -80,6 +80,14 @@ def displayed(original: bytes) -> bytes:
     return _bare(_without_low_bits(picture), "WEBP", quality=QUALITY)
 
 
+def only_pixels(original: bytes) -> bytes:
+    """The picture as an RGB PNG, without metadata and texts in its lowest bits. Raises one of UNREADABLE."""
+    with Image.open(io.BytesIO(original), formats=("PNG", "JPEG", "WEBP")) as opened:
+        hides = _hides_text(opened)
+        picture = opened.convert("RGB")
+    return _bare(picture.point([value & ~1 for value in range(256)] * 3) if hides else picture, "PNG")
+
+
 def _bare(picture: Image.Image, kind: str, **options: int) -> bytes:
     file = io.BytesIO()
     Image.frombytes(picture.mode, picture.size, picture.tobytes()).save(file, kind, **options)

@@ -12,6 +12,7 @@ from sqlmodel import Session, col, select
 from feedback.pool.browse.gallery import Filter, Which, narrowed, part
 from feedback.pool.damage import is_lasting
 from feedback.pool.verdicts import KEEPS, REJECTS, RULED, Outcome, is_counted, outcome_of_counts
+from feedback.rate.display import only_pixels
 from store.engine import reading
 from store.errors import DamagedStore
 from store.files import Blobs, sha256_of
@@ -157,14 +158,18 @@ def select_chosen(session: Session, wanted: Wanted, rows: Select, parts: Sequenc
     return narrowed(session, rows, wanted.filter).where(_any_of(parts or wanted.parts))
 
 
-def bytes_of(blobs: Blobs, sha256: str) -> bytes | None:
-    """The picture, or None where its file is lost or altered. Raises DamagedStore where it could not be read now."""
+def bytes_of(blobs: Blobs, sha256: str, origin: Origin) -> bytes | None:
+    """The picture as PNG, or None where its file is lost or altered. Raises DamagedStore where it cannot be read now.
+
+    An imported one may be of another kind, and say whose it is and where it was made: only its pixels go out.
+    """
     try:
-        return blobs.get(sha256)
+        stored = blobs.get(sha256)
     except DamagedStore as error:
         if not is_lasting(error):
             raise
         return None
+    return only_pixels(stored) if origin is Origin.imported else stored
 
 
 def pseudonym(store_id: str, rater_id: int) -> str:

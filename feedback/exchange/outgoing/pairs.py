@@ -19,7 +19,7 @@ from feedback.exchange.outgoing.chosen import BOTH, Wanted, bytes_of, select_cho
 from feedback.pool.browse.gallery import Which, part
 from store.engine import reading
 from store.files import Blobs
-from store.tables import Image, Prompt
+from store.tables import Image, Origin, Prompt
 
 MEANING = "a keep and a reject"
 """What our pairs say, and others do not: that the worse picture of the two was rejected."""
@@ -55,8 +55,13 @@ class Side(NamedTuple):
     """A picture of a pair."""
 
     sha256: str
+    origin: Origin
     version: int
     created_at: Any
+
+    def read(self, blobs: Blobs) -> bytes | None:
+        """Its picture, None where the file is lost or altered."""
+        return bytes_of(blobs, self.sha256, self.origin)
 
 
 class Pair(NamedTuple):
@@ -75,7 +80,7 @@ def pair_files(engine: Engine, blobs: Blobs, wanted: Wanted, folder: Path) -> It
     """
     rows, ranking, files = _Rows(folder), 0, 0
     for pair in _pairs(engine, wanted):
-        keep, reject = bytes_of(blobs, pair.keep.sha256), bytes_of(blobs, pair.reject.sha256)
+        keep, reject = pair.keep.read(blobs), pair.reject.read(blobs)
         if keep is None or reject is None:
             continue
         rows.add(_row(pair, keep, reject, ranking), f"pairs-{files:05d}.parquet")
@@ -182,7 +187,7 @@ def _next_prompts(session: Session, wanted: Wanted, last: int) -> dict[int, str]
 def _by_prompt_and_size(session: Session, wanted: Wanted, prompts: list[int]) -> dict[Size, tuple[list[Side], ...]]:
     """Rejects and keeps, oldest first."""
     size = (col(Image.prompt_id), col(Image.width), col(Image.height))
-    side = (col(Image.sha256), col(Image.version), col(Image.created_at))
+    side = (col(Image.sha256), col(Image.origin), col(Image.version), col(Image.created_at))
     rows = select_chosen(session, wanted, sa_select(*size, case((part(Which.keeps), 1), else_=0), *side), BOTH)
     found: dict[Size, tuple[list[Side], ...]] = defaultdict(lambda: ([], []))
     for prompt, width, height, is_kept, *what in session.execute(

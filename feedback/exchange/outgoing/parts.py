@@ -77,7 +77,7 @@ def _pictures_and_tables(
             name, png = f"train/{one.name}", None
             is_known = is_there(name, one.sha256)
             if not is_known or wanted.has_shards:
-                png = bytes_of(blobs, one.sha256)
+                png = bytes_of(blobs, one.sha256, one.origin)
                 if png is None:
                     held.lost += 1
                     continue
