@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.rate.browser import free_port
 from tests.ui.every import ON_A_STORE, SERVERS, check
 
 IN_A_PLACE = """
@@ -48,7 +49,8 @@ def in_place(place: str, folder: Path, store: Path, *words: str) -> subprocess.C
         shift 2; exec "$@"'''
     command = ["unshare", "-m", "sh", "-c", script, "sh", str(folder), str(store), sys.executable, *words]
     paths = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", "NAYSAYER_SAMPLE_BATCH": "1"}
+    quick = {"NAYSAYER_PORT": str(free_port()), "NAYSAYER_SAMPLE_BATCH": "1"}
+    environment = os.environ | quick | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=250)
 
 

@@ -11,6 +11,8 @@ from tqdm import tqdm
 from feedback.retrain.progress import BAR
 
 SHOWN_AFTER_S = 2
+OF_COMPONENTS = "Loading pipeline"
+"""So begins the title of diffusers' bar over them; there is another one over the shards of a component."""
 
 
 @contextmanager
@@ -23,8 +25,10 @@ def told(base: Path, tell: Callable[[float], object] | None = None) -> Iterator[
     with tqdm(total=1.0, desc="loading the model", bar_format=BAR, delay=SHOWN_AFTER_S, disable=bool(tell)) as bar:
         advance = tell or bar.update
 
-        def counted(components: Iterable[tuple[str, Any]], **_: Any) -> Iterator[tuple[str, Any]]:
-            listed = list(components)
+        def counted(things: Iterable[Any], desc: str = "", **how: Any) -> Iterable[Any]:
+            return components(list(things)) if desc.startswith(OF_COMPONENTS) else own(things, desc=desc, **how)
+
+        def components(listed: list[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
             shares = _shares(base, [name for name, _ in listed])
             for (name, kind), share in zip(listed, shares, strict=True):
                 yield name, kind

@@ -18,6 +18,14 @@ def test_loading_tells_of_each_component_by_its_bytes(tmp_path):
     assert logging.tqdm is own
 
 
+def test_the_shards_of_a_component_do_not_count_as_components(tmp_path):
+    model, shares = tmp_path / "model", list[float]()
+    load_base(Settings(data_dir=tmp_path, _env_file=None)).pipe.save_pretrained(model, max_shard_size="400KB")
+    assert len(list((model / "unet").glob("*.safetensors"))) > 1
+    load_base(Settings(data_dir=tmp_path, model=str(model), _env_file=None), shares.append)
+    assert sum(shares) == pytest.approx(1)
+
+
 def test_without_a_listener_a_bar_shows_how_far_it_is(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(components, "SHOWN_AFTER_S", 0)
     load_base(Settings(data_dir=tmp_path, _env_file=None))
