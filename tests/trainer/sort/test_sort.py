@@ -71,15 +71,15 @@ def scores(found) -> dict[str, float | None]:
     return {row.entry.name: row.score for row in found.rows}
 
 
-def test_a_score_is_what_the_check_says_of_the_picture_under_its_prompt(checked, folder, base):
+def test_a_score_is_what_the_check_says_of_the_picture_under_its_prompt(checked, folder, own_base):
     said: list[str] = []
     found = sort(checked, Order(folder), said.append)
     assert said == ["loading the model"]
     engine = open_store(checked)
-    version, checker = get_version(engine, 1), Checker(base, layout_of(checked))
+    version, checker = get_version(engine, 1), Checker(own_base, layout_of(checked))
     engine.dispose()
     names = ["sub/0.png", *(f"{number}.png" for number in range(1, 7))]
-    latents = torch.stack([encode_picture(base, (folder / name).read_bytes()).mean.float() for name in names])
+    latents = torch.stack([encode_picture(own_base, (folder / name).read_bytes()).mean.float() for name in names])
     prompts = [clean_prompt((folder / name).with_suffix(".txt").read_text()) for name in names]
     engine = open_store(checked)
     scale = score_two_ways(checker, version, drawn_pictures(engine, 24))
@@ -97,12 +97,16 @@ def test_a_score_is_what_the_check_says_of_the_picture_under_its_prompt(checked,
     assert "on 24 held-out pictures: of what it flags, raters rejected 100 %" in found.words
 
 
-def test_scores_from_pixels_are_on_the_scale_of_the_held_out_ones(checked, base):
+def test_scores_from_pixels_are_on_the_scale_of_the_held_out_ones(checked, own_base):
     engine = open_store(checked)
-    version, checker, pictures = get_version(engine, 1), Checker(base, layout_of(checked)), drawn_pictures(engine, 24)
+    version, checker, pictures = (
+        get_version(engine, 1),
+        Checker(own_base, layout_of(checked)),
+        drawn_pictures(engine, 24),
+    )
     engine.dispose()
     found = score_two_ways(checker, version, pictures)
-    own = torch.stack([read_latent(base, layout_of(checked), image) for image, _ in pictures])
+    own = torch.stack([read_latent(own_base, layout_of(checked), image) for image, _ in pictures])
     expected = checker.reject_scores(version, own, [prompt for _, prompt in pictures])
     checker.strip()
     torch.testing.assert_close(torch.tensor(found.from_latents), expected, atol=1e-4, rtol=1e-3)
