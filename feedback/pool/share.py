@@ -12,7 +12,7 @@ from sqlalchemy import Select, func, select, union_all
 from sqlmodel import Session, col
 
 from feedback.pool.counts import POOLED
-from feedback.pool.verdicts import KEEPS, REJECTS, RULED
+from feedback.pool.verdicts import KEEPS, REJECTS, RULED, select_taken_out
 from store.tables import CurrentVote, Image, ImageTally, Verdict, VoteCount, utc_now
 
 SHARE = 0.75
@@ -81,6 +81,7 @@ def _votes_beyond(one: Capped) -> Any:
         .join(Image, col(Image.id) == CurrentVote.image_id)
         .where(col(CurrentVote.rater_id) == one.rater_id, col(CurrentVote.verdict) == Verdict.reject)
         .where(col(Image.version) == one.version, col(Image.origin).in_(POOLED))
+        .where(col(CurrentVote.image_id).not_in(select_taken_out()))  # these use up nobody's share
         .order_by(col(CurrentVote.vote_id))
         .offset(one.counted)
     )

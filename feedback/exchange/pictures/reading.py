@@ -1,10 +1,12 @@
 """Reads pictures in several processes, and never holds more than a few of them."""
 
 import multiprocessing
+import signal
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -40,7 +42,8 @@ def read_all(
     with ProcessPoolExecutor(processes, context, _begin, (source, dict(known_bases))) as pool:
         try:
             for entry in entries:
-                waiting.append(pool.submit(_read_here, entry))
+                with _deaf_to_ctrl_c():  # it may start a process
+                    waiting.append(pool.submit(_read_here, entry))
                 if len(waiting) >= processes * AHEAD:
                     yield waiting.popleft().result()
             while waiting:
@@ -52,6 +55,16 @@ def read_all(
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """What is started inside leaves Ctrl-C, which goes to every process of a terminal, to this one."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _own: tuple[Source, Mapping[str, str]]

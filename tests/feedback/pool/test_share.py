@@ -9,12 +9,13 @@ from sqlmodel import func, select
 
 from feedback.people.decisions import Decision, decide
 from feedback.people.reliability import rater_figures
+from feedback.pool.curation import curate
 from feedback.pool.pool import how_due, pool
 from feedback.pool.share import FLOOR, SHARE, capped_raters
 from feedback.pool.tally import differences
 from feedback.retrain.manifest import freeze
 from store.engine import reading, writing
-from store.tables import CurrentVote, Image, Origin, RaterAction, Vote, VoteCount, utc_now
+from store.tables import CurrentVote, Image, Origin, PoolAction, RaterAction, Vote, VoteCount, utc_now
 from tests.feedback.rating import KEEP, REJECT, pool_ids, rate
 
 FLOOD = 400
@@ -55,6 +56,13 @@ def test_beside_others_a_rater_has_at_most_the_share_and_the_oldest_votes_count(
 def test_the_first_rejects_always_count(any_engine: Engine, fill: Callable) -> None:
     eves, anns = flood(any_engine, fill, others=1)
     assert pool_ids(any_engine) == eves[:FLOOR] + anns
+
+
+def test_pictures_that_were_taken_out_use_up_no_share(any_engine: Engine, fill: Callable) -> None:
+    eves, anns = flood(any_engine, fill)
+    curate(any_engine, eves[:100], PoolAction.exclude, by="curator", reason="imported, and upscaled")
+    assert pool_ids(any_engine) == eves[100:160] + anns
+    assert how_due(any_engine, 40).new_rejects == 60 + len(anns)
 
 
 def test_a_reject_that_another_shares_counts_whoever_is_capped(any_engine: Engine, fill: Callable) -> None:

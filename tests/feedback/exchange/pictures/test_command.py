@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from sqlalchemy import Engine
 from store.settings import Settings
 from tests.feedback.exchange.pictures.brought import folder_of, imported, png
 from tests.feedback.metadata import made
+from tests.waiting import PATIENCE_S, until
 
 FIELDS = {"file", "status", "prompt", "negative_prompt", "seed", "tool", "base", "why"}
 
@@ -51,6 +53,22 @@ def test_an_import_says_what_came_in_and_what_did_not(settings, engine, folder):
     assert "b.png: the file is empty; get it again" in done.stderr
     assert len(imported(engine)) == 1
     assert call(settings, folder).stdout.startswith("        1  here already")
+
+
+def test_ctrl_c_ends_without_a_traceback_and_the_same_command_goes_on(settings, engine, fill, tmp_path):
+    fill(engine, images=1)
+    many = folder_of(tmp_path / "many", **{f"{number}__png": png("a fox", number) for number in range(400)})
+    command = [sys.executable, "-m", "trainer.commands", "import", "pictures", str(many), "--processes", "2"]
+    environment = os.environ | {"NAYSAYER_DATA_DIR": str(settings.data_dir)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    until(lambda: imported(engine) or process.poll() is not None, "the first pictures")
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert "Traceback" not in said
+    assert len(imported(engine)) < 400
+    assert process.returncode != 0
+    assert call(settings, many).returncode == 0
+    assert len(imported(engine)) == 400
 
 
 def test_a_model_is_remembered_from_one_call_to_the_next(settings, engine, folder):
