@@ -184,12 +184,19 @@ def hold_worker_lock() -> Callable[[Engine], AbstractContextManager[None]]:
     return hold
 
 
+def _forked(function: Callable[..., object], *arguments: object) -> None:
+    """Runs it on one thread: a fork has none of those that OpenMP would wait for."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+    function(*arguments)
+
+
 @pytest.fixture
 def exit_code_of() -> Callable[..., int]:
     """A function that runs another one in a forked process, and tells how that process ended."""
 
     def exit_code_of(function: Callable[..., object], *arguments: object) -> int:
-        process = multiprocessing.get_context("fork").Process(target=function, args=arguments)
+        process = multiprocessing.get_context("fork").Process(target=_forked, args=(function, *arguments))
         process.start()
         process.join(PATIENCE_S)
         process.kill()
