@@ -155,7 +155,7 @@ def on_a_card(subject: Subject, pace: Pace, cards: Sequence[int] | None = None) 
 
 
 def processes(subject: Subject, pace: Pace, scripts: Scripts, ends_at: float) -> list[Part]:
-    """What runs in processes of its own, or loads the model again; the base has left this process by then."""
+    """What runs in separate processes, or loads the model again; the base has left this process by then."""
     sides = 1 + len(scripts.given)
     found = [
         Part(

@@ -63,7 +63,7 @@ class Found(NamedTuple):
 def rated_store(folder: Path, ways: dict[str, str] | None = None, prompts: Sequence[str] = ()) -> Path:
     """A store with 24 rated pictures, half of them rejects; `ways` are further settings, as environment variables.
 
-    A model that brings no prompts of its own needs some.
+    A model that brings no prompts needs some.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     engine = open_store(Settings(data_dir=folder, _env_file=None))

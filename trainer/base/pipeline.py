@@ -1,7 +1,7 @@
 """The stock pipeline around the base's weights: read, checked, its scheduler set to what the model predicts."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,14 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
 from diffusers.loaders.single_file_utils import SingleFileComponentError
+from diffusers.utils import logging
 from safetensors import SafetensorError
+from tqdm import tqdm
 
+from feedback.retrain.progress import BAR
 from store.errors import ModelError
 from store.file_kinds import mistaken_kind
 from store.settings import Settings
-from trainer.base.components import told
 from trainer.base.declared import (
     Header,
     choose_prediction,
@@ -43,6 +45,10 @@ VAE_TILE_PX = 512
 """Side of a tile. SDXL's VAE names 1024, which would leave pictures of 1024 px whole."""
 TAKES = "NAYSAYER_MODEL takes `builtin`, a hub id, a diffusers folder or a single .safetensors checkpoint of SDXL"
 
+SHOWN_AFTER_S = 2
+OF_COMPONENTS = "Loading pipeline"
+"""So begins the title of diffusers' bar over them; there is another one over the shards of a component."""
+
 
 def load_pipeline(
     sources: Sources,
@@ -65,6 +71,38 @@ def load_pipeline(
     pipe.scheduler = set_prediction(pipe.scheduler, prediction)
     refuse_other_schedules(settings.model, pipe.scheduler)
     return pipe, prediction.source if prediction.type else ""
+
+
+@contextmanager
+def told(base: Path, tell: Callable[[float], object] | None = None) -> Iterator[None]:
+    """Inside, `tell` gets the share of each component of the base that is loaded; by default a bar, over two seconds.
+
+    Takes the place of diffusers' own bar, which counts a scheduler as much as a UNet.
+    """
+    own = logging.tqdm
+    with tqdm(total=1.0, desc="loading the model", bar_format=BAR, delay=SHOWN_AFTER_S, disable=bool(tell)) as bar:
+        advance = tell or bar.update
+
+        def counted(things: Iterable[Any], desc: str = "", **how: Any) -> Iterable[Any]:
+            return components(list(things)) if desc.startswith(OF_COMPONENTS) else own(things, desc=desc, **how)
+
+        def components(listed: list[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+            shares = _shares(base, [name for name, _ in listed])
+            for (name, kind), share in zip(listed, shares, strict=True):
+                yield name, kind
+                advance(share)
+
+        logging.tqdm = counted
+        try:
+            yield
+        finally:
+            logging.tqdm = own
+
+
+def _shares(base: Path, names: list[str]) -> list[float]:
+    """What part of the work each component is: by the bytes of its files; of a single file, all the same."""
+    sizes = [sum(file.stat().st_size for file in (base / name).glob("*")) if base.is_dir() else 1 for name in names]
+    return [size / max(1, sum(sizes)) for size in sizes]
 
 
 def set_decoding(vae: AutoencoderKL, way: str) -> None:

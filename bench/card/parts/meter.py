@@ -68,7 +68,7 @@ class Meter:
 
     @contextmanager
     def capped(self, most: int) -> Iterator[None]:
-        """Inside it torch gets at most so many bytes of a card, and the card says that it has no more; starts anew.
+        """Inside it torch gets, and the card says it has, at most so many bytes; counters begin at zero.
 
         Without the second, what asks how much is free would choose as on the large card.
         """

@@ -3,7 +3,7 @@ from diffusers.utils import logging
 
 from store.errors import ModelError
 from store.settings import Settings
-from trainer.base import components
+from trainer.base import pipeline
 from trainer.base.model import load_base
 from trainer.base.weights import BUILTIN_FOLDER
 
@@ -27,7 +27,7 @@ def test_the_shards_of_a_component_do_not_count_as_components(tmp_path):
 
 
 def test_without_a_listener_a_bar_shows_how_far_it_is(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(components, "SHOWN_AFTER_S", 0)
+    monkeypatch.setattr(pipeline, "SHOWN_AFTER_S", 0)
     load_base(Settings(data_dir=tmp_path, _env_file=None))
     assert "loading the model: 100%" in capsys.readouterr().err
 
