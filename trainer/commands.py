@@ -161,7 +161,7 @@ def import_lora(
 
 @imports.command("pictures")
 def import_pictures(
-    source: Annotated[Path, typer.Argument(help="A folder with everything in it, or a ZIP archive.")],
+    source: Annotated[str, typer.Argument(help="A folder with everything in it, or a ZIP archive.")],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what each file holds; nothing comes in.")
     ] = False,
@@ -182,11 +182,15 @@ def import_pictures(
     processes: Annotated[int, typer.Option(min=0, max=64, help="Processes that read; 0: one a core.")] = 0,
 ) -> None:
     """Bring in pictures of other programs with their prompts, to be rated; run again to go on."""
+    import json
     import os
 
     from feedback.exchange.pictures import importing
-    from feedback.exchange.pictures.bases import drawn_size, known_models, parse_models, remember
+    from feedback.exchange.pictures.bases import NO_BASE, drawn_size, has_base, parse_models, remember
+    from feedback.exchange.pictures.lines import as_line, as_object
     from feedback.exchange.pictures.mapping import read_mapping
+    from feedback.exchange.pictures.outcome import Report, Terms
+    from feedback.exchange.pictures.progress import as_bar
     from feedback.exchange.pictures.sources import open_source
     from store.layout import layout_of
     from store.migrate import open_store, read_store
@@ -195,12 +199,15 @@ def import_pictures(
     opened, mapped = open_source(source), read_mapping(mapping)
     several = processes or importing.default_processes(os.cpu_count())
     engine = read_store(settings) if dry_run else open_store(settings)
-    terms = importing.Terms(drawn_size(engine), other_bases)
+    terms = Terms(drawn_size(engine), other_bases)
     if dry_run:
-        known = known_models(engine) | said
-        for entry, found in importing.look_at(opened, known, terms, mapped, several):
-            line = f"{entry.name}: {found.status}{found.why and f', {found.why}'}"
-            typer.echo(importing.as_json(entry, found) if as_json else line)
+        report = Report()
+        with as_bar("reading") as on_progress:
+            for one in importing.look_at(engine, opened, said, terms, mapped, several, report, on_progress):
+                typer.echo(json.dumps(as_object(one)) if as_json else as_line(one))
+        typer.echo(report.words, err=as_json)
+        if not has_base(engine):
+            typer.echo(f"naysayer: {NO_BASE}", err=True)
         return
     remember(engine, said)
     blobs = layout_of(settings).blobs

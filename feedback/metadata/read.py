@@ -7,6 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from feedback.metadata.bases import base_of_model
+from feedback.metadata.files import fooocus_log
 from feedback.metadata.files.opened import MAX_BYTES, decode, open_parts
 from feedback.metadata.files.parts import Parts
 from feedback.metadata.files.refused import Refused
@@ -65,7 +66,8 @@ def read_bytes(
             read_stealth(parts, picture)
     except Refused as refused:
         return Found(Status.broken, refused.why), None
-    parts.texts += sidecars
+    is_told = any(one.place in TELLING for one in parts.texts)
+    parts.texts += [one for one in sidecars if one.place != fooocus_log.PLACE or not is_told]
     return _found(parts, name, known_bases or {}), picture
 
 

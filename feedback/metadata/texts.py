@@ -35,7 +35,7 @@ class Texts:
         self.bags = [self.own, *self._inner()]
 
     def _inner(self) -> Iterator[dict[str, Any]]:
-        for place in (*ALONE, "sidecar.swarm.json", "sidecar.json", "parameters-json"):
+        for place in (*ALONE, "sidecar.swarm.json", "sidecar.json", "parameters-json", "sidecar.log"):
             if found := as_dict(self.own.get(place)):
                 yield found
 

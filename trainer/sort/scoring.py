@@ -14,7 +14,7 @@ import torch
 from sqlalchemy import Engine
 
 from feedback.check.version_check import match_scale
-from feedback.exchange.pictures.importing import TAKEN
+from feedback.exchange.pictures.outcome import TAKEN
 from feedback.exchange.pictures.reading import Read
 from feedback.exchange.pictures.sources import Source
 from feedback.exchange.sorting.held_out import drawn_pictures

@@ -60,11 +60,19 @@ def drawn_size(engine: Engine) -> tuple[int, int] | None:
         return session.exec(newest.limit(1)).first()
 
 
+NO_BASE = "this store has no base model yet; start `naysayer run` once, which gives it one, then import"
+
+
+def has_base(engine: Engine) -> bool:
+    """Whether the store has begun with a base model."""
+    with reading(engine) as session:
+        return session.get(Version, 0) is not None
+
+
 def require_base(engine: Engine) -> None:
     """Raises BadRequest for a store that has not begun with a base model yet."""
-    with reading(engine) as session:
-        if session.get(Version, 0) is None:
-            raise BadRequest("this store has no base model yet; start `naysayer run` once, then import")
+    if not has_base(engine):
+        raise BadRequest(NO_BASE)
 
 
 def for_reader(known: Mapping[str, str]) -> dict[str, str]:

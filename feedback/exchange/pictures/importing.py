@@ -1,65 +1,26 @@
 """Imports the pictures of a folder or an archive; what cannot be used is said, file by file."""
 
-import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Engine
-from tqdm import tqdm
 
-from feedback.exchange.pictures.bases import for_reader, is_ours, known_models, require_base
+from feedback.exchange.pictures.bases import for_reader, known_models, require_base
 from feedback.exchange.pictures.mapping import Mapped, supplied
+from feedback.exchange.pictures.outcome import Outcome, Report, Seen, Terms, left_out, refusal
+from feedback.exchange.pictures.progress import OnProgress, as_bar
 from feedback.exchange.pictures.reading import Read, read_all
 from feedback.exchange.pictures.recording import Taken, known_files, known_pixels, record
 from feedback.exchange.pictures.sources import Entry, Source
 from feedback.metadata.files.refused import Refused
-from feedback.metadata.found import SDXL, UNKNOWN, Found, Status
-from feedback.sample.prompts import clean_prompt
 from store.errors import BadRequest
 from store.files import Blobs
 
 Item = TypeVar("Item")
 BATCH, WRITERS = 50, 8
-TAKEN = (Status.ok, Status.partial)
-WORDS = {
-    Status.empty: "without a prompt",
-    Status.unrecognised: "with metadata that cannot be read",
-    Status.not_sdxl: "of another base than SDXL",
-    Status.grid: "grids",
-    Status.broken: "damaged or no pictures",
-}
-
-
-class Terms(NamedTuple):
-    """What decides whether training takes a picture: the store's size, and whether other SDXL checkpoints pass.
-
-    No size: the store has drawn nothing yet, and every size passes.
-    """
-
-    size: tuple[int, int] | None
-    other_bases: bool = False
-
-
-@dataclass
-class Report:
-    """How many pictures came in, and what became of the others."""
-
-    new: int = 0
-    left_out: int = 0
-    known: int = 0
-    refused: Counter[Status] = field(default_factory=Counter)
-
-    @property
-    def words(self) -> str:
-        """The summary, one line for each that is not zero."""
-        rows = [(self.new, f"new, of which {self.left_out:,} are rated and not trained on")]
-        rows += [(self.known, "here already")]
-        rows += [(self.refused[status], f"refused: {words}") for status, words in WORDS.items()]
-        return "\n".join(f"{count:>9,}  {words}" for count, words in rows if count) or "no picture was found"
 
 
 def import_pictures(
@@ -71,85 +32,91 @@ def import_pictures(
     processes: int,
     say: Callable[[str], None],
 ) -> Report:
-    """Brings in what is new, in batches: what is in stays when the call is stopped, and the next one goes on.
+    """Brings in what is new, with a bar: what is in stays when the call is stopped, and the next one goes on.
 
     `say` is told of each refused file, in one sentence.
     """
-    require_base(engine)
-    known, report = known_models(engine), Report()
-    root = str(source.path.resolve())
-    reads = read_all(source, _unknown(engine, source, root, report), for_reader(known), processes)
-    with tqdm(total=_count(source), desc="importing", unit=" pictures", delay=1) as bar:
-        for batch in batched(reads, BATCH):
-            taken = []
-            for one in _mapped(batch, mapped, for_reader(known)):
-                if why := _refusal(one.found):
-                    report.refused[one.found.status] += 1
-                    say(f"{one.entry.name}: {why}")
-                else:
-                    taken.append(one)
-            _keep(engine, blobs, source, root, taken, known, terms, report)
-            bar.update(len(batch))
-            bar.n = max(bar.n, report.known + report.new + report.refused.total())
+    report = Report()
+    with as_bar("importing") as on_progress:
+        for one in bring_in(engine, blobs, source, terms, mapped, processes, report, on_progress):
+            if one.outcome is Outcome.refused:
+                say(f"{one.entry.name}: {one.found.why}")
     return report
 
 
+def bring_in(
+    engine: Engine,
+    blobs: Blobs,
+    source: Source,
+    terms: Terms,
+    mapped: Mapped,
+    processes: int,
+    report: Report,
+    on_progress: OnProgress,
+) -> Iterator[Seen]:
+    """Each picture that was read, once it is refused or its batch is in; counts them in `report`.
+
+    Files that came in before and are unchanged are counted, and not read.
+    """
+    require_base(engine)
+    known, total = known_models(engine), _count(source)
+    reads = read_all(source, _unknown(engine, source, report), for_reader(known), processes)
+    for batch in batched(reads, BATCH):
+        taken = []
+        for one in _mapped(batch, mapped, for_reader(known)):
+            if why := refusal(one.found):
+                report.count(Outcome.refused, one.found.status)
+                yield Seen(one.entry, replace(one.found, why=why), one.pixels_sha256, Outcome.refused)
+            else:
+                taken.append(one)
+        for seen in _keep(engine, blobs, source, taken, known, terms):
+            report.count(seen.outcome, seen.found.status)
+            yield seen
+        on_progress(report.total, total)
+
+
 def look_at(
-    source: Source, known: dict[str, str], terms: Terms, mapped: Mapped, processes: int
-) -> Iterator[tuple[Entry, Found]]:
-    """What an import would find, without one; `why` says too what keeps a picture out of training."""
+    engine: Engine,
+    source: Source,
+    said: dict[str, str],
+    terms: Terms,
+    mapped: Mapped,
+    processes: int,
+    report: Report,
+    on_progress: OnProgress,
+) -> Iterator[Seen]:
+    """What an import would do with each picture, without one; `said` is what the user says of models now."""
+    known, total, there = known_models(engine) | said, _count(source), set[str]()
     reads = read_all(source, source.entries(), for_reader(known), processes)
-    with tqdm(total=_count(source), desc="reading", unit=" pictures", delay=1) as bar:
-        for one in _mapped(reads, mapped, for_reader(known)):
-            bar.update()
-            why = _refusal(one.found) or left_out(one.found, known, terms)
-            yield one.entry, replace(one.found, why=why)
-
-
-def as_json(entry: Entry, found: Found) -> str:
-    """One line of `--dry-run --json`."""
-    fields = ("status", "prompt", "negative_prompt", "seed", "tool", "base", "why")
-    rest = ("model", "model_hash", "steps", "sampler", "guidance_scale", "width", "height", "prompt_2")
-    shown = {name: getattr(found, name) for name in (*fields, *rest)}
-    loras = [{"name": lora.name, "strength": lora.strength} for lora in found.loras]
-    return json.dumps({"file": entry.name, **shown, "loras": loras, "marks": list(found.marks)}, ensure_ascii=True)
-
-
-def left_out(found: Found, known: dict[str, str], terms: Terms) -> str:
-    """Why training leaves a picture out by default; empty: it takes it."""
-    if found.marks:
-        return found.why
-    if found.base == UNKNOWN:
-        name = found.model or "a model that is not named"
-        return f"which base {name} is of is not known; say it with --model '{found.model_hash or name}=sdxl'"
-    if found.base == SDXL and not is_ours(found, known) and not terms.other_bases:
-        return f"it was drawn by another SDXL checkpoint ({found.model or 'not named'}) than this store's base"
-    if terms.size not in (None, (found.width, found.height)):
-        return f"it is {found.width}×{found.height}; this store draws and trains at {terms.size[0]}×{terms.size[1]}"
-    return ""
-
-
-def _refusal(found: Found) -> str:
-    """Why a picture does not come in; empty: it does."""
-    if found.status not in TAKEN:
-        return found.why
-    try:
-        clean_prompt(found.prompt or "")
-    except BadRequest as error:
-        return str(error)
-    return ""
+    for batch in batched(reads, processes):
+        there |= known_pixels(engine, [one.pixels_sha256 for one in batch])
+        for one in _mapped(batch, mapped, for_reader(known)):
+            why, outcome = refusal(one.found), Outcome.refused
+            if not why:
+                why = left_out(one.found, known, terms)
+                outcome = Outcome.rated_only if why else Outcome.new
+                outcome = Outcome.known if one.pixels_sha256 in there else outcome
+                there.add(one.pixels_sha256)
+            report.count(outcome, one.found.status)
+            yield Seen(one.entry, replace(one.found, why=why), one.pixels_sha256, outcome)
+        on_progress(report.total, total)
 
 
 def _mapped(reads: Iterable[Read], mapped: Mapped, known: dict[str, str]) -> Iterator[Read]:
     return (one._replace(found=supplied(one.found, mapped, one.entry.name, known)) for one in reads)
 
 
-def _unknown(engine: Engine, source: Source, root: str, report: Report) -> Iterator[Entry]:
+def _unknown(engine: Engine, source: Source, report: Report) -> Iterator[Entry]:
     """The files that did not come in before, unchanged since."""
     for some in batched(source.entries(), BATCH * 10):
-        known = known_files(engine, {f"{root}/{one.name}": one.stamp for one in some})
+        known = known_files(engine, {place_of(source, one): one.stamp for one in some})
         report.known += len(known)
-        yield from (one for one in some if f"{root}/{one.name}" not in known)
+        yield from (one for one in some if place_of(source, one) not in known)
+
+
+def place_of(source: Source, entry: Entry) -> str:
+    """Where a picture came from, as it is recorded."""
+    return f"{source.root}/{entry.name}"
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -164,35 +131,31 @@ def _count(source: Source) -> int:
 
 
 def _keep(
-    engine: Engine,
-    blobs: Blobs,
-    source: Source,
-    root: str,
-    reads: list[Read],
-    known: dict[str, str],
-    terms: Terms,
-    report: Report,
-) -> None:
-    """Puts the new pictures' files in place, then records them together."""
-    there = known_pixels(engine, [one.pixels_sha256 for one in reads])
-    new = []
-    for one in reads:
-        if one.pixels_sha256 not in there:
-            there.add(one.pixels_sha256)
-            new.append(one)
-    report.known += len(reads) - len(new)
+    engine: Engine, blobs: Blobs, source: Source, reads: list[Read], known: dict[str, str], terms: Terms
+) -> list[Seen]:
+    """Puts the new pictures' files in place, then records them together; what became of each."""
+    new = {one.pixels_sha256: one for one in reversed(reads)}  # the first of those that are alike
+    for there in known_pixels(engine, list(new)):
+        del new[there]
 
     def put(one: Read) -> Taken:
         try:
             sha256 = blobs.put(source.read(one.entry.name))
         except Refused as refused:
             raise BadRequest(f"{one.entry.name} changed meanwhile: {refused.why}; run it again") from refused
-        return Taken(one, f"{root}/{one.entry.name}", sha256, left_out(one.found, known, terms))
+        return Taken(one, place_of(source, one.entry), sha256, left_out(one.found, known, terms))
 
     with ThreadPoolExecutor(WRITERS) as writers:  # each write waits for the disk
-        taken = list(writers.map(put, new))
-    report.new += record(engine, taken)
-    report.left_out += sum(bool(one.left_out) for one in taken)
+        taken = list(writers.map(put, [one for one in reads if new.get(one.pixels_sha256) is one]))
+    made = record(engine, taken)
+    came = {one.read.entry: one.left_out for one in taken if one.read.pixels_sha256 in made}
+    return [_kept(one, came.get(one.entry)) for one in reads]
+
+
+def _kept(one: Read, why: str | None) -> Seen:
+    """A picture that came in, with why training leaves it out; None: it was here already."""
+    outcome = Outcome.known if why is None else Outcome.rated_only if why else Outcome.new
+    return Seen(one.entry, replace(one.found, why=why or ""), one.pixels_sha256, outcome)
 
 
 def default_processes(cores: int | None) -> int:

@@ -52,9 +52,8 @@ def known_pixels(engine: Engine, hashes: Sequence[str]) -> set[str]:
         return set(session.exec(columns.where(col(ImportedPicture.pixels_sha256).in_(hashes))))
 
 
-def record(engine: Engine, batch: Sequence[Taken]) -> int:
-    """How many of the pictures were new; all rows or none."""
-    made = 0
+def record(engine: Engine, batch: Sequence[Taken]) -> set[str]:
+    """The hashes of the pixels that were new; all rows or none."""
     with writing(engine) as session:
         hashes = [one.read.pixels_sha256 for one in batch]
         columns = select(ImportedPicture.pixels_sha256)
@@ -62,10 +61,8 @@ def record(engine: Engine, batch: Sequence[Taken]) -> int:
         prompts: dict[str, int] = {}
         for one in batch:
             if one.read.pixels_sha256 not in known:
-                known.add(one.read.pixels_sha256)
                 _add(session, one, prompts)
-                made += 1
-    return made
+    return set(hashes) - known
 
 
 def _add(session: Session, one: Taken, prompts: dict[str, int]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Protocol
 
+from feedback.metadata.files import fooocus_log
 from feedback.metadata.files.opened import MAX_BYTES
 from feedback.metadata.files.parts import MAX_TEXT
 from feedback.metadata.files.refused import Refused
@@ -32,6 +33,8 @@ class Source(Protocol):
     """A folder or an archive; what it gives can be sent to another process."""
 
     path: Path
+    root: str
+    """Where the pictures are, as it is recorded with each."""
 
     def entries(self) -> Iterator[Entry]:
         """The pictures, in the order of their names folder by folder."""
@@ -43,12 +46,15 @@ class Source(Protocol):
         """The texts beside a picture."""
 
 
-def open_source(path: Path) -> Source:
-    """The folder or archive at a path. Raises BadRequest for anything else."""
+def open_source(place: str | Path, root: str = "") -> Source:
+    """The folder or archive at a path. Raises BadRequest for anything else, the empty path included."""
+    if not str(place).strip():
+        raise BadRequest("the path is empty; give a folder of pictures (. is the current one), or a ZIP archive")
+    path = Path(place)
     if path.is_dir():
-        return Folder(path)
+        return Folder(path, root)
     if path.is_file() and zipfile.is_zipfile(path):
-        return Archive(path)
+        return Archive(path, root)
     found = "is neither a folder nor a ZIP archive" if path.exists() else "does not exist"
     raise BadRequest(f"{path} {found}; give a folder of pictures, or a ZIP archive")
 
@@ -62,8 +68,8 @@ def is_picture(name: str) -> bool:
 class Folder:
     """A folder with everything in it; links to folders are not followed."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, root: str = "") -> None:
+        self.path, self.root = path, root or str(path.resolve())
 
     def entries(self) -> Iterator[Entry]:
         for folder, folders, files in os.walk(self.path):
@@ -90,12 +96,13 @@ class Folder:
 class Archive:
     """A ZIP archive; each process that reads opens it for itself."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, root: str = "") -> None:
+        self.path, self.root = path, root or str(path.resolve())
         self._opened: zipfile.ZipFile | None = None
+        self._logs: dict[str, dict[str, str]] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        return {"path": self.path, "_opened": None}
+        return self.__dict__ | {"_opened": None}
 
     @property
     def zip(self) -> zipfile.ZipFile:
@@ -126,4 +133,12 @@ class Archive:
             place = next((one for one in (stem + ending, name + ending) if one in self.zip.NameToInfo), None)
             if place is not None and 0 < self.zip.getinfo(place).file_size <= MAX_TEXT:
                 found.append(RawText(f"sidecar{ending}", text_of_file(self._read(place, MAX_TEXT))))
-        return found
+        return found or self._logged(PurePosixPath(name))
+
+    def _logged(self, path: PurePosixPath) -> list[RawText]:
+        log = str(path.with_name(fooocus_log.NAME))
+        if log not in self._logs:
+            info = self.zip.NameToInfo.get(log)
+            is_read = info is not None and info.file_size <= fooocus_log.MAX_LOG
+            self._logs = {log: fooocus_log.read_log(self._read(log, fooocus_log.MAX_LOG)) if is_read else {}}
+        return fooocus_log.in_log(self._logs[log], path.name)

@@ -6,8 +6,9 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from feedback.exchange.pictures.bases import drawn_size
-from feedback.exchange.pictures.importing import BATCH, Terms, batched, import_pictures
+from feedback.exchange.pictures.importing import BATCH, batched, import_pictures
 from feedback.exchange.pictures.mapping import Mapped
+from feedback.exchange.pictures.outcome import Terms
 from feedback.exchange.pictures.recording import known_pixels
 from feedback.exchange.pictures.sources import Entry, Folder
 from feedback.exchange.sorting.table import Row

@@ -5,9 +5,10 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from feedback.exchange.pictures.bases import drawn_size, known_models
-from feedback.exchange.pictures.importing import Report, Terms, import_pictures, look_at
+from feedback.exchange.pictures.bases import drawn_size
+from feedback.exchange.pictures.importing import import_pictures, look_at
 from feedback.exchange.pictures.mapping import Mapped
+from feedback.exchange.pictures.outcome import Report, Seen, Terms
 from feedback.exchange.pictures.sources import open_source
 from store.engine import reading
 from store.layout import layout_of
@@ -55,8 +56,15 @@ def bring(
 
 def seen(engine: Engine, path: Path, mapped: Mapped | None = None) -> dict[str, str]:
     """What a dry run says of each file: its status, and why."""
-    found = look_at(open_source(path), known_models(engine), Terms(drawn_size(engine)), mapped or {}, 1)
-    return {entry.name: f"{one.status}: {one.why}" for entry, one in found}
+    return {one.entry.name: f"{one.found.status}: {one.found.why}" for one in look(engine, path, mapped)[0]}
+
+
+def look(engine: Engine, path: Path, mapped: Mapped | None = None) -> tuple[list[Seen], Report]:
+    """A dry run: what is seen of each file, and the totals."""
+    report = Report()
+    terms = Terms(drawn_size(engine))
+    found = look_at(engine, open_source(path), {}, terms, mapped or {}, 1, report, lambda done, total: None)
+    return list(found), report
 
 
 def imported(engine: Engine) -> list[Image]:

@@ -47,6 +47,22 @@ def test_a_dry_run_prints_one_object_a_file(settings, engine, folder):
     assert imported(engine) == []
 
 
+def test_a_dry_run_ends_with_totals_and_an_empty_path_is_refused(settings, engine, folder):
+    done = call(settings, folder, "--dry-run")
+    assert done.stdout.splitlines()[:2] == ["a.png: ok, new", "b.png: broken, refused: the file is empty; get it again"]
+    said = (
+        "1 new, of which 0 are rated and not trained on 1 refused: without a prompt 1 refused: damaged or no pictures"
+    )
+    assert " ".join(" ".join(done.stdout.splitlines()[3:]).split()) == said
+    (folder / "none").mkdir()
+    assert call(settings, folder / "none", "--dry-run").stdout == "no picture was found\n"
+    assert "the path is empty" in call(settings, "").stderr
+    other = settings.model_copy(update={"data_dir": settings.data_dir / "not begun"})
+    done = call(other, folder, "--dry-run", "--json")
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 3)
+    assert "start `naysayer run` once" in done.stderr
+
+
 def test_an_import_says_what_came_in_and_what_did_not(settings, engine, folder):
     done = call(settings, folder)
     assert done.returncode == 0

@@ -13,9 +13,10 @@ from sqlalchemy import Engine
 from sqlmodel import select
 
 from feedback.exchange.pictures.bases import known_models, parse_models, remember
-from feedback.exchange.pictures.importing import Terms as Limits
 from feedback.exchange.pictures.importing import import_pictures
 from feedback.exchange.pictures.mapping import read_mapping
+from feedback.exchange.pictures.outcome import Outcome
+from feedback.exchange.pictures.outcome import Terms as Limits
 from feedback.exchange.pictures.sources import Folder, open_source
 from feedback.figures.summary import version_rows
 from feedback.pool.pool import how_due
@@ -29,7 +30,7 @@ from store.engine import reading
 from store.errors import BadRequest
 from store.layout import layout_of
 from store.tables import Image, Origin, PoolEvent, Prompt
-from tests.feedback.exchange.pictures.brought import OTHER, OURS, bring, facts, folder_of, imported, png, seen
+from tests.feedback.exchange.pictures.brought import OTHER, OURS, bring, facts, folder_of, imported, look, png, seen
 from tests.feedback.metadata import made
 from tests.feedback.rating import KEEP, REJECT, pool_ids, pool_of, rate
 
@@ -116,6 +117,25 @@ def test_refused_files_leave_nothing_and_say_why(settings, store, tmp_path):
     assert {file.name for file in made_files if file.parent.parent.name == "blobs"} == {imported(store)[0].sha256}
     assert "1  new" in report.words
     assert "refused: damaged or no pictures" in report.words
+    assert "1  refused: whose prompt cannot be used" in report.words
+    assert sum(count for count, _ in report.rows) == report.total == 8
+
+
+def test_a_dry_run_says_what_an_import_then_does(settings, store, tmp_path):
+    data = png("a fox")
+    path = folder_of(tmp_path / "in", a__png=data, b__png=data, c__png=png("an owl", settings=OTHER), d__png=b"")
+    first, totals = look(store, path)
+    assert [one.outcome for one in first] == [Outcome.new, Outcome.known, Outcome.rated_only, Outcome.refused]
+    assert imported(store) == []
+    assert totals == bring(settings, store, path)[0]
+    assert look(store, path)[1].rows == [(3, "here already"), (1, "refused: damaged or no pictures")]
+
+
+def test_nothing_to_look_at_is_said(store, tmp_path):
+    assert look(store, tmp_path)[1].words == "no picture was found"
+    for empty in ("", "  "):
+        with pytest.raises(BadRequest, match="the path is empty"):
+            open_source(empty)
 
 
 def test_a_zip_archive_is_read_as_a_folder_is(settings, store, tmp_path):

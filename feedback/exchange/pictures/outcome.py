@@ -1,0 +1,115 @@
+"""What becomes of each picture: it comes in, to be trained on or only rated; it is here already; or it is refused."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from feedback.exchange.pictures.bases import is_ours
+from feedback.exchange.pictures.sources import Entry
+from feedback.metadata.found import SDXL, UNKNOWN, Found, Status
+from feedback.sample.prompts import clean_prompt
+from store.errors import BadRequest
+
+TAKEN = (Status.ok, Status.partial)
+WORDS = {
+    Status.ok: "whose prompt cannot be used",
+    Status.empty: "without a prompt",
+    Status.unrecognised: "with metadata that cannot be read",
+    Status.not_sdxl: "of another base than SDXL",
+    Status.grid: "grids",
+    Status.broken: "damaged or no pictures",
+}
+NOTHING = "no picture was found"
+
+
+class Outcome(StrEnum):
+    """What became of a picture, or would."""
+
+    new = "new"
+    rated_only = "rated only"
+    known = "here already"
+    refused = "refused"
+
+
+class Seen(NamedTuple):
+    """A picture that was looked at. `found.why` also says why it is refused, or why training leaves it out."""
+
+    entry: Entry
+    found: Found
+    pixels_sha256: str
+    outcome: Outcome
+
+
+class Terms(NamedTuple):
+    """What decides whether training takes a picture: the store's size, and whether other SDXL checkpoints pass.
+
+    No size: the store has drawn nothing yet, and every size passes.
+    """
+
+    size: tuple[int, int] | None
+    other_bases: bool = False
+
+
+@dataclass
+class Report:
+    """How many pictures came in, and what became of the others."""
+
+    new: int = 0
+    left_out: int = 0
+    known: int = 0
+    refused: Counter[Status] = field(default_factory=Counter)
+
+    def count(self, outcome: Outcome, status: Status) -> None:
+        """Counts one more picture."""
+        if outcome is Outcome.refused:
+            self.refused[Status.ok if status is Status.partial else status] += 1
+        elif outcome is Outcome.known:
+            self.known += 1
+        else:
+            self.new += 1
+            self.left_out += outcome is Outcome.rated_only
+
+    @property
+    def total(self) -> int:
+        """How many pictures were looked at or known without a look."""
+        return self.new + self.known + self.refused.total()
+
+    @property
+    def rows(self) -> Sequence[tuple[int, str]]:
+        """A number and what it counts, for each that is not zero."""
+        rows = [(self.new, f"new, of which {self.left_out:,} are rated and not trained on")]
+        rows += [(self.known, "here already")]
+        rows += [(self.refused[status], f"refused: {words}") for status, words in WORDS.items()]
+        return [row for row in rows if row[0]]
+
+    @property
+    def words(self) -> str:
+        """The summary, one line for each that is not zero."""
+        return "\n".join(f"{count:>9,}  {words}" for count, words in self.rows) or NOTHING
+
+
+def left_out(found: Found, known: dict[str, str], terms: Terms) -> str:
+    """Why training leaves a picture out by default; empty: it takes it."""
+    if found.marks:
+        return found.why
+    if found.base == UNKNOWN:
+        name = found.model or "a model that is not named"
+        return f"which base {name} is of is not known; say it with --model '{found.model_hash or name}=sdxl'"
+    if found.base == SDXL and not is_ours(found, known) and not terms.other_bases:
+        return f"it was drawn by another SDXL checkpoint ({found.model or 'not named'}) than this store's base"
+    if terms.size not in (None, (found.width, found.height)):
+        return f"it is {found.width}×{found.height}; this store draws and trains at {terms.size[0]}×{terms.size[1]}"
+    return ""
+
+
+def refusal(found: Found) -> str:
+    """Why a picture does not come in; empty: it does."""
+    if found.status not in TAKEN:
+        return found.why
+    try:
+        clean_prompt(found.prompt or "")
+    except BadRequest as error:
+        return str(error)
+    return ""
