@@ -13,6 +13,7 @@ from store.tables import CurrentVote, Mark, Reason, Verdict, Vote, VoteReason
 from tests.ui.conftest import Served, serve
 from tests.ui.rate.test_rating_page import IMAGE, all_sent, begin_rating, press, words
 from tests.waiting import until
+from ui.rate.page_data import LIMITS
 
 pytestmark = pytest.mark.browser
 
@@ -219,6 +220,26 @@ def test_a_sweep_is_one_vote_a_picture_and_undo_takes_the_grid_back(page, served
     until(sent_to_the_last, "the last screen")
     all_sent(page)
     assert words(engine) == {Verdict.reject: 3, Verdict.keep: 18}
+
+
+def test_the_end_is_told_only_when_the_server_has_no_more(page, served, engine, draw):
+    draw(LIMITS.queue + 6)
+    begin_rating(page, served)
+    page.evaluate("localStorage.setItem('naysayer.sweep', 9)")
+    page.reload()
+    expect(page.locator(IMAGE)).to_be_visible()
+    page.route("**/naysayer/next", lambda route: None)  # no further answer comes
+    page.locator("[data-mode=sweep]").click()
+    for shown in (9, 9, LIMITS.queue - 18):
+        expect(page.locator(".cell[data-painted]")).to_have_count(shown)
+        page.keyboard.press("Enter")
+    expect(page.locator(".cell")).to_have_count(0)
+    assert page.locator(".nothing").is_hidden()
+    page.unroute("**/naysayer/next")
+    page.reload()
+    expect(page.locator(".cell[data-painted]")).to_have_count(6)
+    page.keyboard.press("Enter")
+    expect(page.locator(".nothing")).to_be_visible()
 
 
 def test_a_sweep_votes_on_no_picture_that_was_not_painted(page, served, engine, draw):

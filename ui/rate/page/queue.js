@@ -12,7 +12,8 @@ export class Queue {
   }
 
   reset() {
-    Object.assign(this, { pictures: [], voted: new Set(), isAsking: false });
+    // Whether the server has no further pictures: its last answer held fewer than were asked for.
+    Object.assign(this, { pictures: [], voted: new Set(), isAsking: false, hasAll: false });
   }
 
   async refill() {
@@ -31,6 +32,7 @@ export class Queue {
       this.page.restoreHistory(answer.recent, unsent);
       this.dropWithdrawn(answer.images, unsent);
       this.add(answer.images, unsent);
+      this.hasAll = answer.images.length < wanted.count;
       this.page.promptLine.makeRoom(this.pictures);
       this.page.guidelines.update(answer.guidelines);
       this.page.update(answer, rater);

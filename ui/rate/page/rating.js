@@ -62,7 +62,7 @@ export class RatingPage {
       on(dialog, "click", (event) => event.target === dialog && dialog.close());
     on(this.$("[data-tool=help]"), "click", () => openSheet(this.$(".help")));
     for (const button of this.root.querySelectorAll("[data-mode]"))
-      on(button, "click", () => this.changeMode(button.dataset.mode));
+      on(button, "click", () => this.changeMode(button));
     for (const button of this.root.querySelectorAll("[data-verdict]")) {
       on(button, "click", () => this.onVerdict(button.dataset.verdict));
       // A held Enter or space bar clicks a focused button over and over.
@@ -143,7 +143,7 @@ export class RatingPage {
   }
 
   show() {
-    this.$(".nothing").hidden = Boolean(this.queue.pictures.length) || !this.hasHistory;
+    this.$(".nothing").hidden = Boolean(this.queue.pictures.length) || !this.queue.hasAll;
     this.$("[data-verdict=undo]").disabled = !this.history.length;
     this.mode.show();
     this.queue.decodeSoon();
@@ -181,10 +181,14 @@ export class RatingPage {
     return this.root.querySelector("dialog[open]");
   }
 
-  changeMode(name) {
-    remember(MODE, name);
+  /** The button lets go of the focus, or the next Enter would press it again and submit nothing. */
+  changeMode(button) {
+    button.blur();
+    const mode = this.modes[button.dataset.mode];
+    if (mode === this.mode) return;
+    remember(MODE, mode.name);
     this.mode.leave();
-    this.mode = this.modes[name];
+    this.mode = mode;
     for (const picture of this.queue.pictures) delete picture.shownAt;
     this.showMode();
     this.show();

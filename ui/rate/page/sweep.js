@@ -101,7 +101,9 @@ export class SweepMode {
   onPainted(entries) {
     for (const { target, isIntersecting } of entries) {
       const picture = this.pictures.find((picture) => this.cells.get(picture) === target);
-      if (isIntersecting && picture?.isReady) picture.shownAt ??= Date.now();
+      if (!isIntersecting || !picture?.isReady) continue;
+      picture.shownAt ??= Date.now();
+      target.dataset.painted = "yes";
     }
   }
 
