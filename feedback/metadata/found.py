@@ -48,7 +48,7 @@ class Draft:
 
     `prompt` is None where it is not known, and `why` then says why; an empty prompt is one. `prompt_2` is what SDXL's
     other text encoder read, where it was another text. `size` is the declared one, in pixels. `is_grid` says why the
-    file is a grid.
+    file is a grid. `base` is what the program says for sure; `likely_base` counts where nothing else tells it.
     """
 
     tool: str
@@ -63,6 +63,7 @@ class Draft:
     model: str = ""
     model_hash: str = ""
     base: str = ""
+    likely_base: str = ""
     loras: list[Lora] = field(default_factory=list)
     marks: dict[Mark, str] = field(default_factory=dict)
     is_grid: str = ""

@@ -32,7 +32,8 @@ def mark_size(draft: Draft, width: int, height: int) -> None:
     """Compares the pixels with the declared size; the pixels win.
 
     A whole multiple of the declared size, where nothing says that the picture was upscaled, is a grid: programs write
-    the first picture's metadata into their grids.
+    the first picture's metadata into their grids. In ComfyUI the graph shows its grids, and nodes that upscale have
+    any name.
     """
     if draft.size is None or draft.size == (width, height):
         return
@@ -41,7 +42,7 @@ def mark_size(draft: Draft, width: int, height: int) -> None:
     is_multiple = across.is_integer() and down.is_integer() and across * down > 1
     if {Mark.upscaled, Mark.img2img, Mark.inpainted} & draft.marks.keys():
         draft.mark(Mark.upscaled, declared)
-    elif is_multiple:
+    elif is_multiple and not (draft.tool == "ComfyUI" and across == down):
         draft.is_grid = draft.is_grid or f"{declared}: a grid of {across * down:.0f} pictures, or upscaled unsaid"
     elif across > 1 and abs(across / down - 1) < 0.05:
         draft.mark(Mark.upscaled, declared)

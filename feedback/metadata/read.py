@@ -31,7 +31,10 @@ from feedback.metadata.tools import (
 
 FAMILIES = (swarmui, invokeai, novelai, tensorart, draw_things, fooocus, easy_diffusion)
 """Those whose texts name them, before those that many programs write alike."""
-TELLING = ("parameters", "prompt", "workflow", "UserComment", "xmp:UserComment", "generation_data", "stealth", "Dream")
+TELLING = (
+    *("parameters", "prompt", "workflow", "UserComment", "xmp:UserComment", "generation_data", "stealth", "Dream"),
+    *("invokeai_metadata", "invokeai_graph", "invokeai_workflow", "sd-metadata"),
+)
 """Where a text that nobody here can read is one of a program that draws, and no camera's or editor's."""
 NO_TEXT = "it holds no prompt: the program wrote none, or an editor or host took it out; name it in a mapping file"
 
@@ -88,6 +91,7 @@ def _found(parts: Parts, name: str, known_bases: Mapping[str, str]) -> Found:
         draft.mark(Mark.two_prompts, "its two text encoders were given different prompts")
     mark_size(draft, parts.width, parts.height)
     base = draft.base if draft.base not in ("", UNKNOWN) else base_of_model(draft.model, draft.model_hash, known_bases)
+    base = draft.likely_base if base == UNKNOWN and draft.likely_base else base
     status = _status(draft, base)
     return Found(
         status,

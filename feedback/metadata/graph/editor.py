@@ -103,7 +103,9 @@ class _Flat:
         elif raw.get("mode") != MUTED:
             values = _values(kind, raw.get("widgets_values"), inputs)
             linked = {str(one.get("name")): link for one, link in zip(inputs, sources, strict=True) if link}
-            self.nodes[key] = Node(key, kind, values | linked)
+            # What a node of another pack puts there unseen ("Anything Everywhere") is not in the file.
+            loose = {str(one.get("name")): None for one in inputs if one.get("type") == "CONDITIONING"}
+            self.nodes[key] = Node(key, kind, loose | values | linked)
 
     def _bypass(self, raw: dict[str, Any], key: str, inputs: list[dict[str, Any]], sources: list[Link | None]) -> None:
         """A bypassed node's outputs are its first inputs of the same type."""

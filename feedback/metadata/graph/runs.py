@@ -4,16 +4,20 @@ import re
 from collections.abc import Iterable
 
 from feedback.metadata.found import Draft, Mark
-from feedback.metadata.graph.models import base_of_nodes, models_before
-from feedback.metadata.graph.nodes import Graph, Node, Unresolved, upstream
+from feedback.metadata.graph.models import base_of_nodes, likely_base, models_before
+from feedback.metadata.graph.nodes import Graph, Link, Node, Unresolved, upstream
 from feedback.metadata.graph.samplers import Flow, is_detailer, seed_of, setting, size_of
 from feedback.metadata.graph.words import Said, Words
-from feedback.metadata.values import as_number, as_steps, as_text, without_loras
+from feedback.metadata.values import as_number, as_steps, as_text, model_name, without_loras
 
 TOOL = "ComfyUI"
 MOST_SAMPLERS = 50
 GRIDS = re.compile(r"image.*(grid|concat|stitch|collage)|(grid|collage|comparer).*image|imageconcanate|xy ?plot|plot")
-UPSCALERS = re.compile(r"(image|latent).*(upscale|scale|resize)|upscale(?!modelloader).*(image|model$)|imageupscale")
+UPSCALERS = re.compile(
+    r"(image|latent).*(upscale|scale|resize)|upscale(?!modelloader).*(image|model$)|imageupscale|hi(gh)?[- ]?res|"
+    r"supir|ccsr|seedvr|apisr|aurasr|esrgan|super.?res|4xupscale|topaz"
+)
+PLOT = re.compile(r"xy ?plot|xyz")
 PASTES = re.compile(r"reactor|faceswap|face swap|facerestore|imagecomposite|overlay|blend|watermark|inpaint.*stitch")
 LOADS = re.compile(r"loadimage|load image|imageload|clipboard|urltoimage|image.*from")
 MASKS = re.compile(r"inpaint|setlatentnoisemask|differential")
@@ -37,12 +41,14 @@ def draft_of(flow: Flow, saver: Node) -> Draft:
     _texts(draft, graph, samplers, first)
     _models(draft, graph, samplers, first)
     _mark_between(draft, between)
-    _mark_drawing(draft, [*origins, *samplers])
+    scripts = upstream(graph, [link for one in samplers for name, link in one.links() if name in ("script", "xyPlot")])
+    _mark_drawing(draft, [*origins, *samplers, *scripts])
+    _mark_plot(draft, scripts)
     behind = upstream(graph, [link for _, link in saver.links()])
     for node in behind:
         if STEERERS.search(node.lower):
             draft.mark(Mark.controlled, f"another picture steered it ({node.kind[:40]})")
-    draft.base = base_of_nodes(behind)
+    draft.base, draft.likely_base = base_of_nodes(behind), likely_base(behind)
     return draft
 
 
@@ -124,8 +130,30 @@ def _models(draft: Draft, graph: Graph, samplers: list[Node], first: list[Node])
     draft.model = checkpoints[0] if checkpoints else ""
     draft.loras += loras
     others = {name for one in samplers for name in models_before(graph, one)[0][:1]} - {draft.model}
+    if refiner := next((name for one in upstream(graph, _tuples(samplers)) if (name := _refiner(one))), ""):
+        draft.mark(Mark.refined, f"{refiner[:60]} finished it")
     if others and draft.model:
         draft.mark(Mark.refined, f"{min(others)[:60]} finished it")
+
+
+def _tuples(samplers: Iterable[Node]) -> list[Link]:
+    return [link for one in samplers for name, link in one.links() if name == "sdxl_tuple"]
+
+
+def _refiner(node: Node) -> str:
+    """The refiner that a loader gives together with its base."""
+    name = model_name(node.inputs.get("refiner_ckpt_name"))
+    return "" if name.lower() == "none" else name
+
+
+def _mark_plot(draft: Draft, scripts: Iterable[Node]) -> None:
+    """A plot's script draws many pictures with settings of its own, and saves them as one or one by one."""
+    for node in scripts:
+        if PLOT.search(node.lower):
+            if str(node.inputs.get("ksampler_output_image", "Plot")).lower() == "plot":
+                draft.is_grid = draft.is_grid or f"the node {node.kind[:40]} made it of several pictures"
+            draft.prompt, draft.seed, draft.steps, draft.guidance_scale = None, None, None, None
+            draft.why = f"the node {node.kind[:40]} changed its settings, and the file does not say how"
 
 
 def _mark_between(draft: Draft, between: Iterable[Node]) -> None:

@@ -30,7 +30,8 @@ TEXT_KEYS = (
 MAKERS = re.compile(
     r"random|wildcard|llm|gpt|ollama|llava|caption|tagger|florence|joy|translat|styler|style|generat|enhanc|replac|"
     r"regex|extract|loadprompt|load prompt|from ?file|\blines?\b|list|csv|api|chat|gemini|claude|search|split|iterat|"
-    r"index|pick|choice|truncat|lora.?manager|dynamic|interrogat|describe|deepbooru|wd14|shuffl|expan"
+    r"index|pick|choice|truncat|lora.?manager|dynamic|interrogat|describe|deepbooru|wd14|shuffl|expan|parse|process|"
+    r"lower|upper|trim|strip|filter|remove|format(?!ion)|template|prefix|suffix|modif|rewrit|add.?tokens"
 )
 """Nodes that make a text of their own from what they are given."""
 WILDCARD = re.compile(r"__[^\s_].*?__|\{[^{}|]*\|[^{}]*\}")
@@ -45,6 +46,9 @@ PARTIAL = re.compile(r"setarea|setmask|regional|mask|couple|gligen")
 STEERED = re.compile(
     r"controlnet|control net|unclip|stylemodel|ipadapter|instantid|pulid|photomaker|reference|t2i|redux"
 )
+KEEPS_BLANKS = re.compile(r"stringconcatenate|joinstring|cr text")
+"""Nodes that put their delimiter beside an empty text as well."""
+DELIMITERS = {"none": "", "space": " ", "comma": ", ", "newline": "\n", "\\n": "\n"}
 PIPES = re.compile(r".*pipe|sdxl_tuple|ctx|context|base_ctx|guider|noise|bundle")
 NO_STYLE = ("", "none", "no style", "base", "default", "-")
 
@@ -95,30 +99,27 @@ class Words:
         kind = node.lower
         if "zeroout" in kind:
             return Said("")
-        if PARTIAL.search(kind) and not kind.startswith("inpaint"):
-            self.draft.mark(Mark.regional, "parts of it have prompts of their own")
-        if STEERED.search(kind):
-            self.draft.mark(Mark.controlled, f"another picture steered it ({node.kind[:40]})")
-        if (
-            {"positive", "negative"} <= node.inputs.keys()
-            and link.slot < 2
-            and "loader" not in kind
-            and "pipe" not in kind
-        ):
+        self._mark(node)
+        if kind.startswith("controlnetapply") and "positive" in node.inputs and link.slot < 2:
             half = ("positive", "negative")[link.slot]
         if JOINERS.search(kind) or "average" in kind:
             return self._joined(node, half)
-        if re.search("switch|select|if ?else", kind):
+        if re.search("switch|select|if ?else", kind) and "styl" not in kind:
             return self.said(_chosen(node), half)
-        if (
-            node.inputs.get("text_g")
-            or node.inputs.get("text_l")
-            or ("text_g" in node.inputs and "text" not in node.inputs)
-        ):
+        if link.slot and "text_b" in node.inputs:
+            return self.said(node.inputs.get(f"text_{'abcdefgh'[min(link.slot, 7)]}"), half)
+        is_double = node.inputs.get("text_g") or node.inputs.get("text_l") or "text" not in node.inputs
+        if "text_g" in node.inputs and is_double and node.inputs.get("with_SDXL") is not False:
             return self._double(node.inputs.get("text_g"), node.inputs.get("text_l"), half)
         if "prompt_g" in node.inputs and "prompt_l" in node.inputs:
             return self._double(node.inputs["prompt_g"], node.inputs["prompt_l"], half)
         return self._single(node, half)
+
+    def _mark(self, node: Node) -> None:
+        if PARTIAL.search(node.lower) and not node.lower.startswith("inpaint"):
+            self.draft.mark(Mark.regional, "parts of it have prompts of their own")
+        if STEERED.search(node.lower):
+            self.draft.mark(Mark.controlled, f"another picture steered it ({node.kind[:40]})")
 
     def _single(self, node: Node, half: str) -> Said:
         """The text of a node that has one, or of the one node that it passes on."""
@@ -159,6 +160,8 @@ class Words:
         """SDXL's two prompts: `text_g` for the second encoder, `text_l` for the first."""
         texts = [self.said(value, half).text for value in (first, second) if value is not None]
         main, other = next((text for text in texts if text.strip()), ""), texts[-1]
+        if len({" ".join(text.split()) for text in texts}) > 1:
+            self.draft.mark(Mark.two_prompts, "its two text encoders were given different prompts")
         return Said(main, other if other.strip() and other.split() != main.split() else "")
 
     def _joined(self, node: Node, half: str) -> Said:
@@ -169,32 +172,39 @@ class Words:
             named = [(name, link) for name, link in node.links() if name not in ("clip", "model")]
         if not named or str(node.inputs.get("action", "append")) != "append":
             raise Unresolved(f"what the node {node.kind[:60]!r} does is not known")
-        said = [self.said(value, half) for _, value in named if isinstance(value, Link | str)]
-        parts = [one.text for one in said if one.text.strip()]
+        said = [self.said(value, half) for _, value in named]
         is_conditioning = any(isinstance(value, Link) for _, value in named) and "conditioning" in node.lower
         if is_conditioning:
-            parts = list(dict.fromkeys(parts))
-            if COMBINED.search(node.lower) and len(parts) > 1:
+            parts = list(dict.fromkeys(one.text for one in said if one.text.strip()))
+            is_together = COMBINED.search(node.lower) and node.inputs.get("operation") != "concat"
+            if is_together and len(parts) > 1:
                 self.draft.mark(Mark.regional, "several prompts were drawn together")
-        text = (_between(node) if not is_conditioning else self._word(node)).join(parts)
+            text = (" AND " if is_together else " BREAK ").join(parts)
+        else:
+            text = self._concatenated(node, [one.text for one in said], half)
         if len(text) > MOST_TEXT:
             raise Unresolved("the joined prompt is longer than any program reads")
         return Said(text, next((one.other for one in said if one.other), ""))
 
-    @staticmethod
-    def _word(node: Node) -> str:
-        return " AND " if COMBINED.search(node.lower) else " BREAK "
+    def _concatenated(self, node: Node, texts: list[str], half: str) -> str:
+        """The texts with what the node puts between two; Unresolved where the graph does not say what that is."""
+        if str(node.inputs.get("clean_whitespace", "")).lower() == "true":
+            texts = [text.strip() for text in texts]
+        if not KEEPS_BLANKS.search(node.lower):
+            texts = [text for text in texts if text.strip()]
+        if "tidy_tags" in node.inputs:
+            return _tidy(texts) if node.inputs["tidy_tags"] == "yes" else "".join(texts)
+        given = [node.inputs[name] for name in ("delimiter", "separator", "delim", "sep") if name in node.inputs]
+        if not given:
+            raise Unresolved(f"what the node {node.kind[:60]!r} puts between its texts is not known")
+        between = self.said(given[0], half).text
+        return DELIMITERS.get(between, between).join(texts)
 
 
-def _between(node: Node) -> str:
-    """What a node puts between two texts."""
-    if node.inputs.get("tidy_tags") == "yes":
-        return ", "
-    for name in ("delimiter", "separator", "delim", "sep"):
-        value = node.inputs.get(name)
-        if isinstance(value, str):
-            return value.replace("\\n", "\n")
-    return ""
+def _tidy(texts: list[str]) -> str:
+    """Tags with one comma and one space between two."""
+    joined = re.sub(r"\s{2,}", " ", ", ".join(texts)).replace(" ,", ",")
+    return re.sub(",{2,}", ",", joined).strip()
 
 
 def _chosen(node: Node) -> Any:

@@ -2,15 +2,18 @@
 
 import re
 
-from feedback.metadata.bases import pipeline_base
-from feedback.metadata.found import Draft, Lora, Mark
+from feedback.metadata.bases import declared_base, pipeline_base
+from feedback.metadata.found import SDXL, Draft, Lora, Mark
 from feedback.metadata.texts import Texts
+from feedback.metadata.tools.fooocus import FAST
 from feedback.metadata.tools.infotext import Infotext, model_in_resources, parse
 from feedback.metadata.values import (
+    as_dict,
     as_number,
     as_seed,
     as_steps,
     as_text,
+    load_json,
     model_name,
     size_in,
     without_loras,
@@ -58,7 +61,9 @@ def read(texts: Texts) -> Draft | None:
     parsed = [parse(text) for _, text in texts.alone()]
     with_settings = [one for one in parsed if _has_settings(one)]
     if with_settings:
-        return draft_of(with_settings[0])
+        draft = draft_of(with_settings[0])
+        draft.tool = "Stability Matrix" if {"parameters-json", "smproj"} & texts.own.keys() else draft.tool
+        return draft
     return next((draft_of(one) for one in parsed if one.negative_prompt is not None), None)
 
 
@@ -82,10 +87,15 @@ def draft_of(one: Infotext) -> Draft:
         model=model_name(one.get("model"))
         or as_text(model_in_resources(one.get("civitai resources")).get("modelName")),
         model_hash=one.get("model hash").lower(),
-        loras=loras or _loras(one.get("lora hashes")),
+        loras=loras or _loras(one),
     )
+    civitai = as_dict(one.get("civitai metadata"))
     if pipeline := one.get("pipeline"):
         draft.base = pipeline_base(pipeline)
+    elif ecosystem := as_text(civitai.get("ecosystem") or civitai.get("baseModel")):
+        draft.base = declared_base(ecosystem)
+    elif draft.tool == "Fooocus":
+        draft.base = SDXL  # it draws with nothing else
     elif one.get("distilled cfg scale") and as_number(one.get("cfg scale")) == 1:
         draft.base = "flux"
     if prompt.lower() in NO_PROMPT and draft.tool == "ComfyUI":
@@ -94,6 +104,7 @@ def draft_of(one: Infotext) -> Draft:
     elif draft.seed is None:
         draft.why = "its settings name no seed"
     _mark(draft, one)
+    _mark_workflow(draft, as_text(civitai.get("workflow")).lower())
     return draft
 
 
@@ -111,8 +122,20 @@ def _sampler(one: Infotext) -> str:
     return sampler if not schedule or schedule.lower() in ("automatic", "default") else f"{sampler} {schedule}".strip()
 
 
-def _loras(hashes: str) -> list[Lora]:
-    return [Lora(part.split(":")[0].strip()) for part in hashes.split(",") if part.strip()]
+def _loras(one: Infotext) -> list[Lora]:
+    """LoRAs that the settings name: by their strength, by their hash, or as Civitai's resources."""
+    weights = [part.rpartition(":") for part in one.get("lora weights").split(",") if ":" in part]
+    if weights:
+        return [Lora(name.strip(), as_number(weight)) for name, _, weight in weights]
+    if hashes := one.get("lora hashes"):
+        return [Lora(part.split(":")[0].strip()) for part in hashes.split(",") if part.strip()]
+    listed = load_json(one.get("civitai resources"))
+    named = [found for found in listed if isinstance(found, dict)] if isinstance(listed, list) else []
+    return [
+        Lora(as_text(found["modelName"]), as_number(found.get("weight")))
+        for found in named
+        if str(found.get("type")).lower() in ("lora", "locon", "lycoris", "dora") and as_text(found.get("modelName"))
+    ]
 
 
 def _mark(draft: Draft, one: Infotext) -> None:
@@ -132,6 +155,16 @@ def _mark(draft: Draft, one: Infotext) -> None:
     _mark_helpers(draft, one)
 
 
+def _mark_workflow(draft: Draft, workflow: str) -> None:
+    """Marks what Civitai's own word for the work says."""
+    if "img2img" in workflow:
+        draft.mark(Mark.img2img, "it began from another picture (img2img)")
+    if re.search("hires|upscale|enhance", workflow):
+        draft.mark(Mark.upscaled, "it was upscaled")
+    if re.search("face|edit|inpaint", workflow):
+        draft.mark(Mark.inpainted, "parts of it were drawn again")
+
+
 def _mark_helpers(draft: Draft, one: Infotext) -> None:
     if any(key.startswith("adetailer") for key in one.settings) or "detailer" in one.get("operations").lower():
         draft.mark(Mark.inpainted, "ADetailer drew parts of it again")
@@ -142,5 +175,9 @@ def _mark_helpers(draft: Draft, one: Infotext) -> None:
         draft.mark(Mark.regional, "parts of it have prompts of their own")
     if any(CONTROLLED.fullmatch(key) for key in one.settings):
         draft.mark(Mark.controlled, "another picture steered it (ControlNet)")
+    if one.get("styles", "prompt expansion") not in ("", "[]") and draft.tool == "Fooocus":
+        draft.mark(Mark.styled, "styles or the expansion added words to its prompt")
+    if one.get("performance").lower() in FAST:
+        draft.mark(Mark.distilled, f"the performance {one.get('performance')} distils the model")
     if one.get("refiner"):
         draft.mark(Mark.refined, "a refiner finished it")

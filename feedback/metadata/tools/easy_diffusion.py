@@ -1,13 +1,15 @@
 """Easy Diffusion: one keyword for each setting, JSON, or a text of lines."""
 
 import re
+from itertools import zip_longest
 
-from feedback.metadata.found import Draft, Mark
+from feedback.metadata.found import Draft, Lora, Mark
 from feedback.metadata.texts import Texts
-from feedback.metadata.tools.plain_json import draft_of, loras_in, plain_keys
-from feedback.metadata.values import as_number, as_text, model_name
+from feedback.metadata.tools.plain_json import draft_of, plain_keys
+from feedback.metadata.values import as_number, as_text, load_json, model_name
 
 OWN = {"usestablediffusionmodel", "stablediffusionmodel"}
+NOTHING = ("", "none", "null", "false", "[]")
 LINE = re.compile(r"^([A-Z][\w -]{2,40}): ?(.*)$")
 
 
@@ -24,14 +26,26 @@ def read(texts: Texts) -> Draft | None:
 
 def _of(values: dict[str, object]) -> Draft:
     draft = draft_of(values, "Easy Diffusion")
-    if as_text(values.get("useloramodel")):
-        draft.loras += loras_in([[model_name(values["useloramodel"]), as_number(values.get("loraalpha"))]])
+    draft.loras += _loras(values.get("useloramodel"), values.get("loraalpha"))
+    values = {name: value for name, value in values.items() if str(value).lower() not in NOTHING}
     if values.get("initimage") or as_number(values.get("promptstrength")) is not None:
         draft.mark(Mark.img2img, "it began from another picture (img2img)")
-    if as_text(values.get("useupscale")).lower() not in ("", "none", "false"):
+    if values.get("useupscale"):
         draft.mark(Mark.upscaled, "it was upscaled")
-    if as_text(values.get("usefacecorrection")).lower() not in ("", "none", "false"):
+    if values.get("usefacecorrection"):
         draft.mark(Mark.inpainted, "its faces were restored")
     if values.get("controlimage") or values.get("usecontrolnetmodel"):
         draft.mark(Mark.controlled, "another picture steered it (ControlNet)")
     return draft
+
+
+def _loras(names: object, strengths: object) -> list[Lora]:
+    """One LoRA, or lists of names and strengths, which may be written as Python writes them."""
+    listed, weights = (
+        load_json(value.replace("'", '"')) if isinstance(value, str) and value.startswith("[") else value
+        for value in (names, strengths)
+    )
+    listed = listed if isinstance(listed, list) else [listed]
+    weights = weights if isinstance(weights, list) else [weights]
+    pairs = zip_longest(listed, weights[: len(listed)])
+    return [Lora(model_name(name), as_number(weight)) for name, weight in pairs if as_text(name).lower() not in NOTHING]

@@ -81,8 +81,8 @@ def _value(line: str, start: int) -> tuple[str, int]:
             pass
         else:
             return (value if isinstance(value, str) else line[start:end]), end
-    following = NEXT.search(line, start)
-    stop = following.start() if following else len(line)
+    following, line_end = NEXT.search(line, start), line.find("\n", start)
+    stop = min(following.start() if following else len(line), line_end if line_end >= 0 else len(line))
     return line[start:stop].strip(), stop
 
 
@@ -90,4 +90,4 @@ def model_in_resources(text: str) -> dict[str, str]:
     """The checkpoint among Civitai's resources; empty without one."""
     listed = load_json(text)
     found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    return next((one for one in found if one.get("type") == "checkpoint"), {})
+    return next((one for one in found if str(one.get("type")).lower() == "checkpoint"), {})

@@ -44,7 +44,7 @@ def _of_new(found: dict[str, Any]) -> Draft:
         size=as_size(found.get("width"), found.get("height")),
         model=model_name(model.get("name") or model.get("model_name") or found.get("model")),
         model_hash=as_text(model.get("hash")),
-        base=declared_base(model.get("base") or model.get("base_model") or mode.split("_")[0].removeprefix("txt2img")),
+        base=declared_base(model.get("base") or model.get("base_model") or mode.rpartition("_")[0]),
         loras=_loras(found.get("loras")),
     )
     if draft.prompt is None:
@@ -62,6 +62,9 @@ def _mark(draft: Draft, found: dict[str, Any], mode: str) -> None:
         draft.mark(Mark.img2img, "it began from another picture (img2img)")
     if "upscal" in mode or found.get("upscale_model") or found.get("hrf_enabled") is True:
         draft.mark(Mark.upscaled, "it was upscaled")
+    negative, style = (as_text(found.get(key)) for key in ("negative_prompt", "negative_style_prompt"))
+    if style and style != negative:
+        draft.mark(Mark.two_prompts, "its two text encoders were given different negative prompts")
     if found.get("refiner_model"):
         draft.mark(Mark.refined, "a refiner finished it")
     if any(found.get(key) for key in PICTURES):
@@ -88,8 +91,14 @@ def _of_old(found: dict[str, Any]) -> Draft:
     draft.sampler, draft.guidance_scale = as_text(image.get("sampler")), as_number(image.get("cfg_scale"))
     draft.size = as_size(image.get("width"), image.get("height"))
     draft.model, draft.model_hash = model_name(found.get("model_weights")), as_text(found.get("model_hash"))
+    if re.search(r"diffusion[-_ ]2|\bv?2[.-][01]", draft.model):
+        draft.base = "sd2"
     if image.get("type") == "img2img":
         draft.mark(Mark.img2img, "it began from another picture (img2img)")
+    later = image.get("postprocessing")
+    for one in later if isinstance(later, list) else []:
+        is_face = as_text(as_dict(one).get("type")) in ("gfpgan", "codeformer")
+        draft.mark(Mark.inpainted if is_face else Mark.upscaled, "it was worked on after it was drawn")
     return draft
 
 

@@ -46,7 +46,8 @@ def _hash(texts: Texts) -> str:
 
 def _loras(found: dict[str, Any]) -> list[Lora]:
     names, weights = (
-        [value] if isinstance(value, str) else value for value in (found.get("loras"), found.get("loraweights"))
+        value.split(",") if isinstance(value, str) else value
+        for value in (found.get("loras"), found.get("loraweights"))
     )
     if not isinstance(names, list):
         return []

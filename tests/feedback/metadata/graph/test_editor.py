@@ -116,3 +116,17 @@ def test_the_graph_that_ran_counts_more():
     ran = {"3": {"class_type": "CLIPTextEncode", "inputs": {"text": "a wolf"}}}
     found = read_graph({"nodes": NODES, "links": LINKS}, key="workflow", prompt=json.dumps(ran))
     assert found.prompt == "a fox"  # what ran saves nothing, so that the editor's graph is asked
+
+
+def test_a_prompt_that_another_pack_puts_there_unseen_is_not_taken_for_an_empty_one():
+    loose = node(
+        5,
+        "KSampler",
+        [42, "randomize", 20, 7, "euler", "karras", 1],
+        {"model": 3, "positive": 4, "negative": None, "latent_image": 6},
+    )
+    for one in loose["inputs"]:
+        one["type"] = "CONDITIONING" if one["name"] in ("positive", "negative") else one["type"]
+    everywhere = node(12, "Anything Everywhere", [], {"anything": 5})
+    found = read(with_nodes(loose, everywhere), LINKS)
+    assert (found.status, found.prompt) == (Status.unrecognised, None)

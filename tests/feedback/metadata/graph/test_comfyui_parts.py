@@ -164,7 +164,7 @@ def test_the_largest_seed_is_exact():
 @pytest.mark.parametrize(
     ("other", "base"),
     [
-        ({"_2": node("EmptySD3LatentImage", width=64, height=64, batch_size=1)}, "sd3"),
+        ({"_2": node("EmptySD3LatentImage", width=64, height=64, batch_size=1)}, "other"),
         ({"_5": sampler(positive=["8", 0]), "_8": node("FluxGuidance", conditioning=["3", 0], guidance=3.5)}, "flux"),
         (
             {
