@@ -169,7 +169,8 @@ def import_pictures(
     mapping: Annotated[
         Path | None,
         typer.Option(
-            help="A list of what files do not say, .csv or .jsonl: file, prompt, negative_prompt, seed, model."
+            help="A list of what files do not say, .csv or .jsonl: file, prompt, negative_prompt, seed, steps, model; "
+            "empty: metadata.csv or metadata.jsonl among the pictures."
         ),
     ] = None,
     model: Annotated[
@@ -188,15 +189,19 @@ def import_pictures(
     from feedback.exchange.pictures import importing
     from feedback.exchange.pictures.bases import NO_BASE, drawn_size, has_base, parse_models, remember
     from feedback.exchange.pictures.lines import as_line, as_object
-    from feedback.exchange.pictures.mapping import read_mapping
+    from feedback.exchange.pictures.mapping import own_mapping, read_mapping
     from feedback.exchange.pictures.outcome import Report, Terms
     from feedback.exchange.pictures.progress import as_bar
     from feedback.exchange.pictures.sources import open_source
     from store.layout import layout_of
     from store.migrate import open_store, read_store
 
+    def say(line: str) -> None:
+        typer.echo(line, err=True)
+
     settings, said = read_settings(), parse_models(model or [])
-    opened, mapped = open_source(source), read_mapping(mapping)
+    opened = open_source(source)
+    mapped = read_mapping(mapping) if mapping else own_mapping(opened, say)
     several = processes or importing.default_processes(os.cpu_count())
     engine = read_store(settings) if dry_run else open_store(settings)
     terms = Terms(drawn_size(engine), other_bases)
@@ -211,10 +216,7 @@ def import_pictures(
         return
     remember(engine, said)
     blobs = layout_of(settings).blobs
-    report = importing.import_pictures(
-        engine, blobs, opened, terms, mapped, several, lambda line: typer.echo(line, err=True)
-    )
-    typer.echo(report.words)
+    typer.echo(importing.import_pictures(engine, blobs, opened, terms, mapped, several, say).words)
 
 
 @controls.command("draw")

@@ -12,7 +12,9 @@ imports = typer.Typer(no_args_is_help=True, help="Bring in files that others mad
 
 @imports.command("votes")
 def import_votes(
-    file: Annotated[Path, typer.Argument(help=".jsonl, .ndjson, .json, .csv, .tsv or .parquet.")],
+    file: Annotated[
+        Path, typer.Argument(help="An exported folder, or a file: .jsonl, .ndjson, .json, .csv, .tsv or .parquet.")
+    ],
     rater: Annotated[str, typer.Option(help="Whose votes they are, where the file names nobody.")] = "",
     preferences: Annotated[
         bool, typer.Option("--preferences", help="Take the better of two pictures for a keep, the other for a reject.")

@@ -22,11 +22,16 @@ def sort(
     ] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be moved, copied or sent.")] = False,
     mapping: Annotated[
-        Path | None, typer.Option(help="A list of prompts that files do not say, .csv or .jsonl: file, prompt.")
+        Path | None,
+        typer.Option(
+            help="A list of prompts that files do not say, .csv or .jsonl: file, prompt; empty: metadata.csv or "
+            "metadata.jsonl among the pictures."
+        ),
     ] = None,
 ) -> None:
     """List a folder's pictures from worst to best by the champion's check; run again to go on."""
-    from feedback.exchange.pictures.mapping import read_mapping
+    from feedback.exchange.pictures.mapping import own_mapping, read_mapping
+    from feedback.exchange.pictures.sources import Folder
     from feedback.exchange.sorting.moving import Target
     from feedback.exchange.sorting.table import header_line, parse_cut, table_line
     from store.errors import BadRequest
@@ -41,7 +46,8 @@ def sort(
     place = move or copy
     target = Target(place, moves=bool(move)) if place else None
     settings = read_settings()
-    order = Order(folder, read_mapping(mapping), parse_cut(cut), target, send, dry_run)
+    mapped = read_mapping(mapping) if mapping else own_mapping(Folder(folder), say)
+    order = Order(folder, mapped, parse_cut(cut), target, send, dry_run)
     found = sort_folder(settings, order, say)
     if not as_json:
         typer.echo(header_line(), nl=False)

@@ -42,7 +42,7 @@ class Order:
     """
 
     folder: Path
-    mapped: Mapped = field(default_factory=dict)
+    mapped: Mapped = field(default_factory=Mapped)
     cut: Cut = OWN
     target: Target | None = None
     number: int = 0

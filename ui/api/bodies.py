@@ -231,12 +231,13 @@ class PoolPicture(BaseModel):
     caption: str
     negative_prompt: str
     label: int | None = Field(description="1 keep, 0 reject, none where the votes are tied")
-    seed: int
-    steps: int
-    guidance: float
+    seed: int | None = Field(description="none where an imported picture's file does not say it; so with the next two")
+    steps: int | None
+    guidance: float | None
     width: int
     height: int
     version: int
+    model: str = Field(description="the base model, or what an imported picture's file names")
     origin: str
     rejects: int
     keeps: int

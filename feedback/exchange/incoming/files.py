@@ -16,10 +16,21 @@ from store.errors import BadRequest
 BATCH = 64
 """Rows of Parquet in memory at once; each may hold two pictures."""
 DELIMITERS = ",;\t"
+VOTES = "votes.jsonl"
+"""Where the votes are in an exported folder."""
 
 
 Numbered = tuple[int, Row | Fault]
 """A row with the number of its line (JSON and Parquet: of its record), or what is wrong with that line."""
+
+
+def votes_file(path: Path) -> Path:
+    """The file of votes: of an exported folder the one in it. Raises BadRequest for another folder."""
+    if not path.is_dir():
+        return path
+    if not (path / VOTES).is_file():
+        raise BadRequest(f"{path} is a folder without {VOTES}; name a file of votes; nothing was imported")
+    return path / VOTES
 
 
 def read_rows(path: Path) -> Iterator[Numbered]:

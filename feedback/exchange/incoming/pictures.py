@@ -8,7 +8,8 @@ from sqlalchemy import or_
 from sqlalchemy import select as sa_select
 from sqlmodel import Session, col
 
-from feedback.exchange.incoming.said import Ref
+from feedback.exchange.incoming.said import EXPORTED, Ref
+from feedback.exchange.pictures.mapping import ends_alike
 from feedback.pool.counts import POOLED
 from store.tables import Image, ImportedPicture, Origin
 
@@ -34,23 +35,19 @@ class Names:
             for source, image_id in session.execute(columns):
                 self.by_name[PurePath(source).name].append((source, image_id))
         wanted = PurePath(name.replace("\\", "/").rsplit("?d=", 1)[-1])
-        alike = [image_id for source, image_id in self.by_name.get(wanted.name, []) if _ends_alike(source, wanted)]
+        alike = [
+            image_id for source, image_id in self.by_name.get(wanted.name, []) if ends_alike(PurePath(source), wanted)
+        ]
         return UNKNOWN if not alike else alike[0] if len(alike) == 1 else SAME_NAME
-
-
-def _ends_alike(source: str, wanted: PurePath) -> bool:
-    """Whether one path is the end of the other: where the folder with the pictures lies is nobody's business."""
-    ours, theirs = PurePath(source).parts, wanted.parts
-    shorter = min(len(ours), len(theirs))
-    return ours[-shorter:] == theirs[-shorter:]
 
 
 def find_pictures(session: Session, refs: Iterable[Ref], names: Names) -> dict[Ref, int | str]:
     """The row of each picture, or why there is none.
 
     The content counts first, as a store's numbers mean nothing in another; the number decides between pictures of the
-    same content, and counts where nothing else is said; without both, the file's name as it was imported. A control is
-    a copy: it is not meant where the pool has the picture.
+    same content, and counts where nothing else is said; without both, the file's name as it was imported. So does a
+    name that an export gave: of an imported picture only the pixels were exported, which are another file. A control
+    is a copy: it is not meant where the pool has the picture.
     """
     wanted = list(set(refs))
     rows = {row for first in range(0, len(wanted), AT_ONCE) for row in _meant(session, wanted[first : first + AT_ONCE])}
@@ -61,12 +58,12 @@ def find_pictures(session: Session, refs: Iterable[Ref], names: Names) -> dict[R
             for known in (sha256, sha256[:12]):
                 by_content[known].append(row)
     there = {row for row, *_ in rows}
-    return {
-        ref: names.find(session, ref.name)
-        if ref.name and not ref.sha256 and ref.number is None
-        else _row(ref, by_content[ref.sha256] if ref.sha256 else [], there)
-        for ref in wanted
-    }
+    found = {ref: _row(ref, by_content[ref.sha256] if ref.sha256 else [], there) for ref in wanted}
+    for ref in wanted:
+        is_only_named = not ref.sha256 and ref.number is None
+        if ref.name and (is_only_named or (found[ref] == UNKNOWN and EXPORTED.search(ref.name))):
+            found[ref] = names.find(session, ref.name)
+    return found
 
 
 def _meant(session: Session, refs: Sequence[Ref]) -> list[tuple[int, str, Origin]]:

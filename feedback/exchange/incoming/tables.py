@@ -23,6 +23,7 @@ from feedback.exchange.incoming.said import (
     reasons_in,
     verdict_of,
 )
+from feedback.exchange.outgoing.rows import without_apostrophe
 from store.tables import Reason, Verdict
 
 IMAGENHUB = re.compile(r"\[\s*[\d.]+\s*,\s*[\d.]+\s*\]")
@@ -48,7 +49,7 @@ def read_vote(number: int, row: Row, source: Source) -> Iterator[Line]:
         return
     yield Said(
         number,
-        _plain(rater),
+        without_apostrophe(rater),
         picture_of(row.get("picture"), row.get("sha256"), row.get("file_name") or row.get("image")),
         verdict,
         reasons_in(_words(row.get("reasons") or row.get("reason"))),
@@ -99,11 +100,6 @@ def read_geneval(number: int, row: Row, source: Source) -> Iterator[Line]:
     else:
         verdict = Verdict.reject if int(quality) <= GOOD else Verdict.keep
         yield Said(number, source.rater, picture_of(name=row["Input.image_url"]), verdict, source=f"geneval {number}")
-
-
-def _plain(cell: str) -> str:
-    """A text as it was before an apostrophe kept a spreadsheet from computing it."""
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in tuple("=+-@") else cell
 
 
 def _words(cell: Any) -> list[Any]:

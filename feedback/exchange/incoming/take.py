@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from tqdm import tqdm
 
 from feedback.exchange.incoming import argilla, label_studio, pairs, tables
-from feedback.exchange.incoming.files import count_rows, read_rows
+from feedback.exchange.incoming.files import count_rows, read_rows, votes_file
 from feedback.exchange.incoming.pictures import find_pictures
 from feedback.exchange.incoming.record import MALFORMED, Recorder
 from feedback.exchange.incoming.said import Line, Row, Said, Source, Unread
@@ -73,10 +73,11 @@ class Report:
 
 
 def import_votes(engine: Engine, source: Source, overlap: int, *, batch: int = BATCH) -> Report:
-    """Records the votes of a file. The same file again brings nothing new, and an interrupted one goes on.
+    """Records the votes of a file or an exported folder. The same again brings nothing new; an interrupted one goes on.
 
     Raises BadRequest when the file cannot be read, or no line of it is of a kind that is read.
     """
+    source = source._replace(path=votes_file(source.path))
     report, recorder, rows = Report(), Recorder(overlap), 0
     with tqdm(total=count_rows(source.path), desc="importing", unit=" rows", delay=1) as bar:
         found = read_rows(source.path)

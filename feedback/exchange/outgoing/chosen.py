@@ -9,10 +9,12 @@ from sqlalchemy import ColumnElement, Engine, Select, func, or_
 from sqlalchemy import select as sa_select
 from sqlmodel import Session, col, select
 
+from feedback.metadata.values import model_name
 from feedback.pool.browse.gallery import Filter, Which, narrowed, part
 from feedback.pool.damage import is_lasting
 from feedback.pool.verdicts import KEEPS, REJECTS, RULED, Outcome, is_counted, outcome_of_counts
 from feedback.rate.display import only_pixels
+from feedback.succession import PLAIN
 from store.engine import reading
 from store.errors import DamagedStore
 from store.files import Blobs, sha256_of
@@ -26,6 +28,7 @@ from store.tables import (
     Rater,
     StoreRow,
     Verdict,
+    Version,
     Vote,
     VoteReason,
 )
@@ -79,6 +82,7 @@ class Chosen(NamedTuple):
     keeps: int
     ruled: Verdict | None
     created_at: datetime
+    model: str = ""
     votes: tuple[OneVote, ...] = ()
 
     @property
@@ -136,16 +140,17 @@ def chosen_pictures(engine: Engine, wanted: Wanted, *, after: int = 0) -> Iterat
     """
     with reading(engine) as session:
         store_id, last = session.exec(select(StoreRow.id)).first() or "", after
+        base = model_name(session.exec(select(Version.base_model).where(Version.number == PLAIN)).first())
         newest = session.exec(select(func.max(Image.id))).one() or 0
     while True:
         with reading(engine) as session:
             columns = sa_select(*map(col, COLUMNS), REJECTS, KEEPS, RULED, col(Image.created_at))
             rows = select_chosen(session, wanted, columns).join(Prompt, col(Prompt.id) == Image.prompt_id)
-            rows = rows.add_columns(col(ImportedPicture.seed)).join(
+            rows = rows.add_columns(col(ImportedPicture.seed), col(ImportedPicture.model)).join(
                 ImportedPicture, col(ImportedPicture.image_id) == Image.id, isouter=True
             )
             rows = rows.where(col(Image.id) > last, col(Image.id) <= newest).order_by(col(Image.id)).limit(PAGE)
-            page = [_as_it_was(Chosen(*row), said) for *row, said in session.execute(rows)]
+            page = [_as_it_was(Chosen(*row), base, seed, model) for *row, seed, model in session.execute(rows)]
             votes = _votes_on(session, [one.id for one in page], "" if wanted.has_names else store_id or "store")
         if not page:
             return
@@ -181,13 +186,13 @@ def pseudonym(store_id: str, rater_id: int) -> str:
     return f"rater-{sha256_of(f'{store_id} {rater_id}'.encode())[:8]}"
 
 
-def _as_it_was(one: Chosen, said: str | None) -> Chosen:
-    """Of an imported picture only what its file said; a seed that no 64-bit column holds is left out. `said` is its
-    seed, None for a picture of our own."""
-    if said is None:
-        return one
-    seed = int(said) if said and int(said) < 2**63 else None
-    return one._replace(seed=seed, steps=one.steps or None, guidance=one.guidance or None)
+def _as_it_was(one: Chosen, base: str, seed: str | None, model: str | None) -> Chosen:
+    """The picture with its model. Of an imported one only what its file said, `seed` and `model`; they are None for one
+    of our own. A seed that no 64-bit column holds is left out."""
+    if seed is None or model is None:
+        return one._replace(model=base)
+    number = int(seed) if seed and int(seed) < 2**63 else None
+    return one._replace(seed=number, steps=one.steps or None, guidance=one.guidance or None, model=model)
 
 
 def _any_of(parts: Sequence[Which]) -> ColumnElement[bool]:

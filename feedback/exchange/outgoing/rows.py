@@ -13,8 +13,11 @@ from feedback.pool.verdicts import Outcome
 from store.tables import Verdict
 
 LABELS = {Outcome.reject: 0, Outcome.keep: 1}
-FORMULA = tuple("=+-@\t\r＝＋－＠")
-"""A cell that begins so is computed by a spreadsheet that opens the table."""
+FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+"""A cell that begins so is computed by a spreadsheet that opens the table.
+
+Source: OWASP, CSV injection.
+"""
 
 
 def picture_row(one: Chosen) -> dict[str, Any]:
@@ -32,6 +35,7 @@ def picture_row(one: Chosen) -> dict[str, Any]:
         "width": one.width,
         "height": one.height,
         "version": one.version,
+        "model": one.model,
         "votes": one.rejects + one.keeps,
         "rejects": one.rejects,
         "keeps": one.keeps,
@@ -82,7 +86,18 @@ def csv_line(cells: Iterable[Any]) -> str:
 
 
 def harmless(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+    """The cell as it stands in a table; `without_apostrophe` gives it back."""
+    return f"'{cell}" if isinstance(cell, str) and cell.lstrip("'").startswith(FORMULA) else cell
+
+
+def without_apostrophe(cell: Any) -> Any:
+    """The cell as it was before an apostrophe kept a spreadsheet from computing it.
+
+    >>> without_apostrophe("'=1+1"), without_apostrophe("'tis"), without_apostrophe(harmless("'=1+1"))
+    ('=1+1', "'tis", "'=1+1")
+    """
+    is_marked = isinstance(cell, str) and cell.startswith("'") and cell.lstrip("'").startswith(FORMULA)
+    return cell[1:] if is_marked else cell
 
 
 def _text(moment: datetime | None) -> str | None:

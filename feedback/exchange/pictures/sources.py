@@ -19,6 +19,8 @@ from store.errors import BadRequest
 PICTURES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".apng", ".gif", ".bmp", ".tif", ".tiff", ".avif",
             ".heic", ".jxl", ".svg", ".psd")  # fmt: skip
 """Names of pictures, those that are refused too; other files are passed over."""
+LISTS = ("metadata.jsonl", "metadata.csv")
+"""What the Hub's imagefolder, and so our own exports, call a list of what is known of the pictures beside it."""
 PREVIEWS = (".swarmpreview.jpg", ".preview.png")
 
 
@@ -39,8 +41,11 @@ class Source(Protocol):
     def entries(self) -> Iterator[Entry]:
         """The pictures, in the order of their names folder by folder."""
 
-    def read(self, name: str) -> bytes:
-        """A file's bytes. Raises Refused when it cannot be read or is too large."""
+    def lists(self) -> list[str]:
+        """The files in it that say something of the pictures, each of those below its own folder."""
+
+    def read(self, name: str, most: int = MAX_BYTES + 1) -> bytes:
+        """A file's first bytes, at most so many. Raises Refused when it cannot be read."""
 
     def beside(self, name: str) -> list[RawText]:
         """The texts beside a picture."""
@@ -82,10 +87,13 @@ class Folder:
                     continue
                 yield Entry(str(path.relative_to(self.path)), f"{found.st_size} {found.st_mtime_ns}")
 
-    def read(self, name: str) -> bytes:
+    def lists(self) -> list[str]:
+        return sorted(str(path.relative_to(self.path)) for name in LISTS for path in self.path.rglob(name))
+
+    def read(self, name: str, most: int = MAX_BYTES + 1) -> bytes:
         try:
             with (self.path / name).open("rb") as file:
-                return file.read(MAX_BYTES + 1)
+                return file.read(most)
         except OSError as error:
             raise Refused(f"it cannot be read ({error.strerror or type(error).__name__})") from error
 
@@ -116,10 +124,11 @@ class Archive:
                 info = self.zip.getinfo(name)
                 yield Entry(name, f"{info.file_size} {info.CRC}")
 
-    def read(self, name: str) -> bytes:
-        return self._read(name, MAX_BYTES + 1)
+    def lists(self) -> list[str]:
+        names = (name for name in self.zip.namelist() if not name.startswith("__MACOSX/"))
+        return sorted(name for name in names if PurePosixPath(name).name in LISTS)
 
-    def _read(self, name: str, most: int) -> bytes:
+    def read(self, name: str, most: int = MAX_BYTES + 1) -> bytes:
         try:
             with self.zip.open(name) as file:
                 return file.read(most)
@@ -132,7 +141,7 @@ class Archive:
         for ending in SIDECARS:
             place = next((one for one in (stem + ending, name + ending) if one in self.zip.NameToInfo), None)
             if place is not None and 0 < self.zip.getinfo(place).file_size <= MAX_TEXT:
-                found.append(RawText(f"sidecar{ending}", text_of_file(self._read(place, MAX_TEXT))))
+                found.append(RawText(f"sidecar{ending}", text_of_file(self.read(place, MAX_TEXT))))
         return found or self._logged(PurePosixPath(name))
 
     def _logged(self, path: PurePosixPath) -> list[RawText]:
@@ -140,5 +149,5 @@ class Archive:
         if log not in self._logs:
             info = self.zip.NameToInfo.get(log)
             is_read = info is not None and info.file_size <= fooocus_log.MAX_LOG
-            self._logs = {log: fooocus_log.read_log(self._read(log, fooocus_log.MAX_LOG)) if is_read else {}}
+            self._logs = {log: fooocus_log.read_log(self.read(log, fooocus_log.MAX_LOG)) if is_read else {}}
         return fooocus_log.in_log(self._logs[log], path.name)

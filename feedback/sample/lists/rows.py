@@ -10,8 +10,9 @@ import io
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from feedback.sample.lists.look_alikes import looks_like
@@ -39,6 +40,9 @@ DELIMITERS = (",", ";", "\t")
 NAMED_DELIMITER = re.compile(r"sep=(.)\r?\n")
 QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 BETWEEN = re.compile(r"[\s,]*")
+Aliases = Mapping[str, str]
+"""Other names of columns, and under which each is read; the first counts where a list has several."""
+NO_ALIASES: Aliases = MappingProxyType({})
 
 
 class Row(NamedTuple):
@@ -57,7 +61,7 @@ class Fault(Exception):
         self.line, self.why = line, why
 
 
-def read_rows(path: Path, content: bytes | None = None) -> list[Row]:
+def read_rows(path: Path, content: bytes | None = None, aliases: Aliases = NO_ALIASES) -> list[Row]:
     """The rows of a list; its ending says which kind it is. `content` is what it holds, where it is read already.
 
     Raises BadRequest, which names the line.
@@ -70,7 +74,7 @@ def read_rows(path: Path, content: bytes | None = None) -> list[Row]:
             "nothing was imported"
         )
     try:
-        rows = list(READERS[ending](text_of(bytes_of(path) if content is None else content)))
+        rows = list(READERS[ending](text_of(bytes_of(path) if content is None else content), aliases))
     except OSError as error:
         raise BadRequest(f"{file_name(path)} cannot be read ({error.strerror}); nothing was imported") from error
     except Fault as fault:
@@ -126,17 +130,16 @@ def lines_of(text: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _text_rows(text: str) -> Iterator[Row]:
+def _text_rows(text: str, _aliases: Aliases) -> Iterator[Row]:
     lines = list(lines_of(text))
     if found := looks_like(lines):
         raise Fault(found.line, f"this looks like {found.kind}, not like text with a prompt a line; {found.advice}")
     return (Row(number, {"prompt": line}) for number, line in lines)
 
 
-def _tsv_rows(text: str) -> Iterator[Row]:
-    return _by_column(
-        (number, [tsv_cell(number, cell) for cell in line.split("\t")]) for number, line in lines_of(text)
-    )
+def _tsv_rows(text: str, aliases: Aliases) -> Iterator[Row]:
+    cells = ((number, [tsv_cell(number, cell) for cell in line.split("\t")]) for number, line in lines_of(text))
+    return _by_column(cells, aliases)
 
 
 def tsv_cell(line: int, cell: str) -> str:
@@ -150,22 +153,22 @@ def tsv_cell(line: int, cell: str) -> str:
     return cell
 
 
-def _csv_rows(text: str) -> Iterator[Row]:
+def _csv_rows(text: str, aliases: Aliases) -> Iterator[Row]:
     named = NAMED_DELIMITER.match(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=named[1] if named else _delimiter(text), strict=True)
-    rows = numbered(reader)
+    delimiter = named[1] if named else _delimiter(text, aliases)
+    rows = numbered(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     if named:
         next(rows)
-    return _by_column(rows)
+    return _by_column(rows, aliases)
 
 
-def _delimiter(text: str) -> str:
+def _delimiter(text: str, aliases: Aliases) -> str:
     for delimiter in DELIMITERS:
         try:
             header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
         except csv.Error:
             continue
-        if "prompt" in map(column_of, header):
+        if "prompt" in _columns(map(column_of, header), aliases):
             return delimiter
     return DELIMITERS[0]
 
@@ -186,12 +189,12 @@ def numbered(reader: Any) -> Iterator[tuple[int, list[str]]]:
         start = reader.line_num + 1
 
 
-def _by_column(rows: Iterable[tuple[int, list[str]]]) -> Iterator[Row]:
+def _by_column(rows: Iterable[tuple[int, list[str]]], aliases: Aliases) -> Iterator[Row]:
     columns: list[str] = []
     for line, cells in rows:
         if not any(cell.strip(EDGES + " ") for cell in cells):
             continue
-        names = [column_of(cell) for cell in cells]
+        names = _columns(map(column_of, cells), aliases)
         if not columns:
             columns = names
             if names.count("prompt") != 1 or names.count("seed") > 1:
@@ -209,16 +212,29 @@ def column_of(cell: str) -> str:
     return cell.strip(EDGES + " ").casefold()
 
 
-def _json_line_rows(text: str) -> Iterator[Row]:
+def _columns(names: Iterable[str], aliases: Aliases) -> list[str]:
+    """The names, an alias replaced by what it stands for where that is not there.
+
+    >>> _columns(["file_name", "text", "caption"], {"file_name": "file", "caption": "prompt", "text": "prompt"})
+    ['file', 'text', 'prompt']
+    """
+    found = list(names)
+    for alias, name in aliases.items():
+        if alias in found and name not in found:
+            found[found.index(alias)] = name
+    return found
+
+
+def _json_line_rows(text: str, aliases: Aliases) -> Iterator[Row]:
     for number, line in lines_of(text):
         try:
             value = json.loads(line.strip(EDGES), object_pairs_hook=_object)
         except (ValueError, RecursionError) as error:
             raise Fault(number, f"this is no JSON value ({error}); a list over many lines is `.json`") from error
-        yield _json_row(number, value)
+        yield _json_row(number, value, aliases)
 
 
-def _json_rows(text: str) -> Iterator[Row]:
+def _json_rows(text: str, aliases: Aliases) -> Iterator[Row]:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -234,7 +250,7 @@ def _json_rows(text: str) -> Iterator[Row]:
             value, place = decoder.raw_decode(text, begin)
         except ValueError as error:
             raise Fault(line, str(error)) from error
-        yield _json_row(line, value)
+        yield _json_row(line, value, aliases)
         line += text.count("\n", begin, place)
 
 
@@ -245,15 +261,15 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return fields
 
 
-def _json_row(line: int, value: object) -> Row:
+def _json_row(line: int, value: object, aliases: Aliases) -> Row:
     if isinstance(value, str):
         return Row(line, {"prompt": value}, is_typed=True)
     if not isinstance(value, dict):
         raise Fault(line, f"{json.dumps(value)[:40]} is neither a text nor an object with `prompt`")
-    return Row(line, value, is_typed=True)
+    return Row(line, dict(zip(_columns(value, aliases), value.values(), strict=True)), is_typed=True)
 
 
-READERS: dict[str, Callable[[str], Iterator[Row]]] = {
+READERS: dict[str, Callable[[str, Aliases], Iterator[Row]]] = {
     ".txt": _text_rows,
     ".csv": _csv_rows,
     ".tsv": _tsv_rows,

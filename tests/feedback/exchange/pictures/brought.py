@@ -49,7 +49,7 @@ def bring(
     said: list[str] = []
     terms = Terms(drawn_size(engine), other_bases)
     report = import_pictures(
-        engine, layout_of(settings).blobs, open_source(path), terms, mapped or {}, processes, said.append
+        engine, layout_of(settings).blobs, open_source(path), terms, mapped or Mapped(), processes, said.append
     )
     return report, said
 
@@ -63,7 +63,7 @@ def look(engine: Engine, path: Path, mapped: Mapped | None = None) -> tuple[list
     """A dry run: what is seen of each file, and the totals."""
     report = Report()
     terms = Terms(drawn_size(engine))
-    found = look_at(engine, open_source(path), {}, terms, mapped or {}, 1, report, lambda done, total: None)
+    found = look_at(engine, open_source(path), {}, terms, mapped or Mapped(), 1, report, lambda done, total: None)
     return list(found), report
 
 

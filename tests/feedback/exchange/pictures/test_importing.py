@@ -14,7 +14,7 @@ from sqlmodel import select
 
 from feedback.exchange.pictures.bases import known_models, parse_models, remember
 from feedback.exchange.pictures.importing import import_pictures
-from feedback.exchange.pictures.mapping import read_mapping
+from feedback.exchange.pictures.mapping import Mapped, read_mapping
 from feedback.exchange.pictures.outcome import Outcome
 from feedback.exchange.pictures.outcome import Terms as Limits
 from feedback.exchange.pictures.sources import Folder, open_source
@@ -89,7 +89,7 @@ def test_an_import_that_is_stopped_goes_on(settings, store, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        import_pictures(store, layout_of(settings).blobs, open_source(path), Limits(None), {}, 1, say)
+        import_pictures(store, layout_of(settings).blobs, open_source(path), Limits(None), Mapped(), 1, say)
     assert len(imported(store)) == 50
     report, said = bring(settings, store, path)
     assert (report.new, report.known, len(said)) == (69, 50, 1)
