@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.card.command import bench_card
+from bench.exchange.command import bench_exchange
 from bench.pace.command import pace
 from bench.turns.command import bench_turns
 from store.settings.file import read_settings
@@ -19,6 +20,7 @@ benches = typer.Typer(no_args_is_help=True, help="Benchmarks; --json prints one 
 app.add_typer(benches, name="bench")
 benches.command("turns")(bench_turns)
 benches.command("card")(bench_card)
+benches.command("exchange")(bench_exchange)
 benches.command()(pace)
 
 

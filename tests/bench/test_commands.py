@@ -12,6 +12,7 @@ COMMANDS = {
     "loop",
     "asking",
     "card",
+    "exchange",
     "queue",
     "plan",
     "ratings",

@@ -1,0 +1,1 @@
+"""Whether other programs take an exported folder as it is."""
