@@ -564,6 +564,7 @@ class Token(SQLModel, table=True):
     sha256: str = Field(unique=True, index=True, max_length=64, description="of the token")
     created_at: datetime = Field(default_factory=utc_now)
     revoked_at: datetime | None = None
+    used_at: datetime | None = Field(default=None, description="last, to the minute")
 
 
 class Reason(StrEnum):

@@ -67,10 +67,14 @@ async def redirect_to_rating(_request: Request) -> RedirectResponse:
 
 
 def first_html() -> str:
-    """Streamlit's first HTML under our name, with a way to rate without JavaScript and the style of a page to come."""
+    """Streamlit's first HTML under our name, with a way to rate without JavaScript and the style of a page to come.
+
+    It also says where the server is. Otherwise each page would first look for it below its own address.
+    """
     html = (Path(st.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
     style = Path(__file__).parent / "dashboard" / "live" / "whole.css"
     html = NOSCRIPT.sub(WITHOUT_JAVASCRIPT, html).replace("<title>Streamlit</title>", "<title>Naysayer</title>")
+    html = html.replace("<head>", f"<head>{SERVER_IS_HERE}", 1)
     return html.replace("</head>", f"<style>{style.read_text(encoding='utf-8')}</style></head>")
 
 
@@ -81,6 +85,7 @@ async def open_page(_request: Request) -> HTMLResponse:
 
 NOSCRIPT = re.compile(r"<noscript>.*?</noscript>", re.DOTALL)
 WITHOUT_JAVASCRIPT = '<noscript><a href="./naysayer/plain">Rate pictures without JavaScript</a></noscript>'
+SERVER_IS_HERE = '<script>window.__streamlit = {BACKEND_BASE_URL: new URL(".", location.href).href}</script>'
 FIRST = first_html()
 ADDRESSES = ["/", *(f"/{title.lower()}" for title in MAY_OPEN[PersonRole.admin] if title != "Rate")]
 app = st.App(

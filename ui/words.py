@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from feedback.figures.summary import Standing, VersionRow
+from feedback.people.tokens import TokenRow
 from feedback.pool.pool import Due
 from feedback.retrain.progress import RetrainNow
 from feedback.retrain.stages import Stage, seconds_words
@@ -13,7 +14,7 @@ from feedback.sample.setting_aside import Change, Changed
 from feedback.workers import NO_WORKER, SeenWorker, span, worker_words
 from store.archive.contents import BackupReport
 from store.phrases import plural
-from store.tables import Invitation, Prompt, RunStatus, Token
+from store.tables import Invitation, Prompt, RunStatus
 
 CLOSED = "nobody can open this link while NAYSAYER_SIGN_IN is name; set it to invitations"
 SHOWN = 5  # pieces of foreign syntax that are named
@@ -99,14 +100,16 @@ def invitation_table(rows: Sequence[Invitation]) -> str:
     )
 
 
-def token_table(rows: Sequence[Token]) -> str:
+def token_table(rows: Sequence[TokenRow]) -> str:
     """One line a token, newest first."""
     if not rows:
         return "no tokens yet; `naysayer token make NAME` makes one"
     return "\n".join(
         f"{row.id:>4}  {row.name:<24} {row.role.value:<8} since {row.created_at:%Y-%m-%d %H:%M} UTC"
+        + (f", last used {row.used_at:%Y-%m-%d %H:%M} UTC" if row.used_at else ", never used")
         + (f", revoked {row.revoked_at:%Y-%m-%d %H:%M} UTC" if row.revoked_at else "")
-        for row in rows
+        + (f", allows {allows.value} only: {row.name} has that role" if allows is not row.role else "")
+        for row, allows in rows
     )
 
 

@@ -5,10 +5,11 @@ allows what its role allows, and never more than the person of that name may do 
 """
 
 import secrets
+from datetime import timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Engine
-from sqlmodel import col, select
+from sqlalchemy import Engine, update
+from sqlmodel import Session, col, select
 
 from feedback.people.decisions import Decision, record_decision
 from feedback.rate.raters import find_rater, rater_of
@@ -20,6 +21,8 @@ from store.tables import PersonRole, RaterAction, Token, utc_now
 PREFIX = "naysayer_"
 """Every token begins so, for programs that look for secrets in places where none belongs."""
 LONGEST = 200
+NOTED_EVERY = timedelta(minutes=1)
+"""How often the use of a token is written down; a vote of a program is to cost one write, not two."""
 ROLES = list(PersonRole)
 """From the fewest powers to the most."""
 
@@ -31,7 +34,14 @@ class Bearer(NamedTuple):
     role: PersonRole
 
 
-def make_token(engine: Engine, name: str, role: PersonRole) -> str:
+class TokenRow(NamedTuple):
+    """A token, and what it allows now: less than its own role where its person was given a lower one."""
+
+    token: Token
+    allows: PersonRole
+
+
+def make_token(engine: Engine, name: str, role: PersonRole, *, by: str = "command line") -> str:
     """A new token, which nobody can read from the store again; earlier ones of that name stay good.
 
     A person with fewer powers than `role` gets that role.
@@ -41,28 +51,44 @@ def make_token(engine: Engine, name: str, role: PersonRole) -> str:
         person = rater_of(session, name)
         if ROLES.index(person.role) < ROLES.index(role):
             person.role = role
-            record_decision(session, person, Decision(RaterAction.role, "command line", f"has a token as {role.value}"))
+            record_decision(session, person, Decision(RaterAction.role, by, f"has a token as {role.value}"))
         session.add(Token(name=person.name, role=role, sha256=_hash_of(token)))
     return token
 
 
+def role_to_gain(engine: Engine, name: str, role: PersonRole) -> PersonRole | None:
+    """The role that a known person has now, where a token of `role` would raise it."""
+    with reading(engine) as session:
+        person = find_rater(session, name)
+    return None if person is None or ROLES.index(person.role) >= ROLES.index(role) else person.role
+
+
 def read_token(engine: Engine, token: str) -> Bearer:
-    """Who holds a token. Raises NotSignedIn when it is unknown or revoked; the sentence never repeats it."""
+    """Who holds a token, whose use is noted. Raises NotSignedIn when it is unknown or revoked, without repeating it."""
     with reading(engine) as session:
         row = session.exec(select(Token).where(Token.sha256 == _hash_of(token[:LONGEST]))).first()
         if row is None:
             raise NotSignedIn("this token is not one of ours; an admin makes one with `naysayer token make NAME`")
         if row.revoked_at is not None:
             raise NotSignedIn("this token was revoked; an admin makes another with `naysayer token make NAME`")
-        person = find_rater(session, row.name)
-        allowed = person.role if person is not None else PersonRole.rater
-        return Bearer(row.name, min(row.role, allowed, key=ROLES.index))
+        bearer = Bearer(row.name, _allowed(session, row))
+    if row.used_at is None or row.used_at.replace(tzinfo=None) + NOTED_EVERY < utc_now().replace(tzinfo=None):
+        with writing(engine) as session:
+            session.exec(update(Token).where(col(Token.id) == row.id).values(used_at=utc_now()))
+    return bearer
 
 
-def list_tokens(engine: Engine) -> list[Token]:
+def _allowed(session: Session, token: Token) -> PersonRole:
+    person = find_rater(session, token.name)
+    return min(token.role, person.role if person is not None else PersonRole.rater, key=ROLES.index)
+
+
+def list_tokens(engine: Engine) -> list[TokenRow]:
     """Every token, newest first."""
     with reading(engine) as session:
-        return list(session.exec(select(Token).order_by(col(Token.id).desc())))
+        return [
+            TokenRow(row, _allowed(session, row)) for row in session.exec(select(Token).order_by(col(Token.id).desc()))
+        ]
 
 
 def revoke_token(engine: Engine, number: int) -> Token:

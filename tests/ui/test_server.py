@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from ui.run.serve import SERVER
+from ui.server import ADDRESSES
 
 WALK = """
 import sys
@@ -46,3 +49,17 @@ def test_every_file_the_pages_read_lies_beside_them():
     ]
     assert [name for name in names if not Path(SERVER).with_name(name.split("/")[0]).exists()] == []
     assert all((SERVER.parent / name).is_file() for name in names)
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_page_opened_at_its_own_address_asks_for_nothing_in_vain(settings, engine, draw, serve, page):
+    draw(2)
+    refused: list[str] = []
+    page.on("response", lambda answer: answer.status >= 400 and refused.append(f"{answer.status} {answer.url}"))
+    page.on("console", lambda said: said.type in ("warning", "error") and refused.append(said.text))
+    with serve(settings) as served:
+        for address in ADDRESSES:
+            page.goto(served.url + address)
+            page.locator(".who input" if address == "/" else "[data-naysayer-whole] .ns-title").first.wait_for()
+    assert refused == []

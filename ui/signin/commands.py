@@ -52,7 +52,7 @@ def make_token(
 
 @tokens.command("list")
 def list_tokens() -> None:
-    """List the tokens, newest first: number, name, role, since when, until when."""
+    """List the tokens, newest first: number, name, role, when made, last used and revoked."""
     from feedback.people.tokens import list_tokens
     from store.migrate import read_store
     from ui.words import token_table

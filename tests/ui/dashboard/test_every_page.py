@@ -206,5 +206,5 @@ def walk_pages(watch: Watch, url: str) -> None:
     watch.both("pool, selection")
     page.locator(".thumbs .open").first.click()
     watch.both("pool, viewer")
-    for part in ("Prompts", "Invitations", "Guidelines", "Settings", "Controls", "Evaluation+sets"):
+    for part in ("Prompts", "Invitations", "API+tokens", "Guidelines", "Settings", "Controls", "Evaluation+sets"):
         watch.open(f"{url}/setup?part={part}", whole)

@@ -1,4 +1,4 @@
-"""The page Setup: prompts, people, settings, controls and evaluation sets, for admins."""
+"""The page Setup: prompts, people, programs, settings, controls and evaluation sets, for admins."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +12,7 @@ from ui.dashboard.setup.guidelines import show_guidelines
 from ui.dashboard.setup.invitations import show_invitations
 from ui.dashboard.setup.prompts import show_prompts
 from ui.dashboard.setup.settings import show_settings
+from ui.dashboard.setup.tokens import show_tokens
 from ui.signin.powers import guard
 from ui.web.pieces import head
 from ui.web.tab import name_tab
@@ -19,6 +20,7 @@ from ui.web.tab import name_tab
 PARTS: dict[str, Callable[[], None]] = {
     "Prompts": show_prompts,
     "Invitations": show_invitations,
+    "API tokens": show_tokens,
     "Guidelines": show_guidelines,
     "Settings": show_settings,
     "Controls": show_controls,

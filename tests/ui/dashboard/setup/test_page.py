@@ -1,16 +1,21 @@
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 from sqlmodel import select
 
+from feedback.people.decisions import role_of
 from feedback.people.invitations import list_invitations, state_of
+from feedback.people.tokens import list_tokens, read_token
 from feedback.rate.controls import control_rows
 from feedback.sample.evaluation import list_sets
 from feedback.sample.prompts import PromptState, list_prompts
 from feedback.sample.prompts import state_of as state_of_prompt
 from store.engine import reading
 from store.settings.history import list_changes
-from store.tables import Prompt, Verdict
+from store.tables import PersonRole, Prompt, Verdict
 from tests.ui.dashboard.conftest import vote_on
+from tests.ui.lists import choose
 
 SECRET = "a secret of more than thirty-two characters"
 
@@ -54,6 +59,7 @@ def test_an_admin_runs_the_loop_from_the_page(setup, engine, settings):
     page = setup("Prompts")
     walk_prompts(page, engine)
     walk_invitations(setup("Invitations"), engine)
+    walk_tokens(setup("API tokens"), engine)
     walk_settings(setup("Settings"), settings)
     walk_controls(setup("Controls"), engine)
     walk_sets(setup("Evaluation sets"), engine)
@@ -108,6 +114,29 @@ def walk_invitations(page: Page, engine) -> None:
     assert "guest" in confirm(page, "Revoke the invitation of guest", "Revoke")
     page.locator(".badge.revoked").wait_for()
     assert [state_of(row).value for row in list_invitations(engine)] == ["revoked"]
+
+
+def walk_tokens(page: Page, engine) -> None:
+    page.get_by_role("button", name="Make a token").click()
+    expect(page.get_by_role("alert")).to_contain_text("write the program's name first")
+    page.get_by_label("Program", exact=True).fill("farm")
+    page.get_by_role("button", name="Make a token").click()
+    shown = page.get_by_label("Token of farm")
+    expect(shown).to_have_value(re.compile("^naysayer_"))
+    assert read_token(engine, shown.input_value()).name == "farm"
+    page.get_by_role("button", name="Done").click()
+    expect(shown).to_have_count(0)
+    page.get_by_label("Program", exact=True).fill("ada")
+    choose(page, "Role", "admin: may do everything")
+    page.get_by_role("button", name="Make a token").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("ada is rater now. The token makes ada admin")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_have_count(0)
+    assert role_of(engine, "ada") is PersonRole.rater
+    assert "farm" in confirm(page, "Revoke token 1 of farm", "Revoke")
+    page.locator(".badge.revoked").wait_for()
+    assert [row.revoked_at is None for row, _ in list_tokens(engine)] == [False]
 
 
 def walk_settings(page: Page, settings) -> None:
