@@ -48,6 +48,10 @@ def draft_of(flow: Flow, saver: Node) -> Draft:
     for node in behind:
         if STEERERS.search(node.lower):
             draft.mark(Mark.controlled, f"another picture steered it ({node.kind[:40]})")
+        if re.search("attention ?couple|regional", node.lower):
+            draft.mark(Mark.regional, "parts of it have prompts of their own")
+        if "turboscheduler" in node.lower:
+            draft.mark(Mark.distilled, f"the node {node.kind[:40]} is for distilled models")
     draft.base, draft.likely_base = base_of_nodes(behind), likely_base(behind)
     return draft
 

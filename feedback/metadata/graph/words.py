@@ -31,7 +31,8 @@ MAKERS = re.compile(
     r"random|wildcard|llm|gpt|ollama|llava|caption|tagger|florence|joy|translat|styler|style|generat|enhanc|replac|"
     r"regex|extract|loadprompt|load prompt|from ?file|\blines?\b|list|csv|api|chat|gemini|claude|search|split|iterat|"
     r"index|pick|choice|truncat|lora.?manager|dynamic|interrogat|describe|deepbooru|wd14|shuffl|expan|parse|process|"
-    r"lower|upper|trim|strip|filter|remove|format(?!ion)|template|prefix|suffix|modif|rewrit|add.?tokens"
+    r"lower|upper|trim|strip|filter|remove|format(?!ion)|template|prefix|suffix|modif|rewrit|add.?tokens|substring|"
+    r"build|compos|\bmix\b"
 )
 """Nodes that make a text of their own from what they are given."""
 WILDCARD = re.compile(r"__[^\s_].*?__|\{[^{}|]*\|[^{}]*\}")
@@ -133,7 +134,7 @@ class Words:
             value = inputs.get(name)
             if isinstance(value, Link):
                 return self.said(value, half)
-            if isinstance(value, str) and (ENCODERS.search(kind) or "clip" in inputs):
+            if isinstance(value, str) and (ENCODERS.search(kind) or "clip" in inputs) and not _adds(node, keys):
                 return Said(value)
         for name, link in node.links():
             if re.match(r"cond|positive|negative", name) or PIPES.fullmatch(name):
@@ -199,6 +200,11 @@ class Words:
             raise Unresolved(f"what the node {node.kind[:60]!r} puts between its texts is not known")
         between = self.said(given[0], half).text
         return DELIMITERS.get(between, between).join(texts)
+
+
+def _adds(node: Node, keys: tuple[str, ...]) -> bool:
+    """Whether a node that holds a text is given another one besides, which it may put before or behind its own."""
+    return any(re.search("text|string|prompt", name) and name not in keys for name, _ in node.links())
 
 
 def _tidy(texts: list[str]) -> str:

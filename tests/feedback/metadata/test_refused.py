@@ -82,9 +82,9 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_bad_file_is_refused_at_once_with_a_sentence(name):
     file, data, reason = REFUSED[name]
-    began = time.perf_counter()
+    began = time.process_time()
     found, picture = read_bytes(data, file)
-    assert time.perf_counter() - began < SECOND
+    assert time.process_time() - began < SECOND
     assert (found.status, picture) == (Status.broken, None)
     assert reason in found.why
     assert len(found.why) < 160
@@ -101,9 +101,9 @@ def test_a_sound_picture_is_not_refused(name):
 )
 @pytest.mark.parametrize("key", ["parameters", "prompt", "workflow", "Dream", "Comment", "UserComment"])
 def test_texts_made_to_take_time_take_none(text, key):
-    began = time.perf_counter()
+    began = time.process_time()
     found = read_bytes(made.png(made.text(key, text)), "a.png")[0]
-    assert time.perf_counter() - began < SECOND
+    assert time.process_time() - began < SECOND
     assert found.status in (Status.unrecognised, Status.empty, Status.not_sdxl, Status.partial)
 
 
@@ -111,9 +111,9 @@ def test_entities_in_xmp_are_not_opened():
     levels = "".join(f'<!ENTITY a{one} "{f"&a{one - 1};" * 10}">' for one in range(1, 12))
     own = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><description>&a11;</description></x:xmpmeta>'
     bomb = f'<!DOCTYPE x [<!ENTITY a0 "x">{levels}]>{own}'
-    began = time.perf_counter()
+    began = time.process_time()
     assert read_bytes(made.webp(xmp=bomb.encode()), "a.webp")[0].status is Status.empty
-    assert time.perf_counter() - began < SECOND
+    assert time.process_time() - began < SECOND
 
 
 CHILD = """

@@ -45,6 +45,9 @@ def test_texts_are_joined_as_the_node_joins_them(maker, prompt):
         node("StringFormat", text="a {0}", a="fox"),
         node("easy stylesSelector", styles="x", positive=["9", 0], negative="", select_styles="Masterpiece"),
         node("MyTextJoiner", text_a="a", text_b="fox"),
+        node("StringSubstring", string="a fox", start=0, end=1),
+        node("PromptBuilder", prompt="a fox", mood="dark"),
+        node("Text (weighted)", text="a fox", weight=1.3, text_in_opt=["9", 0]),
         node("QwenVL_Caption", image=["2", 0], text="describe"),
     ],
     ids=lambda one: one["class_type"],
@@ -245,3 +248,13 @@ def test_a_latent_that_many_models_share_says_less_than_the_model(other, base):
 def test_a_nodes_name_that_only_sounds_like_another_base_is_none(kind):
     found = read_graph(simple(_7=node("SaveImage", images=["8", 0]), _8=node(kind, image=["6", 0])))
     assert (found.status, found.base) == (Status.ok, "unknown")
+
+
+def test_what_only_the_models_way_shows_is_marked():
+    couple = {"_5": sampler(model=["8", 0]), "_8": node("Attention couple", model=["1", 0], positive=["3", 0])}
+    assert read_graph(simple(**couple)).marks == (Mark.regional,)
+    turbo = node(
+        "SamplerCustom", noise_seed=42, positive=["3", 0], negative=["4", 0], sigmas=["9", 0], latent_image=["2", 0]
+    )
+    found = read_graph(simple(_5=turbo, _9=node("SDTurboScheduler", model=["1", 0], steps=1)))
+    assert (found.prompt, found.seed, found.marks) == ("a fox", 42, (Mark.distilled,))
