@@ -193,8 +193,9 @@ def import_pictures(
     from feedback.exchange.pictures.outcome import Report, Terms
     from feedback.exchange.pictures.progress import as_bar
     from feedback.exchange.pictures.sources import open_source
+    from store.existing import open_existing
     from store.layout import layout_of
-    from store.migrate import open_store, read_store
+    from store.migrate import read_store
 
     def say(line: str) -> None:
         typer.echo(line, err=True)
@@ -203,7 +204,7 @@ def import_pictures(
     opened = open_source(source)
     mapped = read_mapping(mapping) if mapping else own_mapping(opened, say)
     several = processes or importing.default_processes(os.cpu_count())
-    engine = read_store(settings) if dry_run else open_store(settings)
+    engine = read_store(settings) if dry_run else open_existing(settings)
     terms = Terms(drawn_size(engine), other_bases)
     if dry_run:
         report = Report()
@@ -236,9 +237,9 @@ def agreed_controls(
 ) -> None:
     """Make controls from pictures on which at least three raters agree, with no vote against."""
     from feedback.rate.controls import controls_from_agreed
-    from store.migrate import open_store
+    from store.existing import open_existing
 
-    made = controls_from_agreed(open_store(read_settings()), count, by="command line")
+    made = controls_from_agreed(open_existing(read_settings()), count, by="command line")
     typer.echo(f"{plural(made, 'new control')} from agreed pictures")
 
 
@@ -250,12 +251,12 @@ def add_control(
     """Make a control of one picture by hand."""
     from feedback.rate.controls import make_control
     from store.errors import BadRequest
-    from store.migrate import open_store
+    from store.existing import open_existing
     from store.tables import Verdict
 
     if answer not in ("reject", "keep"):
         raise BadRequest(f"the answer of a control is reject or keep; {answer[:40]!r} was given")
-    made = make_control(open_store(read_settings()), picture, Verdict(answer), by="command line")
+    made = make_control(open_existing(read_settings()), picture, Verdict(answer), by="command line")
     typer.echo(f"control {made} shows picture {picture}; the right answer is {answer}")
 
 
@@ -263,9 +264,9 @@ def add_control(
 def retire_control(control: Annotated[int, typer.Argument(help="The control's number, as in the list.")]) -> None:
     """Take a control out of use: it is not shown again, and its answers no longer count."""
     from feedback.rate.controls import retire_controls
-    from store.migrate import open_store
+    from store.existing import open_existing
 
-    retire_controls(open_store(read_settings()), [control])
+    retire_controls(open_existing(read_settings()), [control])
     typer.echo(f"control {control} is retired")
 
 
@@ -273,9 +274,9 @@ def retire_control(control: Annotated[int, typer.Argument(help="The control's nu
 def reuse_control(control: Annotated[int, typer.Argument(help="The control's number, as in the list.")]) -> None:
     """Show a retired control again; its answers count again."""
     from feedback.rate.controls import reuse_controls
-    from store.migrate import open_store
+    from store.existing import open_existing
 
-    reuse_controls(open_store(read_settings()), [control])
+    reuse_controls(open_existing(read_settings()), [control])
     typer.echo(f"control {control} is in use again")
 
 

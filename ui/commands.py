@@ -178,11 +178,11 @@ def promote(
     """Make a version the champion, which draws the next pictures; a check, a guardrail or the votes may forbid it."""
     from feedback.gate.by_hand import promote_by_hand
     from feedback.webhook import announce
+    from store.existing import open_existing
     from store.layout import layout_of
-    from store.migrate import open_store
 
     settings = read_settings()
-    engine = open_store(settings)
+    engine = open_existing(settings)
     promote_by_hand(engine, layout_of(settings), number, reason, force=force)
     typer.echo(f"v{number} is champion now")
     announce(engine, settings)
@@ -196,11 +196,11 @@ def propose(
 ) -> None:
     """Make a new version of a LoRA at another strength; it is a challenger, and its pairs say whether it is better."""
     from feedback.gate.proposal import propose_strength
+    from store.existing import open_existing
     from store.layout import layout_of
-    from store.migrate import open_store
 
     settings = read_settings()
-    made = propose_strength(open_store(settings), layout_of(settings), number, strength, reason)
+    made = propose_strength(open_existing(settings), layout_of(settings), number, strength, reason)
     typer.echo(f"v{made} is v{number} at strength {strength:g}, and a challenger now")
 
 
@@ -209,10 +209,10 @@ def rollback(reason: Annotated[str, typer.Option(help="Kept in the history.")] =
     """Restore the previous champion; run it again to go back another step."""
     from feedback.versions import roll_back
     from feedback.webhook import announce
-    from store.migrate import open_store
+    from store.existing import open_existing
 
     settings = read_settings()
-    engine = open_store(settings)
+    engine = open_existing(settings)
     typer.echo(f"v{roll_back(engine, reason)} is champion again")
     announce(engine, settings)
 
@@ -224,18 +224,18 @@ def withdraw(
 ) -> None:
     """Take a version out of use for good: its waiting pictures are dropped, and it cannot be promoted again."""
     from feedback.versions import withdraw
-    from store.migrate import open_store
+    from store.existing import open_existing
 
-    typer.echo(f"v{number} is withdrawn, v{withdraw(open_store(read_settings()), number, reason)} is champion")
+    typer.echo(f"v{number} is withdrawn, v{withdraw(open_existing(read_settings()), number, reason)} is champion")
 
 
 @app.command()
 def stop(reason: Annotated[str, typer.Option(help="Kept in the history.")] = "") -> None:
     """Stop the running retrain after its current step. It makes no version; the next one starts from scratch."""
     from feedback.runs import stop_retrain
-    from store.migrate import open_store
+    from store.existing import open_existing
 
-    stop_retrain(open_store(read_settings()), reason)
+    stop_retrain(open_existing(read_settings()), reason)
     typer.echo("the retrain stops after its current step")
 
 
@@ -244,9 +244,9 @@ def recount() -> None:
     """Compute the counters that the pages read from all votes again."""
     from feedback.pool.tally import rebuild
     from store.engine import writing
-    from store.migrate import open_store
+    from store.existing import open_existing
 
-    with writing(open_store(read_settings())) as session:
+    with writing(open_existing(read_settings())) as session:
         rebuild(session)
     typer.echo("every counter was made again from the votes")
 

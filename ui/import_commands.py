@@ -23,8 +23,8 @@ def import_votes(
     """Record votes on pictures of this store, from an export, Label Studio, Argilla, pairs or tables; each once."""
     from feedback.exchange.incoming.said import Source
     from feedback.exchange.incoming.take import import_votes
-    from store.migrate import open_store
+    from store.existing import open_existing
 
     settings = read_settings()
-    report = import_votes(open_store(settings), Source(file, rater, preferences), settings.overlap)
+    report = import_votes(open_existing(settings), Source(file, rater, preferences), settings.overlap)
     typer.echo(report.words)

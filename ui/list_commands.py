@@ -42,20 +42,20 @@ def new_evaluation(
 ) -> None:
     """Freeze an evaluation set of new pairs, spread over the prompt list, and use it from now on."""
     from feedback.sample.evaluation import new_set
-    from store.migrate import open_store
+    from store.existing import open_existing
     from ui.words import set_line
 
-    typer.echo(set_line(new_set(open_store(read_settings()), name, pairs)))
+    typer.echo(set_line(new_set(open_existing(read_settings()), name, pairs)))
 
 
 @evaluation.command("use")
 def use_evaluation(number: Annotated[int, typer.Argument(help="The set, e.g. 2.")]) -> None:
     """Use an older evaluation set again; what was drawn and judged for any set stays."""
     from feedback.sample.evaluation import use_set
-    from store.migrate import open_store
+    from store.existing import open_existing
     from ui.words import set_line
 
-    typer.echo(set_line(use_set(open_store(read_settings()), number)))
+    typer.echo(set_line(use_set(open_existing(read_settings()), number)))
 
 
 @evaluation.command("list")
@@ -176,17 +176,17 @@ def weigh(
 ) -> None:
     """Draw so many times as often from these prompts as from others."""
     from feedback.sample.setting_aside import Which, weigh_prompts
-    from store.migrate import open_store
+    from store.existing import open_existing
     from store.phrases import plural
 
-    changed = weigh_prompts(open_store(read_settings()), Which(texts or [], source, number), weight)
+    changed = weigh_prompts(open_existing(read_settings()), Which(texts or [], source, number), weight)
     typer.echo(f"{plural(changed, 'prompt')} changed; each is drawn {weight} times in a round of the list")
 
 
 def _change(name: str, texts: list[str] | None, source: str, number: int | None) -> None:
     from feedback.sample.setting_aside import Change, Which, change_prompts
-    from store.migrate import open_store
+    from store.existing import open_existing
     from ui.words import changed_words
 
     which, change = Which(texts or [], source, number), Change(name)
-    typer.echo(changed_words(change, change_prompts(open_store(read_settings()), which, change)))
+    typer.echo(changed_words(change, change_prompts(open_existing(read_settings()), which, change)))

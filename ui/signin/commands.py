@@ -21,17 +21,18 @@ def invite(
 ) -> None:
     """Print a signed link that lets a person in without an account; without a name, list the invitations."""
     from feedback.people.invitations import invite, link_of, list_invitations, revoke_invitations
-    from store.migrate import open_store, read_store
+    from store.existing import open_existing
+    from store.migrate import read_store
     from store.phrases import plural
     from ui.words import CLOSED, invitation_table
 
     settings = read_settings()
     if revoke:
-        typer.echo(f"{plural(revoke_invitations(open_store(settings), revoke), 'invitation')} of {revoke} revoked")
+        typer.echo(f"{plural(revoke_invitations(open_existing(settings), revoke), 'invitation')} of {revoke} revoked")
     elif not name:
         typer.echo(invitation_table(list_invitations(read_store(settings))))
     else:
-        token = invite(open_store(settings), name, days=days, secret=settings.secret, role=_role(role))
+        token = invite(open_existing(settings), name, days=days, secret=settings.secret, role=_role(role))
         typer.echo(link_of(settings, token))
         if settings.sign_in == "name":
             typer.echo(CLOSED, err=True)
@@ -44,10 +45,10 @@ def make_token(
 ) -> None:
     """Print a new token, once: the store keeps only its hash. It is good until you revoke it."""
     from feedback.people.tokens import make_token
-    from store.migrate import open_store
+    from store.existing import open_existing
 
     known = _role(role)
-    typer.echo(make_token(open_store(read_settings()), name, known))
+    typer.echo(make_token(open_existing(read_settings()), name, known))
 
 
 @tokens.command("list")
@@ -64,9 +65,9 @@ def list_tokens() -> None:
 def revoke_token(number: Annotated[int, typer.Argument(help="The token, e.g. 3 (`naysayer token list`).")]) -> None:
     """End a token: the next request with it is refused."""
     from feedback.people.tokens import revoke_token
-    from store.migrate import open_store
+    from store.existing import open_existing
 
-    typer.echo(f"token {number} of {revoke_token(open_store(read_settings()), number).name} is revoked")
+    typer.echo(f"token {number} of {revoke_token(open_existing(read_settings()), number).name} is revoked")
 
 
 def _role(word: str) -> "PersonRole":

@@ -10,12 +10,13 @@ from sqlmodel import Session, col, select
 from feedback.exchange.incoming.pictures import Names
 from feedback.exchange.incoming.said import Said
 from feedback.pool.counting import NewVote, before_vote, changes_of, write_changes
-from feedback.rate.raters import rater_of
+from feedback.rate.raters import find_rater, rater_of
 from feedback.rate.votes import IMPORTED, Point, Press, write_press
 from store.errors import BadRequest
 from store.files import sha256_of
-from store.tables import CurrentVote, Origin, Vote, utc_now
+from store.tables import CurrentVote, Origin, Rater, Vote, utc_now
 
+OTHER_NAME = "it is here already, under another name of its rater"
 USED = "its request id belongs to another vote"
 LATER = "the rater has voted on the picture since"
 NOT_POOLED = "an evaluation picture or a control takes no vote from a file"
@@ -31,22 +32,39 @@ class Recorder:
         self.recorded = self.known = 0
         self.raters: set[int] = set()
         self.images: set[int] = set()
+        self._known: dict[str, Rater] = {}
         self._of_this_file: set[tuple[int, int]] = set()
 
     def record(self, session: Session, said: Said, image_id: int) -> str:
-        """Empty once the vote is in the store, else why it is not; for use inside a `writing` block."""
+        """Empty once the vote is in the store, else why it is not; for use inside a `writing` block.
+
+        A rater whom the store does not know is made with the first vote.
+        """
         try:
-            rater = rater_of(session, said.rater).id
             press = _press(said, image_id)
+            known = self._known.get(said.rater) or find_rater(session, said.rater)
+            rater = known or rater_of(session, said.rater)
         except BadRequest:
             return BAD_RATER
         except ValidationError:
             return MALFORMED
-        assert rater is not None
+        assert rater.id is not None
+        why = self._record(session, said, press, rater.id)
+        if not why:
+            self._known[said.rater] = rater
+        elif not known:
+            session.delete(rater)
+            session.flush()
+        return why
+
+    def _record(self, session: Session, said: Said, press: Press, rater: int) -> str:
+        image_id = press.image_id
         before = before_vote(session, rater, image_id, press.request_id)
         if before.known_rater is not None:
-            if (before.known_rater, before.known_image, before.known_verdict) != (rater, image_id, press.verdict):
+            if (before.known_image, before.known_verdict) != (image_id, press.verdict):
                 return USED
+            if before.known_rater != rater:
+                return OTHER_NAME
             self.known += 1
             self._of_this_file.add((rater, image_id))
             return ""

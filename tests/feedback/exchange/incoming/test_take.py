@@ -15,10 +15,12 @@ from sqlmodel import select
 from feedback.exchange.incoming import take as take_module
 from feedback.exchange.incoming.said import Source
 from feedback.exchange.incoming.take import import_votes
+from feedback.exchange.outgoing.chosen import Wanted
 from feedback.exchange.outgoing.folder import export_folder
 from feedback.people.reliability import rater_figures
 from feedback.pool.browse.opened import open_image
 from feedback.rate.controls import make_control
+from feedback.rate.raters import rater_names
 from store.engine import reading, writing
 from store.errors import BadRequest
 from store.settings import Settings
@@ -146,10 +148,15 @@ def test_a_changed_verdict_in_a_file_without_times_is_the_last_one(filled: Rated
     assert [value[0] for value in current(filled).values()] == [REJECT]
 
 
-def test_a_request_id_of_another_vote_is_left_out(rated: Rated, out: Path, tmp_path: Path):
+@pytest.mark.parametrize(("changed", "why"), [
+    ({"rater": "Mallory"}, "it is here already, under another name of its rater"),
+    ({"verdict": "skip"}, "its request id belongs to another vote"),
+    ({"sha256": "", "file_name": "", "picture": 9}, "its request id belongs to another vote"),
+])  # fmt: skip
+def test_a_request_id_of_another_vote_is_left_out(rated: Rated, out: Path, tmp_path: Path, changed: dict, why: str):
     row = json.loads((out / "votes.jsonl").read_text().splitlines()[0])
-    report = take(rated, write(tmp_path / "votes.jsonl", row | {"rater": "Mallory"}))
-    assert dict(report.left) == {"its request id belongs to another vote": 1}
+    report = take(rated, write(tmp_path / "votes.jsonl", row | changed))
+    assert dict(report.left) == {why: 1}
 
 
 def test_a_control_takes_no_vote_and_is_not_meant_where_the_pool_has_its_picture(filled: Rated, tmp_path: Path):
@@ -248,3 +255,14 @@ def test_a_killed_import_goes_on(rated: Rated, fresh: Rated, out: Path, exit_cod
     report = take(fresh, out / "votes.jsonl")
     assert (report.known, report.recorded) == (4, 11)
     assert current(fresh) == current(rated)
+
+
+def test_a_file_that_gives_no_vote_makes_no_rater(rated, tmp_path):
+    strangers = [{"rater": "Zoe", "sha256": "f" * 64, "verdict": "keep"}]
+    before = rater_names(rated.engine)
+    assert take(rated, write(tmp_path / "t.csv", *strangers)).recorded == 0
+    pseudonymous = export_folder(rated.engine, rated.blobs, Wanted(), tmp_path / "named otherwise").folder
+    report = take(rated, pseudonymous)
+    assert (report.recorded, report.known) == (0, 0)
+    assert set(report.left) == {"it is here already, under another name of its rater"}
+    assert rater_names(rated.engine) == before

@@ -1,0 +1,42 @@
+"""Opens a store that must be there: a wrong folder is no reason to begin a second one."""
+
+from sqlalchemy import create_engine, make_url
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DatabaseError
+
+from store.engine import sqlite_file
+from store.errors import BadRequest
+from store.layout import layout_of
+from store.migrate import open_store, schema_of
+from store.safety.identity import is_lost, refuse_lost_database
+from store.settings import Settings
+
+
+def open_existing(settings: Settings) -> Engine:
+    """The engine of the store, as of `open_store`. Raises BadRequest where that would begin a new one."""
+    url = make_url(settings.url)
+    file = sqlite_file(settings.url) if url.get_backend_name() == "sqlite" else None
+    if file is not None and is_lost(file):
+        refuse_lost_database(str(file), layout_of(settings))
+        raise _no_store(str(settings.data_dir))
+    if file is None and not _has_schema(settings):
+        raise _no_store(url.render_as_string())
+    return open_store(settings)
+
+
+def _no_store(where: str) -> BadRequest:
+    return BadRequest(
+        f"there is no store in {where}, so nothing was done; check NAYSAYER_DATA_DIR and NAYSAYER_STORE_URL, or begin "
+        "one with `naysayer run`"
+    )
+
+
+def _has_schema(settings: Settings) -> bool:
+    server = create_engine(settings.url)
+    try:
+        with server.connect() as connection:
+            return schema_of(connection) is not None
+    except DatabaseError:
+        return True  # `open_store` says what is wrong
+    finally:
+        server.dispose()
