@@ -9,6 +9,7 @@ import typer
 
 from bench.card.command import bench_card
 from bench.exchange.command import bench_exchange
+from bench.imported.command import bench_imported
 from bench.pace.command import pace
 from bench.turns.command import bench_turns
 from store.settings.file import read_settings
@@ -21,6 +22,7 @@ app.add_typer(benches, name="bench")
 benches.command("turns")(bench_turns)
 benches.command("card")(bench_card)
 benches.command("exchange")(bench_exchange)
+benches.command("imported")(bench_imported)
 benches.command()(pace)
 
 

@@ -56,10 +56,11 @@ WITH cur AS (
     SELECT image_id FROM pool_event p WHERE action = 'exclude' AND NOT EXISTS (SELECT 1 FROM pool_event q
     WHERE q.image_id = p.image_id AND q.id > p.id AND q.action IN ('exclude', 'restore'))
 ), pooled AS (
-    SELECT * FROM balance WHERE origin = 'sampled' AND image_id NOT IN (SELECT image_id FROM out)
+    SELECT * FROM balance WHERE origin IN ('sampled', 'imported') AND image_id NOT IN (SELECT image_id FROM out)
 ) """
 FIGURES = {
-    "drawn": "SELECT count(*) FROM image WHERE origin <> 'control'",
+    "drawn": "SELECT count(*) FROM image WHERE origin NOT IN ('control', 'imported')",
+    "imported": "SELECT count(*) FROM image WHERE origin = 'imported'",
     "judged": "SELECT count(*) FROM balance WHERE lead <> 0",
     "votes": "SELECT count(*) FROM counted",
     "today": "SELECT count(*) FROM counted WHERE date(received_at) >= date('now')",
@@ -67,7 +68,7 @@ FIGURES = {
     "rejects": "SELECT count(*) FROM pooled WHERE lead > 0",
     "keeps": "SELECT count(*) FROM pooled WHERE lead < 0",
     "disputed": "SELECT count(*) FROM pooled WHERE lead = 0",
-    "out": "SELECT count(*) FROM balance JOIN out ON out.image_id = balance.image_id WHERE origin = 'sampled'",
+    "out": "SELECT count(*) FROM balance JOIN out USING (image_id) WHERE origin IN ('sampled', 'imported')",
     "presses": "SELECT count(*) FROM vote",
     "waiting": "SELECT count(*) FROM image WHERE is_queued AND id NOT IN (SELECT image_id FROM vote)",
 }
@@ -75,12 +76,13 @@ FIGURES = {
 
 @pytest.fixture
 def live(engine: Engine, fill: Callable, publish_version: Callable) -> Engine:
-    """Two versions, forty sampled pictures, sixteen of evaluation, six controls."""
+    """Two versions, forty sampled pictures, sixteen of evaluation, eight imported, six controls."""
     publish_version(engine, 1)
     publish_version(engine, 2)
     images = fill(engine, images=24) + fill(engine, images=16, version=1)
     fill(engine, images=8, origin=Origin.evaluation)
     fill(engine, images=8, version=1, origin=Origin.evaluation)
+    fill(engine, images=8, origin=Origin.imported)
     for image in images[:6]:
         make_control(engine, image, Verdict.reject if image % 2 else Verdict.keep, by="root")
     return engine
@@ -106,7 +108,7 @@ def live_through(engine: Engine, chance: random.Random) -> None:
             curate(engine, [image], PoolAction.restore if is_out else PoolAction.exclude, by="root", reason="to see")
         if turn % 3 == 2:
             with suppress(BadRequest):  # no votes yet, or ruled so already
-                curate(engine, [chance.randrange(1, 57)], chance.choice(RULINGS), by="root", reason="to see")
+                curate(engine, [chance.randrange(1, 65)], chance.choice(RULINGS), by="root", reason="to see")
         if turn == 50:
             withdraw(engine, 2, "it was bad")
 
@@ -138,17 +140,19 @@ def test_every_page_shows_what_an_independent_query_counts(live: Engine, seed: i
 def _compare(engine: Engine, rows_of: Callable, true: dict[str, int]):
     """Pairs of what is shown and what the query says."""
     now, due, settings = standing(engine), how_due(engine, 9), Settings(_env_file=None)
-    for name in ("drawn", "judged", "votes", "raters", "rejects", "keeps", "disputed", "waiting"):
+    for name in ("drawn", "imported", "judged", "votes", "raters", "rejects", "keeps", "disputed", "waiting"):
         yield (name, getattr(now, name)), (name, true[name])
     yield now.votes_today, true["today"]
     new_rejects = "SELECT count(*) FROM pooled WHERE lead > 0 AND image_id NOT IN (SELECT image_id FROM manifest_item)"
     yield due.new_rejects, rows_of(new_rejects)[0][0]
 
     lines = _numbers(standing_lines(now, due))
-    wanted = [true["waiting"], true["drawn"], now.prompts, true["judged"], true["votes"], true["raters"], true["today"]]
+    pictures = true["drawn"] + true["imported"]
+    of_which = [true["judged"], pictures, true["drawn"], now.prompts, true["imported"]]
+    wanted = [true["waiting"], *of_which, true["votes"], true["raters"], true["today"]]
     yield lines[: len(wanted) + 3], [*wanted, true["rejects"], true["keeps"], true["disputed"]]
     page = _numbers(overview_html(engine, settings))
-    yield page[:5], [true["votes"], true["raters"], true["judged"], true["drawn"], now.prompts]
+    yield page[:7], [true["votes"], true["raters"], *of_which]
     yield from _compare_metrics(metrics_text(engine, settings), true)
 
     for which in (Which.rejects, Which.keeps, Which.disputed, Which.taken_out):

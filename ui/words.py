@@ -39,11 +39,19 @@ def worker_lines(workers: Sequence[SeenWorker], *, is_alive: bool) -> list[str]:
     return lines if is_alive else [*lines, NO_WORKER]
 
 
+def judged_words(standing: Standing) -> str:
+    """How many pictures have a verdict, of how many, and where those come from."""
+    drawn = f"drawn from {plural(standing.prompts, 'prompt')}"
+    judged = f"{standing.judged:,} of {plural(standing.drawn + standing.imported, 'picture')} judged"
+    if not standing.imported:
+        return f"{judged}, {drawn}"
+    return f"{judged}: {standing.drawn:,} {drawn}, {standing.imported:,} imported"
+
+
 def standing_lines(standing: Standing, due: Due, now: RetrainNow | None = None, last: Sequence[Stage] = ()) -> str:
     """The loop in a few lines; `now` is the running retrain, `last` are the stages of the last that made a version."""
     lines = [
-        f"{plural(standing.waiting, 'picture')} to rate, {standing.drawn:,} drawn for rating so far "
-        f"from {plural(standing.prompts, 'prompt')}, {standing.judged} judged",
+        f"{plural(standing.waiting, 'picture')} to rate; {judged_words(standing)}",
         f"{plural(standing.votes, 'vote')} by {plural(standing.raters, 'rater')} "
         f"(the latest of each rater on each picture), {standing.votes_today} of them today",
         f"pool: {plural(standing.rejects, 'reject')}, {plural(standing.keeps, 'keep')}, {standing.disputed} disputed",

@@ -53,7 +53,7 @@ class Stores:
         from trainer.retrain.retrain import retrain
 
         habits = kind if kind in HABITS else "votes"
-        before = self.trained(kind, round_ - 1)[0] if round_ > 1 else self._rated(habits)
+        before = self.trained(kind, round_ - 1)[0] if round_ > 1 else self.rated(kind)
         shutil.copytree(before.data_dir, settings.data_dir)
         if round_ > 1:
             self._vote(settings, habits, round_)
@@ -61,7 +61,9 @@ class Stores:
         assert number == round_
         promote(open_store(settings), number, "promoted by the simulation")
 
-    def _rated(self, habits: str) -> Settings:
+    def rated(self, kind: str) -> Settings:
+        """The rated store that a first retrain of that kind trains on."""
+        habits = kind if kind in HABITS else "votes"
         settings = self._settings(habits, habits)
 
         def vote() -> None:

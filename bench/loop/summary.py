@@ -58,7 +58,7 @@ def _method(rows: Rows, own: Rows, plan: Plan, last: int) -> Method:
     is_compared = name in COMPARED and _of(rows, DEFAULT, last)
     not_followed = find_world(plan.world).not_followed
     return Method(
-        **_rate([bool(found) for found in faults]).model_dump(),
+        **rate_of([bool(found) for found in faults]).model_dump(),
         **_change(base, own, plan).model_dump(),
         diversity=_relative(base, own, attrgetter("right_spread")),
         diversity_with_mistakes=_relative(base, own, attrgetter("spread")),
@@ -77,17 +77,19 @@ def _method(rows: Rows, own: Rows, plan: Plan, last: int) -> Method:
     )
 
 
-def _rate(flags: Sequence[bool]) -> Rate:
+def rate_of(flags: Sequence[bool]) -> Rate:
+    """The share of the flags that are set, with its 95 % interval."""
     interval = wilson(sum(flags), len(flags))
     return Rate(rate=_mean(map(float, flags)), n=len(flags), low=interval.low, high=interval.high)
 
 
 def _change(before: Rows, after: Rows, plan: Plan) -> Change:
     """Over the pictures that both have."""
-    return _change_of([(bool(a), bool(b)) for a, b in _pairs(before, after, plan)])
+    return change_of([(bool(a), bool(b)) for a, b in _pairs(before, after, plan)])
 
 
-def _change_of(pairs: Sequence[tuple[bool, bool]]) -> Change:
+def change_of(pairs: Sequence[tuple[bool, bool]]) -> Change:
+    """What became of pictures that were wrong before and after, with a 95 % interval of the change."""
     mended, broke = sum(a and not b for a, b in pairs), sum(b and not a for a, b in pairs)
     interval = paired_difference(mended, broke, len(pairs))
     return Change(
@@ -118,7 +120,7 @@ def _kinds(before: Rows, after: Rows, plan: Plan) -> dict[str, Kind]:
     for kind in kinds:
         flags = [(kind in a, kind in b) for a, b in pairs]
         counts = {"before": sum(a for a, _ in flags), "after": sum(b for _, b in flags)}
-        found[kind] = Kind(**_change_of(flags).model_dump(), **counts)
+        found[kind] = Kind(**change_of(flags).model_dump(), **counts)
     return dict(sorted(found.items(), key=lambda named: -named[1].before))
 
 
@@ -181,7 +183,7 @@ def _held_out_rates(rows: Rows, plan: Plan, fault: str) -> tuple[Rate, Rate]:
     faults = [found for row in rows for found in row.faults]
     subject = [bool(found) for k, found in enumerate(faults) if k // plan.seeds % 2 == 0]
     others = [fault in found for k, found in enumerate(faults) if k // plan.seeds % 2 == 1]
-    return _rate(subject), _rate(others)
+    return rate_of(subject), rate_of(others)
 
 
 def _of(rows: Rows, name: str, round_: int | None = None) -> list[Finished]:

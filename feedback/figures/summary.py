@@ -9,7 +9,16 @@ from sqlalchemy import Engine, case, func
 from sqlmodel import Session, col, select
 
 from feedback.check.looks import count_waiting, pairs_on_contradicted
-from feedback.pool.counts import IN_FIGURES, VOTES, count_drawn, count_outcomes, count_pool, count_votes, is_vote
+from feedback.pool.counts import (
+    IN_FIGURES,
+    VOTES,
+    count_drawn,
+    count_imported,
+    count_outcomes,
+    count_pool,
+    count_votes,
+    is_vote,
+)
 from feedback.pool.damage import is_sound
 from feedback.pool.verdicts import outcome_of_counts
 from feedback.rate.raters import find_rater
@@ -86,12 +95,13 @@ class VersionRow:
 class Standing:
     """The loop at this instant, counted as `feedback.pool.counts` says.
 
-    Of the `drawn` pictures, `judged` have a verdict. The pool holds `rejects`, `keeps` and `disputed` sampled pictures.
+    Of the `drawn` and `imported` pictures, `judged` have a verdict. The pool holds `rejects`, `keeps` and `disputed`.
     `damaged` says why nothing is drawn with some versions; `look_again` votes look like slips.
     """
 
     waiting: int
     drawn: int
+    imported: int
     votes: int
     votes_today: int
     raters: int
@@ -178,6 +188,7 @@ def standing(engine: Engine, now: datetime | None = None) -> Standing:
         return Standing(
             waiting=_waiting(session),
             drawn=count_drawn(session),
+            imported=count_imported(session),
             votes=votes.votes,
             votes_today=votes.today,
             raters=votes.raters,

@@ -74,7 +74,16 @@ def count_votes(session: Session, today: date) -> VoteTotals:
 
 def count_drawn(session: Session) -> int:
     """Pictures drawn for rating."""
-    return session.execute(select(func.count(col(Image.id))).where(col(Image.origin).in_(DRAWN))).scalar_one()
+    return _count_of(session, *DRAWN)
+
+
+def count_imported(session: Session) -> int:
+    """Pictures of other programs, rated beside the drawn ones."""
+    return _count_of(session, Origin.imported)
+
+
+def _count_of(session: Session, *origins: Origin) -> int:
+    return session.execute(select(func.count(col(Image.id))).where(col(Image.origin).in_(origins))).scalar_one()
 
 
 def count_outcomes(session: Session, *origins: Origin, version: int | None = None) -> Outcomes:

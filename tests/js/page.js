@@ -59,13 +59,13 @@ export class FakeServer {
     });
     const due = { new_rejects: 0, needed: 50 };
     if (path.endsWith("/guidelines")) return reply(this.guidelines);
-    const state = { progress: { today: this.votes.size }, due, is_drawing: true, run: null };
-    if (path.endsWith("/next")) return reply({ ...this.next(body), ...state });
+    const state = () => ({ progress: { today: this.answers }, due, is_drawing: true, run: null });
+    if (path.endsWith("/next")) return reply({ ...this.next(body), ...state() });
     if (this.signedIn && body.rater !== this.signedIn) return reply({ error: "these votes belong to another" }, 401);
     if (this.pauseS) return reply({ error: "too many votes at once" }, 429, { "retry-after": String(this.pauseS) });
     if (body.votes.some((vote) => this.malformed.has(vote.image_id))) return reply({ error: "malformed" }, 400);
     for (const vote of body.votes) this.votes.set(vote.request_id, vote);
-    return reply({ receipts: body.votes.map(({ request_id }) => ({ request_id, refused: "" })), ...state });
+    return reply({ receipts: body.votes.map(({ request_id }) => ({ request_id, refused: "" })), ...state() });
   }
 
   next({ count, recent }) {
@@ -74,6 +74,11 @@ export class FakeServer {
     return {
       images: structuredClone(images), recent: recent ? this.recent : [], guidelines: this.guidelines?.number ?? 0,
     };
+  }
+
+  /** Pictures whose newest vote is an answer, as the real server counts. */
+  get answers() {
+    return [...new Map(this.verdicts).values()].filter((verdict) => verdict === "reject" || verdict === "keep").length;
   }
 
   get verdicts() {

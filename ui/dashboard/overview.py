@@ -39,6 +39,7 @@ from ui.web.phrases import ago, percent
 from ui.web.pieces import axis_end, data_line
 from ui.web.process import settings
 from ui.web.templates import BLANK, render
+from ui.words import judged_words
 
 PAGE = "Overview"
 EVENTS = 6
@@ -113,7 +114,7 @@ def live_html(engine: Engine, settings: Settings) -> Live:
         best=best_words(rows, challenge_now(engine)),
         based_on=[
             f"{plural(now.votes, 'vote')} by {plural(now.raters, 'rater')} (the latest of each rater on each picture)",
-            f"{now.judged:,} of {plural(now.drawn, 'picture')} judged, drawn from {plural(now.prompts, 'prompt')}",
+            judged_words(now),
         ],
         warnings=[
             *([] if is_worker_alive(engine) else [NO_WORKER]),

@@ -79,7 +79,7 @@ class Report:
     @property
     def rows(self) -> Sequence[tuple[int, str]]:
         """A number and what it counts, for each that is not zero."""
-        rows = [(self.new, f"new, of which {self.left_out:,} are rated and not trained on")]
+        rows = [(self.new, f"new, to be rated, of which {self.left_out:,} will not be trained on")]
         rows += [(self.known, "here already")]
         rows += [(self.refused[status], f"refused: {words}") for status, words in WORDS.items()]
         return [row for row in rows if row[0]]

@@ -49,12 +49,14 @@ export function lastUnsentVotes(rater) {
   return new Map(unsentVotes().filter((entry) => entry.rater === rater).map((entry) => [entry.image.id, entry]));
 }
 
+/** Whether a verdict counts as an answer: a skip or an undo does not. */
+export const isAnswer = (verdict) => verdict === "reject" || verdict === "keep";
+
 /** By how many the unsent votes will change this rater's count. */
 export function unsentCount(rater) {
-  const counts = (verdict) => verdict === "reject" || verdict === "keep";
   return unsentVotes()
     .filter((entry) => entry.rater === rater)
-    .reduce((sum, { vote, was }) => sum + counts(vote.verdict) - counts(was), 0);
+    .reduce((sum, { vote, was }) => sum + isAnswer(vote.verdict) - isAnswer(was), 0);
 }
 
 /**
@@ -79,6 +81,7 @@ export class Sender {
   constructor({ limits, rater, onAnswer, onRefused, onTrouble }) {
     Object.assign(this, { limits, rater, onAnswer, onRefused, onTrouble });
     this.isSending = false;
+    this.acknowledged = 0;
     this.notBefore = 0;
     this.resetPace();
   }
@@ -125,6 +128,7 @@ export class Sender {
     const votes = batch.map((entry) => entry.vote);
     try {
       const answer = await ask("/naysayer/votes", { rater, votes }, this.limits.timeoutMs);
+      this.acknowledged += 1;
       for (const { request_id, refused } of answer.receipts) {
         forget(VOTE + request_id);
         if (refused) this.onRefused(refused);

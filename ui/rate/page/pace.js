@@ -1,4 +1,5 @@
-// Votes a minute and the goal of a session. Only the rater sees them; they stay in this browser.
+// Answers a minute and the goal of a session. Only the rater sees them; they stay in this browser.
+import { isAnswer } from "./outbox.js";
 import { recall, remember } from "./storage.js";
 
 const GOAL = "naysayer.goal";
@@ -8,7 +9,8 @@ export class Pace {
   constructor(page) {
     this.page = page;
     this.times = [];
-    this.votes = 0;
+    this.answers = 0;
+    this.today = 0;
     this.goal = page.$(".goal");
     this.goal.value = recall(GOAL) ?? "";
     this.goal.addEventListener("change", () => {
@@ -18,22 +20,30 @@ export class Pace {
   }
 
   count(verdict) {
-    this.votes = Math.max(0, this.votes + (verdict === "undo" ? -1 : 1));
-    if (verdict === "undo") this.times.pop();
-    else this.times.push(Date.now());
-    this.times = this.lastMinute();
+    if (!isAnswer(verdict)) return;
+    this.answers += 1;
+    this.times = [...this.lastMinute(), Date.now()];
+  }
+
+  takeBack(verdict) {
+    if (!isAnswer(verdict)) return;
+    this.answers = Math.max(0, this.answers - 1);
+    this.times.pop();
   }
 
   lastMinute() {
     return this.times.filter((time) => time > Date.now() - MINUTE_MS);
   }
 
-  show() {
+  /** `today` is how many answers the page shows: a second one on a picture, or one before midnight, is none of them. */
+  show(today = this.today) {
+    this.today = today;
     const goal = Number(this.goal.value);
-    const recent = this.lastMinute().length;
+    const recent = Math.min(this.lastMinute().length, today);
     const parts = [];
     if (recent > 1) parts.push(`${recent} in the last minute`);
-    if (goal > 0) parts.push(this.votes >= goal ? `goal of ${goal} reached` : `${this.votes} of ${goal} this session`);
+    const isReached = this.answers >= goal;
+    if (goal > 0) parts.push(isReached ? `goal of ${goal} reached` : `${this.answers} of ${goal} this session`);
     this.page.$(".pace").textContent = parts.map((part) => ` · ${part}`).join("");
   }
 }

@@ -254,7 +254,7 @@ export class RatingPage {
     if (last.picture.noted) keepNotes(this.rater, last.picture);
     this.post(last.picture, "undo", { was: last.verdict, page: this.mode.name });
     this.queue.putBack(last.picture);
-    this.pace.count("undo");
+    this.pace.takeBack(last.verdict);
     this.status.showVerdict("undo");
     if (last.batch && this.history.at(-1)?.batch === last.batch) this.undoLast();
   }

@@ -18,9 +18,9 @@ export class Status {
     Object.assign(this, { today: 0, isOffline: false, note: "", trouble: "" });
   }
 
-  /** Shows the server's answer: how many answers were given today, what is drawn, when the next retrain is due. */
+  /** Shows the server's answer: how many were given today (where it says so), what is drawn, when a retrain is due. */
   update({ progress, due, run, is_drawing: isDrawing }) {
-    this.today = progress.today;
+    if (progress) this.today = progress.today;
     this.page.$(".coming").hidden = !isDrawing;
     this.page.$(".stalled").hidden = isDrawing;
     if (!this.page.sender.isPaused) this.setOffline(false);
@@ -58,7 +58,7 @@ export class Status {
     const count = Math.max(0, this.today + unsentCount(this.page.rater));
     this.page.$(".count").textContent = count;
     this.page.$(".unit").textContent = count === 1 ? "answer today" : "answers today";
-    this.page.pace.show();
+    this.page.pace.show(count);
     if (this.isOffline) this.showNote();
   }
 

@@ -51,7 +51,8 @@ def test_a_dry_run_ends_with_totals_and_an_empty_path_is_refused(settings, engin
     done = call(settings, folder, "--dry-run")
     assert done.stdout.splitlines()[:2] == ["a.png: ok, new", "b.png: broken, refused: the file is empty; get it again"]
     said = (
-        "1 new, of which 0 are rated and not trained on 1 refused: without a prompt 1 refused: damaged or no pictures"
+        "1 new, to be rated, of which 0 will not be trained on 1 refused: without a prompt "
+        "1 refused: damaged or no pictures"
     )
     assert " ".join(" ".join(done.stdout.splitlines()[3:]).split()) == said
     (folder / "none").mkdir()
@@ -66,7 +67,7 @@ def test_a_dry_run_ends_with_totals_and_an_empty_path_is_refused(settings, engin
 def test_an_import_says_what_came_in_and_what_did_not(settings, engine, folder):
     done = call(settings, folder)
     assert done.returncode == 0
-    said = "1 new, of which 0 are rated and not trained on 1 refused: without a prompt"
+    said = "1 new, to be rated, of which 0 will not be trained on 1 refused: without a prompt"
     assert done.stdout.split() == f"{said} 1 refused: damaged or no pictures".split()
     assert "b.png: the file is empty; get it again" in done.stderr
     assert len(imported(engine)) == 1

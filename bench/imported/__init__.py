@@ -1,0 +1,1 @@
+"""Do imported pictures teach as much as sampled ones?"""
