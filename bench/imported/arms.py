@@ -14,6 +14,7 @@ from sqlmodel import col, select
 
 from bench.loop.stores import Stores
 from feedback.exchange.pictures.importing import import_pictures
+from feedback.exchange.pictures.mapping import Mapped
 from feedback.exchange.pictures.outcome import Terms as ImportTerms
 from feedback.exchange.pictures.sources import open_source
 from feedback.rate.queue import next_images
@@ -90,7 +91,7 @@ def bring_in(sampled: Settings, settings: Settings, write: Callable[[Pillow.Imag
     size = rated[0].image.width, rated[0].image.height
     said: list[str] = []
     report = import_pictures(
-        engine, layout_of(settings).blobs, open_source(folder), ImportTerms(size), {}, 1, said.append
+        engine, layout_of(settings).blobs, open_source(folder), ImportTerms(size), Mapped(), 1, said.append
     )
     if report.new - report.left_out != len(rated):
         raise StoreError(f"of {len(rated)} pictures the import took {report.words}; {'; '.join(said)}")
