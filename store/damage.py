@@ -75,7 +75,8 @@ def _why_of(database: object) -> str:
     """Why SQLite fails there, where the folder shows it: of its write-ahead log it only says that the disk failed."""
     folder = Path(str(database)).parent
     try:
-        if shutil.disk_usage(folder).free < SQLITE_NEEDS_BYTES:
+        usage = shutil.disk_usage(folder)
+        if usage.total and usage.free < SQLITE_NEEDS_BYTES:  # of /proc and the like, both are 0
             return "is full"
     except OSError:
         return ""

@@ -72,7 +72,7 @@ People looked at pictures of Stable Diffusion XL and rejected or kept each, with
 
 ## Files
 
-{_files(wanted)}
+{_files(held, wanted)}
 
 Reasons and marks are those of the current rejects. A mark is a point, as shares of width and height (0 to 1); in Label
 Studio's file it is in percent. Votes of excluded raters are left out. In CSV a text that a spreadsheet would compute
@@ -117,11 +117,16 @@ def _agreement(held: Held) -> dict[str, str]:
     return {"pairs of votes on a picture that agree": f"{agreed:.0%}", **figures}
 
 
-def _files(wanted: Wanted) -> str:
+def _files(held: Held, wanted: Wanted) -> str:
+    pairs = (
+        "`pairs/*.parquet`",
+        "a kept and a rejected picture of one prompt, as Pick-a-Pic has them",
+        "Diffusion-DPO",
+    )
     files = [
         ("`train/` with `metadata.jsonl`", "the pictures; `label` 1 keep, 0 reject, empty for a tie", "`datasets`"),
         ("`metadata.csv`", "the same table for the folder above `train`", "Diffusion-KTO, spreadsheets"),
-        ("`pairs/*.parquet`", "a kept and a rejected picture of one prompt, as Pick-a-Pic has them", "Diffusion-DPO"),
+        *([pairs] if held.pairs else []),
         ("`votes.jsonl`", "every press, oldest first for each picture", "`naysayer import votes`"),
         ("`label-studio.json`, `.xml`", "tasks with annotations, and the interface for them", "Label Studio"),
     ]

@@ -14,9 +14,10 @@ from feedback.pool.browse.gallery import Filter, Which, narrowed, part
 from feedback.pool.damage import is_lasting
 from feedback.pool.verdicts import KEEPS, REJECTS, RULED, Outcome, is_counted, outcome_of_counts
 from feedback.rate.display import only_pixels
+from feedback.rate.raters import find_rater
 from feedback.succession import PLAIN
 from store.engine import reading
-from store.errors import DamagedStore
+from store.errors import BadRequest, DamagedStore
 from store.files import Blobs, sha256_of
 from store.tables import (
     CurrentVote,
@@ -131,6 +132,14 @@ def count_chosen(engine: Engine, wanted: Wanted) -> int:
     """How many pictures are exported."""
     with reading(engine) as session:
         return session.execute(select_chosen(session, wanted, sa_select(func.count()).select_from(Image))).scalar_one()
+
+
+def require_rater(engine: Engine, wanted: Wanted) -> None:
+    """Raises BadRequest when the filter names a rater whom the store does not know."""
+    name = wanted.filter.rater.strip()
+    with reading(engine) as session:
+        if name and find_rater(session, name) is None:
+            raise BadRequest(f"no rater of this store is called {name[:80]!r}, so nothing was written")
 
 
 def chosen_pictures(engine: Engine, wanted: Wanted, *, after: int = 0) -> Iterator[Chosen]:

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from tqdm import tqdm
 
 from feedback.exchange.outgoing.card import Held
-from feedback.exchange.outgoing.chosen import Wanted, count_chosen
+from feedback.exchange.outgoing.chosen import Wanted, count_chosen, require_rater
 from feedback.exchange.outgoing.parts import Part, parts_of
 from feedback.sample.lists.rows import file_name
 from store.errors import BadRequest, StoreError
@@ -43,12 +43,13 @@ class Exported(NamedTuple):
 def export_folder(engine: Engine, blobs: Blobs, wanted: Wanted, folder: Path) -> Exported:
     """Writes the export into a new folder. One that was interrupted is taken up: its pictures are not written again.
 
-    Raises BadRequest when the folder exists or nothing is chosen, Busy while another process exports there, StoreError
-    when the disk is full or cannot be written.
+    Raises BadRequest when the folder exists, nothing is chosen or nobody has the rater's name, Busy while another
+    process exports there, StoreError when the disk is full or cannot be written.
     """
     folder = folder.absolute()
     if os.path.lexists(folder):
         raise BadRequest(f"{folder} exists and an export never overwrites a folder; choose another name")
+    require_rater(engine, wanted)
     if not (count := count_chosen(engine, wanted)):
         raise BadRequest("no picture is chosen, so nothing was written; rate pictures, or take other filters")
     work = folder.with_name(f"{WORK}{folder.name}")
@@ -61,9 +62,14 @@ def export_folder(engine: Engine, blobs: Blobs, wanted: Wanted, folder: Path) ->
             fsync_folder(folder.parent)
             remove_folder(work)
     except OSError as error:
+        left = (
+            f"; what was written waits in {work}, and the same command goes on from there"
+            if (work / FILES).is_dir()
+            else ""
+        )
         raise StoreError(
             f"{folder} was not written ({error.strerror or error}, {error.filename}); make room, or choose a place "
-            f"that this user can write to; what was written waits in {work}, and the same command goes on from there"
+            f"that this user can write to{left}"
         ) from error
     return Exported(folder, held, resumed)
 

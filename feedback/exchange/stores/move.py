@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine, Table, delete, insert, inspect, make_url, select
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, col, func
 from tqdm import tqdm
 
@@ -18,7 +19,7 @@ from feedback.exchange.stores.rows import (
     set_sequences,
 )
 from feedback.exchange.stores.still import disposed, kept_still
-from store.engine import open_engine, reading, writing
+from store.engine import open_engine, reading, sqlite_file, writing
 from store.errors import BadRequest, Busy, StoreError
 from store.layout import layout_of
 from store.migrate import migrate, read_store, schema_of
@@ -28,6 +29,7 @@ from store.settings.checks import without_password
 from store.tables import NewRejects, StoreRow, Vote
 
 WORDS = {"vote": "vote", "image": "picture", "version": "version"}
+SQLITE = b"SQLite format 3\0"
 NEW = (StoreRow, NewRejects)
 """Tables of which every new database holds one row."""
 
@@ -65,7 +67,11 @@ def move(settings: Settings, target_url: str) -> Moved:
         if not any(count_rows(rows, table) for table in _tables_of_content()):
             raise BadRequest("the store is empty, so nothing was moved; check NAYSAYER_DATA_DIR and NAYSAYER_STORE_URL")
         with disposed(open_engine(target_url)) as target:
-            _refuse_full(target)
+            try:
+                _refuse_full(target)
+            except OperationalError as error:
+                where, why = without_password(target_url), " ".join(str(error.orig).split())[:200]
+                raise StoreError(f"{where} cannot be used ({why}), so nothing was moved") from error
             migrate(target)
             with writing(target) as written:
                 counts = _copy(rows, in_utc(written.connection()))
@@ -82,7 +88,25 @@ def _checked(settings: Settings, url: str) -> str:
         raise BadRequest(f"--to cannot be used: {said}; nothing was moved") from None
     if make_url(checked) == make_url(settings.url):
         raise BadRequest(f"the store is in {without_password(checked)} already; nothing was moved")
+    if make_url(checked).get_backend_name() == "sqlite":
+        _refuse_file(sqlite_file(checked))
     return checked
+
+
+def _refuse_file(file: Path) -> None:
+    """Raises BadRequest for a file that only this folder's programs would find, or that is no database."""
+    if not file.is_absolute():
+        raise BadRequest(
+            f"--to names {file} from this folder, and programs that start elsewhere would not find it; write "
+            f"sqlite:///{file.absolute()}; nothing was moved"
+        )
+    if file.is_dir() or (file.is_file() and file.stat().st_size and not _begins_as_database(file)):
+        raise BadRequest(f"{file} is there and is no database; name a new file; nothing was moved")
+
+
+def _begins_as_database(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(len(SQLITE)) == SQLITE
 
 
 def _tables_of_content() -> list[Table]:

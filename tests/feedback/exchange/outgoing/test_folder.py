@@ -205,6 +205,8 @@ def test_nothing_is_overwritten_and_nothing_chosen_writes_nothing(rated: Rated, 
         export_folder(rated.engine, rated.blobs, ALL, tmp_path / "mine")
     with pytest.raises(BadRequest, match="no picture is chosen"):
         export_folder(rated.engine, rated.blobs, Wanted(filter=Filter(prompt="zebra")), tmp_path / "none")
+    with pytest.raises(BadRequest, match="no rater of this store is called 'nobody'"):
+        export_folder(rated.engine, rated.blobs, Wanted(filter=Filter(rater="nobody")), tmp_path / "none")
     assert [path.name for path in tmp_path.iterdir() if path.name != "data"] == ["mine"]
 
 
@@ -215,8 +217,14 @@ def test_two_exports_into_one_folder_are_refused(rated: Rated, tmp_path: Path):
 
 def test_a_disk_that_refuses_is_told_in_a_sentence(rated: Rated, tmp_path: Path):
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(StoreError, match="was not written"):
+    with pytest.raises(StoreError, match="was not written") as refused:
         export_folder(rated.engine, rated.blobs, ALL, tmp_path / "file" / "out")
+    assert "waits" not in str(refused.value)
+
+
+def test_a_card_lists_pairs_only_where_there_are_some(rated: Rated, out: Path, tmp_path: Path):
+    rejects = export_folder(rated.engine, rated.blobs, Wanted((Which.rejects,)), tmp_path / "rejects").folder
+    assert [("`pairs/" in (folder / "README.md").read_text()) for folder in (out, rejects)] == [True, False]
 
 
 def _export_until_killed(rated: Rated, folder: Path) -> None:

@@ -115,6 +115,22 @@ def test_a_url_that_can_hold_no_store_is_refused(settings, engine, url):
         move(settings, url)
 
 
+def test_a_place_that_is_no_database_is_named_as_what_it_is(settings, engine, tmp_path, monkeypatch):
+    fill_store(engine, "one", 24, 60)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "table.csv").write_text("a,b\n")
+    for place in (tmp_path, tmp_path / "table.csv"):
+        with pytest.raises(BadRequest, match=f"{place} is there and is no database"):
+            move(settings, f"sqlite:///{place}")
+    with pytest.raises(BadRequest, match=f"write sqlite:///{tmp_path}/new.db; nothing was moved"):
+        move(settings, "sqlite:///new.db")
+    with pytest.raises(StoreError, match="it cannot be opened") as unwritable:
+        move(settings, "sqlite:////proc/new.db")
+    assert "full" not in str(unwritable.value)
+    with pytest.raises(StoreError, match=r"ada:\*\*\*@127.0.0.1:1/x cannot be used .*, so nothing was moved"):
+        move(settings, "postgresql://ada:hunter2@127.0.0.1:1/x")
+
+
 def test_an_empty_store_is_not_moved(settings, tmp_path):
     with pytest.raises(BadRequest, match="empty"):
         move(settings, back_in(tmp_path))
