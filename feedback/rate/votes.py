@@ -208,7 +208,7 @@ def _record(session: Session, me: int, press: Press, terms: Terms, now: datetime
         if _is_repeated(before, me, press):
             return Receipt(press.request_id)
         if before.version is None or before.lease_id is None:
-            raise UnknownImage("this picture was never shown to this rater; reload the page and vote on what it shows")
+            raise UnknownImage("this picture was never shown to this rater; vote on the next ones that are shown")
     except InputError as error:
         return Receipt(press.request_id, str(error))
     vote_id = write_press(session, me, press, now)

@@ -5,17 +5,31 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feedback.exchange.incoming.said import COLUMNS, Row
-from feedback.sample.lists.rows import Fault, bytes_of, column_of, file_name, lines_of, numbered, text_of, tsv_cell
+from feedback.sample.lists.rows import (
+    MARKS,
+    OTHER_KINDS,
+    Fault,
+    bytes_of,
+    column_of,
+    file_name,
+    lines_of,
+    numbered,
+    text_of,
+    tsv_cell,
+)
 from store.errors import BadRequest
 
 BATCH = 64
 """Rows of Parquet in memory at once; each may hold two pictures."""
 DELIMITERS = ",;\t"
+LONGEST_LINE, LONGEST_MARK = 10 * 10**6, 16
+"""Bytes of a line of JSON, and those by which a file's encoding or another kind of file is told."""
 VOTES = "votes.jsonl"
 """Where the votes are in an exported folder."""
 
@@ -48,13 +62,26 @@ def read_rows(path: Path) -> Iterator[Numbered]:
 
 
 def _json_lines(path: Path) -> Iterator[Numbered]:
-    for number, line in lines_of(text_of(bytes_of(path))):
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            yield number, Fault(number, f"this is no JSON value ({str(error)[:80]}); a list over many lines is `.json`")
-            continue
-        yield number, _object(number, row)
+    with path.open("rb") as file:
+        is_plain = not file.read(LONGEST_MARK).startswith((*MARKS, *OTHER_KINDS))
+        file.seek(0)
+        for number, line in _plain_lines(file) if is_plain else lines_of(text_of(bytes_of(path))):
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                why = f"this is no JSON value ({str(error)[:80]}); a list over many lines is `.json`"
+                yield number, Fault(number, why)
+                continue
+            yield number, _object(number, row)
+
+
+def _plain_lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not blank, one after another: votes of a large store need not fit into memory."""
+    for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
+        if len(line) == LONGEST_LINE:
+            raise Fault(number, f"the line has more than {LONGEST_LINE // 10**6} MB; put each vote on its own line")
+        if line.strip():
+            yield number, line
 
 
 def _json(path: Path) -> Iterator[Numbered]:

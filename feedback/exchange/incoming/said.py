@@ -77,9 +77,9 @@ class Source(NamedTuple):
     has_preferences: bool = False
 
 
-NO_RATER = "no rater is named (--rater gives one)"
+NO_RATER = "no rater is named (the option `rater` gives one)"
 NO_VERDICT = "it says neither reject nor keep nor skip"
-PREFERENCE = "a preference does not say that the other picture is bad (--preferences takes it so)"
+PREFERENCE = "a preference does not say that the other picture is bad (the option `preferences` takes it so)"
 TIE = "a tie says of neither picture what it is"
 
 

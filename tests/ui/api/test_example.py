@@ -23,7 +23,11 @@ def test_the_client_of_the_docs_has_30_lines_and_rates_every_picture(settings, e
         asked = os.environ | {"NAYSAYER_SERVER": served.url, "NAYSAYER_TOKEN": token}
         command = [sys.executable, str(tmp_path / "client.py")]
         done = subprocess.run(command, env=asked, capture_output=True, text=True, timeout=60)
+        asked["NAYSAYER_TOKEN"] = "of nobody"
+        refused = subprocess.run(command, env=asked, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("401: ") and "naysayer token make" in refused.stderr
     assert done.stdout.count("none refused") == 2
     assert (standing(engine).votes, standing(engine).raters) == (20, 1)
     said = capfd.readouterr()

@@ -266,3 +266,12 @@ def test_a_file_that_gives_no_vote_makes_no_rater(rated, tmp_path):
     assert (report.recorded, report.known) == (0, 0)
     assert set(report.left) == {"it is here already, under another name of its rater"}
     assert rater_names(rated.engine) == before
+
+
+def test_lines_are_read_one_by_one_however_long_the_file_is(fresh: Rated, out: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("feedback.sample.lists.rows.MAX_BYTES", 100)  # of what is read as a whole
+    assert take(fresh, out).recorded == 15
+    monkeypatch.setattr("feedback.exchange.incoming.files.LONGEST_LINE", 200)
+    (tmp_path / "endless.jsonl").write_bytes(b"\n" + b"0" * 300)
+    with pytest.raises(BadRequest, match=r"line 2: .*the line has more than"):
+        take(fresh, tmp_path / "endless.jsonl")
