@@ -709,6 +709,8 @@ class NewRejects(SQLModel, table=True):
 class TaskKind(StrEnum):
     retrain = "retrain"
     draw = "draw"
+    sort = "sort"
+    score = "score"
 
 
 class TaskStatus(StrEnum):

@@ -5,6 +5,7 @@ from ui.dashboard.playground.page import playground_page
 from ui.dashboard.pool.page import pool_page
 from ui.dashboard.raters import raters_page
 from ui.dashboard.setup.page import setup_page
+from ui.dashboard.sort.page import sort_page
 from ui.dashboard.versions.page import versions_page
 from ui.dashboard.warnings import under_warnings
 from ui.rate.rate import rate_page
@@ -19,6 +20,7 @@ PAGES = {
             ("Versions", versions_page),
             ("Raters", raters_page),
             ("Playground", playground_page),
+            ("Sort", sort_page),
             ("Setup", setup_page),
         )
     },

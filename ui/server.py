@@ -21,6 +21,7 @@ from store.tables import PersonRole
 from ui.api.routes import api_routes
 from ui.dashboard.live.news import news_routes
 from ui.dashboard.pool.routes import pool_routes
+from ui.dashboard.sort.routes import sort_routes
 from ui.export.routes import export_routes
 from ui.rate.plain_form import plain_routes
 from ui.rate.routes import routes
@@ -47,6 +48,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
         "ui.dashboard.pool.page",
         "ui.dashboard.raters",
         "ui.dashboard.playground.page",
+        "ui.dashboard.sort.page",
         "ui.dashboard.setup.page",
     ):
         import_module(pages)
@@ -98,6 +100,7 @@ app = st.App(
         *metrics_routes(engine, settings()),
         *news_routes(engine, settings()),
         *pool_routes(engine, settings()),
+        *sort_routes(engine, settings()),
         *export_routes(engine, settings()),
         *api_routes(engine, settings()),
         Route("/rate", redirect_to_rating),

@@ -28,7 +28,7 @@ GROUPS = {
     "turns turns_dir",
     "Beyond this machine": (
         "store_url public_url allowed_hosts admins secret oidc_client_id oidc_client_secret oidc_metadata_url "
-        "webhook_secret metrics_open"
+        "webhook_secret metrics_open sort_dir"
     ),
 }
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Self
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 from sqlmodel import col, select
 
 from feedback.workers import NO_WORKER, is_worker_alive
@@ -13,6 +13,12 @@ from store.errors import BadRequest
 from store.tables import Task, TaskKind, TaskStatus, utc_now
 
 MAX_WAITING = 20
+CALLED = {
+    TaskKind.retrain: "retrains",
+    TaskKind.draw: "drawings",
+    TaskKind.sort: "folders",
+    TaskKind.score: "scores",
+}
 PATIENCE = timedelta(hours=1)
 """How long a page may wait for a drawing that no worker began."""
 MOST_SEEDS = 4
@@ -79,13 +85,14 @@ def ask_drawing(engine: Engine, request: DrawRequest) -> int:
 
 
 def ask(engine: Engine, kind: TaskKind, body: dict[str, Any]) -> int:
-    """The number of a new task. Raises BadRequest when too many wait already."""
+    """The number of a new task. Raises BadRequest when too many of its kind wait already."""
     is_alive = is_worker_alive(engine)
     with writing(engine) as session:
-        waiting = list(session.exec(select(Task.id).where(Task.status == TaskStatus.waiting)))
+        of_kind = select(Task.id).where(Task.kind == kind, Task.status == TaskStatus.waiting)
+        waiting = list(session.exec(of_kind))
         if len(waiting) >= MAX_WAITING:
             why = "wait until some are done" if is_alive else NO_WORKER
-            raise BadRequest(f"{len(waiting)} drawings were asked for and wait already; {why}")
+            raise BadRequest(f"{len(waiting)} {CALLED[kind]} were asked for and wait already; {why}")
         task = Task(kind=kind, status=TaskStatus.waiting, body=body)
         session.add(task)
         session.flush()
@@ -114,17 +121,23 @@ def take(engine: Engine, kind: TaskKind) -> Task | None:
 
 
 def answer(engine: Engine, number: int, status: TaskStatus, answer: dict[str, Any], message: str = "") -> None:
-    """Records how far a task has come."""
+    """Records how far a task has come, unless nobody waits for it any more."""
     with writing(engine) as session:
-        row = session.get_one(Task, number)
-        row.status, row.answer, row.message, row.updated_at = status, answer, message, utc_now()
-        session.add(row)
+        if (row := session.get(Task, number)) is not None:
+            row.status, row.answer, row.message, row.updated_at = status, answer, message, utc_now()
+            session.add(row)
+
+
+def forget(engine: Engine, number: int) -> None:
+    """Takes a task away, for whoever asked and has the answer or waits no longer."""
+    with writing(engine, is_durable=False) as session:
+        session.exec(delete(Task).where(col(Task.id) == number))
 
 
 def abandon(engine: Engine, now: datetime | None = None) -> None:
     """Marks as failed the tasks that a killed worker left running, and drawings that nobody waits for any more.
 
-    For the start of the only worker.
+    A folder that was being sorted waits again: what was scored of it is kept. For the start of the only worker.
     """
     with writing(engine) as session:
         old = select(Task).where(Task.kind == TaskKind.draw, Task.status == TaskStatus.waiting)
@@ -132,5 +145,7 @@ def abandon(engine: Engine, now: datetime | None = None) -> None:
             left.status, left.message = TaskStatus.failed, "no worker ran for an hour; press Draw again"
             session.add(left)
         for left in session.exec(select(Task).where(Task.status == TaskStatus.running)):
-            left.status, left.message, left.updated_at = TaskStatus.failed, "the worker ended midway", utc_now()
+            can_go_on = left.kind is TaskKind.sort
+            left.status = TaskStatus.waiting if can_go_on else TaskStatus.failed
+            left.message, left.updated_at = "" if can_go_on else "the worker ended midway", utc_now()
             session.add(left)

@@ -19,7 +19,7 @@ from store.settings.sources import DataFolder, Dotenv
 
 BUILTIN = "builtin"
 PREFIX = "NAYSAYER_"
-PATHS = ("data_dir", "model", "model_config_source", "vae", "refiner", "turns_dir")
+PATHS = ("data_dir", "model", "model_config_source", "vae", "refiner", "turns_dir", "sort_dir")
 A_YEAR_S = 365 * 86_400
 
 

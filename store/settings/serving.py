@@ -1,6 +1,7 @@
 """Settings of serving the pages, which only they read: their addresses, and how people sign in."""
 
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
@@ -29,6 +30,11 @@ class ServingSettings(BaseModel):
     oidc_client_id: str = Field("", description="client id at the OIDC provider")
     oidc_client_secret: str = Field("", repr=False, description="client secret at the OIDC provider")
     oidc_metadata_url: str = Field("", description="the provider's `.well-known/openid-configuration` address")
+    sort_dir: Path | None = Field(
+        None,
+        description="folder inside which the page Sort may read and move pictures; empty: any at this machine, "
+        "none from another",
+    )
     metrics_open: bool = Field(False, description="let other machines read the metrics")
 
     _is_web_address_of_provider = field_validator("oidc_metadata_url")(checks.check_web_address)

@@ -48,6 +48,7 @@ from trainer.sample.leader import Leader
 from trainer.sample.playground import draw_asked
 from trainer.sample.preview import DrawStep, now_and_then
 from trainer.sample.sampler import Drawn, OnStep, require_sound
+from trainer.sample.scores.asked import AskedScores
 from trainer.sample.seat import Seat
 from trainer.sample.speed.storing import Storing
 from trainer.sample.tries import CheckedSampler
@@ -79,7 +80,7 @@ def generate(settings: Settings, *, once: bool = False) -> int:
         if not once:
             threading.Thread(target=keep_announcing, args=(engine, settings, stop), daemon=True).start()
         storing = held.enter_context(Storing())
-        is_first, is_full = True, False
+        is_first, is_full, scores = True, False, AskedScores(engine, layout)
         while not stop.is_set() and seat.take(settings, meanwhile):
             try:
                 check_room(settings.data_dir)
@@ -96,6 +97,7 @@ def generate(settings: Settings, *, once: bool = False) -> int:
                     heart.stand(leads=True)
                     if not once:
                         draw_asked(engine, layout, seat.sampler)
+                        is_done = not scores.go_on(settings, seat.sampler.checker) and is_done
             except Exception as error:
                 if once or not is_disk_full(error):
                     raise

@@ -9,7 +9,7 @@ from store.settings.file import read_settings
 
 
 def sort(
-    folder: Annotated[Path, typer.Argument(help="A folder of pictures, with everything in it.")],
+    folder: Annotated[Path, typer.Argument(help="A folder of pictures with everything in it, or a ZIP archive.")],
     cut: Annotated[
         str | None,
         typer.Option(help="Flag the worst share, as 20%, or what scores above a number; empty: the version's own cut."),
@@ -18,7 +18,11 @@ def sort(
     move: Annotated[Path | None, typer.Option(help="Move the flagged ones here, with the files beside them.")] = None,
     copy: Annotated[Path | None, typer.Option(help="Copy them here instead.")] = None,
     send: Annotated[
-        int, typer.Option(min=0, help="Put so many of the most doubtful, nearest to the cut, before raters.")
+        int,
+        typer.Option(
+            min=0,
+            help="Put so many of the most doubtful, nearest to the cut, before raters.",
+        ),
     ] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be moved, copied or sent.")] = False,
     mapping: Annotated[
@@ -31,7 +35,7 @@ def sort(
 ) -> None:
     """List a folder's pictures from worst to best by the champion's check; run again to go on."""
     from feedback.exchange.pictures.mapping import own_mapping, read_mapping
-    from feedback.exchange.pictures.sources import Folder
+    from feedback.exchange.pictures.sources import open_source
     from feedback.exchange.sorting.moving import Target
     from feedback.exchange.sorting.table import header_line, parse_cut, table_line
     from store.errors import BadRequest
@@ -46,7 +50,7 @@ def sort(
     place = move or copy
     target = Target(place, moves=bool(move)) if place else None
     settings = read_settings()
-    mapped = read_mapping(mapping) if mapping else own_mapping(Folder(folder), say)
+    mapped = read_mapping(mapping) if mapping else own_mapping(open_source(folder), say)
     order = Order(folder, mapped, parse_cut(cut), target, send, dry_run)
     found = sort_folder(settings, order, say)
     if not as_json:

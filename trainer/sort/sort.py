@@ -1,7 +1,9 @@
 """Sorts a folder of pictures by the champion's check; a second call scores only what is new."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,30 +15,36 @@ from feedback.exchange.pictures.bases import drawn_size, for_reader, known_model
 from feedback.exchange.pictures.importing import batched
 from feedback.exchange.pictures.mapping import Mapped, supplied
 from feedback.exchange.pictures.reading import read_all
-from feedback.exchange.pictures.sources import Folder
+from feedback.exchange.pictures.sources import Archive, Folder, Source, open_source
+from feedback.exchange.sorting.champion import judging_champion
 from feedback.exchange.sorting.held_out import HeldOut
-from feedback.exchange.sorting.moving import Target, require_apart, take_along
-from feedback.exchange.sorting.sending import choose, send
+from feedback.exchange.sorting.moving import Target, moved_from, require_apart, take_along
+from feedback.exchange.sorting.sending import Chosen, choose, send
 from feedback.exchange.sorting.table import OWN, Cut, Row, doubtful, is_flagged, place_cut, sort_rows
-from feedback.succession import alias_target
-from feedback.versions import require_version
+from feedback.exchange.sorting.unpacking import require_copies, unpack
+from feedback.succession import PLAIN
 from store.engine import reading
-from store.errors import BadRequest, Stopped
+from store.errors import Stopped
 from store.layout import layout_of
 from store.migrate import open_store, read_store
 from store.phrases import plural
 from store.process import catch_stop_signals
 from store.settings import Settings
-from store.tables import AliasName, Version
-from trainer.sort.kept import kept_scores
-from trainer.sort.scoring import Scorer, read_ahead
+from store.tables import Version
+from trainer.base.model import compare_base, silence_libraries
+from trainer.base.weights import pin_revision
+from trainer.card.loading import settle
+from trainer.card.turn import loaded_in_turn
+from trainer.sample.check import Checker
+from trainer.sample.scores.kept import KeptScores, scores_path
+from trainer.sample.scores.scorer import Scorer, read_ahead
 
 BATCH = 32
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is asked for: a folder, what a list says of its files, a cut, and what becomes of the pictures.
+    """What is asked for: a folder or archive, what a list says of its files, a cut, and what becomes of the pictures.
 
     `number` is how many of the most doubtful are sent to raters. With `is_dry` it is only said.
     """
@@ -76,20 +84,25 @@ class Sorted(NamedTuple):
 def sort(settings: Settings, order: Order, say: Callable[[str], None]) -> Sorted:
     """The folder from worst to best; the store is only read. `say` gets what a person should know.
 
-    Raises BadRequest for a champion without a check, OtherBase, DamagedVersion, ModelError, or Stopped.
+    A share is one of the folder and of what was moved out of it before, so a second call moves nothing more. Raises
+    BadRequest for a champion without a check, OtherBase, DamagedVersion, ModelError, or Stopped.
     """
-    if not order.folder.is_dir():
-        raise BadRequest(f"{order.folder} is no folder; give a folder of pictures")
+    source = open_source(order.folder)
     if order.target:
         require_apart(order.folder, order.target.folder)
+        if isinstance(source, Archive):
+            require_copies(order.target)
     engine = read_store(settings)
-    version, check = _champion(engine)
+    version, check = judging_champion(engine)
     if order.cut == OWN:
         place_cut(order.cut, check, [])  # a version without a cut is refused before hours of scoring
-    rows = sort_rows(_score(engine, settings, version, check, order, say))
+    moved = moved_from(order.folder, order.target) if order.target and order.target.moves else []
+    sources = [source, *([Chosen(Folder(order.target.folder), moved)] if order.target and moved else [])]
+    rows, *before = _score(engine, settings, (version, check), sources, order, say)
     with reading(engine) as session:
         held_out = HeldOut.of(session, version.number)
-    return Sorted(version.number, rows, place_cut(order.cut, check, rows), held_out)
+    cut = place_cut(order.cut, check, sort_rows([*rows, *(row for some in before for row in some)]))
+    return Sorted(version.number, sort_rows(rows), cut, held_out)
 
 
 def act(settings: Settings, order: Order, found: Sorted, say: Callable[[str], None]) -> list[str]:
@@ -101,59 +114,62 @@ def act(settings: Settings, order: Order, found: Sorted, say: Callable[[str], No
         if order.is_dry:
             done.append(f"would send to raters: {_names(rows)}")
         else:
-            sent = send(engine, layout_of(settings).blobs, order.folder, rows, order.mapped, say)
+            sent = send(engine, layout_of(settings).blobs, open_source(order.folder), rows, order.mapped, say)
             done.append(f"sent to raters:\n{sent}")
     if order.target and order.is_dry:
         does = "move" if order.target.moves else "copy"
         done.append(f"would {does} {plural(len(found.flagged), 'picture')} to {order.target.folder}")
     elif order.target:
-        done.append(take_along(order.folder, found.flagged, order.target, say))
+        source = open_source(order.folder)
+        if isinstance(source, Archive):
+            done.append(unpack(source, found.flagged, order.target, say).words)
+        else:
+            done.append(take_along(order.folder, found.flagged, order.target, say).words)
     return done
-
-
-def _champion(engine: Engine) -> tuple[Version, VersionCheck]:
-    """The champion and its check. Raises BadRequest where there is none, or it is off."""
-    with reading(engine) as session:
-        number = alias_target(session, AliasName.champion)
-        version = None if number is None else require_version(session, number)
-    check = None if version is None else VersionCheck.of(version)
-    if version is None or check is None:
-        who = "this store has no champion" if version is None else f"the champion, v{version.number}, has no check"
-        raise BadRequest(f"{who}, so nothing can be scored; retrain, then promote the new version")
-    if not check.is_on:
-        raise BadRequest(f"the champion, v{version.number}, cannot score pictures: {check.off}")
-    return version, check
 
 
 def _score(
     engine: Engine,
     settings: Settings,
-    version: Version,
-    check: VersionCheck,
+    judge: tuple[Version, VersionCheck],
+    sources: Sequence[Source],
     order: Order,
     say: Callable[[str], None],
-) -> list[Row]:
-    """A row for every picture of the folder. Raises Stopped at a signal; what was scored stays."""
-    source, known, size = Folder(order.folder), for_reader(known_models(engine)), drawn_size(engine)
-    total = sum(1 for _ in source.entries())
-    reads = (
-        one._replace(found=supplied(one.found, order.mapped, one.entry.name, known))
-        for one in read_all(source, source.entries(), known, 1)
-    )
-    rows: list[Row] = []
-    kept = kept_scores(layout_of(settings), settings, version, check)
+) -> list[list[Row]]:
+    """A row for every picture of each source. Raises Stopped at a signal; what was scored stays."""
+    known, size, layout = for_reader(known_models(engine)), drawn_size(engine), layout_of(settings)
+    total = sum(1 for source in sources for _ in source.entries())
+    kept, found = KeptScores(scores_path(layout, settings, *judge)), [list[Row]() for _ in sources]
     with (
         catch_stop_signals() as stop,
-        Scorer(engine, settings, version, kept, say) as scorer,
+        ExitStack() as held,
         tqdm(total=total, desc="scoring", unit=" pictures", delay=1) as bar,
     ):
-        for batch in read_ahead(batched(reads, BATCH)):
-            for row in scorer.rows(source, batch, size):
-                rows.append(row)
-                bar.update()
-                if stop.is_set():
-                    raise Stopped(len(rows), total)
-    return rows
+        scorer = Scorer(engine, layout, judge[0], kept, partial(_load, engine, settings, held, say))
+        for source, rows in zip(sources, found, strict=True):
+            reads = (
+                one._replace(found=supplied(one.found, order.mapped, one.entry.name, known))
+                for one in read_all(source, source.entries(), known, 1)
+            )
+            for batch in read_ahead(batched(reads, BATCH)):
+                for row in scorer.rows(source, batch, size):
+                    rows.append(row)
+                    bar.update()
+                    if stop.is_set():
+                        raise Stopped(sum(map(len, found)), total)
+    return found
+
+
+def _load(engine: Engine, settings: Settings, held: ExitStack, say: Callable[[str], None]) -> Checker:
+    """The check on the store's base, which stays until `held` ends."""
+    say("loading the model")
+    silence_libraries()
+    layout = layout_of(settings)
+    own = partial(settle, engine, layout, settings, say)
+    base = held.enter_context(loaded_in_turn(pin_revision(engine, settings), "`naysayer sort`", own))
+    with reading(engine) as session:
+        compare_base(session.get(Version, PLAIN), base)
+    return Checker(base, layout)
 
 
 def _names(rows: Sequence[Row]) -> str:

@@ -64,6 +64,8 @@ def _operation(one: Operation, names: dict[type[BaseModel], str], schemas: dict[
     if one.body:
         content = {"application/json": {"schema": {"$ref": SCHEMAS + names[one.body]}}}
         described["requestBody"] = {"required": True, "content": content}
+    if one.upload:
+        described["requestBody"] = {"required": True, "content": dict(one.upload())}
     return described
 
 

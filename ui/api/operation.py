@@ -40,7 +40,7 @@ class Operation:
 
     `params` are the parameters of path and query. `gives` is what comes back, or the kinds of file. `refused` is the
     status where everything was understood and the answer is still no. With `in_ticks` the time of the answer tells
-    nothing.
+    nothing. `upload` gives the kinds of a body that is a picture, as OpenAPI has them.
     """
 
     method: str
@@ -52,6 +52,7 @@ class Operation:
     params: type[BaseModel] | None = None
     refused: int = 400
     in_ticks: bool = False
+    upload: Callable[[], Mapping[str, Any]] | None = None
 
     @property
     def address(self) -> str:
@@ -78,6 +79,8 @@ class Operation:
         }
         if self.body or self.params:
             met[400] = "malformed; it will not be accepted when sent again"
+        if self.upload:
+            met |= {409: "no version can judge", 413: "the picture is too long", 415: "the body is no kind of picture"}
         if self.body:
             met |= {413: "the body is too long", 415: "the body is not JSON"}
         if "{" in self.path or self.refused == 404:

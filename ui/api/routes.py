@@ -1,7 +1,9 @@
 """The API's routes, made from the table of its operations, and its description."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,20 +13,24 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, compile_path
 
+from store.archive.work import work_folder
 from store.errors import BadRequest, NotSignedIn, UnknownVersion
+from store.files import make_folder
+from store.layout import layout_of
 from store.settings import Settings
 from store.settings.live import as_changed
 from ui.api.description import describe
 from ui.api.operation import Asked, Operation, Refused
 from ui.api.pool import DATA
 from ui.api.rating import RATING
+from ui.api.score import SCORES, Sent, receive
 from ui.api.versions import VERSIONS
 from ui.rate.routes import wait_for_tick
-from ui.signin.bearer import API, identify_bearer, refuse_bearer
+from ui.signin.bearer import API, SHORT_SCORE, identify_bearer, refuse_bearer
 from ui.signin.json_routes import MAX_BODY, body_of, in_sentences, malformed
 from ui.signin.powers import permit
 
-OPERATIONS = (*RATING, *DATA, *VERSIONS)
+OPERATIONS = (*RATING, *SCORES, *DATA, *VERSIONS)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 NOT_KEPT = {"cache-control": "no-store"}
 
@@ -32,19 +38,21 @@ NOT_KEPT = {"cache-control": "no-store"}
 def api_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
     """The routes under `/naysayer/api/`. Each asks whose token it is, and what that allows at this moment."""
 
-    def route(operation: Operation) -> Route:
+    def route(operation: Operation, address: str) -> Route:
         async def endpoint(request: Request) -> Response:
             person = await run_in_threadpool(lambda: identify_bearer(engine(), request))
             permit(operation.page, person)
             began, now = time.monotonic(), as_changed(settings)
-            params, body = _read_params(operation, request), await _read_body(operation, request)
-            answer = await run_in_threadpool(_act, operation, Asked(engine(), now, person, params, body))
+            params = _read_params(operation, request)
+            with ExitStack() as held:
+                body = await _read_body(operation, request, lambda: held.enter_context(_place(now)))
+                answer = await run_in_threadpool(_act, operation, Asked(engine(), now, person, params, body))
             if operation.in_ticks:
                 await wait_for_tick(began)
             return answer
 
         endpoint.__doc__ = operation.summary
-        return Route(operation.address, _in_sentences(endpoint), methods=[operation.method])
+        return Route(address, _in_sentences(endpoint), methods=[operation.method])
 
     async def give_description(_request: Request) -> Response:
         """The description of the API, in OpenAPI 3.1."""
@@ -55,7 +63,8 @@ def api_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
         return _no_such(request.url.path)
 
     return [
-        *map(route, OPERATIONS),
+        *(route(one, one.address) for one in OPERATIONS),
+        *(route(one, SHORT_SCORE) for one in SCORES),
         Route(f"{API}openapi.json", give_description, methods=["GET"]),
         Route(f"{API}{{path:path}}", refuse_other, methods=METHODS),
     ]
@@ -81,7 +90,18 @@ def _read_params(operation: Operation, request: Request) -> BaseModel | None:
         return operation.params.model_validate(given)
 
 
-async def _read_body(operation: Operation, request: Request) -> BaseModel | None:
+@contextmanager
+def _place(settings: Settings) -> Iterator[Path]:
+    """A folder for what comes in, which the worker reads too; it is gone afterwards."""
+    cache = layout_of(settings).cache
+    make_folder(cache)
+    with work_folder(cache) as folder:
+        yield folder
+
+
+async def _read_body(operation: Operation, request: Request, place: Callable[[], Path]) -> BaseModel | Sent | None:
+    if operation.upload:
+        return await receive(request, place())
     if operation.body is None:
         return None
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":

@@ -12,7 +12,20 @@ from store.errors import NotSignedIn
 from ui.signin.people import Person
 
 API = "/naysayer/api/"
+SCORE = "/score"
+SHORT_SCORE = f"/naysayer{SCORE}"
+"""Another address of what lies at SCORE in the newest version of the API, for programs of which people type it in."""
 HEADER = "authorization"
+
+
+def is_api(path: str) -> bool:
+    """Whether programs with a token are served at an address."""
+    return path.startswith(API) or path == SHORT_SCORE
+
+
+def takes_picture(path: str) -> bool:
+    """Whether a picture comes in at an address, which may be longer than other bodies."""
+    return is_api(path) and path.endswith(SCORE)
 
 
 def identify_bearer(engine: Engine, request: HTTPConnection) -> Person:

@@ -16,10 +16,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from store.errors import NaysayerError, NotSignedIn
 from store.settings import Settings
 from store.tables import PersonRole
-from ui.signin.bearer import API, HEADER, identify_bearer, refuse_bearer
+from ui.signin.bearer import HEADER, identify_bearer, is_api, refuse_bearer, takes_picture
 from ui.signin.invitation_link import identify_sender, refuse
 from ui.signin.people import LOCAL, Person
-from ui.web.limits import OpenPages, Pace, TooLong, is_too_long, limit_body
+from ui.web.limits import MAX_BODY_BYTES, MAX_PICTURE_BYTES, OpenPages, Pace, TooLong, is_too_long, limit_body
 from ui.web.plain_page import plain_html, plain_response
 
 SIGN_IN = "/naysayer/sign-in"
@@ -76,14 +76,14 @@ class Door:
         is_open = is_open or (self.settings.sign_in == "oidc" and path in OPEN_WITH_ACCOUNTS)
         if request.scope["type"] == "http" and is_open:
             return None
-        if path.startswith(API) and HEADER in request.headers:
+        if is_api(path) and HEADER in request.headers:
             return identify_bearer(self.engine(), request)
         return identify_sender(self.engine(), self.settings, request)
 
     def _answer_stranger(self, request: HTTPConnection, error: NaysayerError) -> Response:
         if not self.strangers.allows(_client(request, None)):
             return _refuse_with("too many requests from this address; wait a minute", 429)
-        if request.url.path.startswith(API) and isinstance(error, NotSignedIn):
+        if is_api(request.url.path) and isinstance(error, NotSignedIn):
             return refuse_bearer(str(error))
         if request.url.path.startswith(CORE):  # an open page shows the text of this answer
             return JSONResponse(str(error), 401)
@@ -103,7 +103,7 @@ class Door:
             return _refuse_with(sentence, 426)
         if path.startswith(MEDIA) and (person is None or person.role is not PersonRole.admin):
             return _refuse_with("files of versions are for admins", 403)
-        if is_too_long(request.scope):
+        if is_too_long(request.scope, _longest(path)):
             return _refuse_with("the body is too long; send less at once", 413)
         is_page = request.scope["type"] == "websocket"
         pace = self.strangers if person is None else self.members
@@ -122,7 +122,7 @@ class Door:
             await send(message)
 
         try:
-            await self.app(scope, limit_body(receive), send_and_note)
+            await self.app(scope, limit_body(receive, _longest(scope["path"])), send_and_note)
         except TooLong:
             if not is_begun:
                 await _refuse_with("the body is too long; send less at once", 413)(scope, receive, send)
@@ -148,6 +148,11 @@ class Door:
                 await send(message)
 
         await self.app(request.scope, receive_if_known, send_while_open)
+
+
+def _longest(path: str) -> int:
+    """How long a body may be; a form has a little more than its picture."""
+    return MAX_PICTURE_BYTES + (1 << 16) if takes_picture(path) else MAX_BODY_BYTES
 
 
 def _client(request: HTTPConnection, person: Person | None) -> str:

@@ -30,7 +30,7 @@ LOCAL = Person("", PersonRole.admin)
 MAY_OPEN = {
     PersonRole.rater: ("Rate",),
     PersonRole.curator: ("Rate", "Overview", "Pool"),
-    PersonRole.admin: ("Rate", "Overview", "Pool", "Versions", "Raters", "Playground", "Setup"),
+    PersonRole.admin: ("Rate", "Overview", "Pool", "Versions", "Raters", "Playground", "Sort", "Setup"),
 }
 """The pages of each role; no other page is served."""
 

@@ -9,12 +9,13 @@ from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope
 
 MAX_BODY_BYTES = 2 << 20
+MAX_PICTURE_BYTES = 32 << 20
 MAX_CLIENTS = 4096
 """Clients whose requests are counted; the one that was silent longest is forgotten, so that a flood fills no memory."""
 
 
 class TooLong(Exception):
-    """A body went beyond MAX_BODY_BYTES."""
+    """A body went beyond its limit."""
 
 
 class Pace:
@@ -59,13 +60,13 @@ class OpenPages:
                 del self.open[client]
 
 
-def is_too_long(scope: Scope) -> bool:
+def is_too_long(scope: Scope, most: int = MAX_BODY_BYTES) -> bool:
     """Whether a request announces a body beyond the limit."""
     length = Headers(scope=scope).get("content-length", "0")
-    return not length.isdigit() or len(length) > 12 or int(length) > MAX_BODY_BYTES
+    return not length.isdigit() or len(length) > 12 or int(length) > most
 
 
-def limit_body(receive: Receive) -> Receive:
+def limit_body(receive: Receive, most: int = MAX_BODY_BYTES) -> Receive:
     """`receive` that raises TooLong once an unannounced body goes beyond the limit."""
     seen = 0
 
@@ -73,7 +74,7 @@ def limit_body(receive: Receive) -> Receive:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > MAX_BODY_BYTES:
+        if seen > most:
             raise TooLong
         return message
 

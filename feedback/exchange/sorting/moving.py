@@ -3,23 +3,27 @@
 import errno
 import filecmp
 import glob
+import json
 import os
 import shutil
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tqdm import tqdm
 
-from feedback.exchange.pictures.sources import is_picture
+from feedback.exchange.pictures.sources import Entry, Folder, is_picture
 from feedback.exchange.sorting.table import Row
 from feedback.metadata.files.sidecar import ENDINGS
 from store.archive.work import work_folder
 from store.errors import BadRequest
 from store.files import fsync_folder, make_folder
 from store.phrases import plural
+
+MOVED = "naysayer-moved.jsonl"
+"""The file in a target that says which of its pictures were moved there, and from where."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,13 @@ class Target:
     moves: bool
 
 
+class Moved(NamedTuple):
+    """The pictures that went, and how many stayed too, in words."""
+
+    rows: list[Row]
+    words: str
+
+
 def require_apart(source: Path, target: Path) -> None:
     """Raises BadRequest where the target is the sorted folder or lies in it: the next call would sort it too."""
     if target.resolve().is_relative_to(source.resolve()):
@@ -38,22 +49,43 @@ def require_apart(source: Path, target: Path) -> None:
         raise BadRequest(f"{target} is a file; name a folder")
 
 
-def take_along(source: Path, rows: Sequence[Row], target: Target, say: Callable[[str], None]) -> str:
-    """Moves or copies the pictures and what stands beside them; in words, how many.
+def take_along(source: Path, rows: Sequence[Row], target: Target, say: Callable[[str], None]) -> Moved:
+    """Moves or copies the pictures and what stands beside them.
 
     A file whose name is taken by another one stays where it is, and so does one that changed since it was scored;
     `say` is told.
     """
     make_folder(target.folder)
-    done: Counter[bool] = Counter()
+    done: list[Row] = []
     with work_folder(target.folder) as scratch:
         for row in tqdm(rows, desc="moving" if target.moves else "copying", unit=" pictures", delay=1):
             why = _refusal(source, row, target) or _take(source / row.entry.name, source, target, scratch)
-            done[not why] += 1
             if why:
                 say(f"{row.entry.name} stays: {why}")
-    left = f"; {done[False]:,} stayed" if done[False] else ""
-    return f"{'moved' if target.moves else 'copied'} {plural(done[True], 'picture')} to {target.folder}{left}"
+            else:
+                done.append(row)
+                if target.moves:
+                    _note(source, row, target)
+    left = f"; {len(rows) - len(done):,} stayed" if len(done) < len(rows) else ""
+    words = f"{'moved' if target.moves else 'copied'} {plural(len(done), 'picture')} to {target.folder}{left}"
+    return Moved(done, words)
+
+
+def moved_from(source: Path, target: Target) -> list[Entry]:
+    """The pictures that were moved to the target from there, and still are in it."""
+    names: set[str] = set()
+    with suppress(FileNotFoundError):
+        for line in (target.folder / MOVED).read_text(encoding="utf-8", errors="replace").splitlines():
+            with suppress(ValueError, KeyError, TypeError):
+                said = json.loads(line)
+                names |= {said["file"]} if said["from"] == str(source.resolve()) else set()
+    return [entry for entry in Folder(target.folder).entries() if entry.name in names] if names else []
+
+
+def _note(source: Path, row: Row, target: Target) -> None:
+    line = json.dumps({"file": row.entry.name, "from": str(source.resolve()), "score": row.score})
+    with (target.folder / MOVED).open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
 
 
 def _refusal(source: Path, row: Row, target: Target) -> str:
@@ -109,7 +141,8 @@ def _copy(file: Path, place: Path, scratch: Path) -> None:
 
 def _beside(path: Path) -> list[Path]:
     """The files that say something of a picture."""
-    names = [path.with_suffix(ending) for ending in ENDINGS] + [path.with_name(path.name + end) for end in ENDINGS]
+    endings = (*ENDINGS, ".xmp")
+    names = [path.with_suffix(ending) for ending in endings] + [path.with_name(path.name + end) for end in endings]
     return [one for one in dict.fromkeys(names) if one.is_file()]
 
 

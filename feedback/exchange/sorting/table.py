@@ -14,12 +14,13 @@ COLUMNS = ("file", "score", "kept_worse", "rejected_worse", "flagged", "why")
 
 
 class Row(NamedTuple):
-    """A picture and its score; without one, `why` says why."""
+    """A picture, its score and the prompt that it has it under; without a score, `why` says why."""
 
     entry: Entry
     pixels_sha256: str
     score: float | None
     why: str = ""
+    prompt: str = ""
 
 
 class Cut(NamedTuple):

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,11 @@ from sqlmodel import delete, select
 from typer.testing import CliRunner
 
 from feedback.check.version_check import Judged, VersionCheck, make_check, match_scale
+from feedback.exchange.pictures.sources import Archive
 from feedback.exchange.sorting.held_out import drawn_pictures
+from feedback.exchange.sorting.moving import Target
+from feedback.exchange.sorting.table import Cut, Row
+from feedback.exchange.sorting.unpacking import unpack
 from feedback.sample.prompts import clean_prompt
 from feedback.versions import get_version, promote
 from store.engine import reading, writing
@@ -29,7 +34,8 @@ from tests.waiting import PATIENCE_S, until
 from trainer.base.vae import encode_picture
 from trainer.commands import app
 from trainer.sample.check import CHECK, Checker, read_latent
-from trainer.sort.scoring import TwoWays, score_two_ways
+from trainer.sample.scores.kept import TwoWays
+from trainer.sample.scores.scorer import score_two_ways
 from trainer.sort.sort import Order, act, sort
 
 ON = make_check(CHECK, [Judged(k / 40 + k % 2, k % 2 == 1, f"prompt {k // 4}") for k in range(80)])
@@ -122,7 +128,7 @@ def test_a_second_call_scores_only_what_is_new(checked, folder):
     said: list[str] = []
     assert scores(sort(checked, Order(folder), said.append)) == scores(first)
     assert said == []  # the model was not loaded
-    [kept] = (layout_of(checked).cache / "scores").iterdir()
+    [kept] = (layout_of(checked).cache / "scores").glob("*.txt")
     kept.write_bytes(kept.read_bytes()[:-8])  # as a kill leaves it
     (folder / "1.txt").write_text("quite another prompt")
     shutil.copy(folder / "2.png", folder / "2 again.png")
@@ -160,7 +166,7 @@ def test_a_store_without_a_champion_is_one_sentence(settings, tmp_path):
     assert not settings.data_dir.exists()
 
 
-def test_the_most_doubtful_go_to_raters_and_the_next_call_sends_others(checked, folder):
+def test_the_most_doubtful_go_to_raters_once_and_more_only_when_more_are_asked_for(checked, folder):
     found = sort(checked, Order(folder), print)
     order = Order(folder, number=2)
     [said] = act(checked, Order(folder, number=2, is_dry=True), found, print)
@@ -170,7 +176,8 @@ def test_the_most_doubtful_go_to_raters_and_the_next_call_sends_others(checked, 
     assert said == "would send to raters: " + ", ".join(row.entry.name for row in nearest[:2])
     act(checked, order, found, print)
     assert len(imported(engine)) == 2
-    act(checked, order, found, print)
+    assert len(imported(engine)) == 2
+    act(checked, Order(folder, number=4), found, print)
     blobs = {layout_of(checked).blobs.get(image.sha256) for image in imported(engine)}
     engine.dispose()
     assert blobs == {(folder / row.entry.name).read_bytes() for row in nearest[:4]}
@@ -193,6 +200,42 @@ def test_the_command_prints_a_table_and_moves_what_it_flags(checked, folder, tmp
     assert "moved 3 pictures to out" in done.stderr
     assert {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.png")} == flagged
     assert len(list((tmp_path / "out").rglob("*.txt"))) == 3
+    again = run(app, ["sort", "in", "--cut", "40%", "--move", "out"], catch_exceptions=False)
+    assert "moved 0 pictures to out" in again.stderr
+    shutil.copy(tmp_path / "out" / sorted(flagged)[0], tmp_path / "in" / "late.png")  # as bad as the worst
+    shutil.copy((tmp_path / "out" / sorted(flagged)[0]).with_suffix(".txt"), tmp_path / "in" / "late.txt")
+    late = run(app, ["sort", "in", "--cut", "60%", "--move", "out"], catch_exceptions=False)
+    assert "moved 2 pictures to out" in late.stderr  # 60 % of 8 are 5, of which 3 went before
+    assert (tmp_path / "out" / "late.png").exists()
+
+
+def test_an_archive_is_sorted_copied_from_and_never_moved_from(checked, folder, tmp_path):
+    archive = Path(shutil.make_archive(str(tmp_path / "in"), "zip", folder))
+    with pytest.raises(BadRequest, match="use --copy"):
+        sort(checked, Order(archive, target=Target(tmp_path / "out", moves=True)), print)
+    order = Order(archive, cut=Cut(share=0.4), target=Target(tmp_path / "out", moves=False), number=2)
+    found = sort(checked, order, print)
+    assert scores(found) == pytest.approx(scores(sort(checked, Order(folder), print)), abs=1e-6)
+    names = sorted(row.entry.name for row in found.flagged)
+    for _ in range(2):
+        done = act(checked, order, found, print)
+        assert done[1] == f"copied {len(names)} pictures to {tmp_path / 'out'}"
+        assert sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.png")) == names
+    assert all((tmp_path / "out" / name).read_bytes() == (folder / name).read_bytes() for name in names)
+    assert all((tmp_path / "out" / name).with_suffix(".txt").exists() for name in names)
+    engine = open_store(checked)
+    assert len(imported(engine)) == 2
+    engine.dispose()
+
+
+def test_a_name_that_points_out_of_the_target_is_not_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as file:
+        file.writestr("../evil.png", b"x")
+    source, said = Archive(tmp_path / "in.zip"), []
+    rows = [Row(entry, "", 1.0) for entry in source.entries()]
+    assert unpack(source, rows, Target(tmp_path / "out", moves=False), said.append).rows == []
+    assert said == ["../evil.png stays: its name points out of the folder"]
+    assert not (tmp_path / "evil.png").exists()
 
 
 def test_move_and_copy_exclude_each_other(tmp_path):
@@ -213,7 +256,7 @@ def test_a_stopped_call_keeps_its_scores_and_the_next_one_goes_on(checked, tmp_p
     kept = layout_of(checked).cache / "scores"
 
     def count() -> int:
-        return sum(len(path.read_text().split("\n")) for path in kept.glob("*"))
+        return sum(len(path.read_text().split("\n")) for path in kept.glob("*.txt"))
 
     until(lambda: count() >= 20, "twenty scores")
     call.send_signal(number)

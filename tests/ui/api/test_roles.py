@@ -22,6 +22,7 @@ TABLE = [
     ("GET", "/pictures/no-such", None, RATER, 404),
     ("GET", "/pool", None, CURATOR, 200),
     ("GET", "/pool/data", None, CURATOR, 404),
+    ("POST", "/score", None, ADMIN, 415),
     ("POST", "/import/votes", {"rows": [{"sha256": "0" * 64, "verdict": "keep", "rater": "ann"}]}, ADMIN, 200),
     ("POST", "/prompts", {"prompts": ["a cup"]}, ADMIN, 200),
     ("GET", "/versions", None, ADMIN, 200),

@@ -22,7 +22,7 @@ _pool = st.components.v2.component(
     "naysayer_pool",
     html=_read("pool.html"),
     css=_read("pool.css"),
-    js=_read("shared.js", "viewer.js", "decisions.js", "pool.js"),
+    js=_read("asking.js", "shared.js", "viewer.js", "decisions.js", "pool.js"),
 )
 
 

@@ -120,7 +120,7 @@ def test_flagged_pictures_go_with_the_files_beside_them(tmp_path, moves):
     rows = rows_of(tmp_path / "in", {"sub/c.png": 0.9, "d.png": 0.1})
     folder_of(tmp_path / "in", sub___c__txt=b"a fox", sub___c__png__json=b"{}", sub___cc__txt=b"other")
     before, said = content(tmp_path / "in"), []
-    words = take_along(tmp_path / "in", rows[:1], Target(tmp_path / "out", moves), said.append)
+    words = take_along(tmp_path / "in", rows[:1], Target(tmp_path / "out", moves), said.append).words
     gone = {name: before[name] for name in ("sub/c.png", "sub/c.txt", "sub/c.png.json")}
     assert content(tmp_path / "out") == gone
     assert content(tmp_path / "in") == ({name: before[name] for name in before.keys() - gone} if moves else before)
@@ -143,7 +143,7 @@ def test_nothing_is_overwritten_and_what_changed_stays(tmp_path):
     folder_of(tmp_path / "out", a__png=b"another", c__png=b"c.png")
     (tmp_path / "in" / "b.png").write_bytes(b"changed since")
     said: list[str] = []
-    words = take_along(tmp_path / "in", rows, Target(tmp_path / "out", moves=True), said.append)
+    words = take_along(tmp_path / "in", rows, Target(tmp_path / "out", moves=True), said.append).words
     assert content(tmp_path / "in") == {"a.png": b"a.png", "b.png": b"changed since"}
     assert content(tmp_path / "out") == {"a.png": b"another", "c.png": b"c.png"}
     assert words == f"moved 1 picture to {tmp_path / 'out'}; 2 stayed"
