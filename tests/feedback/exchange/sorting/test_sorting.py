@@ -8,7 +8,7 @@ import pytest
 from feedback.check.version_check import How, VersionCheck
 from feedback.exchange.pictures.sources import Folder
 from feedback.exchange.sorting.held_out import HeldOut
-from feedback.exchange.sorting.moving import Target, require_apart, take_along
+from feedback.exchange.sorting.moving import MOVED, Target, moved_from, require_apart, take_along
 from feedback.exchange.sorting.table import (
     Cut,
     Row,
@@ -41,6 +41,11 @@ def rows_of(folder: Path, scores: dict[str, float | None] = SCORES) -> list[Row]
 
 def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def taken(folder: Path) -> dict[str, bytes]:
+    """What was taken to a target, beside the list of what was moved there."""
+    return {name: data for name, data in content(folder).items() if name != MOVED}
 
 
 def names(rows: list[Row]) -> list[str]:
@@ -122,7 +127,10 @@ def test_flagged_pictures_go_with_the_files_beside_them(tmp_path, moves):
     before, said = content(tmp_path / "in"), []
     words = take_along(tmp_path / "in", rows[:1], Target(tmp_path / "out", moves), said.append).words
     gone = {name: before[name] for name in ("sub/c.png", "sub/c.txt", "sub/c.png.json")}
-    assert content(tmp_path / "out") == gone
+    assert taken(tmp_path / "out") == gone
+    there = moved_from(tmp_path / "in", Target(tmp_path / "out", moves))
+    assert [entry.name for entry in there] == (["sub/c.png"] if moves else [])
+    assert moved_from(tmp_path / "other", Target(tmp_path / "out", moves)) == []
     assert content(tmp_path / "in") == ({name: before[name] for name in before.keys() - gone} if moves else before)
     assert words == f"{'moved' if moves else 'copied'} 1 picture to {tmp_path / 'out'}"
     assert said == []
@@ -134,7 +142,7 @@ def test_a_text_that_another_picture_needs_stays_too(tmp_path):
     take_along(tmp_path / "in", rows[:1], Target(tmp_path / "out", moves=True), print)
     assert sorted(content(tmp_path / "in")) == ["c.jpg", "c.txt"]
     take_along(tmp_path / "in", rows[1:], Target(tmp_path / "out", moves=True), print)
-    assert sorted(content(tmp_path / "out")) == ["c.jpg", "c.png", "c.txt"]
+    assert sorted(taken(tmp_path / "out")) == ["c.jpg", "c.png", "c.txt"]
     assert content(tmp_path / "in") == {}
 
 
@@ -145,7 +153,7 @@ def test_nothing_is_overwritten_and_what_changed_stays(tmp_path):
     said: list[str] = []
     words = take_along(tmp_path / "in", rows, Target(tmp_path / "out", moves=True), said.append).words
     assert content(tmp_path / "in") == {"a.png": b"a.png", "b.png": b"changed since"}
-    assert content(tmp_path / "out") == {"a.png": b"another", "c.png": b"c.png"}
+    assert taken(tmp_path / "out") == {"a.png": b"another", "c.png": b"c.png"}
     assert words == f"moved 1 picture to {tmp_path / 'out'}; 2 stayed"
     assert ["another file" in said[0], "it changed" in said[1], len(said)] == [True, True, 2]
 
