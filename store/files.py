@@ -35,10 +35,19 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def refuse_file(folder: Path, needed: str = "a folder") -> None:
+    """Raises BadRequest where a file, or a link to nothing, stands in the place of a folder or of one above it."""
+    there = next((one for one in (folder, *folder.parents) if os.path.lexists(one)), None)
+    if there is not None and not there.is_dir():
+        found = "a file" if there.exists() else "a link that leads nowhere"
+        raise BadRequest(f"{there} is {found}, and {needed} is needed there; name another folder, or move it away")
+
+
 def make_folder(folder: Path) -> None:
-    """Makes `folder` and its parents where they are missing, their names durable."""
+    """Makes `folder` and its parents where they are missing, their names durable. Raises BadRequest for a file."""
     if folder.is_dir():
         return
+    refuse_file(folder)
     make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
     fsync_folder(folder.parent)

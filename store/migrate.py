@@ -22,7 +22,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, inspect, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.exc import DatabaseError
 
 from store.damage import RESTORE, damaged
@@ -33,7 +33,6 @@ from store.engine import (
     is_sqlite,
     open_engine,
     open_reader,
-    sqlite_file,
     sqlite_module,
 )
 from store.errors import DamagedStore, NewerStore, StoreError
@@ -41,6 +40,7 @@ from store.layout import Layout, layout_of
 from store.phrases import plural
 from store.safety.copies import copy_database, keep_copy
 from store.safety.identity import claim_folders, is_lost, refuse_lost_database
+from store.safety.place import file_of, place_of
 from store.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def open_store(settings: Settings) -> Engine:
     Raises NewerStore when a newer Naysayer wrote it, DamagedStore when the file is not a sound database or is lost
     although its pictures or versions are there, OtherStore when those belong to another database.
     """
-    layout, file = layout_of(settings), _file_of(settings)
+    layout, file = place_of(settings)
     if file is not None and is_lost(file):
         refuse_lost_database(str(file), layout)
     elif file is not None and os.access(file.parent, os.W_OK):
@@ -99,7 +99,7 @@ def read_store(settings: Settings) -> Engine:
 
 
 def _read_store(settings: Settings) -> Engine:
-    layout, file = layout_of(settings), _file_of(settings)
+    layout, file = place_of(settings)
     if file is None:
         return _read_server(settings)
     if is_lost(file):
@@ -158,11 +158,6 @@ def _opened(settings: Settings, engine: Engine) -> Iterator[Engine]:
         raise
 
 
-def _file_of(settings: Settings) -> Path | None:
-    """The store's SQLite file; None for a store on a server."""
-    return sqlite_file(settings.url) if make_url(settings.url).get_backend_name() == "sqlite" else None
-
-
 def migrate(engine: Engine, prepare: Callable[[Connection, str], None] = lambda connection, schema: None) -> None:
     """Runs the missing migrations in one transaction that holds the write lock.
 
@@ -209,7 +204,7 @@ def _prepare(settings: Settings, connection: Connection, schema: str) -> None:
         facts = json.loads(row.settings) if isinstance(row.settings, str) else row.settings
         for point in entry_points(group=BEFORE_MIGRATION):
             point.load()(settings, Begun(row.base_model, row.base_sha256, facts or {}))
-    if (file := _file_of(settings)) is not None:
+    if (file := file_of(settings)) is not None:
         kept = keep_copy(file, schema)
         log.warning(
             "the store is moved from schema %s to this program's; its database as it was is kept in %s", schema, kept

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from importlib.metadata import distribution, requires, version
 from math import ceil
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from packaging.requirements import Requirement
@@ -28,6 +29,7 @@ from store.migrate import check_integrity, read_store
 from store.phrases import plural
 from store.process import sentence_of
 from store.safety.identity import list_unknown, refuse_strangers
+from store.safety.place import missing_store
 from store.settings import Settings
 from store.tables import Image, Prompt, RunStatus, Version
 from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE
@@ -53,7 +55,7 @@ def examine(settings: Settings) -> list[Finding]:
         return [*findings, Finding(False, sentence_of(error))]
     layout = layout_of(settings)
     for check in (
-        lambda: _database(engine),
+        lambda: _database(engine, missing_store(settings)),
         lambda: _versions(engine, layout),
         lambda: _blobs(engine, layout),
         lambda: _loop(engine, settings),
@@ -99,11 +101,13 @@ def _disk(settings: Settings) -> Iterable[Finding]:
         yield Finding(False, f"{existing} can only be read by this user, so nothing can be drawn, rated or trained")
 
 
-def _database(engine: Engine) -> Iterable[Finding]:
-    problems = check_integrity(engine)
+def _database(engine: Engine, missing: Path | None) -> Iterable[Finding]:
+    problems = [] if missing else check_integrity(engine)
     for problem in problems[:5]:
         yield Finding(False, f"the database is damaged: {problem}; restore a backup with `naysayer restore FILE`")
-    if not problems:
+    if missing:
+        yield Finding(True, f"there is no store at {missing} yet; `naysayer run` begins one")
+    elif not problems:
         for difference in differences(engine):
             yield Finding(False, f"{difference}; repair it with `naysayer recount`")
         yield Finding(True, f"the database {engine.url.render_as_string(hide_password=True)} is sound")

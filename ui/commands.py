@@ -114,10 +114,13 @@ def status() -> None:
     from feedback.retrain.progress import last_stages, retrain_now
     from feedback.workers import is_worker_alive, list_workers
     from store.migrate import read_store
-    from ui.words import standing_lines, worker_lines
+    from store.safety.place import missing_store
+    from ui.words import no_store_line, standing_lines, worker_lines
 
     settings = read_settings()
     engine = read_store(settings)
+    if file := missing_store(settings):
+        typer.echo(no_store_line(file))
     due = how_due(engine, rejects_needed(settings), settings.rater_share)
     now, workers = standing(engine), list_workers(engine)
     typer.echo(standing_lines(now, due, retrain_now(engine), last_stages(engine)))

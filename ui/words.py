@@ -1,6 +1,7 @@
 """Figures in words, for the command line."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from feedback.figures.summary import Standing, VersionRow
 from feedback.people.tokens import TokenRow
@@ -46,6 +47,11 @@ def judged_words(standing: Standing) -> str:
     if not standing.imported:
         return f"{judged}, {drawn}"
     return f"{judged}: {standing.drawn:,} {drawn}, {standing.imported:,} imported"
+
+
+def no_store_line(file: Path) -> str:
+    """What is said before the figures of a store that has not begun."""
+    return f"there is no store at {file} yet; `naysayer run` begins one, NAYSAYER_DATA_DIR names another folder"
 
 
 def standing_lines(standing: Standing, due: Due, now: RetrainNow | None = None, last: Sequence[Stage] = ()) -> str:

@@ -48,6 +48,17 @@ def test_a_sound_store_has_no_problem(store, settings):
     assert Finding(True, "it draws a picture of 64x64 px (2 steps; epsilon prediction, leading timesteps)") in findings
 
 
+def test_a_store_that_has_not_begun_or_cannot_is_not_called_sound(settings):
+    findings = examine(settings)
+    assert (
+        Finding(True, f"there is no store at {settings.data_dir}/naysayer.db yet; `naysayer run` begins one")
+        in findings
+    )
+    assert not any("is sound" in finding.sentence for finding in findings)
+    settings.data_dir.write_bytes(b"")
+    assert any(f"{settings.data_dir} is a file" in problem for problem in problems(settings))
+
+
 def test_pictures_that_were_set_aside_are_named_until_their_files_are_mended(store, settings):
     path = layout_of(settings).blobs.path(sha256_of(b"picture 2"))
     sound = path.read_bytes()

@@ -206,6 +206,36 @@ def test_a_store_that_cannot_be_used_is_one_sentence_of_every_command(shell, tmp
             call([*command.split(), *more.split()], capfd)
 
 
+@pytest.mark.parametrize(
+    ("fault", "found"),
+    [
+        (lambda folder: put(folder / "data", b""), "data is a file"),
+        (lambda folder: (folder / "data").symlink_to(folder / "gone"), "data is a link that leads nowhere"),
+    ],
+)
+@pytest.mark.parametrize(
+    "words",
+    ["status", "versions", "run", "retrain", "generate --once", "prompts add x", "prompts list", "export data out"],
+)
+def test_what_stands_in_the_place_of_the_data_folder_is_named(shell, tmp_path, capfd, words, fault, found):
+    fault(tmp_path)
+    said = call(words.split(), capfd)
+    assert f"{found}, and the data folder (NAYSAYER_DATA_DIR) is needed there; name another folder" in said
+
+
+def test_a_store_that_has_not_begun_is_not_only_zeros(shell, tmp_path, capfd):
+    run_command(lambda: APP.main(["status"], prog_name="naysayer", standalone_mode=False))
+    said = capfd.readouterr().out
+    assert f"there is no store at {tmp_path}/data/naysayer.db yet; `naysayer run` begins one" in said
+    assert "0 pictures to rate" in said
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_list_that_is_not_there_is_not_blamed_for_its_name(store, capfd):
+    for command in ("prompts import", "evaluation import", "import votes"):
+        assert "there is no file missing; check its name and folder" in call([*command.split(), "missing"], capfd)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", of_the_store())
 @pytest.mark.parametrize("command", SERVERS)

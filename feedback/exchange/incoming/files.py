@@ -49,6 +49,8 @@ def votes_file(path: Path) -> Path:
 
 def read_rows(path: Path) -> Iterator[Numbered]:
     """The rows. Raises BadRequest when the file cannot be read, or has an ending that is none of ours."""
+    if not path.exists():
+        raise BadRequest(f"there is no file {path}; check its name and folder; nothing was imported")
     ending = path.suffix.lower()
     if ending not in READERS:
         found = f"the ending {ending!r}" if ending else "no ending"

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from shlex import quote
 from typing import NamedTuple
 
 from feedback.exchange.pictures.bases import is_ours
@@ -95,13 +96,24 @@ def left_out(found: Found, known: dict[str, str], terms: Terms) -> str:
     if found.marks:
         return found.why
     if found.base == UNKNOWN:
-        name = found.model or "a model that is not named"
-        return f"which base {name} is of is not known; say it with --model '{found.model_hash or name}=sdxl'"
+        return _say_base(found)
     if found.base == SDXL and not is_ours(found, known) and not terms.other_bases:
         return f"it was drawn by another SDXL checkpoint ({found.model or 'not named'}) than this store's base"
     if terms.size not in (None, (found.width, found.height)):
         return f"it is {found.width}×{found.height}; this store draws and trains at {terms.size[0]}×{terms.size[1]}"
     return ""
+
+
+def _say_base(found: Found) -> str:
+    """What tells the base of a picture that does not tell it itself."""
+    if not (name := found.model_hash or found.model):
+        return (
+            "its metadata name no model, so its base is not known; name one in a list (--mapping, columns file and "
+            "model), and its base with --model NAME=sdxl"
+        )
+    said = f"{name}=sdxl"
+    said = quote(said) if "'" in said else f"'{said}'"
+    return f"which base {found.model or name} is of is not known; say it with --model {said}"
 
 
 def refusal(found: Found) -> str:

@@ -66,6 +66,8 @@ def read_rows(path: Path, content: bytes | None = None, aliases: Aliases = NO_AL
 
     Raises BadRequest, which names the line.
     """
+    if content is None and not path.exists():
+        raise BadRequest(f"there is no file {path}; check its name and folder; nothing was imported")
     ending = path.suffix.lower()
     if ending not in READERS:
         found = f"the ending {ending!r}" if ending else "no ending"
