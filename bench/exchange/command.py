@@ -3,20 +3,37 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 
 def bench_exchange(
-    script: Annotated[Path, typer.Option(help="diffusers' train_diffusion_dpo_sdxl.py, run as it is.")],
+    script: Annotated[
+        Path | None, typer.Option(help="diffusers' train_diffusion_dpo_sdxl.py, run as it is, up to its first step.")
+    ] = None,
     python: Annotated[
         Path, typer.Option(help="Interpreter for that script, with datasets, torchvision, tensorboard and wandb.")
     ] = Path(sys.executable),
+    label_studio: Annotated[
+        Path | None,
+        typer.Option(help="Label Studio's program (…/bin/label-studio): tasks in, votes back."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Does another project's trainer take an exported folder? Pairs into Diffusion-DPO, up to its first step."""
-    from bench.exchange.dpo import measure_dpo, table
+    """Do other programs take an exported folder as it is? Each that is named reads one."""
+    from bench.exchange import dpo
+    from bench.exchange import label_studio as studio
+    from store.errors import BadRequest
 
-    found = measure_dpo(script, python)
-    typer.echo(json.dumps(found) if as_json else table(found))
+    if script is None and label_studio is None:
+        raise BadRequest("no program is named; give --script, --label-studio or both")
+    found: dict[str, Any] = {}
+    lines = []
+    if script is not None:
+        found["dpo"] = dpo.measure_dpo(script, python)
+        lines.append(dpo.table(found["dpo"]))
+    if label_studio is not None:
+        found["label_studio"] = studio.measure_label_studio(label_studio)
+        lines.append(studio.table(found["label_studio"]))
+    typer.echo(json.dumps(found) if as_json else "\n".join(lines))

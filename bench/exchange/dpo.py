@@ -1,7 +1,4 @@
-"""An exported folder in diffusers' own training script for Diffusion-DPO, which is run unchanged.
-
-Both sides work on the built-in model. The pictures are drawn, not sampled: two of one prompt, one of them wrong.
-"""
+"""An exported folder in diffusers' own script for Diffusion-DPO, which is run unchanged on the built-in model."""
 
 import re
 import sys
@@ -10,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.exchange.filled import PAIRS, SIDE, fill_and_export
 from bench.retrain.train import Ended, run_child
 from store.errors import BadRequest
 
 SCRIPT = "examples/research_projects/diffusion_dpo/train_diffusion_dpo_sdxl.py"
-PAIRS, BATCH, STEPS = 8, 4, 1
+BATCH, STEPS = 4, 1
 EXAMPLES = re.compile(r"Num examples = (\d+)")
 LOSS = re.compile(r"[ ,]loss=([\d.e+-]+)")
 FILE = "pytorch_lora_weights.safetensors"
@@ -28,8 +26,9 @@ def measure_dpo(script: Path, python: Path = Path(sys.executable)) -> dict[str, 
     if not script.is_file():
         raise BadRequest(f"{script} is not a file; give the path of diffusers' {SCRIPT}")
     with tempfile.TemporaryDirectory(prefix="naysayer-bench-") as made:
-        folder, output = _exported(Path(made)), Path(made) / "output"
-        words = list(dpo_options(folder, output, Path(made) / "cache"))
+        filled, output = fill_and_export(Path(made)), Path(made) / "output"
+        filled.engine.dispose()
+        words = list(dpo_options(filled.folder, output, Path(made) / "cache"))
         ended = run_child([str(python), "-m", "bench.retrain.run_script", str(script.resolve()), *words])
         return {"exported": PAIRS, **read_output(ended), "lora_bytes": (output / FILE).stat().st_size}
 
@@ -42,7 +41,7 @@ def dpo_options(folder: Path, output: Path, cache: Path) -> Iterator[str]:
         "pretrained_model_name_or_path": BUILTIN_FOLDER,
         "dataset_name": folder / "pairs",
         "dataset_split_name": "train",
-        "resolution": 64,
+        "resolution": SIDE,
         "train_batch_size": BATCH,
         "max_train_steps": STEPS,
         "lr_warmup_steps": 0,
@@ -60,33 +59,6 @@ def read_output(ended: Ended) -> dict[str, Any]:
     if not examples or not losses:
         raise BadRequest(f"the script ended without a step; its last output: {ended.output[-1500:]}")
     return {"loaded": int(examples[-1]), "loss": float(losses[-1]), "wall_s": round(ended.wall_s, 1)}
-
-
-def _exported(folder: Path) -> Path:
-    from PIL import Image
-
-    from bench.retrain.pools import PoolPicture, fill_pool
-    from feedback.exchange.outgoing.chosen import Wanted
-    from feedback.exchange.outgoing.folder import export_folder
-    from store.layout import layout_of
-    from store.migrate import open_store
-    from store.settings import Settings
-    from store.tables import Verdict
-    from trainer.sample.sampler import png_of
-    from trainer.world.pictures import pictures
-
-    settings = Settings(_env_file=None, data_dir=folder / "data")
-    right, wrong = pictures(PAIRS, 0.0, 1), pictures(PAIRS, 1.0, 2)
-    engine = open_store(settings)
-    sides = [(right, Verdict.keep, 0), (wrong, Verdict.reject, PAIRS)]
-    fill_pool(engine, settings, [
-        PoolPicture(png_of(Image.fromarray(made.pixels[k])), None, right.prompts[k], first + k, 64, verdict)
-        for made, verdict, first in sides
-        for k in range(PAIRS)
-    ])  # fmt: skip
-    exported = export_folder(engine, layout_of(settings).blobs, Wanted(), folder / "out")
-    engine.dispose()
-    return exported.folder
 
 
 def table(found: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ COMMANDS = {
     "asking",
     "card",
     "exchange",
+    "imported",
     "queue",
     "plan",
     "ratings",
