@@ -6,9 +6,9 @@ from collections.abc import Callable
 PATIENCE_S = 240
 
 
-def until(true: Callable[[], object], what: str) -> None:
-    """Returns once `true()` holds; fails after `PATIENCE_S`."""
-    deadline = time.monotonic() + PATIENCE_S
+def until(true: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
+    """Returns once `true()` holds; fails after `patience_s` seconds."""
+    deadline = time.monotonic() + patience_s
     while not true():
-        assert time.monotonic() < deadline, f"waited {PATIENCE_S} s in vain for: {what}"
+        assert time.monotonic() < deadline, f"waited {patience_s} s in vain for: {what}"
         time.sleep(0.05)

@@ -41,9 +41,17 @@ def find_chromium() -> str | None:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """A port of this machine that nobody listens on, and that no other process is given for a minute.
+
+    A connection that was closed on this side keeps it from everybody who asks for any port; a server that asks for this
+    one gets it.
+    """
     with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        with socket.create_connection(listener.getsockname()):
+            listener.accept()[0].close()
         return listener.getsockname()[1]
 
 

@@ -18,6 +18,7 @@ from store.engine import reading, writing
 from store.secrets import sign
 from store.settings import Settings
 from store.tables import AliasEvent, Delivery, Run, RunStatus, utc_now
+from tests.waiting import PATIENCE_S
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -194,10 +195,10 @@ def test_announcing_goes_on_until_it_is_stopped(
     stop = threading.Event()
     thread = threading.Thread(target=keep_announcing, args=(engine, hooked(settings, url), stop))
     thread.start()
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE_S
     while not listener.heard and time.monotonic() < until:
         time.sleep(0.05)
     stop.set()
-    thread.join(30)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
     assert [body["what"] for body, _, _ in listener.heard] == ["published"]

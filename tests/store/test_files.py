@@ -26,6 +26,7 @@ from store.files import (
 )
 from store.layout import layout_of
 from store.settings import Settings
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """
@@ -243,7 +244,7 @@ def test_the_lock_is_free_after_its_holder_was_killed(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     with holder_of(lock) as process:
         process.send_signal(signal.SIGKILL)
-        process.wait(30)
+        process.wait(PATIENCE_S)
         with only_one(lock, "busy"):
             pass
 

@@ -20,6 +20,7 @@ from store.errors import DamagedStore, NewerStore
 from store.migrate import _config, check_integrity, migrate, open_store, schema_of
 from store.settings import Settings
 from store.tables import END_NUMBER, FIRST_NUMBER
+from tests.waiting import PATIENCE_S
 
 
 def database(settings: Settings) -> Path:
@@ -118,15 +119,15 @@ def test_many_processes_may_open_a_new_store_at_once(settings: Settings) -> None
     processes = [context.Process(target=open_at_once, args=(settings, start, failures)) for _ in range(8)]
     for process in processes:
         process.start()
-    assert [failures.get(timeout=60) for _ in processes] == [""] * 8
+    assert [failures.get(timeout=PATIENCE_S) for _ in processes] == [""] * 8
     for process in processes:
-        process.join(60)
+        process.join(PATIENCE_S)
     assert {process.exitcode for process in processes} == {0}
 
 
 def open_at_once(settings: Settings, start: Barrier, failures: Queue) -> None:
     try:
-        start.wait(60)
+        start.wait(PATIENCE_S)
         open_store(settings).dispose()
         failures.put("")
     except BaseException as error:

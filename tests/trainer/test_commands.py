@@ -10,6 +10,7 @@ from feedback.settings_used import remember
 from store.errors import BadLora, BadRequest, UnknownImage
 from store.layout import layout_of
 from store.migrate import open_store
+from tests.waiting import PATIENCE_S
 from trainer.commands import app
 
 
@@ -40,7 +41,7 @@ def test_every_command_and_every_option_has_a_help_text():
 
 def test_help_loads_no_torch():
     code = "import sys, trainer.commands; assert 'torch' not in sys.modules"
-    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], timeout=PATIENCE_S, check=False).returncode == 0
 
 
 def test_a_picture_becomes_a_control_and_the_control_is_retired(naysayer, engine, fill):

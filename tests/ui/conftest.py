@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -33,6 +34,24 @@ DRAWING = Drawing("plain", 0.0, 3.0, 10, 64, 64)
 PROMPTS = ["a red square", "a green disc", "a blue triangle"]
 PATIENCE_MS = 1000 * PATIENCE_S  # a busy machine; what passes waits for no part of it
 expect.set_options(timeout=PATIENCE_MS)
+STILL = """() => {
+  const within = (root) => [root, ...[...root.querySelectorAll("*")].flatMap((one) => one.shadowRoot ?? [])];
+  const moving = (one) => one.playState === "running" && Number.isFinite(one.effect?.getComputedTiming().endTime);
+  return !within(document).some((root) => root.getAnimations().some(moving));
+}"""
+"""True when nothing on a page fades or moves, other than what does so for ever."""
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+LOADING = """
+  window.loading = 0;
+  window.Image = class extends Image {
+    constructor() {
+      super();
+      window.loading += 1;
+      for (const end of ["load", "error"]) this.addEventListener(end, () => { window.loading -= 1; }, { once: true });
+    }
+  };
+"""
+"""Counts the pictures that a page asked for and does not have yet."""
 
 
 class Served:
@@ -158,17 +177,34 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    """An empty tab with empty storage; the test fails when a script on it fails."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+@contextmanager
+def new_tab(chromium: Browser, **kind: Any) -> Iterator[Page]:
+    """An empty tab of that kind with empty storage; the test fails when a script on it fails."""
+    context = chromium.new_context(**({"viewport": {"width": 1280, "height": 800}} | kind))
     context.set_default_timeout(PATIENCE_MS)
+    context.add_init_script(LOADING)
     tab = context.new_page()
     failed: list[str] = []
     tab.on("pageerror", lambda error: failed.append(str(error)))
-    yield tab
-    context.close()
+    try:
+        yield tab
+    finally:
+        context.close()
     assert failed == []
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """A tab of a desk's browser."""
+    with new_tab(chromium) as tab:
+        yield tab
+
+
+@pytest.fixture
+def phone(chromium: Browser) -> Iterator[Page]:
+    """A tab of a phone's browser."""
+    with new_tab(chromium, **PHONE) as tab:
+        yield tab
 
 
 @pytest.fixture

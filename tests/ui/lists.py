@@ -1,8 +1,27 @@
-"""Choosing from Streamlit's lists by key, on a page that may draw itself again at any time."""
+"""Waiting for Streamlit to draw a page again, and choosing from its lists by key while it may do so at any time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from playwright.sync_api import Page, TimeoutError
 
 from tests.waiting import until
+
+IS_DRAWN = "document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
+WATCH = """() => {
+  window.drawings = 0;
+  const watched = new MutationObserver((changes) => { window.drawings += changes.length; });
+  watched.observe(document.querySelector("[data-testid=stApp]"), { attributeFilter: ["data-test-script-state"] });
+}"""
+
+
+@contextmanager
+def redrawn(page: Page) -> Iterator[None]:
+    """Waits at its end until the page is drawn with what was done inside; a click before that may be lost."""
+    page.wait_for_function(IS_DRAWN)
+    page.evaluate(WATCH)
+    yield
+    page.wait_for_function(f"window.drawings > 0 && {IS_DRAWN}")
 
 
 def choose(page: Page, label: str, option: str = "") -> None:

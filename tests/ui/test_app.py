@@ -3,12 +3,13 @@
 from streamlit.testing.v1 import AppTest
 
 from store.tables import PersonRole
+from tests.waiting import PATIENCE_S
 from ui.run.serve import SERVER
 from ui.signin.people import MAY_OPEN
 
 
 def test_it_opens_on_the_rating_page(settings, engine):
-    app = AppTest.from_file(str(SERVER.with_name("app.py")), default_timeout=60).run()
+    app = AppTest.from_file(str(SERVER.with_name("app.py")), default_timeout=PATIENCE_S).run()
     assert not app.exception
 
 

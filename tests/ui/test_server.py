@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE_S
 from ui.run.serve import SERVER
 from ui.server import ADDRESSES
 
@@ -17,7 +18,7 @@ import ui.server
 dashboard = ("overview", "versions.page", "playground.page", "pool.page", "raters", "setup.page")
 for module in ("rate.rate", *(f"dashboard.{page}" for page in dashboard)):
     page = module.split(".")[1] + "_page"
-    run = AppTest.from_string(f"from ui.{module} import {page}\\n{page}()", default_timeout=30).run()
+    run = AppTest.from_string(f"from ui.{module} import {page}\\n{page}()", default_timeout=240).run()
     assert not run.exception, run.exception
 heavy = {"torch", "diffusers", "transformers", "peft", "accelerate"} & set(sys.modules)
 assert not heavy, heavy
@@ -33,7 +34,7 @@ def test_the_page_process_never_loads_torch(settings, engine, draw):
         env=os.environ | {"NAYSAYER_DATA_DIR": str(settings.data_dir)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
     )
     assert walk.stdout.endswith("walked\n"), walk.stderr
 

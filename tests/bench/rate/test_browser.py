@@ -22,6 +22,11 @@ def test_a_server_that_ends_by_itself_is_an_error():
         pass
 
 
+def test_a_free_port_is_given_once():
+    ports = [free_port() for _ in range(500)]
+    assert len(set(ports)) == len(ports)
+
+
 def test_the_environment_names_the_chromium(monkeypatch):
     monkeypatch.setenv("NAYSAYER_CHROMIUM", "/opt/chromium")
     assert find_chromium() == "/opt/chromium"

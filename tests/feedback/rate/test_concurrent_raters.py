@@ -18,6 +18,7 @@ from store.engine import reading
 from store.migrate import check_integrity, open_store
 from store.settings import Settings
 from store.tables import Rater, Verdict, Vote
+from tests.waiting import PATIENCE_S
 
 P99_LIMIT_S = 1.0
 FULL = 20
@@ -77,7 +78,7 @@ def test_fifty_raters_in_threads(votes: int, any_engine: Engine, fill: Callable)
 
 def rate_in_a_process(settings: Settings, rater: str, votes: int, start: Barrier, answers: Queue) -> None:
     engine, latencies = open_store(settings), []
-    start.wait(60)
+    start.wait(PATIENCE_S)
     try:
         rate(engine, rater, votes, latencies)
         answers.put(("", latencies))
@@ -100,9 +101,9 @@ def test_eight_raters_in_processes(any_settings: Settings, fill: Callable) -> No
     ]
     for process in processes:
         process.start()
-    failures, latencies = zip(*[answers.get(timeout=200) for _ in processes], strict=True)
+    failures, latencies = zip(*[answers.get(timeout=PATIENCE_S) for _ in processes], strict=True)
     for process in processes:
-        process.join(60)
+        process.join(PATIENCE_S)
     everyone = [latency for each in latencies for latency in each]
     print(f"p99 {p99(everyone) * 1000:.0f} ms, longest {max(everyone) * 1000:.0f} ms")
     assert failures == ("",) * 8

@@ -40,6 +40,7 @@ from store.tables import (
     Vote,
     utc_now,
 )
+from tests.waiting import PATIENCE_S
 
 REQUEST = count()
 
@@ -88,7 +89,7 @@ def test_a_repeated_request_id_is_one_vote(any_engine: Engine, fill: Callable) -
 
 def send_again_and_again(settings: Settings, start: Barrier) -> None:
     engine = open_store(settings)
-    start.wait(60)
+    start.wait(PATIENCE_S)
     for _ in range(13):  # 104 in all
         assert not vote(engine, "ann", 1, request="r1").refused
     engine.dispose()
@@ -105,7 +106,7 @@ def test_the_same_request_from_eight_processes_is_one_vote(any_settings: Setting
     for process in processes:
         process.start()
     for process in processes:
-        process.join(120)
+        process.join(PATIENCE_S)
     assert [process.exitcode for process in processes] == [0] * 8
     assert rows(engine) == [(1, Verdict.reject)]
     engine.dispose()

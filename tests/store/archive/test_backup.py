@@ -23,6 +23,7 @@ from store.migrate import check_integrity, open_store
 from store.settings import Settings
 from store.tables import Image, Verdict, Vote
 from tests.store.archive.archives import LORA, everything
+from tests.waiting import PATIENCE_S
 
 
 def test_a_backup_leaves_one_file_and_nothing_else(settings: Settings, tmp_path: Path) -> None:
@@ -176,7 +177,7 @@ def test_a_backup_under_four_writers_holds_a_prefix_of_the_votes(
     threads = [threading.Thread(target=vote_until, args=(engine, r, a, begun, stop)) for r, a in acknowledged.items()]
     for thread in threads:
         thread.start()
-    begun.wait(30)
+    begun.wait(PATIENCE_S)
     known = {rater: len(requests) for rater, requests in acknowledged.items()}
     backup(settings, tmp_path / "backup.tar")
     stop.set()
@@ -209,7 +210,7 @@ def vote_until(
         assert not receipt.refused
         acknowledged.append(request)
         if len(acknowledged) == 5:
-            begun.wait(30)
+            begun.wait(PATIENCE_S)
 
 
 def requests_of(rater: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from store.process.child import with_this_process
+from tests.waiting import PATIENCE_S
 
 PARENT = """
 import subprocess, sys, time
@@ -19,7 +20,7 @@ time.sleep(60)
 
 
 def is_gone(pid: int) -> bool:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         try:
             os.kill(pid, 0)
@@ -37,7 +38,7 @@ def test_a_child_ends_with_its_parent_however_that_ends(number):
         lines = {parent.stdout.readline().strip(), parent.stdout.readline().strip()}
         (pid,) = lines - {"up"}
         parent.send_signal(number)
-        parent.wait(10)
+        parent.wait(PATIENCE_S)
     assert is_gone(int(pid))
 
 

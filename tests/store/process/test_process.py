@@ -8,6 +8,7 @@ from sqlalchemy.exc import DataError, OperationalError
 
 from store.errors import BadRequest, Busy, Interrupted
 from store.process import DETAILS, catch_stop_signals, run_command
+from tests.waiting import PATIENCE_S
 
 
 @pytest.mark.parametrize(
@@ -103,7 +104,7 @@ def test_a_hangup_stops_a_command_unless_it_is_ignored():
     try:
         with catch_stop_signals() as stop:
             os.kill(os.getpid(), signal.SIGHUP)
-            assert stop.wait(5)
+            assert stop.wait(PATIENCE_S)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         with catch_stop_signals() as stop:
             os.kill(os.getpid(), signal.SIGHUP)
@@ -118,5 +119,5 @@ def test_a_stop_signal_sets_the_event_and_the_old_handler_comes_back(number):
     with catch_stop_signals() as stop:
         assert not stop.is_set()
         os.kill(os.getpid(), number)
-        assert stop.wait(5)
+        assert stop.wait(PATIENCE_S)
     assert signal.getsignal(number) is before

@@ -11,6 +11,7 @@ from feedback.versions import begin
 from store.errors import BadRequest
 from store.layout import layout_of
 from store.tables import Verdict
+from tests.waiting import PATIENCE_S
 from trainer.builtin.controls import draw_controls
 from trainer.world import default_prompts, judge
 
@@ -36,4 +37,4 @@ def test_other_models_have_no_drawn_controls(settings, engine):
 
 def test_drawing_controls_loads_no_torch():
     code = "import sys, trainer.builtin.controls; assert 'torch' not in sys.modules"
-    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], timeout=PATIENCE_S, check=False).returncode == 0

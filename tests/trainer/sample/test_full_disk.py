@@ -53,7 +53,7 @@ try:
     until(lambda: pictures() > before, "pictures when there is room again")
 finally:
     worker.terminate()
-    worker.wait(60)
+    worker.wait(240)
 print("passed")
 """
 

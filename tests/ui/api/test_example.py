@@ -12,6 +12,7 @@ from store.tables import PersonRole
 from tests.feedback.exchange.pictures.brought import folder_of, png
 from tests.ui.api.test_score import worker
 from tests.ui.dashboard.sort.conftest import make_champion
+from tests.waiting import PATIENCE_S
 
 PAGE = Path(__file__).parents[3] / "docs" / "operator" / "api.md"
 
@@ -25,9 +26,9 @@ def test_the_client_of_the_docs_has_30_lines_and_rates_every_picture(settings, e
         token = make_token(engine, "bot", PersonRole.rater)
         asked = os.environ | {"NAYSAYER_SERVER": served.url, "NAYSAYER_TOKEN": token}
         command = [sys.executable, str(tmp_path / "client.py")]
-        done = subprocess.run(command, env=asked, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, env=asked, capture_output=True, text=True, timeout=PATIENCE_S)
         asked["NAYSAYER_TOKEN"] = "of nobody"
-        refused = subprocess.run(command, env=asked, capture_output=True, text=True, timeout=60)
+        refused = subprocess.run(command, env=asked, capture_output=True, text=True, timeout=PATIENCE_S)
     assert (done.returncode, done.stderr) == (0, "")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.startswith("401: ") and "naysayer token make" in refused.stderr

@@ -8,6 +8,7 @@ import pytest
 
 from feedback.people.tokens import make_token
 from store.tables import PersonRole
+from tests.waiting import PATIENCE_S
 
 CHECKS = (
     "not_a_server_error",
@@ -37,5 +38,6 @@ def test_no_request_meets_an_answer_that_the_description_does_not_have(settings,
         command += ["--header", f"Authorization: Bearer {token}", "--checks", ",".join(CHECKS)]
         command += ["--phases", "coverage,fuzzing", "--max-examples", "8", "--seed", "20261128"]
         command += ["--generation-database", "none", "--suppress-health-check", "all", "--no-color"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=180, cwd=settings.data_dir)
+        command += ["--request-timeout", str(PATIENCE_S)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=540, cwd=settings.data_dir)
         assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]

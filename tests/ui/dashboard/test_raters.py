@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+from playwright.sync_api import expect
 
 from feedback.check.looks import Looks
 from feedback.people.decisions import Decision, decide, rater_events
@@ -118,4 +119,4 @@ def test_a_rater_is_excluded_and_the_pool_follows(served_store, engine, serve, q
         assert [row.is_excluded for row in rater_figures(engine)].count(True) == 1
         quiet_page.goto(f"{served.url}/pool")
         quiet_page.get_by_text("3 pictures: rejects").wait_for()
-        assert quiet_page.locator(".thumbs b.reject").first.inner_text() == "−1"
+        expect(quiet_page.locator(".thumbs b.reject").first).to_have_text("−1")

@@ -1,6 +1,7 @@
 from streamlit.testing.v1 import AppTest
 
 from feedback.versions import note_damage
+from tests.waiting import PATIENCE_S
 
 
 def pool_without_pictures() -> None:
@@ -13,7 +14,7 @@ def pool_without_pictures() -> None:
 
 def test_a_page_says_which_version_is_not_drawn_with(settings, engine, publish_version):
     publish_version(engine, 1)
-    page = AppTest.from_function(pool_without_pictures, default_timeout=60).run()
+    page = AppTest.from_function(pool_without_pictures, default_timeout=PATIENCE_S).run()
     assert not page.exception
     assert not page.get("html")
 

@@ -1,6 +1,7 @@
 """What makes rating calm: pace and goal, words for screen readers, a quiet end, small screens, contrast in the dark."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -9,16 +10,16 @@ from playwright.sync_api import Browser, Page, expect
 from store.files import only_one
 from store.migrate import open_store
 from store.settings import Settings
-from tests.ui.conftest import PATIENCE_MS, PROMPTS, Served, put_pictures, serve
-from tests.ui.rate.test_rating_page import press
+from tests.ui.conftest import PHONE, PROMPTS, STILL, Served, new_tab, put_pictures, serve
+from tests.ui.rate.test_rating_page import begin_rating, press
 
 pytestmark = pytest.mark.browser
 
 PICTURES = 6
 NAMES = """(root) => [...root.querySelectorAll("button, select, input")].filter((one) => one.checkVisibility())
   .map((one) => [one.className, one.getAttribute("aria-label") ?? one.labels?.[0]?.innerText ?? one.innerText])"""
-WIDEST = """() => Math.max(...["[data-testid=stMain]", "body"].map((name) => document.querySelector(name))
-  .filter(Boolean).map((box) => box.scrollWidth - box.clientWidth))"""
+FITS = """() => ["[data-testid=stMain]", "body"].map((name) => document.querySelector(name))
+  .filter(Boolean).every((box) => box.scrollWidth === box.clientWidth)"""
 CONTRAST = """(root) => {
   const parse = (colour) => {
     const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d");
@@ -67,21 +68,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture
 def begin(served: Served, chromium: Browser) -> Iterator[Callable[..., Page]]:
     """A function that opens the rating page as a new rater, in a tab of the given kind."""
-    contexts = []
+    with ExitStack() as tabs:
 
-    def begin(name: str, **kind: object) -> Page:
-        contexts.append(chromium.new_context(**({"viewport": {"width": 1280, "height": 800}} | kind)))
-        contexts[-1].set_default_timeout(PATIENCE_MS)
-        page = contexts[-1].new_page()
-        page.goto(served.url)
-        page.locator("#name").fill(name)
-        page.keyboard.press("Enter")
-        expect(page.locator(".frame img")).to_be_visible()
-        return page
+        def begin(name: str, **kind: object) -> Page:
+            page = tabs.enter_context(new_tab(chromium, **kind))
+            begin_rating(page, served, name)
+            return page
 
-    yield begin
-    for context in contexts:
-        context.close()
+        yield begin
 
 
 def test_pace_and_goal_are_told_and_the_end_of_the_queue_is_quiet(begin, served):
@@ -113,7 +107,7 @@ def test_the_rating_page_is_found_by_its_name_as_well(begin, served):
     page = begin("eve")
     page.goto(f"{served.url}/rate")
     expect(page.locator(".frame img")).to_be_visible()
-    assert page.url.rstrip("/") == served.url.rstrip("/")
+    expect(page).to_have_url(f"{served.url}/")
     expect(page.get_by_text("Page not found")).to_have_count(0)
 
 
@@ -138,26 +132,27 @@ def test_a_screen_reader_is_told_what_is_shown_and_what_was_done(begin):
 
 
 def test_nothing_is_wider_than_a_phone(begin, served):
-    page = begin("cleo", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    assert page.evaluate(WIDEST) == 0
+    page = begin("cleo", **PHONE)
+    page.wait_for_function(FITS)
     for button in ("Reject", "Keep", "Skip", "Undo"):
         assert page.get_by_role("button", name=button).bounding_box()["height"] >= 44
     page.get_by_role("button", name="Sweep").click()
     page.locator(".cell img").first.wait_for()
-    assert page.evaluate(WIDEST) == 0
+    page.wait_for_function(FITS)
     for path in ("pool", "raters", "naysayer/plain"):
         page.goto(f"{served.url}/{path}")
         page.locator("h1, h2").first.wait_for()
-        assert page.evaluate(WIDEST) == 0, path
+        page.wait_for_function(FITS)
     page.get_by_label("Your name").fill("cleo")
     page.get_by_role("button", name="Start rating").click()
     page.get_by_text("Rating as").wait_for()
-    assert page.evaluate(WIDEST) == 0
+    page.wait_for_function(FITS)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_word_stands_out_from_its_ground(begin, scheme):
     page = begin(f"eye {scheme}", color_scheme=scheme)
+    page.wait_for_function(STILL)
     found = page.locator(".rating").evaluate(CONTRAST)
     assert len(found) > 20
     assert [(text, round(ratio, 2)) for text, ratio in found if ratio < 4.5] == []

@@ -207,7 +207,7 @@ def test_a_browser_without_javascript_rates_from_the_first_page_on(engine, setti
         page.reload()
         page.get_by_role("button", name="Undo").click()
         expect(page.get_by_role("status")).to_have_text("Undone")
-        assert page.locator("h2").inner_text() == page.locator("img").get_attribute("alt")
+        expect(page.locator("h2")).to_have_text(page.locator("img").get_attribute("alt"))
         page.get_by_role("button", name="Skip").click()
         expect(page.get_by_role("status")).to_have_text("Skipped")
         page.get_by_role("button", name="Reject").click()

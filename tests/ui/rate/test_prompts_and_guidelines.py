@@ -3,19 +3,24 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from sqlalchemy import Engine
 from sqlmodel import select
 
 from store.engine import reading
 from store.tables import Vote
-from tests.ui.conftest import PATIENCE_MS, Served, serve
+from tests.ui.conftest import Served, serve
 from tests.ui.rate.test_rating_page import IMAGE, all_sent, begin_rating, press
+from tests.waiting import until
 
 pytestmark = pytest.mark.browser
 
 LONG = "a cinematic photo of " + ", ".join(f"detail {number} of a long prompt" for number in range(20))
 PROMPTS = [LONG, "a cinematic photo of a cup", "a cinematic photo of a dog on a sofa"]
+MENU = """() => {
+  const button = document.querySelector("[data-testid=stExpandSidebarButton]");
+  return getComputedStyle(button, "::after").content === '"Menu"';
+}"""
 
 
 @pytest.fixture
@@ -49,40 +54,37 @@ def test_prompts_are_whole_on_request_and_nothing_moves_from_picture_to_picture(
     expect(page.locator(".more")).to_be_visible()
     page.keyboard.press("m")
     expect(page.locator(".more")).to_contain_text("less")
-    assert not is_cut(page)
+    until(lambda: not is_cut(page), "the whole prompt")
     expect(page.locator("[data-verdict=keep]")).to_be_in_viewport(ratio=1)
     page.locator("[data-mode=sweep]").click()
     expect(page.locator(".cell span").first).to_contain_text("… ")
     page.locator("[data-tool=group]").click()
-    assert page.locator(".same").count() >= page.locator(".cell").count() - len(PROMPTS)
+    cells, same = page.locator(".cell"), page.locator(".cell .same")
+    until(lambda: same.count() >= cells.count() - len(PROMPTS) > 0, "pictures of one prompt to stand together")
     page.locator(".cell", has_text="… a cup").first.hover()
     expect(page.locator(".prompt")).to_have_text(PROMPTS[1])
 
 
-def test_a_phone_shows_all_keys_hints_at_swipes_and_peeks_by_a_long_press(chromium: Browser, served, draw):
+def test_a_phone_shows_all_keys_hints_at_swipes_and_peeks_by_a_long_press(phone: Page, served, draw):
+    page = phone
     draw(40, prompts=PROMPTS)
-    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    context.set_default_timeout(PATIENCE_MS)
-    page = context.new_page()
     begin_rating(page, served)
     for verdict in ("undo", "reject", "keep", "skip"):
         expect(page.locator(f"[data-verdict={verdict}]")).to_be_in_viewport(ratio=1)
     expect(page.locator(".swipes")).to_be_visible()
-    menu = page.locator("[data-testid=stExpandSidebarButton]")
-    assert menu.evaluate("one => getComputedStyle(one, '::after').content") == '"Menu"'
+    page.wait_for_function(MENU)
     page.locator("[data-mode=sweep]").tap()
     cell = page.locator(".cell").first
     expect(cell.locator("img")).to_be_visible()
     box = cell.bounding_box()
     point = {"x": box["x"] + 20, "y": box["y"] + 20}
-    touch = context.new_cdp_session(page)
+    touch = page.context.new_cdp_session(page)
     touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
     expect(page.locator(".peek p")).to_have_text(cell.get_attribute("aria-label"))
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     page.locator(".peek .close").tap()
     expect(page.locator(".cell[aria-pressed=true]")).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    context.close()
 
 
 def test_guidelines_written_on_setup_are_read_before_the_first_vote_which_names_them(page, served, engine, draw):

@@ -12,7 +12,6 @@ from store.engine import reading
 from store.tables import CurrentVote, Mark, Reason, Verdict, Vote, VoteReason
 from tests.ui.conftest import Served, serve
 from tests.ui.rate.test_rating_page import IMAGE, all_sent, begin_rating, press, words
-from tests.waiting import until
 from ui.rate.page_data import LIMITS
 
 pytestmark = pytest.mark.browser
@@ -59,8 +58,12 @@ def reasons_of_current_votes(engine: Engine) -> list[tuple[Verdict, set[Reason]]
 def sweep(page: Page, size: int = 9) -> None:
     page.locator("[data-mode=sweep]").click()
     page.locator(".size").select_option(str(size))
-    expect(page.locator(".cell img")).to_have_count(size)
-    page.wait_for_timeout(300)  # for the browser to say that it has painted them
+    painted(page, size)
+
+
+def painted(page: Page, count: int) -> None:
+    """Waits until so many pictures of the grid may be voted on."""
+    expect(page.locator(".cell[data-painted]")).to_have_count(count)
 
 
 def swipe(page: Page, dx: float, dy: float) -> None:
@@ -195,12 +198,11 @@ def test_a_sweep_is_one_vote_a_picture_and_undo_takes_the_grid_back(page, served
     page.locator(".cell").nth(4).click(modifiers=["Shift"])  # 1 to 4
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("x")  # 3 is kept after all
-    bad = [page.locator(".cell").nth(place).get_attribute("aria-pressed") for place in range(9)]
-    assert bad == ["false", "true", "true", "false", "true", *["false"] * 4]
+    for place in range(9):
+        expect(page.locator(".cell").nth(place)).to_have_attribute("aria-pressed", str(place in (1, 2, 4)).lower())
     page.reload()  # the choices stay
-    expect(page.locator(".cell img")).to_have_count(9)
+    painted(page, 9)
     expect(page.locator(".cell[aria-pressed=true]")).to_have_count(3)
-    page.wait_for_timeout(300)
     page.keyboard.press("Enter")
     all_sent(page)
     assert words(engine) == {Verdict.reject: 3, Verdict.keep: 6}
@@ -210,14 +212,10 @@ def test_a_sweep_is_one_vote_a_picture_and_undo_takes_the_grid_back(page, served
     expect(page.locator(".cell[aria-pressed=true]")).to_have_count(3)
     all_sent(page)
     assert words(engine) == {Verdict.undo: 9}
-    seen_everything = page.get_by_text("You have seen everything.")
-
-    def sent_to_the_last() -> bool:
-        page.wait_for_timeout(400)
-        page.keyboard.press("Enter")  # takes what is painted by now
-        return seen_everything.is_visible()
-
-    until(sent_to_the_last, "the last screen")
+    for shown in (9, 9, 3):
+        painted(page, shown)
+        page.keyboard.press("Enter")
+    expect(page.get_by_text("You have seen everything.")).to_be_visible()
     all_sent(page)
     assert words(engine) == {Verdict.reject: 3, Verdict.keep: 18}
 
@@ -255,17 +253,14 @@ def test_a_sweep_votes_on_no_picture_that_was_not_painted(page, served, engine, 
     assert votes(engine) == []
 
 
-def test_swipes_on_a_phone_reject_keep_and_skip(chromium, served, engine, draw):
+def test_swipes_on_a_phone_reject_keep_and_skip(phone, served, engine, draw):
     draw(6)
-    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    page = context.new_page()
-    begin_rating(page, served)
+    begin_rating(phone, served)
     for way in ([-120, 10], [120, -10], [5, -130], [20, 5]):  # the last is too short for a swipe, too long for a tap
-        expect(page.locator(IMAGE)).to_be_visible()
-        swipe(page, *way)
-    all_sent(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    context.close()
+        expect(phone.locator(IMAGE)).to_be_visible()
+        swipe(phone, *way)
+    all_sent(phone)
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
     assert words(engine) == {Verdict.reject: 1, Verdict.keep: 1, Verdict.skip: 1}
     assert Counter(len(rows) for rows in added(engine)) == {0: 2}
 
@@ -273,7 +268,6 @@ def test_swipes_on_a_phone_reject_keep_and_skip(chromium, served, engine, draw):
 def test_twenty_presses_60_ms_apart_are_twenty_votes(page, served, engine, draw):
     draw(40)
     begin_rating(page, served)
-    page.wait_for_load_state("networkidle")
     page.evaluate(APART, ["j", 20, 60])
     all_sent(page)
     assert words(engine) == {Verdict.reject: 20}
@@ -282,7 +276,6 @@ def test_twenty_presses_60_ms_apart_are_twenty_votes(page, served, engine, draw)
 def test_seven_votes_that_nobody_acknowledged_survive_a_reload(page, served, engine, draw):
     draw(30)
     begin_rating(page, served)
-    page.wait_for_load_state("networkidle")
     page.route("**/naysayer/votes", lambda route: route.abort())
     for _ in range(7):
         press(page, "j")
@@ -296,7 +289,6 @@ def test_seven_votes_that_nobody_acknowledged_survive_a_reload(page, served, eng
 def test_ten_seconds_without_network_lose_no_vote(page, served, engine, draw):
     draw(30)
     begin_rating(page, served)
-    page.wait_for_load_state("networkidle")
     page.context.set_offline(True)
     for _ in range(10):
         press(page, "k")

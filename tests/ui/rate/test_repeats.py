@@ -6,6 +6,7 @@ from sqlmodel import func, select
 from feedback.rate.repeats import repeat_answers
 from store.engine import reading
 from store.tables import Vote
+from tests.ui.rate.test_rating_page import all_sent, begin_rating, press
 
 pytestmark = pytest.mark.browser
 
@@ -14,13 +15,10 @@ def test_repeats_are_shown_within_one_session(settings, engine, draw, serve, pag
     draw(120)
     monkeypatch.setenv("NAYSAYER_REPEAT_SHARE", "0.5")
     with serve(settings) as served:
-        page.goto(f"{served.url}/")
-        page.locator("#name").fill("ada")
-        page.keyboard.press("Enter")
+        begin_rating(page, served, "ada")
         for _ in range(110):
-            page.locator(".frame img").wait_for()
-            page.keyboard.press("j")
-        page.wait_for_function("!Object.keys(localStorage).some((key) => key.startsWith('naysayer.vote.'))")
+            press(page, "j")
+        all_sent(page)
     with reading(engine) as session:
         votes = session.exec(select(func.count(Vote.id))).one()
         assert len(repeat_answers(session)) >= 5

@@ -5,10 +5,11 @@ import re
 from streamlit.testing.v1 import AppTest
 
 from tests.ui.rate.test_plain_form import votes_in
+from tests.waiting import PATIENCE_S
 
 
 def simple(name: str = "ada") -> AppTest:
-    app = AppTest.from_string("from ui.rate.rate import rate_page\nrate_page()", default_timeout=30)
+    app = AppTest.from_string("from ui.rate.rate import rate_page\nrate_page()", default_timeout=PATIENCE_S)
     app.query_params["simple"] = "1"
     app.run()
     return app.text_input[0].set_value(name).run()

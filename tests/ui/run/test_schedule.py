@@ -10,6 +10,7 @@ import pytest
 import trainer.builtin
 from store.errors import BadRequest
 from store.settings.file import read_settings
+from tests.waiting import PATIENCE_S
 from ui.run.schedule import cron_line, keep_this_shells, schedule_words
 
 CRONS = {"PATH": "/usr/bin:/bin", "HOME": os.environ.get("HOME", "/"), "SHELL": "/bin/sh"}
@@ -25,7 +26,7 @@ def line_of(words: str) -> str:
 def run_as_cron(line: str, folder: Path) -> str:
     """What a minute of cron leaves in the log. Cron itself takes the backslash before `%` away."""
     command = line.removeprefix("* * * * * ").replace("\\%", "%")
-    subprocess.run(["sh", "-c", command], env=CRONS, check=True, timeout=120)
+    subprocess.run(["sh", "-c", command], env=CRONS, check=True, timeout=PATIENCE_S)
     return (folder / "cron.log").read_text()
 
 

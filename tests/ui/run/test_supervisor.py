@@ -85,11 +85,11 @@ def test_run_says_where_the_pages_are_and_neither_process_ends_the_other_nor_sur
         run = subprocess.Popen(command, env=environment | {"NAYSAYER_HOST": host}, stdout=file, stderr=file)
     try:
         until(lambda: f"Rate pictures at {address} " in said.read_text(), "the address")
-        assert answers(f"{address}/")
+        until(lambda: answers(f"{address}/"), "the pages")
         started = children_of(run.pid)
         os.kill(started["worker"], signal.SIGKILL)
         until(lambda: "the worker ended" in said.read_text(), "a word on the worker's end")
-        assert answers(f"{address}/")
+        until(lambda: answers(f"{address}/"), "the pages")
         until(lambda: children_of(run.pid).get("worker", started["worker"]) != started["worker"], "another worker")
         alive = children_of(run.pid)
         assert alive["pages"] == started["pages"]

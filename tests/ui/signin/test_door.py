@@ -25,6 +25,7 @@ from store.engine import reading
 from store.tables import PersonRole, Rater
 from tests.ui.conftest import Served
 from tests.ui.signin.conftest import OIDC, SECRET
+from tests.waiting import PATIENCE_S
 from ui.signin.door import INVITED, OPEN, OPEN_WITH_ACCOUNTS, Door
 from ui.signin.people import COOKIE
 from ui.web.limits import MAX_BODY_BYTES, MAX_CLIENTS, Pace
@@ -41,7 +42,7 @@ SHOWN = ("{session_id}", "{file_id}", "{file_id:path}", "{path:path}", "{name}",
 
 def send(served: Served, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b""):
     """Status, headers and body of a request sent as it is written."""
-    connection = http.client.HTTPConnection("127.0.0.1", served.settings.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", served.settings.port, timeout=PATIENCE_S)
     try:
         connection.request(method, path, body=body or None, headers=headers or {})
         answer = connection.getresponse()
@@ -73,7 +74,7 @@ def every_route(tmp_path_factory) -> list[tuple[str, list[str]]]:
     environment = os.environ | {"NAYSAYER_DATA_DIR": str(tmp_path_factory.mktemp("routes"))}
     environment |= {"NAYSAYER_SIGN_IN": "invitations", "NAYSAYER_SECRET": SECRET, "NAYSAYER_PUBLIC_URL": "http://x"}
     command = [sys.executable, "-c", EVERY_ROUTE]
-    told = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S)
     assert told.returncode == 0, told.stderr
     return [(path, methods) for path, methods in json.loads(told.stdout.splitlines()[-1])]
 

@@ -15,11 +15,14 @@ from sqlmodel import select
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from bench.rate.browser import answers, free_port
 from store.engine import reading
 from store.settings import Settings
 from store.tables import Rater, Vote
-from tests.ui.conftest import Served, free_port
+from tests.ui.conftest import Served
+from tests.ui.rate.test_rating_page import all_sent, press
 from tests.ui.signin.conftest import OIDC, SECRET
+from tests.waiting import PATIENCE_S, until
 from ui.signin.door import SIGN_IN
 from ui.signin.oidc import oidc_routes, write_oidc_secrets
 
@@ -36,12 +39,16 @@ ACCOUNTS = [
 def provider() -> Iterator[str]:
     """Address of an OIDC provider with ACCOUNTS; it signs tokens, and asks for no password."""
     port = free_port()
+    url = f"http://localhost:{port}"
     program = Path(sys.executable).with_name("oidc-provider-mock")
     accounts = [part for claims in ACCOUNTS for part in ("--user-claims", json.dumps(claims))]
     process = subprocess.Popen([program, "--port", str(port), *accounts])
-    yield f"http://localhost:{port}"
-    process.kill()
-    process.wait(10)
+    try:
+        until(lambda: answers(url, "/.well-known/openid-configuration"), "the provider to answer")
+        yield url
+    finally:
+        process.kill()
+        process.wait(PATIENCE_S)
 
 
 @pytest.fixture
@@ -76,11 +83,10 @@ def sign_in(page: Page, url: str, account: str) -> None:
 @pytest.mark.slow
 def test_an_account_rates_under_its_address_and_an_admin_sees_all_pages(served, page, engine):
     sign_in(page, served.url, "ann")
-    page.locator(".frame img").wait_for()
-    assert page.locator(".name").inner_text() == "ann@example.org"
+    expect(page.locator(".name")).to_have_text("ann@example.org")
     expect(page.get_by_role("link", name="Versions")).to_have_count(0)
-    page.keyboard.press("j")
-    page.wait_for_function("!Object.keys(localStorage).some((key) => key.startsWith('naysayer.vote.'))")
+    press(page, "j")
+    all_sent(page)
     with reading(engine) as session:
         assert session.exec(select(Rater.name).join(Vote)).all() == ["ann@example.org"]
     page.context.clear_cookies()

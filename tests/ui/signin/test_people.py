@@ -3,20 +3,21 @@
 import json
 import os
 import subprocess
-from urllib.request import urlopen
 
 import pytest
+from playwright.sync_api import expect
 from sqlmodel import select
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 
+from bench.rate.browser import answers, free_port
 from feedback.people.invitations import invite
 from store.engine import reading
 from store.errors import NotSignedIn
 from store.settings import Settings
 from store.tables import PersonRole, Rater, Vote
-from tests.ui.conftest import free_port
+from tests.ui.rate.test_rating_page import all_sent, press
 from tests.ui.signin.conftest import OIDC, SECRET, enter, vote_on
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from ui.run.serve import pages_command
 from ui.signin.invitation_link import invitation_routes
 from ui.signin.people import COOKIE, LOCAL, Person, identify, read_email
@@ -89,33 +90,21 @@ def test_a_rater_sees_the_rating_page_alone_and_a_stranger_nothing(settings, eng
     }
     process = subprocess.Popen(pages_command(served), env=environment)
     try:
-        wait_for(url)
+        until(lambda: answers(url), "the page server to answer")
         page.goto(f"{url}/raters")
         page.get_by_text("Sign in first").wait_for()
         page.goto(f"{url}/naysayer/invited/{invite(engine, 'ann', days=1, secret=SECRET)}")
-        page.locator(".frame img").wait_for()
-        assert page.locator(".name").inner_text() == "ann"
-        page.keyboard.press("j")
-        page.wait_for_function("!Object.keys(localStorage).some((key) => key.startsWith('naysayer.vote.'))")
+        expect(page.locator(".name")).to_have_text("ann")
+        press(page, "j")
+        all_sent(page)
         for hidden in ("Pool", "Raters", "Versions", "Overview"):
-            assert page.get_by_role("link", name=hidden).count() == 0
+            expect(page.get_by_role("link", name=hidden)).to_have_count(0)
         page.goto(f"{url}/raters")
         page.get_by_text("yours is rater now").wait_for()
-        assert page.locator(".ns-raters").count() == 0
+        expect(page.locator(".ns-raters")).to_have_count(0)
         invite(engine, "ann", days=1, secret=SECRET, role=PersonRole.admin)
         page.goto(f"{url}/raters")
         page.get_by_text("1 vote by 1 rater").wait_for()
     finally:
         process.kill()
-        process.wait(10)
-
-
-def wait_for(url: str) -> None:
-    def answers() -> bool:
-        try:
-            with urlopen(f"{url}/_stcore/health", timeout=1):
-                return True
-        except OSError:
-            return False
-
-    until(answers, "the page server to answer")
+        process.wait(PATIENCE_S)

@@ -39,7 +39,7 @@ from store.tables import (
     Vote,
 )
 from tests.ui.conftest import Served
-from tests.ui.lists import choose
+from tests.ui.lists import choose, redrawn
 from tests.ui.signin.conftest import SECRET
 from tests.waiting import until
 from ui.pages import PAGES as DRAWN
@@ -148,8 +148,8 @@ def opened(button: str, confirm: str) -> Callable[[Page], None]:
 
 
 def choose_rater(page: Page) -> None:
-    choose(page, "Rater")
-    settle(page)
+    with redrawn(page):
+        choose(page, "Rater")
 
 
 def decided(button: str) -> Callable[[Page], None]:
@@ -183,16 +183,10 @@ def ask_drawing(page: Page) -> None:
     page.get_by_label("Prompt").fill("a red star")
 
 
-def settle(page: Page) -> None:
-    """Waits until the page is drawn with what was typed; a click before that may be lost."""
-    page.wait_for_timeout(400)
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
-
-
 def write_prompt(page: Page) -> None:
     page.get_by_label("New prompts").fill("a red star")
-    page.keyboard.press("Control+Enter")
-    settle(page)
+    with redrawn(page):
+        page.keyboard.press("Control+Enter")
 
 
 def choose_prompt(page: Page) -> None:
@@ -211,8 +205,8 @@ def name_guest(page: Page) -> None:
 def change_share(page: Page) -> None:
     behind("Change Share of controls", "Change it")(page)
     page.get_by_label("New value").fill("9")
-    page.keyboard.press("Enter")
-    settle(page)
+    with redrawn(page):
+        page.keyboard.press("Enter")
 
 
 def behind(button: str, confirm: str) -> Callable[[Page], None]:

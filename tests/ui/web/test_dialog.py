@@ -3,6 +3,8 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.waiting import PATIENCE_S
+
 SCRIPT = """
 import streamlit as st
 from store.errors import BadRequest
@@ -21,7 +23,7 @@ confirm("Do it", act)
 
 @pytest.fixture
 def app() -> AppTest:
-    return AppTest.from_string(SCRIPT, default_timeout=30).run()
+    return AppTest.from_string(SCRIPT, default_timeout=PATIENCE_S).run()
 
 
 def press(app: AppTest, reason: str) -> AppTest:

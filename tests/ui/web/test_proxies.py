@@ -17,9 +17,9 @@ from feedback.people.invitations import invite, revoke_invitations
 from store.engine import reading
 from store.tables import Rater, Vote
 from tests.ui.conftest import PATIENCE_MS, Served
-from tests.ui.rate.test_rating_page import press
+from tests.ui.rate.test_rating_page import all_sent, press
 from tests.ui.signin.conftest import SECRET
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -122,9 +122,8 @@ def test_an_invited_person_rates_through_the_proxy_of_the_docs(
         page.goto(url)
         page.get_by_text("Sign in first").wait_for()
         page.goto(f"{url}/naysayer/invited/{invite(engine, 'ann', days=1, secret=SECRET)}")
-        page.locator(".frame img").wait_for()  # drawn over the websocket
-        page.keyboard.press("j")
-        page.wait_for_function("!Object.keys(localStorage).some((key) => key.startsWith('naysayer.vote.'))")
+        press(page, "j")  # drawn over the websocket
+        all_sent(page)
         with reading(engine) as session:
             assert session.exec(select(Rater.name).join(Vote)).all() == ["ann"]
         assert page.evaluate("fetch('/naysayer/metrics').then((answer) => answer.status)") == 403
@@ -135,7 +134,7 @@ def test_an_invited_person_rates_through_the_proxy_of_the_docs(
     finally:
         served.kill()
         process.kill()
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
 
 def test_a_page_under_a_name_that_the_server_does_not_know_says_so(settings, engine, draw, serve, page, tmp_path):
@@ -148,4 +147,4 @@ def test_a_page_under_a_name_that_the_server_does_not_know_says_so(settings, eng
             page.get_by_text("let the proxy pass on the Host header").wait_for()
         finally:
             process.kill()
-            process.wait(10)
+            process.wait(PATIENCE_S)

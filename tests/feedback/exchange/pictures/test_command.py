@@ -23,7 +23,7 @@ FIELDS = {"file", "status", "prompt", "negative_prompt", "seed", "tool", "base",
 def call(settings: Settings, *words: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "trainer.commands", "import", "pictures", *map(str, words)]
     environment = os.environ | {"NAYSAYER_DATA_DIR": str(settings.data_dir)}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=PATIENCE_S)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from feedback.sample.requests import DrawRequest, Side, ask_drawing
 from feedback.workers import Pulse, beat
 from store.engine import writing
 from store.tables import Run, RunProgress, RunStatus, Worker, WorkerState
+from tests.waiting import PATIENCE_S
 from ui.dashboard.playground.drawn import WAITING
 
 
@@ -22,7 +23,7 @@ def asked(engine, draw) -> int:
 def says(number: int) -> str:
     """What the page says of a drawing, as the browser is sent it."""
     script = "from ui.dashboard.playground.page import playground_page\nplayground_page()"
-    app = AppTest.from_string(script, default_timeout=60)
+    app = AppTest.from_string(script, default_timeout=PATIENCE_S)
     app.query_params["drawing"] = str(number)
     app.run()
     assert not app.exception

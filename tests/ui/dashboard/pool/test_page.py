@@ -1,5 +1,7 @@
 """The page Pool in a browser."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -9,6 +11,7 @@ from feedback.rate.terms import Terms
 from feedback.rate.votes import Press, record_votes
 from store.tables import Reason, Verdict
 from tests.ui.dashboard.conftest import HOSTILE
+from tests.waiting import until
 
 OPENED_MS = 300
 OPENED = """async () => {
@@ -56,7 +59,7 @@ def _filter(page: Page) -> None:
     page.get_by_label("Prompt has").fill("red square")
     shows(page, "22 pictures: rejects")
     expect(page.locator("[name=rater] option")).to_have_text(["any", "ada (22)"])
-    assert "prompt=red" in page.url
+    expect(page).to_have_url(re.compile("prompt=red"))
     page.get_by_role("button", name="Clear filters").click()
     shows(page, "67 pictures: rejects")
     page.get_by_role("button", name="Next page →").click()
@@ -84,13 +87,13 @@ def _enlarge(page: Page, engine) -> None:
     asking.get_by_label("Reason").fill(HOSTILE)
     page.keyboard.press("Enter")
     expect(viewer.locator(".verdict")).to_have_text("Kept a curator's verdict")
-    assert open_image(engine, number).ruled is Verdict.keep
+    until(lambda: open_image(engine, number).ruled is Verdict.keep, "the curator's verdict in the store")
     page.keyboard.press("Escape")
     expect(viewer).not_to_be_visible()
     shows(page, "66 pictures: rejects")
     page.get_by_role("button", name="Undo").click()
     shows(page, "67 pictures: rejects")
-    assert open_image(engine, number).ruled is None
+    until(lambda: open_image(engine, number).ruled is None, "the undo in the store")
 
 
 def _select(page: Page, engine) -> None:

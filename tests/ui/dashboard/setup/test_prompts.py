@@ -4,6 +4,7 @@ from streamlit.testing.v1 import AppTest
 from feedback.figures.prompts import PromptFilter, prompt_page
 from feedback.sample.prompts import add_prompts, list_prompts
 from tests.ui.dashboard.conftest import HOSTILE
+from tests.waiting import PATIENCE_S
 from ui.dashboard.setup.prompts import added_words
 from ui.web.templates import render
 
@@ -11,7 +12,9 @@ from ui.web.templates import render
 @pytest.fixture
 def app(engine):
     """The page Setup of an empty store, opened at its prompts."""
-    return AppTest.from_string("from ui.dashboard.setup.page import setup_page\nsetup_page()", default_timeout=60).run()
+    return AppTest.from_string(
+        "from ui.dashboard.setup.page import setup_page\nsetup_page()", default_timeout=PATIENCE_S
+    ).run()
 
 
 def add(app: AppTest, text: str) -> AppTest:

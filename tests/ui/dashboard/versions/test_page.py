@@ -6,6 +6,7 @@ from feedback.retrain.manifest import freeze
 from store.engine import writing
 from store.tables import Run, RunStatus, Verdict
 from tests.ui.dashboard.conftest import row, take_back, vote_on
+from tests.waiting import PATIENCE_S
 from ui.dashboard.versions.table import table_html
 
 
@@ -61,7 +62,7 @@ def test_a_retrain_whose_process_is_gone_can_be_asked_for_again(settings, engine
 
     def buttons() -> list[str]:
         script = "from ui.dashboard.versions.page import versions_page\nversions_page()"
-        shown = AppTest.from_string(script, default_timeout=60).run()
+        shown = AppTest.from_string(script, default_timeout=PATIENCE_S).run()
         assert not shown.exception
         return [button.label for button in shown.button]
 
