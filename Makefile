@@ -33,7 +33,8 @@ run: $(STAMP)  ## start the pages and the sampling worker; Ctrl-C stops both
 test: $(STAMP)  ## every test, browser tests included
 	$(call javascript,test)
 	.venv/bin/python -m tests.browser
-	.venv/bin/pytest -n $$(.venv/bin/python -c 'import os; print(os.cpu_count() * 3 // 2)') --dist loadfile --no-loadscope-reorder -m 'not alone and not full_size' --durations=12
+	scratch=$$(.venv/bin/python -m tests.scratch) && trap 'rm -rf "$$scratch"' EXIT && \
+	TMPDIR="$$scratch" .venv/bin/pytest -n $$(.venv/bin/python -c 'import os; print(os.cpu_count() * 3 // 2)') --dist loadfile --no-loadscope-reorder -m 'not alone and not full_size' --durations=12
 	.venv/bin/pytest -m alone --durations=12 $$(grep -rl mark.alone tests --include='*.py')
 
 full-size: $(STAMP)  ## the tests that build the full-size SDXL with random weights; they need 16 GB of memory

@@ -39,15 +39,15 @@ DRAWING = Drawing("plain", 0.0, 3.0, 10, 64, 64)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with long tests come first, then those with slow ones, so that none is left at the end for one process.
+    """Files with long tests come first, then slow ones, then browsers, so that none is left at the end for one process.
 
     A browser test that fails runs once more: between two of its steps Chromium may be kept waiting for any time.
     """
     for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.flaky(reruns=1))
-    marked = {name: {item.path for item in items if item.get_closest_marker(name)} for name in ("timeout", "slow")}
-    items.sort(key=lambda item: (item.path not in marked["timeout"], item.path not in marked["slow"]))
+    marked = [{item.path for item in items if item.get_closest_marker(name)} for name in ("timeout", "slow", "browser")]
+    items.sort(key=lambda item: [item.path not in paths for paths in marked])
 
 
 @pytest.fixture(autouse=True)
