@@ -177,9 +177,6 @@ def import_pictures(
         list[str] | None,
         typer.Option(help="What a model's name or hash is, e.g. 45a21ea00a=sdxl, or =ours for this store's own base."),
     ] = None,
-    other_bases: Annotated[
-        bool, typer.Option("--other-bases", help="Also train on pictures of other SDXL checkpoints than this store's.")
-    ] = False,
     processes: Annotated[int, typer.Option(min=0, max=64, help="Processes that read; 0: one a core.")] = 0,
 ) -> None:
     """Bring in pictures of other programs with their prompts, to be rated; run again to go on."""
@@ -205,7 +202,7 @@ def import_pictures(
     mapped = read_mapping(mapping) if mapping else own_mapping(opened, say)
     several = processes or importing.default_processes(os.cpu_count())
     engine = read_store(settings) if dry_run else open_existing(settings)
-    terms = Terms(drawn_size(engine), other_bases)
+    terms = Terms(drawn_size(engine), settings.other_bases)
     if dry_run:
         report = Report()
         with as_bar("reading") as on_progress:

@@ -22,7 +22,7 @@ GROUPS = {
     "Gate": "evaluation_pairs evaluation_share prompt_scorer",
     "Training": (
         "objective beta anchor trigger lora_rank lora_layers train_steps train_batch learning_rate "
-        "min_timestep null_dropout mismatched cross_fit seed"
+        "min_timestep null_dropout mismatched other_bases cross_fit seed"
     ),
     "Memory and checkpoints": "micro_batch gradient_checkpointing base_quantization checkpoint_every deterministic "
     "turns turns_dir",

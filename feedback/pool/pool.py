@@ -37,7 +37,8 @@ class PoolItem:
 
     `rejects` and `keeps` are the votes behind the verdict. `weight` says how sure the verdict is, above 0 to 1: the
     share of the votes that agree with it; with three raters or more the probability by Dawid and Skene's model; 1 for
-    a curator's verdict.
+    a curator's verdict. `factor`, above 0 to 1, multiplies the picture's part of the loss: below 1 for one that another
+    base drew.
     """
 
     image_id: int
@@ -52,6 +53,7 @@ class PoolItem:
     rejects: int
     keeps: int
     weight: float = 1.0
+    factor: float = 1.0
 
 
 class Due(NamedTuple):

@@ -1,9 +1,10 @@
 """The frozen training set of a version."""
 
 import json
-from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Engine, insert
@@ -17,6 +18,7 @@ from store.damage import RESTORE
 from store.engine import reading, writing
 from store.errors import Busy, DamagedStore, TooFewRejects
 from store.files import sha256_of
+from store.phrases import plural
 from store.tables import Manifest, ManifestItem, Role, Split
 
 
@@ -36,6 +38,20 @@ class FrozenManifest:
     def id(self) -> str:
         return sha256_of(self.body.encode())
 
+    @cached_property
+    def of_other_bases(self) -> dict[str, float]:
+        """How many pictures another base drew that weigh less, and their weight; empty for none."""
+        factors = [item.factor for item in self.items if item.factor < 1]
+        return {"pictures": len(factors), "weight": min(factors)} if factors else {}
+
+    @property
+    def words(self) -> str:
+        """What it holds, as a clause."""
+        pictures = plural(len(self.items), "rated picture")
+        if not (others := self.of_other_bases):
+            return pictures
+        return f"{pictures}, {others['pictures']:,} of them drawn by other bases, at weight {others['weight']:g}"
+
     def of(self, role: Role, split: Split) -> list[PoolItem]:
         """The items of one role and split."""
         return [item for item in self.items if (item.role, item.split) == (role, split)]
@@ -47,17 +63,20 @@ def freeze(
     min_rejects: int = 1,
     find_lost: Callable[[Sequence[PoolItem]], Container[int]] = lambda items: (),
     share: float = SHARE,
+    factors: Mapping[int, float] = MappingProxyType({}),
 ) -> FrozenManifest:
     """The pool as it is now, recorded in the store, without the pictures whose numbers `find_lost` gives.
 
-    `share` caps what rests on one rater.
+    `share` caps what rests on one rater. `factors` are those of pictures that do not count in full.
 
     Raises TooFewRejects when it has fewer than `min_rejects` rejects to train on.
     """
     with reading(engine) as session:
         manifest = _without_evaluated(session, FrozenManifest(base_sha256, tuple(pool(session, share=share))))
     lost = find_lost(manifest.items)
-    kept = tuple(item for item in manifest.items if item.image_id not in lost)
+    kept = tuple(
+        replace(item, factor=factors.get(item.image_id, 1.0)) for item in manifest.items if item.image_id not in lost
+    )
     rejects = sum((item.role, item.split) == (Role.reject, Split.train) for item in kept)
     if rejects < min_rejects:
         raise TooFewRejects(rejects, min_rejects, lost=len(manifest.items) - len(kept))
@@ -150,8 +169,8 @@ def _shortest(session: Session, manifest: FrozenManifest) -> str:
 
 
 def _written(item: PoolItem) -> dict[str, object]:
-    """The fields of an item without a weight of 1: manifests from before there were weights keep their id."""
-    return {name: value for name, value in vars(item).items() if name != "weight" or value != 1.0}
+    """The fields of an item without weight and factor of 1: manifests from before there were any keep their id."""
+    return {name: value for name, value in vars(item).items() if name not in ("weight", "factor") or value != 1.0}
 
 
 def save(session: Session, manifest: FrozenManifest) -> None:

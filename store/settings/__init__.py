@@ -152,7 +152,6 @@ class Settings(ServingSettings, SamplingSettings, BaseSettings):
     lease_s: float = Field(
         600, ge=1, le=A_YEAR_S, description="seconds for which a picture stays reserved for the rater who was shown it"
     )
-
     control_share: float = Field(0.05, ge=0, le=0.5, description="chance that a control is shown before a picture")
     repeat_share: float = Field(0.02, ge=0, le=0.5, description="chance that a repeat is shown before a picture")
     look_again_share: float = Field(
@@ -161,6 +160,7 @@ class Settings(ServingSettings, SamplingSettings, BaseSettings):
     rater_share: float = Field(
         0.75, gt=0, le=1, description="with several raters, the largest share of a version's rejects in the pool by one"
     )
+    other_bases: float = Field(0, ge=0, lt=1, description="training weight of imported pictures by other bases; 0: out")
 
     retrain_after: int | None = Field(
         None,

@@ -225,8 +225,9 @@ class BatchDrawer:
 
 
 def sureness(items: Sequence[PoolItem]) -> Tensor:
-    """Sample weights (B,) with mean 1: how sure each verdict is, so that a 2:1 vote weighs less than a 3:0 vote."""
-    weights = torch.tensor([2 * item.weight - 1 for item in items])
+    """Sample weights (B,) with mean 1: how sure each verdict is, so that a 2:1 vote weighs less than a 3:0 vote; times
+    the picture's factor."""
+    weights = torch.tensor([(2 * item.weight - 1) * item.factor for item in items])
     return weights / weights.mean()
 
 

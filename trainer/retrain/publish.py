@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine
 from sqlmodel import Session, select
@@ -23,7 +24,6 @@ from store.engine import reading, writing
 from store.errors import RetrainError
 from store.files import remove_folder, sha256_of
 from store.layout import Layout
-from store.phrases import plural
 from store.safety.identity import list_unknown
 from store.safety.staging import Check, put_version
 from store.settings import Settings
@@ -120,7 +120,7 @@ def publish_version(engine: Engine, layout: Layout, made: Made, tell: Tell = qui
             session.add(PictureScore(image_id=image_id, version=number, score=one.score, is_out_of_sample=True))
         record_slips(session, number)
 
-    candidate = Candidate(files, _row(made), f"trained on {plural(len(made.manifest.items), 'rated picture')}")
+    candidate = Candidate(files, _row(made), f"trained on {made.manifest.words}")
     return publish_candidate(engine, layout, candidate, partial(check_trained, made.base, tell=tell), finish_run)
 
 
@@ -135,7 +135,7 @@ def render_files(made: Made) -> dict[str, bytes]:
         "naysayer.strength": f"{made.choice.strength:g}",
         "naysayer.libraries": json.dumps(libraries(), sort_keys=True),
         "naysayer.commit": code_commit(),
-    }
+    } | {f"naysayer.{name}": json.dumps(value) for name, value in _other_bases(made.manifest).items()}
     common = kohya_header(settings.lora_rank, "Naysayer negative LoRA") | {
         "ss_seed": str(settings.seed),
         "ss_max_train_steps": str(settings.train_steps),
@@ -173,6 +173,11 @@ def _is_staging(path: Path) -> bool:
     return all(ours.fullmatch(inner.name) and inner.is_file() for inner in path.iterdir())
 
 
+def _other_bases(manifest: FrozenManifest) -> dict[str, Any]:
+    """What a version keeps of pictures that another base drew; nothing where there are none."""
+    return {"other_bases": manifest.of_other_bases} if manifest.of_other_bases else {}
+
+
 def _row(made: Made) -> Version:
     return Version(
         number=0,
@@ -183,7 +188,7 @@ def _row(made: Made) -> Version:
         rule=made.settings.rule,
         strength=made.choice.strength,
         strength_curve=made.choice.curve,
-        settings=recorded_settings(made.settings) | made.base.facts | made.base.sampling,
+        settings=recorded_settings(made.settings) | made.base.facts | made.base.sampling | _other_bases(made.manifest),
         curve=made.fitted.curve,
         check=made.check.check.as_json() if made.check else None,
         train_seconds=(utc_now() - made.run.started_at).total_seconds(),

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Engine
 
+from feedback.exchange.pictures.others import follow_setting, pictures_of_other_bases
 from feedback.policy import promotion_mode, rejects_needed
 from feedback.pool.pool import PoolItem, how_due
 from feedback.retrain.manifest import FrozenManifest, freeze, load_manifest
@@ -60,6 +61,7 @@ def retrain(settings: Settings, *, force: bool = False) -> RetrainResult:
     busy = "another retrain runs on this store; try again when it has ended"
     with leading(settings) as broadcast, only_one(layout.retrain_lock, busy):
         unfinished = _find_unfinished(engine)
+        follow_setting(engine, settings.other_bases)
         due = how_due(engine, rejects_needed(settings), settings.rater_share)
         if unfinished is None and not due.is_due and not force:
             return RetrainResult(due.sentence)
@@ -127,8 +129,7 @@ def _train_and_publish(
     if promotion_mode(settings) == "auto":
         promote(engine, version.number, AT_ONCE)
     about_lost = f"; {name_lost(lost)}" if lost else ""
-    pictures = plural(len(manifest.items), "rated picture")
-    return RetrainResult(f"published v{version.number}, trained on {pictures}{about_lost}", version.number)
+    return RetrainResult(f"published v{version.number}, trained on {manifest.words}{about_lost}", version.number)
 
 
 def _load(
@@ -219,7 +220,8 @@ def _freeze_or_load(
         gone.append(find_lost(layout.blobs, items))
         return gone[0]
 
-    manifest = freeze(engine, base_sha256, find_lost=find, share=settings.rater_share)
+    factors = dict.fromkeys(pictures_of_other_bases(engine), settings.other_bases or 1.0)
+    manifest = freeze(engine, base_sha256, find_lost=find, share=settings.rater_share, factors=factors)
     if gone[0]:
         log.warning("%s", name_lost(gone[0]))
     return manifest, gone[0]

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from sqlmodel import col, select
 
 from feedback.metadata.bases import BASE_NAMES, model_key
-from feedback.metadata.found import SDXL, Found
+from feedback.metadata.found import SDXL, UNKNOWN, Found
 from feedback.metadata.values import model_name
 from store.engine import reading, writing
 from store.errors import BadRequest
@@ -80,6 +80,7 @@ def for_reader(known: Mapping[str, str]) -> dict[str, str]:
     return {key: SDXL if base == OURS else base for key, base in known.items()}
 
 
-def is_ours(found: Found, known: Mapping[str, str]) -> bool:
-    """Whether the picture came from the store's own base, as far as the model's hash or name tells."""
-    return any(known.get(model_key(word)) == OURS for word in (found.model_hash, found.model) if word)
+def is_of_other_base(found: Found, known: Mapping[str, str]) -> bool:
+    """Whether the picture's base is known and not the store's own, as far as the model's hash or name tells."""
+    is_ours = any(known.get(model_key(word)) == OURS for word in (found.model_hash, found.model) if word)
+    return found.base != UNKNOWN and not is_ours

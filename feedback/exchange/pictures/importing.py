@@ -64,7 +64,7 @@ def bring_in(
     for batch in batched(reads, BATCH):
         taken = []
         for one in _mapped(batch, mapped, for_reader(known)):
-            if why := refusal(one.found):
+            if why := refusal(one.found, terms):
                 report.count(Outcome.refused, one.found.status)
                 yield Seen(one.entry, replace(one.found, why=why), one.pixels_sha256, Outcome.refused)
             else:
@@ -91,7 +91,7 @@ def look_at(
     for batch in batched(reads, processes):
         there |= known_pixels(engine, [one.pixels_sha256 for one in batch])
         for one in _mapped(batch, mapped, for_reader(known)):
-            why, outcome = refusal(one.found), Outcome.refused
+            why, outcome = refusal(one.found, terms), Outcome.refused
             if not why:
                 why = left_out(one.found, known, terms)
                 outcome = Outcome.rated_only if why else Outcome.new

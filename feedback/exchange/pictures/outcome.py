@@ -7,7 +7,7 @@ from enum import StrEnum
 from shlex import quote
 from typing import NamedTuple
 
-from feedback.exchange.pictures.bases import is_ours
+from feedback.exchange.pictures.bases import is_of_other_base
 from feedback.exchange.pictures.sources import Entry
 from feedback.metadata.found import SDXL, UNKNOWN, Found, Status
 from feedback.sample.prompts import clean_prompt
@@ -44,13 +44,14 @@ class Seen(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """What decides whether training takes a picture: the store's size, and whether other SDXL checkpoints pass.
+    """What decides whether training takes a picture: the store's size, and the weight of those that another base drew.
 
-    No size: the store has drawn nothing yet, and every size passes.
+    No size: the store has drawn nothing yet, and every size passes. No weight: other SDXL checkpoints are only rated,
+    and pictures of other kinds of model are refused.
     """
 
     size: tuple[int, int] | None
-    other_bases: bool = False
+    other_bases: float = 0.0
 
 
 @dataclass
@@ -97,8 +98,12 @@ def left_out(found: Found, known: dict[str, str], terms: Terms) -> str:
         return found.why
     if found.base == UNKNOWN:
         return _say_base(found)
-    if found.base == SDXL and not is_ours(found, known) and not terms.other_bases:
-        return f"it was drawn by another SDXL checkpoint ({found.model or 'not named'}) than this store's base"
+    if is_of_other_base(found, known) and not terms.other_bases:
+        kind = "SDXL checkpoint" if found.base == SDXL else f"base ({found.base})"
+        return (
+            f"it was drawn by another {kind} ({found.model or 'not named'}) than this store's base; "
+            "NAYSAYER_OTHER_BASES=0.5 trains on it at half weight"
+        )
     if terms.size not in (None, (found.width, found.height)):
         return f"it is {found.width}×{found.height}; this store draws and trains at {terms.size[0]}×{terms.size[1]}"
     return ""
@@ -116,9 +121,12 @@ def _say_base(found: Found) -> str:
     return f"which base {found.model or name} is of is not known; say it with --model {said}"
 
 
-def refusal(found: Found) -> str:
+def refusal(found: Found, terms: Terms) -> str:
     """Why a picture does not come in; empty: it does."""
-    if found.status not in TAKEN:
+    if found.status is Status.not_sdxl and found.prompt is not None:
+        if not terms.other_bases:
+            return f"{found.why}; NAYSAYER_OTHER_BASES=0.5 takes it in, and trains on it at half weight"
+    elif found.status not in TAKEN:
         return found.why
     try:
         clean_prompt(found.prompt or "")

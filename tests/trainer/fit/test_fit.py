@@ -125,3 +125,9 @@ def test_a_verdict_that_raters_agree_on_weighs_more(rated, own_base):
     item = drawer(rated, own_base).rejects[0]
     weights = sureness([replace(item, weight=1.0), replace(item, weight=2 / 3)])
     torch.testing.assert_close(weights, torch.tensor([1.5, 0.5]))
+
+
+def test_a_picture_of_another_base_weighs_as_much_less_as_its_factor_says(rated, own_base):
+    item = drawer(rated, own_base).rejects[0]
+    weights = sureness([item, replace(item, factor=0.5), replace(item, weight=0.75, factor=0.5)])
+    torch.testing.assert_close(weights[1:] / weights[0], torch.tensor([0.5, 0.25]))

@@ -42,7 +42,7 @@ def bring(
     path: Path,
     *,
     mapped: Mapped | None = None,
-    other_bases: bool = False,
+    other_bases: float = 0.0,
     processes: int = 1,
 ) -> tuple[Report, list[str]]:
     """Imports a folder; the report, and what was said of refused files."""
