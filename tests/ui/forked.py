@@ -26,6 +26,7 @@ LOADED = (
     "ui.dashboard.pool.page",
     "ui.dashboard.raters",
     "ui.dashboard.setup.page",
+    "ui.dashboard.sort.page",
     "ui.dashboard.versions.page",
     "ui.rate.plain_form",
     "ui.rate.rate",

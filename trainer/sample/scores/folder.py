@@ -36,12 +36,15 @@ class OpenFolder:
             for one in read_all(self.source, entries, known, 1)
         )
         self.batches = read_ahead(batched(reads, AT_ONCE))
-        self.scored, self.began = 0, time.monotonic()
+        self.scored, self.began = 0, 0.0
 
     def go_on(self, scorer: Scorer, slice_s: float) -> bool:
         """Scores for so many seconds; False when all is scored, or a person stopped it."""
-        until, rows = time.monotonic() + slice_s, []
+        rows = list[Row]()
         try:
+            scorer.prepare()  # once it takes as long as dozens of pictures, and says nothing of the pace
+            self.began = self.began or time.monotonic()
+            until = time.monotonic() + slice_s
             for row in self._rows(scorer):
                 rows.append(row)
                 if time.monotonic() >= until and len(rows) % AT_ONCE == 0:

@@ -76,7 +76,7 @@ class Scorer:
 
     def _score(self, source: Source, wanted: Sequence[Wanted]) -> Iterator[Row]:
         """Rows of pictures of one size; their scores are kept."""
-        checker, latents, scored = self._load(), [], []
+        checker, latents, scored = self.prepare(), [], []
         for one in wanted:
             try:
                 latents.append(encode_picture(checker.base, source.read(one.read.entry.name)).mean.float())
@@ -92,12 +92,12 @@ class Scorer:
     def _row(self, one: Wanted) -> Row:
         """The row of a picture whose score is kept, on the scale of the held-out ones."""
         if self.kept.scale is None:
-            self._load()
+            self.prepare()
         assert self.kept.scale is not None
         [score] = self.kept.scale.matched([self.kept.scores[one.key]])
         return Row(one.read.entry, one.read.pixels_sha256, score, prompt=one.prompt)
 
-    def _load(self) -> Checker:
+    def prepare(self) -> Checker:
         """The checker; the version's scale, which is measured once, is kept."""
         if self._checker is None:
             self._checker = self.load()
