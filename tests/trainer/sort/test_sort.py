@@ -15,6 +15,7 @@ from sqlmodel import delete, select
 from typer.testing import CliRunner
 
 from feedback.check.version_check import Judged, VersionCheck, make_check, match_scale
+from feedback.exchange.pictures.mapping import Mapped
 from feedback.exchange.pictures.sources import Archive
 from feedback.exchange.sorting.held_out import drawn_pictures
 from feedback.exchange.sorting.moving import Target
@@ -146,7 +147,7 @@ def test_a_second_call_scores_only_what_is_new(checked, folder):
 def test_a_list_supplies_prompts_and_a_size_the_check_has_not_seen_is_said(checked, tmp_path):
     large = png("a red star", settings=OURS.replace("64x64", "640x640"), size=(640, 640))
     folder = folder_of(tmp_path / "in", a__png=png("a red star"), b__png=large, c__png=made.png())
-    found = sort(checked, Order(folder, {"c.png": {"file": "c.png", "prompt": "a blue hand"}}), print)
+    found = sort(checked, Order(folder, Mapped([("c.png", {"prompt": "a blue hand"})])), print)
     assert {row.entry.name: row.why[:16] for row in found.rows} == {
         "a.png": "",
         "b.png": "it is 640×640; t",
