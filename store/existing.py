@@ -14,21 +14,24 @@ from store.settings import Settings
 
 def open_existing(settings: Settings) -> Engine:
     """The engine of the store, as of `open_store`. Raises BadRequest where that would begin a new one."""
-    url = make_url(settings.url)
-    file = sqlite_file(settings.url) if url.get_backend_name() == "sqlite" else None
-    if file is not None and is_lost(file):
-        refuse_lost_database(str(file), layout_of(settings))
-        raise _no_store(str(settings.data_dir))
-    if file is None and not _has_schema(settings):
-        raise _no_store(url.render_as_string())
+    if where := place_of_none(settings):
+        raise BadRequest(
+            f"there is no store in {where}, so nothing was done; check NAYSAYER_DATA_DIR and NAYSAYER_STORE_URL, or "
+            "begin one with `naysayer run`"
+        )
     return open_store(settings)
 
 
-def _no_store(where: str) -> BadRequest:
-    return BadRequest(
-        f"there is no store in {where}, so nothing was done; check NAYSAYER_DATA_DIR and NAYSAYER_STORE_URL, or begin "
-        "one with `naysayer run`"
-    )
+def place_of_none(settings: Settings) -> str:
+    """Where there is no store yet, for a sentence; empty where there is one. Raises DamagedStore where one is lost."""
+    url = make_url(settings.url)
+    if url.get_backend_name() != "sqlite":
+        return "" if _has_schema(settings) else url.render_as_string()
+    file = sqlite_file(settings.url)
+    if not is_lost(file):
+        return ""
+    refuse_lost_database(str(file), layout_of(settings))
+    return str(settings.data_dir)
 
 
 def _has_schema(settings: Settings) -> bool:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from feedback.sample.prompts import Imported
+    from store.settings import Settings
 
 KINDS = ".txt, .csv, .tsv, .json, .jsonl, .jsonlines or .ndjson"
 prompts = typer.Typer(no_args_is_help=True, help="The prompt list that pictures are drawn from.")
@@ -28,11 +29,10 @@ def import_evaluation(
     from feedback.sample.evaluation import import_set
     from feedback.sample.lists.pairs import read_pairs
     from feedback.sample.lists.rows import file_name
-    from store.migrate import open_store
     from ui.words import set_line
 
     pairs = read_pairs(file)
-    typer.echo(set_line(import_set(open_store(read_settings()), name or file_name(Path(file.stem)), pairs)))
+    typer.echo(set_line(import_set(_open_or_begin(read_settings()), name or file_name(Path(file.stem)), pairs)))
 
 
 @evaluation.command("new")
@@ -73,11 +73,10 @@ def list_evaluation() -> None:
 def add_prompt(texts: Annotated[list[str], typer.Argument(help="One or more prompts, each in quotes.")]) -> None:
     """Add prompts to the list."""
     from feedback.sample.prompts import import_prompts
-    from store.migrate import open_store
     from ui.words import imported_words
 
     settings = read_settings()
-    engine = open_store(settings)
+    engine = _open_or_begin(settings)
     imported = import_prompts(engine, texts, source="command line")
     typer.echo(imported_words(imported, len(texts)))
     if not settings.weighs_prompts:
@@ -89,18 +88,29 @@ def import_prompts(file: Annotated[Path, typer.Argument(help=f"{KINDS}; text has
     """Add every prompt of a file: one a line, or what stands under `prompt` in a table or a JSON file."""
     from feedback.sample.lists.rows import file_name
     from feedback.sample.prompts import import_prompts, read_prompt_file
-    from store.migrate import open_store
     from ui.words import foreign_words, imported_words
 
     listed = read_prompt_file(file)
     settings = read_settings()
-    engine = open_store(settings)
+    engine = _open_or_begin(settings)
     imported = import_prompts(engine, [one.text for one in listed], source=file_name(file))
     typer.echo(imported_words(imported, len(listed), file_name(file)))
     if foreign := foreign_words(listed, is_weighted=settings.weighs_prompts):
         typer.echo(foreign)
     if not settings.weighs_prompts:
         _say_what_is_cut(engine, imported)
+
+
+def _open_or_begin(settings: "Settings") -> "Engine":
+    """The store; a new one, as a list may come before the first start, is said on standard error."""
+    from store.existing import place_of_none
+    from store.migrate import open_store
+
+    place = place_of_none(settings)
+    engine = open_store(settings)
+    if place:
+        typer.echo(f"naysayer: a new store begins in {place}, where there was none", err=True)
+    return engine
 
 
 def _say_what_is_cut(engine: "Engine", imported: "Imported") -> None:

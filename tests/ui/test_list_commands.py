@@ -15,7 +15,7 @@ def naysayer(monkeypatch, tmp_path):
     def call(*words: str) -> str:
         answer = CliRunner().invoke(app, list(words), catch_exceptions=False)
         assert answer.exit_code == 0, answer.output
-        return answer.output
+        return answer.stdout
 
     return call
 

@@ -36,6 +36,17 @@ def test_a_command_that_changes_a_store_refuses_to_begin_one(command, tmp_path: 
     assert not (tmp_path / "wrong").exists()
 
 
+def test_a_list_may_come_before_the_first_start_and_says_where(tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NAYSAYER_DATA_DIR", "new")
+    said = []
+    for prompt in ("a red star", "a blue hand"):
+        with pytest.raises(SystemExit):
+            run_command(lambda words=("prompts", "add", prompt): APP.main(words, prog_name="naysayer"))
+        said.append(capsys.readouterr().err)
+    assert said == ["naysayer: a new store begins in new, where there was none\n", ""]
+
+
 @pytest.mark.postgres
 def test_an_empty_database_of_a_server_is_no_store(postgres_url: str, tmp_path: Path):
     settings = Settings(_env_file=None, data_dir=tmp_path, store_url=postgres_url)

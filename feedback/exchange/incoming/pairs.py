@@ -85,5 +85,8 @@ def _both(label: Any) -> list[float]:
 
 
 def _side(row: Row, side: int) -> Ref:
-    picture, uid = row.get(f"jpg_{side}"), row.get(f"image_{side}_uid")
-    return picture_of(sha256=sha256_of(picture)) if isinstance(picture, bytes) and picture else picture_of(name=uid)
+    """By its hash in the store of an export; else, and elsewhere, by that of the picture in the row."""
+    picture, ref = row.get(f"jpg_{side}"), picture_of(name=row.get(f"image_{side}_uid"))
+    if not isinstance(picture, bytes) or not picture:
+        return ref
+    return ref._replace(exported_sha256=sha256_of(picture)) if ref.sha256 else picture_of(sha256=sha256_of(picture))

@@ -60,6 +60,8 @@ def find_pictures(session: Session, refs: Iterable[Ref], names: Names) -> dict[R
     there = {row for row, *_ in rows}
     found = {ref: _row(ref, by_content[ref.sha256] if ref.sha256 else [], there) for ref in wanted}
     for ref in wanted:
+        if found[ref] == UNKNOWN and ref.exported_sha256:
+            found[ref] = _row(Ref(sha256=ref.exported_sha256), by_content[ref.exported_sha256], there)
         is_only_named = not ref.sha256 and ref.number is None
         if ref.name and (is_only_named or (found[ref] == UNKNOWN and EXPORTED.search(ref.name))):
             found[ref] = names.find(session, ref.name)
@@ -68,7 +70,7 @@ def find_pictures(session: Session, refs: Iterable[Ref], names: Names) -> dict[R
 
 def _meant(session: Session, refs: Sequence[Ref]) -> list[tuple[int, str, Origin]]:
     """Row, hash and origin of every picture that one of these may mean."""
-    whole = {ref.sha256 for ref in refs if len(ref.sha256) == WHOLE}
+    whole = {sha256 for ref in refs for sha256 in (ref.sha256, ref.exported_sha256) if len(sha256) == WHOLE}
     begun = {ref.sha256 for ref in refs if 0 < len(ref.sha256) < WHOLE}
     numbers = {ref.number for ref in refs if ref.number is not None and not ref.sha256}
     # A hash begins with the text when it lies between it and the text with a letter behind "f".

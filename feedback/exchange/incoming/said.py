@@ -30,11 +30,15 @@ COLUMNS = {*PICTURE, *VERDICT, *TIMES, "request_id", "rater", "reason", "reasons
 
 
 class Ref(NamedTuple):
-    """How a picture is named: by its row, its content's hash (or how it begins), the name of its file."""
+    """How a picture is named: by its row, its content's hash (or how it begins), the name of its file.
+
+    `exported_sha256` is the hash of what was exported of it, where that may be another file.
+    """
 
     number: int | None = None
     sha256: str = ""
     name: str = ""
+    exported_sha256: str = ""
 
 
 class Said(NamedTuple):

@@ -37,8 +37,8 @@ EVERYTHING = Wanted((Which.rejects, Which.keeps, Which.disputed))
 
 @pytest.fixture
 def out(rated: Rated, settings: Settings, tmp_path: Path) -> Path:
-    """An export of drawn and imported pictures, one with a prompt that a spreadsheet would compute."""
-    bring(settings, rated.engine, folder_of(tmp_path / "in", a__png=png("=1+1 foxes", 7), b__png=png("an owl", 8)))
+    """An export of drawn and imported pictures; the prompt of the imported is one that a spreadsheet would compute."""
+    bring(settings, rated.engine, folder_of(tmp_path / "in", a__png=png("=1+1 foxes", 7), b__png=png("=1+1 foxes", 8)))
     foreign = [image.id for image in imported(rated.engine) if image.id]
     press(rated.engine, "Ann Anders", dict(zip(foreign, (REJECT, KEEP), strict=True)))
     return export_folder(rated.engine, rated.blobs, EVERYTHING, tmp_path / "out").folder
@@ -113,6 +113,13 @@ def test_either_list_serves_the_folder_of_pictures(out, other, name):
         (one.seed, one.num_inference_steps, one.guidance_scale, one.negative_prompt)
         for one in imported(open_store(other))
     }
+
+
+def test_exported_pairs_are_known_in_both_stores(settings, rated, out, other):
+    bring_pictures(other, out)
+    for engine in (rated.engine, open_store(other)):
+        report = import_votes(engine, Source(out / "pairs/pairs-00000.parquet", "Judge"), overlap=9)
+        assert (report.recorded, report.left) == (8, {})
 
 
 def test_a_list_that_cannot_be_used_is_named_and_the_rest_comes_in(tmp_path, other):
