@@ -17,9 +17,8 @@ from feedback.rate.votes import Press, record_votes
 from store.engine import writing
 from store.settings import Settings
 from store.tables import PersonRole, Reason, Run, RunProgress, RunStatus, Verdict
-from tests.ui.conftest import PATIENCE_MS, STILL, Served, put_pictures
+from tests.ui.conftest import PATIENCE_MS, Served, put_pictures
 from tests.ui.dashboard.conftest import TERMS
-from tests.ui.lists import redrawn
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -38,12 +37,6 @@ SHIFT = """
   const add = (one) => { if (!one.hadRecentInput) window.shift += one.value; };
   new PerformanceObserver((list) => list.getEntries().forEach(add)).observe({type: "layout-shift", buffered: true});
 """
-IS_IN = """(theme) => {
-  const colour = getComputedStyle(document.querySelector("[data-testid=stApp]") ?? document.body).color;
-  const light = Math.max(...colour.match(/[0-9.]+/g).slice(0, 3)) > 128;
-  return light === (theme === "dark");
-}"""
-"""True when the words on the page are light in the dark theme, dark in the light one."""
 WIDTH = "Math.max(...[...document.querySelectorAll('.stMain, body')].map((part) => part.scrollWidth))"
 VIOLATIONS = """
 async (runOnly) => (await axe.run(document, {runOnly, resultTypes: ["violations"]})).violations.flatMap(
@@ -102,8 +95,7 @@ class Watch:
         self.page.set_viewport_size(PHONE if is_small else DESK)
         for theme, rules in ((first, RULES), (second, ["color-contrast"])):
             self.page.emulate_media(color_scheme=theme)
-            self.page.wait_for_function(IS_IN, theme)
-            self.page.wait_for_function(STILL)  # colours fade
+            self.page.wait_for_timeout(250)  # colours fade
             if not self.page.evaluate("'axe' in window"):
                 self.page.evaluate(AXE.read_text(encoding="utf-8"))
             for rule, target, why, html in self.page.evaluate(VIOLATIONS, rules):
@@ -123,8 +115,7 @@ class Watch:
             self.page.set_viewport_size(PHONE if is_small else DESK)
             self.page.goto(url)
             self.page.locator(ready).first.wait_for()
-            self.page.wait_for_function(STILL)
-            self.page.wait_for_timeout(300)  # what comes late moves what is there
+            self.page.wait_for_timeout(500)
             if (shift := self.page.evaluate("window.shift")) >= MOST_SHIFT:
                 self.found.append(f"{url} moves by {shift:.3f} at {self.page.viewport_size}")
             if is_small and (width := self.page.evaluate(WIDTH)) > PHONE["width"]:
@@ -201,10 +192,8 @@ def walk_pages(watch: Watch, url: str) -> None:
     walk_menu(page)
     watch.open(f"{url}/versions?v=2", whole)
     for name in page.get_by_role("tab").all_inner_texts():
-        tab = page.get_by_role("tab", name=name)
-        if tab.get_attribute("aria-selected") == "false":
-            with redrawn(page):
-                tab.click()
+        page.get_by_role("tab", name=name).click()
+        page.wait_for_timeout(700)
         watch.both(f"versions, {name}")
     for button in ("Promote v2…", "Roll back…", "Withdraw v2…", "Stop the retrain…"):
         page.get_by_role("button", name=button).click()
