@@ -20,6 +20,7 @@ from feedback.sample.lists.rows import (
     file_name,
     lines_of,
     numbered,
+    path_text,
     text_of,
     tsv_cell,
 )
@@ -43,14 +44,14 @@ def votes_file(path: Path) -> Path:
     if not path.is_dir():
         return path
     if not (path / VOTES).is_file():
-        raise BadRequest(f"{path} is a folder without {VOTES}; name a file of votes; nothing was imported")
+        raise BadRequest(f"{path_text(path)} is a folder without {VOTES}; name a file of votes; nothing was imported")
     return path / VOTES
 
 
 def read_rows(path: Path) -> Iterator[Numbered]:
     """The rows. Raises BadRequest when the file cannot be read, or has an ending that is none of ours."""
     if not path.exists():
-        raise BadRequest(f"there is no file {path}; check its name and folder; nothing was imported")
+        raise BadRequest(f"there is no file {path_text(path)}; check its name and folder; nothing was imported")
     ending = path.suffix.lower()
     if ending not in READERS:
         found = f"the ending {ending!r}" if ending else "no ending"

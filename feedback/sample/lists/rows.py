@@ -67,7 +67,7 @@ def read_rows(path: Path, content: bytes | None = None, aliases: Aliases = NO_AL
     Raises BadRequest, which names the line.
     """
     if content is None and not path.exists():
-        raise BadRequest(f"there is no file {path}; check its name and folder; nothing was imported")
+        raise BadRequest(f"there is no file {path_text(path)}; check its name and folder; nothing was imported")
     ending = path.suffix.lower()
     if ending not in READERS:
         found = f"the ending {ending!r}" if ending else "no ending"
@@ -93,8 +93,13 @@ def bad_line(path: Path, fault: Fault) -> BadRequest:
 
 def file_name(path: Path) -> str:
     """The file's name as text: at most 80 characters, without those that no text may hold."""
-    name = os.fsencode(path.name).decode("utf-8", "replace")
-    return "".join("\ufffd" if find_control(one) else one for one in name)[:80]
+    return path_text(Path(path.name))[:80]
+
+
+def path_text(path: Path) -> str:
+    """The path as text on one line, without the characters that no text may hold."""
+    text = os.fsencode(path).decode("utf-8", "replace")
+    return "".join("\ufffd" if find_control(one) else one for one in text)
 
 
 def bytes_of(path: Path) -> bytes:
