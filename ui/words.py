@@ -20,6 +20,7 @@ from store.tables import Invitation, Prompt, RunStatus
 CLOSED = "nobody can open this link while NAYSAYER_SIGN_IN is name; set it to invitations"
 SHOWN = 5  # pieces of foreign syntax that are named
 
+NO_VERSION = "no version yet: a worker records the plain base as v0 when it starts; `naysayer generate` starts one"
 MOST_NAMED = 20
 """Lost files that are named one by one."""
 
@@ -27,7 +28,7 @@ MOST_NAMED = 20
 def version_table(rows: Sequence[VersionRow]) -> str:
     """One line a version, newest first: rate with its 95 % Wilson interval and what it is based on."""
     if not rows:
-        return "no versions yet; `naysayer generate` records the plain base as v0"
+        return NO_VERSION
     lines = ["version  alias       thumbs-down  95 % interval   judged   votes  raters  trained on"]
     return "\n".join(lines + [_line(row) for row in rows])
 

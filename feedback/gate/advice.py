@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from feedback.gate.comparison import Comparison
 from feedback.gate.gate import Conclusion, Evidence, pairs_to_go, rule_words, unlike_words
+from feedback.gate.guardrails import FEWEST
 from feedback.policy import Promotion
 from feedback.succession import AT_ONCE
 from store.phrases import plural
@@ -11,11 +12,11 @@ from store.tables import Action
 
 LOOKED = "each end holds in 19 of 20 cases, however often you look"
 RULES: dict[Promotion, str] = {
-    "manual": "Promotion is manual: a person promotes a challenger. The votes on pairs are counted as the gate would.",
+    "manual": "Promotion is manual: a person promotes a challenger. The votes on pairs are counted, and advise.",
     "auto": (
-        "Promotion is automatic: each retrain promotes its version at once. A few pairs are rated afterwards, and the "
-        "version goes back by itself when so many more pairs got worse than better that chance would do that less "
-        "than once in 20 times. A version that went back is not promoted again by itself."
+        "Promotion is automatic: each retrain promotes its version at once. Raters then compare it with the champion "
+        "before on a few pairs of pictures. When clearly more of them got worse than better (by chance less than once "
+        "in 20 times), the champion before comes back, and the version is not promoted again by itself."
     ),
 }
 
@@ -93,8 +94,8 @@ def sureness_words(evidence: Evidence) -> str:
         case Conclusion.worse:
             return "Sure: it is worse. Chance would do that less than once in 20 times."
         case Conclusion.no_difference:
-            return f"No difference found: {plural(evidence.judged, 'pair')} show only larger ones."
-    return "Not sure yet: chance may do as much."
+            return f"No difference found: {plural(evidence.judged, 'pair')} can show only larger ones."
+    return "Not sure yet: it may be chance."
 
 
 def interval_words(evidence: Evidence) -> str:
@@ -115,7 +116,9 @@ def _points(change: float) -> str:
 def guards_words(found: Comparison) -> str:
     """The guards in one line."""
     if not found.guards:
-        return "Guards: not measured yet, both versions must have drawn eight pairs"
+        return (
+            f"Guards: not measured yet, both versions must first draw {FEWEST} pictures from the same prompts and seeds"
+        )
     if found.broken:
         return f"Guards: {'; '.join(guard.sentence for guard in found.broken)}"
     return f"Guards: {', '.join(guard.name for guard in found.guards)} are all fine"

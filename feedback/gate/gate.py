@@ -108,9 +108,9 @@ def rule_words(pairs: int) -> str:
     """
     end = f"all {pairs:,} pairs of the evaluation set" if 0 < pairs <= CAP else f"{CAP:,} pairs"
     return (
-        "The gate promotes a challenger when so many more pairs got better than worse that chance would do that less "
-        f"than once in 20 times, no guardrail is broken, and its files pass every check. After {end} without that, no "
-        "difference was found."
+        "The gate promotes a challenger when clearly more pairs got better than worse (by chance less than once in 20 "
+        f"times), no guard is broken, and its files pass every check. After {end} without that, no difference was "
+        "found."
     )
 
 

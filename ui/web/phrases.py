@@ -18,10 +18,11 @@ def percent(share: float) -> str:
 def points(difference: float) -> str:
     """A difference between two shares, in percentage points.
 
-    >>> points(-0.12), points(0.01)
-    ('−12 points', '+1 point')
+    >>> points(-0.12), points(0.01), points(-0.001)
+    ('−12 points', '+1 point', '0 points')
     """
-    rounded = f"{100 * difference:+.0f}".replace("-", "−")
+    size = round(100 * difference)
+    rounded = f"{size:+d}".replace("-", "−") if size else "0"
     return f"{rounded} point{'' if rounded in ('+1', '−1') else 's'}"
 
 

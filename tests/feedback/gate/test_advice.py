@@ -119,8 +119,8 @@ def test_how_sure_a_difference_is_is_said_in_a_sentence():
     assert [sureness_words(one) for one in (BETTER, WORSE, OPEN, USED_UP)] == [
         "Sure: it is better. Chance would do that less than once in 20 times.",
         "Sure: it is worse. Chance would do that less than once in 20 times.",
-        "Not sure yet: chance may do as much.",
-        "No difference found: 12 pairs show only larger ones.",
+        "Not sure yet: it may be chance.",
+        "No difference found: 12 pairs can show only larger ones.",
     ]
 
 

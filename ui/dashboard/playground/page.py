@@ -22,7 +22,8 @@ from ui.dashboard.playground.propose import confirm_proposal
 from ui.dashboard.playground.vocabulary import EXAMPLES, known_sentence, unknown_sentence, unknown_words
 from ui.signin.powers import callback, fragment, guard, store_of
 from ui.web.dialog import show_done
-from ui.web.pieces import alert, data_line, head
+from ui.web.pieces import alert, data_line, head, prose
+from ui.words import NO_VERSION
 
 PAGE = "Playground"
 ASKED, HELD, EXAMPLE = "drawing", "held", "example"
@@ -37,7 +38,7 @@ def playground_page() -> None:
     rows = version_rows(engine())
     st.html(head("Playground", "the same prompt and seeds by two versions", "nobody rates it, and it trains nothing"))
     if not rows:
-        st.html(data_line("no versions yet: the plain base is recorded when the worker starts"))
+        st.html(data_line(prose(NO_VERSION)))
         return
     with st.form("ask", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         prompt = st.text_input(

@@ -35,8 +35,8 @@ class Made(NamedTuple):
 def show_tokens() -> None:
     """The whole part."""
     about(
-        "With a token a program uses the API under a name, until you revoke the token. It votes as that rater; what "
-        "there is to call stands in docs/operator/api.md."
+        "With a token a program uses the API under a name, until you revoke the token. It votes as the rater of that "
+        "name. docs/operator/api.md says what there is to call."
     )
     _show_form()
     _show_made()

@@ -13,7 +13,7 @@ from ui.dashboard.charts import draw, ink
 from ui.web.phrases import percent
 from ui.web.pieces import data_line, verdict
 
-EXPLAINED = "a picture scores high when it is like the rejects, or does not show its prompt"
+EXPLAINED = "a picture scores high when it looks like the rejects, or does not show what its prompt asks for"
 
 
 def show_check(version: Version) -> None:
@@ -30,7 +30,7 @@ def show_check(version: Version) -> None:
 def check_verdict(number: int, check: VersionCheck) -> str:
     """What a check means for its version, in one sentence."""
     if check.off or check.auc is None:
-        return f"v{number} cannot judge pictures: {check.off or 'how well it does is not known'}."
+        return f"v{number} cannot judge pictures; {check.off or 'how well it does is not known'}."
     return (
         f"Shown a rejected and a kept picture, v{number} tells which is which in {percent(check.auc.value)} of cases; "
         "guessing would in 50 %."
@@ -46,8 +46,8 @@ def check_lines(check: VersionCheck) -> list[str]:
         lines.append(telling("a rejected and a kept picture of one prompt", check.auc_within))
     if check.is_on and check.reliability:
         lines.append(
-            f"its chances differ from what raters said by {percent(check.reliability.error)} on average; luck "
-            f"itself gives {percent(check.reliability.error_by_luck)} with so few votes"
+            f"the chances that it gives differ from the raters’ votes by {percent(check.reliability.error)} on "
+            f"average; with so few votes, luck would give {percent(check.reliability.error_by_luck)}"
         )
     return lines
 
@@ -55,9 +55,8 @@ def check_lines(check: VersionCheck) -> list[str]:
 def telling(pair: str, auc: Auc) -> str:
     """An AUC in people's words."""
     return (
-        f"of {pair} it gives the rejected one the higher score in {percent(auc.value)} of cases "
-        f"({percent(auc.low)} to {percent(auc.high)}; {plural(auc.n, 'judged picture')}, scored by a LoRA that was not "
-        "trained on them)"
+        f"of {pair} it scores the rejected one higher in {percent(auc.value)} of cases (95 % interval "
+        f"{percent(auc.low)} to {percent(auc.high)}, from {plural(auc.n, 'judged picture')} that trained no part of it)"
     )
 
 

@@ -25,10 +25,10 @@ MEASURES = {
     "rejects": "rejected",
 }
 MEANING = (
-    "push: how hard the version steers, beside how hard the prompt does; at most 0.6 is allowed",
-    "beside the base’s, which is 1: contrast and saturation, 0.8 to 1.25, and diversity (how different the pictures "
-    "are), at least 0.5",
-    "of the strongest, the check must expect fewer rejects",
+    "push: how hard the version steers for each unit with which the prompt does; at most 0.6 is allowed",
+    "contrast, saturation and diversity (how much the pictures differ from one another) as multiples of the base’s; "
+    "allowed are 0.8 to 1.25, 0.8 to 1.25, and 0.5 or more",
+    "a strength helps only where the check expects fewer rejects",
 )
 KEPT = "pictures keep enough of the base’s variety, contrast and colour"
 CURVES = {"loss": "loss", "gradient_norm": "gradient norm", "learning_rate": "learning rate"}
@@ -87,7 +87,7 @@ def strength_words(version: Version) -> str:
     if len(swept) < 2:
         return f"{name} draws at strength {version.strength:g}; no other strength was measured."
     if not any(point["passes"] for point in swept):
-        return f"{chosen}, the weakest of {tried}: at none does {name} pass every guard."
+        return f"{chosen}, the weakest of {tried}: {name} passes every guard at none of them."
     if all(point["passes"] for point in swept):
         return f"{chosen}, the strongest of {tried}: at all of them {KEPT}. A stronger one may help more."
     return f"{chosen}: the strongest of {tried} at which {KEPT}. The next one {_why_not(version.strength, swept)}."

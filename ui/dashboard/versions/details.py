@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from feedback.figures.summary import same_seed_grid
 from feedback.gate.evidence import guardrails
-from feedback.gate.guardrails import Guardrail
+from feedback.gate.guardrails import FEWEST, Guardrail
 from feedback.retrain.lineage import Trained, find_image, lineage_counts, removed_rejects, trained_on, uses_of
 from feedback.versions import get_version
 from feedback.workers import NO_WORKER, is_worker_alive
@@ -31,10 +31,9 @@ FEW = 96
 MANY = 1000
 
 GUARDS = (
-    "contrast and saturation may fall by 20 % and rise by 25 %",
-    "of the diversity (how different the pictures are) 10 % may go; for the choice of the strength half of the base’s, "
-    "because up to half of that is mistakes that should go",
-    "what the strengths were measured at stands under Strength",
+    "Diversity is how much the pictures differ from one another. Each change is a 95 % interval; a guard is broken "
+    "only when all of it is beyond what is allowed. Where a strength is chosen, half of the base’s diversity may go, "
+    "because mistakes make pictures differ too."
 )
 
 TABS: dict[str, Callable[[Engine, Version, int | None], None]]
@@ -57,7 +56,7 @@ def _show_grid(engine: Engine, version: Version, beside: int | None) -> None:
     drawn = [pair for pair in pairs if {version.number, beside} <= pair.pictures.keys()]
     if beside is None or not drawn:
         when = "a worker draws them when the queue is full" if is_worker_alive(engine) else NO_WORKER
-        st.html(data_line(prose(f"no pair is drawn by both versions yet; {when}")))
+        st.html(data_line(prose(f"both versions have not drawn the same prompt and seed yet; {when}")))
         return
     st.html(data_line("the same prompts and seeds, never trained on", "click a pair to enlarge it"))
     show_grid(drawn, version.number, beside)
@@ -129,27 +128,28 @@ def _show_guards(engine: Engine, version: Version, beside: int | None) -> None:
     found = [] if beside is None else guardrails(engine, version.number, beside)
     st.html(verdict(guards_verdict(version.number, beside, found)))
     if found:
-        st.html(guardrails_html(found))
-    st.html(data_line(*GUARDS))
+        st.html(guardrails_html(found, version.number, beside))
+    st.html(data_line(GUARDS))
 
 
 def guards_verdict(number: int, beside: int | None, found: Sequence[Guardrail]) -> str:
-    """Whether a version lost what raters do not see, in one sentence.
+    """Whether a version lost what raters may not notice, in one sentence.
 
     >>> guards_verdict(4, 3, [])
-    'Not measured yet: v4 and v3 must have drawn eight pairs.'
+    'Not measured yet: v4 and v3 must first draw 8 pictures from the same prompts and seeds.'
     """
     if not found:
-        return f"Not measured yet: v{number} and v{beside} must have drawn eight pairs."
+        needed = f"must first draw {FEWEST} pictures from the same prompts and seeds"
+        return f"Not measured yet: v{number} and v{beside} {needed}."
     broken = [one.name for one in found if one.is_broken]
     if broken:
-        return f"v{number} went wrong beside v{beside} where raters may not look: {', '.join(broken)}."
-    return f"v{number} lost nothing beside v{beside} that raters may not see: every guard is fine."
+        return f"Beside v{beside}, v{number} changed too much in what raters may not notice: {', '.join(broken)}."
+    return f"Beside v{beside}, v{number} lost nothing that raters may not notice: every guard is fine."
 
 
-def guardrails_html(found: Sequence[Guardrail]) -> Markup:
+def guardrails_html(found: Sequence[Guardrail], number: int, beside: int | None) -> Markup:
     """One line a guardrail: fine or broken, and why."""
-    return render("dashboard/versions/html/guardrails.html", found=found)
+    return render("dashboard/versions/html/guardrails.html", found=found, number=number, beside=beside)
 
 
 def _show_settings(engine: Engine, version: Version, beside: int | None) -> None:

@@ -14,11 +14,11 @@ from feedback.gate.evidence import evidence_rows
 from feedback.policy import promotion_mode
 from feedback.runs import latest_run
 from feedback.sample.evaluation import count_pairs
-from feedback.succession import PLAIN, compared, replaced_by
+from feedback.succession import PLAIN, alias_target, compared, replaced_by
 from feedback.versions import get_version
 from store.engine import reading
 from store.phrases import plural
-from store.tables import RunStatus
+from store.tables import AliasName, RunStatus
 from ui.dashboard.live.retrain import show_retrain
 from ui.dashboard.versions.card import compared_now, show_card
 from ui.dashboard.versions.details import show_inside
@@ -33,9 +33,10 @@ from ui.dashboard.versions.dialogs import (
 from ui.dashboard.versions.table import show_table
 from ui.signin.powers import fragment, guard, store_of
 from ui.web.dialog import show_done
-from ui.web.pieces import data_line, head
+from ui.web.pieces import data_line, head, prose
 from ui.web.process import settings
 from ui.web.tab import name_tab
+from ui.words import NO_VERSION
 
 PAGE = "Versions"
 CHAMPION = "champion"
@@ -47,7 +48,7 @@ def versions_page() -> None:
     """Every version, and the chosen one in detail."""
     rows = version_rows(engine())
     if not rows:
-        st.html(head("Versions", "no versions yet: the plain base is recorded when the first pictures are drawn"))
+        st.html(head("Versions") + data_line(prose(NO_VERSION)))
         return
     _show_head(rows)
     _show_running()
@@ -92,7 +93,7 @@ def _choose_beside(rows: Sequence[VersionRow], number: int) -> int | None:
     """The version beside which the chosen one stands, once the choice and the buttons are drawn."""
     others = [row.number for row in rows if row.number != number]
     chosen = next(row for row in rows if row.number == number)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="acts"):
         beside = None
         if others:
             at = others.index(_usual(rows, number, asked_for("with", others)))
@@ -124,19 +125,26 @@ def asked_for(name: str, numbers: Sequence[int]) -> int | None:
 
 def _show_buttons(chosen: VersionRow) -> None:
     number, is_live = chosen.number, CHAMPION in chosen.aliases
-    if st.button(f"Promote v{number}…", disabled=is_live or chosen.is_withdrawn):
-        confirm_promotion(number)
-    if st.button("Roll back…"):
-        confirm_rollback()
-    if st.button(f"Withdraw v{number}…", disabled=number == PLAIN or chosen.is_withdrawn):
-        confirm_withdrawal(number)
+    gone = f"v{number} is withdrawn already." if chosen.is_withdrawn else ""
     with reading(engine()) as session:
-        run = latest_run(session)
+        run, live = latest_run(session), alias_target(session, AliasName.champion)
+        first = "" if live is None or replaced_by(session, live) is not None else f"v{live} is the first champion."
+    if _act(f"Promote v{number}…", f"v{number} is the champion already." if is_live else gone):
+        confirm_promotion(number)
+    if _act("Roll back…", first and f"{first} There is no earlier one to go back to."):
+        confirm_rollback()
+    if _act(f"Withdraw v{number}…", f"v{PLAIN} is the plain base, which always stays." if number == PLAIN else gone):
+        confirm_withdrawal(number)
     if run is not None and run.status is RunStatus.running:
         if st.button("Stop the retrain…"):
             confirm_stop(run.id)
     elif st.button("Retrain now…"):
         confirm_retrain()
+
+
+def _act(label: str, why_not: str) -> bool:
+    """A button; where it can do nothing, it says why when it is pointed at."""
+    return st.button(label, disabled=bool(why_not), help=why_not or None)
 
 
 def _name(rows: Sequence[VersionRow], number: int) -> str:

@@ -15,8 +15,8 @@ def check() -> VersionCheck:
 
 def test_how_well_a_check_tells_stands_in_one_sentence():
     assert telling("a rejected and a kept picture", Auc(0.84, 0.78, 0.89, 80, 118)) == (
-        "of a rejected and a kept picture it gives the rejected one the higher score in 84 % of cases "
-        "(78 % to 89 %; 198 judged pictures, scored by a LoRA that was not trained on them)"
+        "of a rejected and a kept picture it scores the rejected one higher in 84 % of cases "
+        "(95 % interval 78 % to 89 %, from 198 judged pictures that trained no part of it)"
     )
 
 
@@ -25,12 +25,12 @@ def test_a_check_that_is_on_says_how_well_it_tells_within_prompts_and_how_right_
     assert check.is_on
     assert len(lines) == 4
     assert "of one prompt" in lines[2]
-    assert "its chances differ from what raters said by" in lines[3]
+    assert "the chances that it gives differ from the raters’ votes by" in lines[3]
 
 
 def test_a_check_that_is_off_says_why():
     said = check_verdict(3, make_check(HOW, []))
-    assert said.startswith("v3 cannot judge pictures: the check is off: it needs 10 rejected and 10 kept pictures")
+    assert said.startswith("v3 cannot judge pictures; the check is off: it needs 10 rejected and 10 kept pictures")
     assert len(check_lines(make_check(HOW, []))) == 1
 
 

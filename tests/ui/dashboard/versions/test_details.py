@@ -65,8 +65,8 @@ def test_settings_are_escaped_and_say_in_words_what_differs_from_any_other_versi
 
 def test_the_guards_begin_with_what_they_mean_for_the_version():
     fine, broken = (Guardrail(name, Interval(0.4, 0.6), name == "contrast", "") for name in ("diversity", "contrast"))
-    assert guards_verdict(4, 3, [fine]) == "v4 lost nothing beside v3 that raters may not see: every guard is fine."
-    assert guards_verdict(4, 3, [fine, broken]).endswith("where raters may not look: contrast.")
+    assert guards_verdict(4, 3, [fine]) == "Beside v3, v4 lost nothing that raters may not notice: every guard is fine."
+    assert guards_verdict(4, 3, [fine, broken]).endswith("changed too much in what raters may not notice: contrast.")
 
 
 def test_what_stands_at_a_picture_is_explained():
@@ -76,6 +76,7 @@ def test_what_stands_at_a_picture_is_explained():
 
 
 def test_a_guardrail_stands_with_its_reason():
-    html = guardrails_html([Guardrail("diversity", Interval(0.4, 0.6), True, "diversity: half of the base's")])
+    html = guardrails_html([Guardrail("diversity", Interval(0.4, 0.6), True, "diversity: half of the base's")], 4, 3)
+    assert "v4 beside v3" in html
     assert html.count("diversity") == 1
     assert html.index("diversity") < html.index("broken") < html.index("half of the base")

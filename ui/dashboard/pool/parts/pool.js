@@ -90,12 +90,18 @@ class Pool {
     this.at(".about").hidden = this.filter.which !== "look again" || !found.total;
     this.at(".about").textContent = LOOK_AGAIN;
     this.at(".thumbs").replaceChildren(...found.thumbs.map((thumb) => this.item(thumb)));
-    if (!found.thumbs.length) this.at(".thumbs").append(element("li", { className: "empty", textContent: "No picture passes this filter." }));
+    if (!found.thumbs.length) this.at(".thumbs").append(element("li", { className: "empty", textContent: this.nothing() }));
     this.at(".turn").hidden = found.pages < 2;
     this.at(".turn span").textContent = `page ${(found.page + 1).toLocaleString("en")} of ${found.is_more ? "more than " : ""}${found.pages.toLocaleString("en")}`;
     this.at(".turn .back").disabled = !found.page;
     this.at(".turn .on").disabled = !this.hasMore;
     this.drawMarks();
+  }
+
+  // Why no picture is shown, and what brings some.
+  nothing() {
+    const isFiltered = FILTERS.some((name) => !["which", "sort"].includes(name) && this.filter[name]);
+    return isFiltered ? "No picture passes this filter." : NOTHING[this.filter.which ?? "rejects"] ?? "No picture here.";
   }
 
   drawChoices(choices) {
