@@ -19,6 +19,7 @@ from ui.api.routes import api_routes
 from ui.commands import whole_app
 from ui.dashboard.live.news import news_routes
 from ui.dashboard.pool.routes import pool_routes
+from ui.dashboard.setup.pictures.routes import picture_routes
 from ui.dashboard.sort.routes import sort_routes
 from ui.export.routes import export_routes
 from ui.rate.plain_form import plain_routes
@@ -110,6 +111,7 @@ def routes_list() -> str:
         news_routes,
         pool_routes,
         sort_routes,
+        picture_routes,
         export_routes,
         api_routes,
     )

@@ -21,6 +21,7 @@ from store.tables import PersonRole
 from ui.api.routes import api_routes
 from ui.dashboard.live.news import news_routes
 from ui.dashboard.pool.routes import pool_routes
+from ui.dashboard.setup.pictures.routes import picture_routes
 from ui.dashboard.sort.routes import sort_routes
 from ui.export.routes import export_routes
 from ui.rate.plain_form import plain_routes
@@ -101,6 +102,7 @@ app = st.App(
         *news_routes(engine, settings()),
         *pool_routes(engine, settings()),
         *sort_routes(engine, settings()),
+        *picture_routes(engine, settings()),
         *export_routes(engine, settings()),
         *api_routes(engine, settings()),
         Route("/rate", redirect_to_rating),

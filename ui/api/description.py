@@ -66,6 +66,8 @@ def _operation(one: Operation, names: dict[type[BaseModel], str], schemas: dict[
         described["requestBody"] = {"required": True, "content": content}
     if one.upload:
         described["requestBody"] = {"required": True, "content": dict(one.upload())}
+    if one.takes:
+        described["requestBody"] = {"required": True, "content": {kind: {} for kind in one.takes}}
     return described
 
 

@@ -40,7 +40,8 @@ class Operation:
 
     `params` are the parameters of path and query. `gives` is what comes back, or the kinds of file. `refused` is the
     status where everything was understood and the answer is still no. With `in_ticks` the time of the answer tells
-    nothing. `upload` gives the kinds of a body that is a picture, as OpenAPI has them.
+    nothing. `upload` gives the kinds of a body that is a picture, as OpenAPI has them. `takes` are the kinds of file
+    that the body may be; `Asked.body` is then where it lies.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Operation:
     act: Callable[[Asked], BaseModel | Response]
     gives: type[BaseModel] | tuple[str, ...]
     body: type[BaseModel] | None = None
+    takes: tuple[str, ...] = ()
     params: type[BaseModel] | None = None
     refused: int = 400
     in_ticks: bool = False
@@ -83,6 +85,8 @@ class Operation:
             met |= {409: "no version can judge", 413: "the picture is too long", 415: "the body is no kind of picture"}
         if self.body:
             met |= {413: "the body is too long", 415: "the body is not JSON"}
+        if self.takes:
+            met |= {413: "the file is too long", 415: "the body is no kind of picture"}
         if "{" in self.path or self.refused == 404:
             met[404] = "there is no such thing"
         if self.refused == 409:

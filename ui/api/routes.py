@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from anyio import to_thread
 from pydantic import BaseModel
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, compile_path
 
+from feedback.metadata.files.opened import MAX_BYTES
 from store.archive.work import work_folder
 from store.errors import BadRequest, NotSignedIn, UnknownVersion
 from store.files import make_folder
@@ -21,6 +23,7 @@ from store.settings import Settings
 from store.settings.live import as_changed
 from ui.api.description import describe
 from ui.api.operation import Asked, Operation, Refused
+from ui.api.pictures import PICTURES
 from ui.api.pool import DATA
 from ui.api.rating import RATING
 from ui.api.score import SCORES, Sent, receive
@@ -29,8 +32,10 @@ from ui.rate.routes import wait_for_tick
 from ui.signin.bearer import API, SHORT_SCORE, identify_bearer, refuse_bearer
 from ui.signin.json_routes import MAX_BODY, body_of, in_sentences, malformed
 from ui.signin.powers import permit
+from ui.web.limits import TooLong
+from ui.web.receiving import READERS, receive_file
 
-OPERATIONS = (*RATING, *SCORES, *DATA, *VERSIONS)
+OPERATIONS = (*RATING, *SCORES, *DATA, *PICTURES, *VERSIONS)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 NOT_KEPT = {"cache-control": "no-store"}
 
@@ -44,6 +49,8 @@ def api_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
             permit(operation.page, person)
             began, now = time.monotonic(), as_changed(settings)
             params = _read_params(operation, request)
+            if operation.takes:
+                return await _act_on_file(operation, request, Asked(engine(), now, person, params, None))
             with ExitStack() as held:
                 body = await _read_body(operation, request, lambda: held.enter_context(_place(now)))
                 answer = await run_in_threadpool(_act, operation, Asked(engine(), now, person, params, body))
@@ -80,6 +87,23 @@ def _act(operation: Operation, asked: Asked) -> Response:
     return Response(answer.model_dump_json(), media_type="application/json", headers=NOT_KEPT)
 
 
+async def _act_on_file(operation: Operation, request: Request, asked: Asked) -> Response:
+    """The answer of an operation that takes a file, which lies in a folder of its own until then."""
+    if _kind_of(request) not in operation.takes:
+        raise Refused(415, f"the body must be a file, sent with one of the content types {', '.join(operation.takes)}")
+    with _place(asked.settings) as folder:
+        path = folder / "body"
+        try:
+            await receive_file(request, path, MAX_BYTES)
+        except TooLong as error:
+            raise Refused(413, f"the file is longer than {MAX_BYTES >> 20} MiB; make it smaller") from error
+        return await to_thread.run_sync(_act, operation, asked._replace(body=path), limiter=READERS)
+
+
+def _kind_of(request: Request) -> str:
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
+
+
 def _read_params(operation: Operation, request: Request) -> BaseModel | None:
     given = {**request.query_params, **request.path_params}
     if operation.params is None:
@@ -104,7 +128,7 @@ async def _read_body(operation: Operation, request: Request, place: Callable[[],
         return await receive(request, place())
     if operation.body is None:
         return None
-    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+    if _kind_of(request) != "application/json":
         raise Refused(415, "the body must be JSON, sent with the content type application/json")
     try:
         data = await body_of(request)

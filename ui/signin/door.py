@@ -21,6 +21,7 @@ from ui.signin.invitation_link import identify_sender, refuse
 from ui.signin.people import LOCAL, Person
 from ui.web.limits import MAX_BODY_BYTES, MAX_PICTURE_BYTES, OpenPages, Pace, TooLong, is_too_long, limit_body
 from ui.web.plain_page import plain_html, plain_response
+from ui.web.receiving import longest_body
 
 SIGN_IN = "/naysayer/sign-in"
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class Door:
         if refusal := self._refuse(request, person):
             await refusal(scope, receive, send)
         elif scope["type"] == "http":
-            await self._pass_request(scope, receive, send)
+            await self._pass_request(scope, receive, send, _longest(request, person))
         else:
             with self.pages.one_more(_client(request, person)):
                 await self._pass_messages(request, receive, send)
@@ -103,7 +104,7 @@ class Door:
             return _refuse_with(sentence, 426)
         if path.startswith(MEDIA) and (person is None or person.role is not PersonRole.admin):
             return _refuse_with("files of versions are for admins", 403)
-        if is_too_long(request.scope, _longest(path)):
+        if is_too_long(request.scope, _longest(request, person)):
             return _refuse_with("the body is too long; send less at once", 413)
         is_page = request.scope["type"] == "websocket"
         pace = self.strangers if person is None else self.members
@@ -113,7 +114,7 @@ class Door:
             return _refuse_with("too many open pages; close some", 429)
         return None
 
-    async def _pass_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _pass_request(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
         is_begun = False
 
         async def send_and_note(message: Message) -> None:
@@ -122,7 +123,7 @@ class Door:
             await send(message)
 
         try:
-            await self.app(scope, limit_body(receive, _longest(scope["path"])), send_and_note)
+            await self.app(scope, limit_body(receive, most), send_and_note)
         except TooLong:
             if not is_begun:
                 await _refuse_with("the body is too long; send less at once", 413)(scope, receive, send)
@@ -150,9 +151,12 @@ class Door:
         await self.app(request.scope, receive_if_known, send_while_open)
 
 
-def _longest(path: str) -> int:
+def _longest(request: HTTPConnection, person: Person | None) -> int:
     """How long a body may be; a form has a little more than its picture."""
-    return MAX_PICTURE_BYTES + (1 << 16) if takes_picture(path) else MAX_BODY_BYTES
+    if takes_picture(path := request.url.path):
+        return MAX_PICTURE_BYTES + (1 << 16)
+    is_admin = person is not None and person.role is PersonRole.admin
+    return longest_body(path, MAX_BODY_BYTES, is_admin=is_admin)
 
 
 def _client(request: HTTPConnection, person: Person | None) -> str:

@@ -61,7 +61,7 @@ class OpenPages:
 
 
 def is_too_long(scope: Scope, most: int = MAX_BODY_BYTES) -> bool:
-    """Whether a request announces a body beyond the limit."""
+    """Whether a request announces a body of more than `most` bytes."""
     length = Headers(scope=scope).get("content-length", "0")
     return not length.isdigit() or len(length) > 12 or int(length) > most
 

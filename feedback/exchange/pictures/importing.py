@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from feedback.exchange.pictures.bases import for_reader, known_models, require_base
 from feedback.exchange.pictures.mapping import Mapped, supplied
-from feedback.exchange.pictures.outcome import Outcome, Report, Seen, Terms, left_out, refusal
+from feedback.exchange.pictures.outcome import Outcome, Report, Seen, Terms, judge, left_out, refusal
 from feedback.exchange.pictures.progress import OnProgress, as_bar
 from feedback.exchange.pictures.reading import Read, read_all
 from feedback.exchange.pictures.recording import Taken, known_files, known_pixels, record
@@ -91,10 +91,8 @@ def look_at(
     for batch in batched(reads, processes):
         there |= known_pixels(engine, [one.pixels_sha256 for one in batch])
         for one in _mapped(batch, mapped, for_reader(known)):
-            why, outcome = refusal(one.found, terms), Outcome.refused
-            if not why:
-                why = left_out(one.found, known, terms)
-                outcome = Outcome.rated_only if why else Outcome.new
+            why, outcome = judge(one.found, known, terms)
+            if outcome is not Outcome.refused:
                 outcome = Outcome.known if one.pixels_sha256 in there else outcome
                 there.add(one.pixels_sha256)
             report.count(outcome, one.found.status)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from feedback.exchange.pictures.outcome import Seen
+from feedback.exchange.pictures.recording import storable
 
 FIELDS = (
     "status",
@@ -26,10 +27,10 @@ FIELDS = (
 def as_object(seen: Seen) -> dict[str, Any]:
     """The object of `--dry-run --json`."""
     found = seen.found
-    loras = [{"name": lora.name, "strength": lora.strength} for lora in found.loras]
+    loras = [{"name": _shown(lora.name), "strength": lora.strength} for lora in found.loras]
     return (
-        {"file": seen.entry.name, "outcome": str(seen.outcome)}
-        | {name: getattr(found, name) for name in FIELDS}
+        {"file": _shown(seen.entry.name), "outcome": str(seen.outcome)}
+        | {name: _shown(getattr(found, name)) for name in FIELDS}
         | {"loras": loras, "marks": [str(mark) for mark in found.marks]}
     )
 
@@ -37,3 +38,8 @@ def as_object(seen: Seen) -> dict[str, Any]:
 def as_line(seen: Seen) -> str:
     """The line of `--dry-run`."""
     return f"{seen.entry.name}: {seen.found.status}, {seen.outcome}{seen.found.why and f': {seen.found.why}'}"
+
+
+def _shown(value: object) -> object:
+    """A text as the store would hold it, so that every program can read the line."""
+    return storable(value) if isinstance(value, str) else value

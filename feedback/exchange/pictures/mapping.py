@@ -59,12 +59,12 @@ def ends_alike(one: PurePath, other: PurePath) -> bool:
     return one.parts[-shorter:] == other.parts[-shorter:]
 
 
-def read_mapping(path: Path) -> Mapped:
-    """A list, .csv, .tsv or .jsonl, with the columns `file` (or `file_name`) and `prompt` (`caption`, `text`).
+def read_mapping(*paths: Path) -> Mapped:
+    """Lists, .csv, .tsv or .jsonl, with the columns `file` (or `file_name`) and `prompt` (`caption`, `text`).
 
     Raises BadRequest, which names the line.
     """
-    return Mapped(_rows(path, read_rows(path, aliases=NAMES)))
+    return Mapped(row for path in paths for row in _rows(path, read_rows(path, aliases=NAMES)))
 
 
 def own_mapping(source: Source, say: Callable[[str], None]) -> Mapped:

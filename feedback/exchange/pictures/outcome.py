@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from shlex import quote
 from typing import NamedTuple
 
-from feedback.exchange.pictures.bases import is_of_other_base
+from feedback.exchange.pictures.bases import for_reader, is_of_other_base
 from feedback.exchange.pictures.sources import Entry
+from feedback.metadata.bases import base_of_model
 from feedback.metadata.found import SDXL, UNKNOWN, Found, Status
 from feedback.sample.prompts import clean_prompt
 from store.errors import BadRequest
@@ -119,6 +120,28 @@ def _say_base(found: Found) -> str:
     said = f"{name}=sdxl"
     said = quote(said) if "'" in said else f"'{said}'"
     return f"which base {found.model or name} is of is not known; say it with --model {said}"
+
+
+def judge(found: Found, known: dict[str, str], terms: Terms) -> tuple[str, Outcome]:
+    """What becomes of a picture that is not here yet, and why it is refused or left out of training."""
+    if why := refusal(found, terms):
+        return why, Outcome.refused
+    why = left_out(found, known, terms)
+    return why, Outcome.rated_only if why else Outcome.new
+
+
+def judge_again(seen: Seen, known: dict[str, str], terms: Terms) -> Seen:
+    """The same picture with what is known of models now; the file is not read again."""
+    found = seen.found
+    if seen.outcome is Outcome.known or found.status not in TAKEN:
+        return seen
+    if found.base == UNKNOWN:
+        base = base_of_model(found.model, found.model_hash, for_reader(known))
+        found = replace(found, base=base)
+        if base not in (SDXL, UNKNOWN):
+            found = replace(found, status=Status.not_sdxl, why=f"its base is {base}, not SDXL")
+    why, outcome = judge(found, known, terms)
+    return seen._replace(found=replace(found, why=why), outcome=outcome)
 
 
 def refusal(found: Found, terms: Terms) -> str:

@@ -52,6 +52,13 @@ def known_pixels(engine: Engine, hashes: Sequence[str]) -> set[str]:
         return set(session.exec(columns.where(col(ImportedPicture.pixels_sha256).in_(hashes))))
 
 
+def picture_of(engine: Engine, pixels_sha256: str) -> int | None:
+    """The picture with these pixels, if it came in."""
+    with reading(engine) as session:
+        columns = select(ImportedPicture.image_id).where(ImportedPicture.pixels_sha256 == pixels_sha256)
+        return session.exec(columns).first()
+
+
 def record(engine: Engine, batch: Sequence[Taken]) -> set[str]:
     """The hashes of the pixels that were new; all rows or none."""
     with writing(engine) as session:

@@ -24,6 +24,7 @@ TABLE = [
     ("GET", "/pool/data", None, CURATOR, 404),
     ("POST", "/score", None, ADMIN, 415),
     ("POST", "/import/votes", {"rows": [{"sha256": "0" * 64, "verdict": "keep", "rater": "ann"}]}, ADMIN, 200),
+    ("POST", "/import/pictures/a.png", b"no picture", ADMIN, 200),
     ("POST", "/prompts", {"prompts": ["a cup"]}, ADMIN, 200),
     ("GET", "/versions", None, ADMIN, 200),
     ("GET", "/versions/1/files/kohya", None, ADMIN, 200),
@@ -36,9 +37,18 @@ TABLE = [
 ]
 
 
+def sent(body: object, **headers: str) -> dict[str, object]:
+    """What a request of the table holds: a file, or JSON."""
+    given = {name: value for name, value in headers.items() if value}
+    if isinstance(body, bytes):
+        return {"content": body, "headers": given | {"content-type": "image/png"}}
+    return {"json": body, "headers": given}
+
+
 def test_the_table_has_every_operation():
     used = {(method, path.replace("no-such", "{name}")) for method, path, *_ in TABLE}
     used = {(m, p.replace("/1/", "/{number}/").replace("/kohya", "/{what}")) for m, p in used}
+    used = {(m, p.replace("/a.png", "/{file}")) for m, p in used}
     assert {(one.method, one.path) for one in OPERATIONS} <= used
 
 
@@ -48,7 +58,7 @@ def test_the_table_has_every_operation():
 )
 def test_a_token_allows_what_its_role_allows(as_role, draw, published, role, method, path, body, roles, status):
     draw(1)
-    answer = as_role(role).request(method, V1 + path, json=body)
+    answer = as_role(role).request(method, V1 + path, **sent(body))
     assert answer.status_code == (status if role in roles else 403), answer.text
     if answer.status_code >= 400:
         assert list(answer.json()) == ["error"]
@@ -60,7 +70,7 @@ def test_a_token_allows_what_its_role_allows(as_role, draw, published, role, met
 def test_without_a_good_token_nothing_is_answered(stranger, published, draw, header):
     draw(1)
     for method, path, body, *_ in TABLE:
-        answer = stranger.request(method, V1 + path, json=body, headers={"authorization": header} if header else {})
+        answer = stranger.request(method, V1 + path, **sent(body, authorization=header))
         assert answer.status_code == 401, (method, path)
         assert answer.headers["www-authenticate"] == "Bearer"
         assert "token" in answer.json()["error"] or "sign in" in answer.json()["error"]
@@ -116,7 +126,7 @@ def test_no_token_is_ever_logged_or_repeated(as_role, caplog, draw, published, e
     draw(1)
     client = as_role("admin")
     token = client.headers["authorization"].removeprefix("Bearer ")
-    said = [client.request(method, V1 + path, json=body).text for method, path, body, *_ in TABLE]
+    said = [client.request(method, V1 + path, **sent(body)).text for method, path, body, *_ in TABLE]
     revoke_token(engine, list_tokens(engine)[0].id)
     said += [client.get(f"{V1}/me").text, client.get("/naysayer/api/nothing").text]
     assert not any(token in text for text in [*said, caplog.text])

@@ -206,5 +206,15 @@ def walk_pages(watch: Watch, url: str) -> None:
     watch.both("pool, selection")
     page.locator(".thumbs .open").first.click()
     watch.both("pool, viewer")
-    for part in ("Prompts", "Invitations", "API+tokens", "Guidelines", "Settings", "Controls", "Evaluation+sets"):
+    parts = (
+        "Prompts",
+        "Pictures",
+        "Invitations",
+        "API+tokens",
+        "Guidelines",
+        "Settings",
+        "Controls",
+        "Evaluation+sets",
+    )
+    for part in parts:
         watch.open(f"{url}/setup?part={part}", whole)

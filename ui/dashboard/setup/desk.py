@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import ceil
 from typing import NamedTuple, NoReturn
 
 import streamlit as st
@@ -65,6 +66,21 @@ def act(action: Action) -> None:
     except NaysayerError as error:
         refuse(str(error))
     st.rerun()
+
+
+def turn(key: str, page: int, found: int, size: int) -> None:
+    """The buttons that turn the pages of a long list; `key` holds the page in the session."""
+    pages = ceil(found / size)
+    if pages < 2:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Previous", disabled=page == 0):
+            st.session_state[key] = page - 1
+            st.rerun()
+        st.text(f"page {page + 1} of {pages}")
+        if st.button("Next", disabled=page + 1 >= pages):
+            st.session_state[key] = page + 1
+            st.rerun()
 
 
 def ask(label: str, action: Action, *, is_ready: bool = True) -> None:

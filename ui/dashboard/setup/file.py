@@ -1,4 +1,4 @@
-"""A button that reads a file in the browser, because the server takes no uploads."""
+"""A button that reads a file in the browser, because Streamlit's own uploads are closed."""
 
 import base64
 import binascii

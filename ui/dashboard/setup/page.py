@@ -1,4 +1,4 @@
-"""The page Setup: prompts, people, programs, settings, controls and evaluation sets, for admins."""
+"""The page Setup: prompts, pictures, people, programs, settings, controls and evaluation sets, for admins."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +10,7 @@ from ui.dashboard.setup.desk import PAGE, PART, show_said
 from ui.dashboard.setup.evaluation import show_evaluation
 from ui.dashboard.setup.guidelines import show_guidelines
 from ui.dashboard.setup.invitations import show_invitations
+from ui.dashboard.setup.pictures.part import show_pictures
 from ui.dashboard.setup.prompts import show_prompts
 from ui.dashboard.setup.settings import show_settings
 from ui.dashboard.setup.tokens import show_tokens
@@ -19,6 +20,7 @@ from ui.web.tab import name_tab
 
 PARTS: dict[str, Callable[[], None]] = {
     "Prompts": show_prompts,
+    "Pictures": show_pictures,
     "Invitations": show_invitations,
     "API tokens": show_tokens,
     "Guidelines": show_guidelines,

@@ -1,7 +1,6 @@
 """Prompts: add, import, pause, resume, remove, weigh; what was drawn from each, and how much of it was rejected."""
 
 from functools import partial
-from math import ceil
 from pathlib import Path
 
 import streamlit as st
@@ -12,7 +11,7 @@ from feedback.sample.prompts import PromptState, import_prompts, list_imports, r
 from feedback.sample.setting_aside import MOST_WEIGHT, Change, Which, change_prompts, weigh_prompts, would_lose
 from store.errors import BadRequest, NaysayerError
 from store.phrases import plural
-from ui.dashboard.setup.desk import PAGE, about, act, ask, engine, refuse, say
+from ui.dashboard.setup.desk import PAGE, about, act, ask, engine, refuse, say, turn
 from ui.dashboard.setup.file import ask_list
 from ui.dashboard.setup.rows import numbers_of, show_rows
 from ui.signin.people import viewer_name
@@ -39,7 +38,7 @@ def show_prompts() -> None:
     _show_adding()
     found, page = _show_filter()
     _show_list(found)
-    _turn(page, found.found)
+    turn("prompts page", page, found.found, SIZE)
     _show_imports()
 
 
@@ -109,20 +108,6 @@ def _show_list(found: PromptPage) -> None:
         _weigh(which)
     else:
         _change(which, pressed.action)
-
-
-def _turn(page: int, found: int) -> None:
-    pages = ceil(found / SIZE)
-    if pages < 2:
-        return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Previous", disabled=page == 0):
-            st.session_state["prompts page"] = page - 1
-            st.rerun()
-        st.text(f"page {page + 1} of {pages}")
-        if st.button("Next", disabled=page + 1 >= pages):
-            st.session_state["prompts page"] = page + 1
-            st.rerun()
 
 
 def _show_imports() -> None:

@@ -1,4 +1,4 @@
-// Reads a file in the browser and sends what it holds as a value: the server takes no uploads.
+// Reads a file in the browser and sends what it holds as a value: Streamlit's own uploads are closed.
 const known = new WeakSet();
 
 async function send(input, { most }, { tell, say }) {
