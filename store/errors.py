@@ -199,7 +199,7 @@ class TooFewRejects(RetrainError):
     """
 
     def __init__(self, found: int, needed: int, lost: int = 0) -> None:
-        remedy = "collect more votes or lower NAYSAYER_RETRAIN_AFTER"
+        remedy = "collect more votes" if needed <= 1 else "collect more votes or lower NAYSAYER_RETRAIN_AFTER"
         if lost:
             remedy = (
                 f"{plural(lost, 'rated picture')} left out, because the file is lost; restore a backup with "

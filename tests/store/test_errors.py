@@ -35,3 +35,7 @@ def test_every_error_is_drawn_under_its_parent() -> None:
 )
 def test_a_message_says_what_was_found_what_was_needed_and_what_to_do(error: NaysayerError, words: list[str]) -> None:
     assert all(word in str(error) for word in words)
+
+
+def test_nothing_is_to_be_lowered_that_is_at_its_least() -> None:
+    assert str(TooFewRejects(0, 1)) == "0 rejects in the pool, 1 needed; collect more votes"

@@ -170,10 +170,10 @@ def card_words(settings: Settings) -> tuple[bool, str]:
 
 
 def _lower(settings: Settings) -> str:
-    """What to lower, the mildest first."""
-    less = [] if settings.gradient_checkpointing else ["NAYSAYER_GRADIENT_CHECKPOINTING=1"]
-    less += ["NAYSAYER_BASE_QUANTIZATION=fp8"] if settings.base_quantization == "none" else []
-    return f"lower {', '.join([*less, 'the side of the pictures (NAYSAYER_WIDTH_PX, NAYSAYER_HEIGHT_PX)'])}"
+    """What to set or to lower, the mildest first."""
+    less = [] if settings.gradient_checkpointing else ["set NAYSAYER_GRADIENT_CHECKPOINTING=1"]
+    less += ["set NAYSAYER_BASE_QUANTIZATION=fp8"] if settings.base_quantization == "none" else []
+    return ", or ".join([*less, "lower the side of the pictures (NAYSAYER_WIDTH_PX, NAYSAYER_HEIGHT_PX)"])
 
 
 class WaitLine:
