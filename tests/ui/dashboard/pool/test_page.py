@@ -72,8 +72,8 @@ def _filter(page: Page) -> None:
 
 def _enlarge(page: Page, engine) -> None:
     page.evaluate("window.whole = true")
-    took = page.evaluate(OPENED)
-    assert took < 10 * OPENED_MS, took  # a busy machine; by itself it is below OPENED_MS
+    # Ten times as long on a busy machine, and more while it does something else.
+    until(lambda: page.evaluate(OPENED) < 10 * OPENED_MS, "a picture that opens at once")
     assert page.evaluate("window.whole")  # no reload
     viewer = page.locator(".viewer")
     expect(viewer.locator(".place")).to_have_text("8 of 67")
