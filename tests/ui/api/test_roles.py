@@ -79,7 +79,7 @@ def test_without_a_good_token_nothing_is_answered(stranger, published, draw, hea
 def test_a_revoked_token_is_refused_from_the_next_request_on(as_role, engine):
     client = as_role("admin")
     assert client.get(f"{V1}/me").json() == {"name": "admin", "role": "admin"}
-    revoke_token(engine, list_tokens(engine)[0].id)
+    revoke_token(engine, list_tokens(engine)[0].token.id)
     answer = client.get(f"{V1}/me")
     assert (answer.status_code, "revoked" in answer.json()["error"]) == (401, True)
 
@@ -127,6 +127,6 @@ def test_no_token_is_ever_logged_or_repeated(as_role, caplog, draw, published, e
     client = as_role("admin")
     token = client.headers["authorization"].removeprefix("Bearer ")
     said = [client.request(method, V1 + path, **sent(body)).text for method, path, body, *_ in TABLE]
-    revoke_token(engine, list_tokens(engine)[0].id)
+    revoke_token(engine, list_tokens(engine)[0].token.id)
     said += [client.get(f"{V1}/me").text, client.get("/naysayer/api/nothing").text]
     assert not any(token in text for text in [*said, caplog.text])
