@@ -66,6 +66,20 @@ test("after another key, or two seconds, a reason belongs to the picture on scre
   assert.deepEqual(reasonsSent(), [[1, "reject", ""], [2, "reject", HANDS]]);
 });
 
+test("a bar runs down while a reason belongs to the previous picture, and starts again with each reason", async () => {
+  await open(6, { limits: { lateReasonMs: 90 } });
+  const bar = () => page.$(".whose i");
+  assert.equal(bar(), null);
+  press("j");
+  press("1");
+  const first = bar();
+  assert.equal(first.style.animationDuration, "90ms");
+  press("2");
+  assert.notEqual(bar(), first);
+  while (bar()) await new Promise((done) => setTimeout(done, 10));
+  assert.equal(page.$(".whose").textContent, "What is wrong? (optional)");
+});
+
 test("a keep and a skip take no reasons and marks along, and no reason follows them", async () => {
   await open();
   press("1");

@@ -144,7 +144,14 @@ export class Annotations {
     const img = this.rejected?.isReady ? this.rejected.img : null;
     if (this.whose.textContent === line && this.whose.querySelector("img") === img) return;
     this.whose.classList.toggle("previous", Boolean(this.rejected));
-    this.whose.replaceChildren(...(img ? [img] : []), line);
+    this.whose.replaceChildren(...(img ? [img] : []), line, ...(this.rejected ? [this.timeLeft()] : []));
+  }
+
+  /** A bar that runs down while reasons belong to the previous picture. */
+  timeLeft() {
+    const bar = document.createElement("i");
+    bar.style.animationDuration = `${this.page.limits.lateReasonMs}ms`;
+    return bar;
   }
 
   markButton({ x, y }, place) {
