@@ -191,10 +191,10 @@ def _show_list(seen: Sequence[Seen]) -> None:
     choices = [ALL, *(one for one in Outcome if counts[one])]
     shown = st.segmented_control("Show", choices, default=ALL, required=True, key="outcome shown")
     chosen = [one for one in seen if shown in (ALL, one.outcome)]
-    _show_page("pictures", chosen)
+    _show_some("pictures", chosen)
 
 
-def _show_page(name: str, seen: Sequence[Seen]) -> None:
+def _show_some(name: str, seen: Sequence[Seen]) -> None:
     page = min(st.session_state.get(f"{name} page", 0), max(0, len(seen) - 1) // SIZE)
     show_rows(name, "pictures.html", rows=seen[page * SIZE : (page + 1) * SIZE])
     turn(f"{name} page", page, len(seen), SIZE)
@@ -232,4 +232,4 @@ def _show_refused() -> None:
     refused: list[Seen] = st.session_state.get(REFUSED, [])
     if refused:
         with st.expander(f"Refused in the last import ({thousands(len(refused))})", expanded=True):
-            _show_page("refused", refused)
+            _show_some("refused", refused)
