@@ -42,7 +42,7 @@ def test_a_share_is_said_in_whole_per_cent(share, words):
 
 
 @pytest.mark.parametrize(
-    ("difference", "words"), [(-0.12, "−12 points"), (-0.01, "−1 point"), (0.01, "+1 point"), (0, "+0 points")]
+    ("difference", "words"), [(-0.12, "−12 points"), (-0.01, "−1 point"), (0.01, "+1 point"), (0, "0 points")]
 )
 def test_a_difference_carries_its_sign(difference, words):
     assert points(difference) == words
