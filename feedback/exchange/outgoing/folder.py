@@ -11,6 +11,7 @@ from tqdm import tqdm
 from feedback.exchange.outgoing.card import Held
 from feedback.exchange.outgoing.chosen import Wanted, count_chosen, require_rater
 from feedback.exchange.outgoing.parts import Part, parts_of
+from feedback.pool.browse.gallery import Which
 from feedback.sample.lists.rows import file_name
 from store.errors import BadRequest, StoreError
 from store.files import Blobs, fsync_folder, make_folder, only_one, remove_folder, sha256_of_file
@@ -51,7 +52,9 @@ def export_folder(engine: Engine, blobs: Blobs, wanted: Wanted, folder: Path) ->
         raise BadRequest(f"{folder} exists and an export never overwrites a folder; choose another name")
     require_rater(engine, wanted)
     if not (count := count_chosen(engine, wanted)):
-        raise BadRequest("no picture is chosen, so nothing was written; rate pictures, or take other filters")
+        out = count_chosen(engine, wanted._replace(parts=(Which.taken_out,)))
+        hint = f"; {plural(out, 'picture')} taken out of the pool would pass: --which 'taken out'" if out else ""
+        raise BadRequest(f"no picture is chosen, so nothing was written; rate pictures, or take other filters{hint}")
     work = folder.with_name(f"{WORK}{folder.name}")
     try:
         make_folder(work)

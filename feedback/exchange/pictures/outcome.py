@@ -15,8 +15,9 @@ from feedback.sample.prompts import clean_prompt
 from store.errors import BadRequest
 
 TAKEN = (Status.ok, Status.partial)
+LEAST_PX = 8
 WORDS = {
-    Status.ok: "whose prompt cannot be used",
+    Status.ok: "whose prompt or size cannot be used",
     Status.empty: "without a prompt",
     Status.unrecognised: "with metadata that cannot be read",
     Status.not_sdxl: "of another base than SDXL",
@@ -119,7 +120,7 @@ def _say_base(found: Found) -> str:
         )
     said = f"{name}=sdxl"
     said = quote(said) if "'" in said else f"'{said}'"
-    return f"which base {found.model or name} is of is not known; say it with --model {said}"
+    return f"which base {found.model or name} is of is not known; if it is SDXL, say --model {said}"
 
 
 def judge(found: Found, known: dict[str, str], terms: Terms) -> tuple[str, Outcome]:
@@ -151,6 +152,8 @@ def refusal(found: Found, terms: Terms) -> str:
             return f"{found.why}; NAYSAYER_OTHER_BASES=0.5 takes it in, and trains on it at half weight"
     elif found.status not in TAKEN:
         return found.why
+    if min(found.width, found.height) < LEAST_PX:
+        return f"it is {found.width}×{found.height} pixels, too small to judge; {LEAST_PX} a side are needed"
     try:
         clean_prompt(found.prompt or "")
     except BadRequest as error:

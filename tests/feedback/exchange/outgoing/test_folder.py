@@ -210,6 +210,12 @@ def test_nothing_is_overwritten_and_nothing_chosen_writes_nothing(rated: Rated, 
     assert [path.name for path in tmp_path.iterdir() if path.name != "data"] == ["mine"]
 
 
+def test_pictures_taken_out_are_named_when_no_other_is_chosen(rated: Rated, tmp_path: Path):
+    curate(rated.engine, rated.images, PoolAction.exclude, by="root", reason="blurred")
+    with pytest.raises(BadRequest, match=r"\d pictures taken out of the pool would pass: --which 'taken out'"):
+        export_folder(rated.engine, rated.blobs, ALL, tmp_path / "out")
+
+
 def test_two_exports_into_one_folder_are_refused(rated: Rated, tmp_path: Path):
     with only_one(tmp_path / ".naysayer-export-out/held.lock", "held"), pytest.raises(Busy, match="another export"):
         export_folder(rated.engine, rated.blobs, ALL, tmp_path / "out")
@@ -217,8 +223,10 @@ def test_two_exports_into_one_folder_are_refused(rated: Rated, tmp_path: Path):
 
 def test_a_disk_that_refuses_is_told_in_a_sentence(rated: Rated, tmp_path: Path):
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(StoreError, match="was not written") as refused:
+    with pytest.raises(BadRequest, match="is a file, and a folder is needed"):
         export_folder(rated.engine, rated.blobs, ALL, tmp_path / "file" / "out")
+    with pytest.raises(StoreError, match="was not written") as refused:
+        export_folder(rated.engine, rated.blobs, ALL, Path("/proc/naysayer-out"))
     assert "waits" not in str(refused.value)
 
 

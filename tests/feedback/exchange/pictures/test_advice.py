@@ -31,7 +31,7 @@ def test_a_model_without_a_name_is_named_in_a_list(store, tmp_path):
 def test_a_models_name_is_said_as_a_shell_takes_it(store, tmp_path, model):
     folder = folder_of(tmp_path / "in", a__png=png("a fox", settings=OURS.replace("builtin", model)))
     [one], _ = look(store, folder)
-    words = shlex.split(one.found.why.rpartition("say it with ")[2])
+    words = shlex.split(one.found.why.rpartition(", say ")[2])
     assert words == ["--model", f"{model}=sdxl"]
     remember(store, parse_models([words[1].replace("=sdxl", "=ours")]))
     [one], _ = look(store, folder)

@@ -106,19 +106,20 @@ def test_refused_files_leave_nothing_and_say_why(settings, store, tmp_path):
         xyz_grid__1__png=b"x",
         sd1__png=png("a fox", settings=OURS.replace("builtin", "v1-5-pruned-emaonly")),
         long__png=png("fox " * 600),
+        tiny__png=png("a fox", settings=OURS.replace("64x64", "1x1"), size=(1, 1)),
         note__txt=b"no picture",
     )
     before = {file for file in layout_of(settings).root.rglob("*") if file.is_file()}
     report, said = bring(settings, store, path)
     assert report.new == 1
-    assert report.refused.total() == len(said) == 7
+    assert report.refused.total() == len(said) == 8
     assert all(": " in line and "\n" not in line for line in said)
     made_files = {file for file in layout_of(settings).root.rglob("*") if file.is_file()} - before
     assert {file.name for file in made_files if file.parent.parent.name == "blobs"} == {imported(store)[0].sha256}
     assert "1  new" in report.words
     assert "refused: damaged or no pictures" in report.words
-    assert "1  refused: whose prompt cannot be used" in report.words
-    assert sum(count for count, _ in report.rows) == report.total == 8
+    assert "2  refused: whose prompt or size cannot be used" in report.words
+    assert sum(count for count, _ in report.rows) == report.total == 9
 
 
 def test_a_dry_run_says_what_an_import_then_does(settings, store, tmp_path):
@@ -303,9 +304,9 @@ def test_a_source_that_is_none_is_refused(tmp_path, name):
 def test_the_real_pictures_come_in(settings, store, tmp_path, real_pictures):
     report, said = bring(settings, store, Path(real_pictures), processes=2)
     assert report.new == len(imported(store))
-    assert (report.new, report.known, report.refused.total()) == (41, 1, 26)  # two of one black pixel are the same
-    assert len(said) == 26
-    assert bring(settings, store, Path(real_pictures))[0].known == 42
+    assert (report.new, report.known, report.refused.total()) == (40, 0, 28)  # two of one black pixel are too small
+    assert len(said) == 28
+    assert bring(settings, store, Path(real_pictures))[0].known == 40
 
 
 def test_pictures_come_in_once_on_any_database(settings, any_engine, fill, tmp_path):
