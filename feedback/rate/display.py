@@ -15,6 +15,7 @@ from PIL import Image
 
 from feedback.metadata.files.parts import Parts
 from feedback.metadata.files.stealth import read_stealth
+from store.errors import BadRequest
 from store.files import make_folder, write_file
 from store.layout import Layout
 
@@ -50,7 +51,7 @@ def shown_bytes(layout: Layout, sha256: str) -> bytes:
         shown = displayed(original)
         if shown is not original:
             _keep(copy, _seal(shown, sha256) + shown)
-    except UNREADABLE as error:
+    except (*UNREADABLE, BadRequest) as error:
         log.warning("picture %s is shown as it was drawn, no display copy was made: %s", sha256, error)
         return original
     return shown

@@ -142,7 +142,7 @@ def picture_of(number: object = None, sha256: object = None, name: object = None
     """The picture that these name; a file name as exported names its row and how its hash begins.
 
     >>> picture_of(name="x/train/000001/000001234-c0ffeec0ffee.png")
-    Ref(number=1234, sha256='c0ffeec0ffee', name='000001234-c0ffeec0ffee.png')
+    Ref(number=1234, sha256='c0ffeec0ffee', name='000001234-c0ffeec0ffee.png', exported_sha256='')
     """
     text = name if isinstance(name, str) else ""
     hashed = sha256.strip().lower() if isinstance(sha256, str) else ""

@@ -80,7 +80,15 @@ def test_ctrl_c_ends_without_a_traceback_and_the_same_command_goes_on(settings, 
     many = folder_of(tmp_path / "many", **{f"{number}__png": png("a fox", number) for number in range(MANY)})
     command = [sys.executable, "-m", "trainer.commands", "import", "pictures", str(many), "--processes", "2"]
     environment = os.environ | {"NAYSAYER_DATA_DIR": str(settings.data_dir)}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A shell starts what it puts in the background deaf to Ctrl-C, these tests too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     until(lambda: imported(engine) or process.poll() is not None, "the first pictures")
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     _, said = process.communicate(timeout=PATIENCE_S)

@@ -31,7 +31,7 @@ def test_the_raters_word_has_columns_where_there_is_one():
         ),
         (4.0, (1,), f"v1 draws at strength 4, where {KEPT}. No other one was tried."),
         (4.0, (0,), "v1 draws at strength 4; no other strength was measured."),
-        (4.0, (0, 0), "Strength 4 was chosen, the weakest of 2 that were tried: at none does v1 pass every guard."),
+        (4.0, (0, 0), "Strength 4 was chosen, the weakest of 2 that were tried: v1 passes every guard at none"),
     ],
 )
 def test_a_strength_at_the_edge_of_what_was_tried_says_so(strength, passed, said):

@@ -28,7 +28,7 @@ def test_a_version_with_judged_pairs_only_shows_their_share_in_place_of_rejects(
     newest = html[html.index('data-version="2"') :].split("</tr>")[0]
     assert '100 %<small class="wraps">of 12 compared pictures</small>' in newest
     assert "on compared pictures only</small>" in newest
-    assert "Compared pictures count only in “Beside the champion”." in html
+    assert "Votes on compared pictures count only in “Beside the champion”." in html
     assert '<span class="ns-badge base">base</span>' in html[html.index('data-version="0"') :]
 
 

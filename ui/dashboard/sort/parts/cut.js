@@ -99,7 +99,7 @@ class Cut {
 
   draw() {
     const n = this.scores.length, flagged = this.flagged, x = n ? 1000 * flagged / n : 0;
-    const [bad, good] = [this.root.querySelector(".bad"), this.root.querySelector(".good")];
+    const [bad, good] = [this.root.querySelector(".rejected"), this.root.querySelector(".good")];
     good.setAttribute("points", this.area(0, 1000));
     bad.setAttribute("points", this.area(0, x));
     this.handle.style.left = `${x / 10}%`;
