@@ -9,8 +9,7 @@ from ui.dashboard.live.news import tell_news
 from ui.pages import PAGES
 from ui.signin.people import MAY_OPEN, identify_viewer
 from ui.signin.powers import refused_page
-from ui.web.pieces import alert, head
-from ui.web.tab import name_tab
+from ui.web.pieces import alert, head, name_tab
 
 st.set_page_config(page_title="Naysayer", page_icon="👎", layout="wide")
 st.logo(str(Path(__file__).with_name("wordmark.svg")), size="large")

@@ -29,7 +29,7 @@ BASE_NAMES = (SDXL, "sd1", "sd2", "sd3", "flux", "other")
 
 
 def declared_base(word: object) -> str:
-    """The base for a program's own word for it; a word of its own for what is no Stable Diffusion or Flux.
+    """The base that a program's word means; for what is no Stable Diffusion or Flux, that word.
 
     >>> declared_base("Illustrious"), declared_base("SD 1.5"), declared_base("sdxl-refiner"), declared_base("Qwen")
     ('sdxl', 'sd1', 'sdxl', 'qwen')

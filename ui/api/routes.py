@@ -88,7 +88,7 @@ def _act(operation: Operation, asked: Asked) -> Response:
 
 
 async def _act_on_file(operation: Operation, request: Request, asked: Asked) -> Response:
-    """The answer of an operation that takes a file, which lies in a folder of its own until then."""
+    """The answer of an operation that takes a file, which lies in a temporary folder until then."""
     if _kind_of(request) not in operation.takes:
         raise Refused(415, f"the body must be a file, sent with one of the content types {', '.join(operation.takes)}")
     with _place(asked.settings) as folder:

@@ -104,8 +104,8 @@ class Door:
             return _refuse_with(sentence, 426)
         if path.startswith(MEDIA) and (person is None or person.role is not PersonRole.admin):
             return _refuse_with("files of versions are for admins", 403)
-        if is_too_long(request.scope, _longest(request, person)):
-            return _refuse_with("the body is too long; send less at once", 413)
+        if is_too_long(request.scope, most := _longest(request, person)):
+            return _too_long(most)
         is_page = request.scope["type"] == "websocket"
         pace = self.strangers if person is None else self.members
         if not self.is_local and not pace.allows(client, PAGE_COST if is_page else 1):
@@ -126,7 +126,7 @@ class Door:
             await self.app(scope, limit_body(receive, most), send_and_note)
         except TooLong:
             if not is_begun:
-                await _refuse_with("the body is too long; send less at once", 413)(scope, receive, send)
+                await _too_long(most)(scope, receive, send)
 
     async def _pass_messages(self, request: HTTPConnection, receive: Receive, send: Send) -> None:
         """Hands on the messages of an open page for as long as its viewer may be here."""
@@ -164,6 +164,10 @@ def _client(request: HTTPConnection, person: Person | None) -> str:
     if person is not None and person.name:
         return f"name {person.name}"
     return f"address {request.client.host if request.client else ''}"
+
+
+def _too_long(most: int) -> Response:
+    return _refuse_with(f"the body is longer than {most >> 20} MiB; send less at once", 413)
 
 
 def _refuse_with(sentence: str, status: int) -> Response:

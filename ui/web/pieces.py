@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import streamlit as st
 from markupsafe import Markup
 
 from feedback.statistics import Interval
@@ -48,3 +49,8 @@ def axis_end(intervals: Iterable[Interval]) -> float:
     """
     highest = max((interval.high for interval in intervals), default=1.0)
     return next(end / 5 for end in range(1, 6) if end / 5 >= highest or end == 5)
+
+
+def name_tab(*parts: str) -> None:
+    """Gives the browser's tab a title, the most particular part first: "v3 · Versions · Naysayer"."""
+    st.set_page_config(page_title=" · ".join((*parts, "Naysayer")))

@@ -1,7 +1,7 @@
 """Pairs of a kept and a rejected picture of one prompt, as Parquet with Pick-a-Pic's columns.
 
 Source: the columns of yuvalkirstain/pickapic_v2, which diffusers' and Salesforce's scripts for Diffusion-DPO read. A
-tie is no pair. Each picture is in one pair at most, with one of its own size: the scripts crop both to the first one's.
+tie is no pair. Each picture is in one pair at most, with another of the same size: the scripts crop both to that size.
 """
 
 from collections import defaultdict

@@ -92,9 +92,7 @@ def meaning_of(engine: Engine, request: ScoreRequest, answer: Mapping[str, Any])
 
 def _words(score: float, version: int, cut: float | None, held_out: HeldOut) -> str:
     if cut is None:
-        return (
-            f"v{version} has no cut of its own; {held_out.words(score)}, where it flags what scores above this picture"
-        )
+        return f"v{version} has no cut; {held_out.words(score)}, where it flags what scores above this picture"
     place = "above" if score > cut else "not above"
     return f"it scores {place} the cut of v{version}; {held_out.words(cut)}"
 

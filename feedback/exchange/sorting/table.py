@@ -69,7 +69,7 @@ def place_cut(asked: Cut, check: VersionCheck, rows: Sequence[Row]) -> float:
         wanted = round(asked.share * len(scores))
         return scores[wanted] if wanted < len(scores) else math.nextafter(scores[-1], -math.inf)
     if check.cut is None:
-        raise BadRequest("the champion's check has no cut of its own; give one, as --cut 20%")
+        raise BadRequest("the champion's check has no cut; give one, as --cut 20%")
     return check.cut
 
 

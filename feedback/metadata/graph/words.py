@@ -29,12 +29,14 @@ TEXT_KEYS = (
 )
 MAKERS = re.compile(
     r"random|wildcard|llm|gpt|ollama|llava|caption|tagger|florence|joy|translat|styler|style|generat|enhanc|replac|"
-    r"regex|extract|loadprompt|load prompt|from ?file|\blines?\b|list|csv|api|chat|gemini|claude|search|split|iterat|"
+    r"regex|extract|loadprompt|load prompt|from ?file|\blines?\b|list|csv|api|chat|search|split|iterat|"
     r"index|pick|choice|truncat|lora.?manager|dynamic|interrogat|describe|deepbooru|wd14|shuffl|expan|parse|process|"
     r"lower|upper|trim|strip|filter|remove|format(?!ion)|template|prefix|suffix|modif|rewrit|add.?tokens|substring|"
     r"build|compos|\bmix\b"
 )
-"""Nodes that make a text of their own from what they are given."""
+"""Nodes that make another text of what they are given."""
+LANGUAGE_MODEL = {"api_key", "max_tokens", "max_new_tokens", "system_prompt", "temperature", "top_p"}
+"""Inputs of nodes that let a language model write the text, whatever they are called."""
 WILDCARD = re.compile(r"__[^\s_].*?__|\{[^{}|]*\|[^{}]*\}")
 JOINERS = re.compile(r"concat|join|append|combin|stringfunction|merge")
 PART = re.compile(r"(text|string|str|prompt|conditioning)_?([a-z]|\d+|to|from)", re.I)
@@ -128,7 +130,8 @@ class Words:
         own = (half, f"{half}_prompt", f"text_{half}", f"{half}_text", f"optional_{half}", f"base_{half}", half[:3])
         has_halves = any(isinstance(inputs.get(name), str | Link) for name in own)
         keys = own if has_halves else TEXT_KEYS
-        if MAKERS.search(kind) and str(inputs.get("style", "?")).lower() not in NO_STYLE:
+        has_style = str(inputs.get("style", "?")).lower() not in NO_STYLE
+        if LANGUAGE_MODEL & inputs.keys() or (MAKERS.search(kind) and has_style):
             return self._made(node, keys, half)
         for name in keys:
             value = inputs.get(name)

@@ -15,8 +15,7 @@ from ui.dashboard.setup.prompts import show_prompts
 from ui.dashboard.setup.settings import show_settings
 from ui.dashboard.setup.tokens import show_tokens
 from ui.signin.powers import guard
-from ui.web.pieces import head
-from ui.web.tab import name_tab
+from ui.web.pieces import head, name_tab
 
 PARTS: dict[str, Callable[[], None]] = {
     "Prompts": show_prompts,

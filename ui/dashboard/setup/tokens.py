@@ -45,7 +45,7 @@ def show_tokens() -> None:
 
 def _show_form() -> None:
     with st.form("token", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input("Program", max_chars=80, placeholder="a name of its own", width=240)
+        name = st.text_input("Program", max_chars=80, placeholder="its name", width=240)
         role = st.selectbox("Role", list(ROLES), format_func=ROLES.__getitem__, width=290)
         is_pressed = st.form_submit_button("Make a token", type="primary")
     if not is_pressed:

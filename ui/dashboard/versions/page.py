@@ -33,9 +33,8 @@ from ui.dashboard.versions.dialogs import (
 from ui.dashboard.versions.table import show_table
 from ui.signin.powers import fragment, guard, store_of
 from ui.web.dialog import show_done
-from ui.web.pieces import data_line, head, prose
+from ui.web.pieces import data_line, head, name_tab, prose
 from ui.web.process import settings
-from ui.web.tab import name_tab
 from ui.words import NO_VERSION
 
 PAGE = "Versions"

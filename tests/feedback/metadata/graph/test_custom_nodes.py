@@ -49,6 +49,7 @@ def test_texts_are_joined_as_the_node_joins_them(maker, prompt):
         node("PromptBuilder", prompt="a fox", mood="dark"),
         node("Text (weighted)", text="a fox", weight=1.3, text_in_opt=["9", 0]),
         node("QwenVL_Caption", image=["2", 0], text="describe"),
+        node("Prompt of another maker", prompt="describe a fox", max_tokens=200),
     ],
     ids=lambda one: one["class_type"],
 )

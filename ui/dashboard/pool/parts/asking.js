@@ -1,4 +1,4 @@
-// What pages with routes of their own share: asking, telling what went wrong, building elements.
+// What pages with routes share: asking, telling what went wrong, building elements.
 // Our own errors come as a sentence.
 function tell(place, error) {
   const problem = place.querySelector(place.tagName === "DIALOG" ? ".problem" : ":scope > .problem");
