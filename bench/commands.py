@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.card.command import bench_card
-from bench.exchange.command import bench_exchange
+from bench.exchange.command import bench_exchange, bench_import
 from bench.imported.command import bench_imported
 from bench.pace.command import pace
 from bench.turns.command import bench_turns
@@ -22,6 +22,7 @@ app.add_typer(benches, name="bench")
 benches.command("turns")(bench_turns)
 benches.command("card")(bench_card)
 benches.command("exchange")(bench_exchange)
+benches.command("import")(bench_import)
 benches.command("imported")(bench_imported)
 benches.command()(pace)
 

@@ -1,4 +1,4 @@
-"""The command `naysayer bench exchange`."""
+"""The commands `naysayer bench exchange` and `naysayer bench import`."""
 
 import json
 import sys
@@ -37,3 +37,20 @@ def bench_exchange(
         found["label_studio"] = studio.measure_label_studio(label_studio)
         lines.append(studio.table(found["label_studio"]))
     typer.echo(json.dumps(found) if as_json else "\n".join(lines))
+
+
+def bench_import(
+    pictures: Annotated[int, typer.Option("--pictures", min=2, help="How many pictures of 1024×1024.")] = 10_000,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where the scratch files go, 2 MB a picture; the system's place if not given.")
+    ] = None,
+    label_studio: Annotated[
+        Path | None, typer.Option(help="Label Studio's program (…/bin/label-studio), to time it on the same folder.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """How fast pictures come in and go out again, and in how much memory. An hour on two cores; needs Linux."""
+    from bench.exchange.many import measure_many, table
+
+    found = measure_many(pictures, folder, label_studio)
+    typer.echo(json.dumps(found) if as_json else table(found))

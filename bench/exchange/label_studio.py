@@ -2,18 +2,23 @@
 
 import json
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 from bench.exchange.filled import PAIRS, fill_and_export
 from bench.rate.browser import free_port, serving
-from bench.rate.label_studio import NAME, PASSWORD, PATIENCE_S, TOKEN, require
+from bench.rate.label_studio import CHOICES, NAME, PASSWORD, PATIENCE_S, TOKEN, require
 from feedback.exchange.incoming.said import Source
 from feedback.exchange.incoming.take import import_votes
+from store.errors import NaysayerError
 from store.files import sha256_of
 
 KINDS = ("JSON", "JSON_MIN")
+HOUR_S = 3600
 
 
 def measure_label_studio(program: Path) -> dict[str, Any]:
@@ -26,24 +31,44 @@ def measure_label_studio(program: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="naysayer-bench-") as made:
         place = Path(made)
         filled = fill_and_export(place)
-        port = free_port()
-        user = ("--username", NAME, "--password", PASSWORD, "--user-token", TOKEN, "--enable-legacy-api-token")
-        project = (
-            "bench",
-            "--init",
-            "-l",
-            str(filled.folder / "label-studio.xml"),
-            "--data-dir",
-            str(place / "studio"),
-        )
-        command = [str(program), "start", *project, *user, "-p", str(port), "--no-browser"]
-        environment = {
-            "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
-            "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(place),
-            "COLLECT_ANALYTICS": "False",
-        }
-        with serving(command, port, environment, health="/health", patience_s=PATIENCE_S) as url:
+        with _started(program, place, filled.folder / "label-studio.xml") as url:
             return _there_and_back(url, filled.folder, filled.engine, place)
+
+
+def time_local_files(program: Path, folder: Path, count: int) -> float:
+    """Seconds that Label Studio takes to make tasks of the pictures of a folder, as local files.
+
+    Raises NaysayerError when it makes another number of tasks.
+    """
+    with tempfile.TemporaryDirectory(prefix="naysayer-bench-") as made:
+        choices = Path(made) / "choices.xml"
+        choices.write_text(CHOICES, encoding="utf-8")
+        with _started(program, Path(made), choices, folder.parent) as url:
+            storage = {"project": 1, "path": str(folder), "use_blob_urls": True, "regex_filter": r".*\.png"}
+            number = json.loads(_ask(f"{url}/api/storages/localfiles", json.dumps(storage).encode()))["id"]
+            began = time.monotonic()
+            _ask(f"{url}/api/storages/localfiles/{number}/sync", b"{}", patience_s=HOUR_S)
+            took = time.monotonic() - began
+            tasks = json.loads(_ask(f"{url}/api/projects/1"))["task_number"]
+    if tasks != count:
+        raise NaysayerError(f"Label Studio made {tasks} tasks of {count} pictures; its messages are above")
+    return took
+
+
+@contextmanager
+def _started(program: Path, place: Path, choices: Path, root: Path | None = None) -> Iterator[str]:
+    """The address of a Label Studio with its data in `place`, which may show the files below `root`."""
+    port = free_port()
+    user = ("--username", NAME, "--password", PASSWORD, "--user-token", TOKEN, "--enable-legacy-api-token")
+    project = ("bench", "--init", "-l", str(choices), "--data-dir", str(place / "studio"))
+    command = [str(program), "start", *project, *user, "-p", str(port), "--no-browser"]
+    environment = {
+        "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
+        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(root or place),
+        "COLLECT_ANALYTICS": "False",
+    }
+    with serving(command, port, environment, health="/health", patience_s=PATIENCE_S) as url:
+        yield url
 
 
 def _there_and_back(url: str, folder: Path, engine: Any, place: Path) -> dict[str, Any]:
@@ -63,9 +88,9 @@ def _there_and_back(url: str, folder: Path, engine: Any, place: Path) -> dict[st
     return found | {"pictures": shown, "back": back}
 
 
-def _ask(url: str, body: bytes | None = None) -> bytes:
+def _ask(url: str, body: bytes | None = None, patience_s: float = 60) -> bytes:
     headers = {"Authorization": f"Token {TOKEN}", "Content-Type": "application/json"}
-    with urlopen(Request(url, body, headers), timeout=60) as answer:
+    with urlopen(Request(url, body, headers), timeout=patience_s) as answer:
         return answer.read()
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from feedback.metadata.files.parts import Parts
 from feedback.metadata.files.stealth import read_stealth
+from feedback.rate.bare_png import bare_png
 from store.errors import BadRequest
 from store.files import make_folder, write_file
 from store.layout import Layout
@@ -86,6 +87,8 @@ def only_pixels(original: bytes) -> bytes:
     with Image.open(io.BytesIO(original), formats=("PNG", "JPEG", "WEBP")) as opened:
         hides = _hides_text(opened)
         picture = opened.convert("RGB")
+    if not hides and (bare := bare_png(original)):
+        return bare
     return _bare(picture.point([value & ~1 for value in range(256)] * 3) if hides else picture, "PNG")
 
 

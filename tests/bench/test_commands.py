@@ -13,6 +13,7 @@ COMMANDS = {
     "asking",
     "card",
     "exchange",
+    "import",
     "imported",
     "queue",
     "plan",
