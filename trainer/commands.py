@@ -184,12 +184,13 @@ def import_pictures(
     import os
 
     from feedback.exchange.pictures import importing
-    from feedback.exchange.pictures.bases import NO_BASE, drawn_size, has_base, parse_models, remember
+    from feedback.exchange.pictures.bases import drawn_size, parse_models, wait_for_base, why_no_base
     from feedback.exchange.pictures.lines import as_line, as_object
     from feedback.exchange.pictures.mapping import own_mapping, read_mapping
     from feedback.exchange.pictures.outcome import Report, Terms
     from feedback.exchange.pictures.progress import as_bar
     from feedback.exchange.pictures.sources import open_source
+    from feedback.exchange.pictures.unknown import Unknown
     from store.existing import open_existing
     from store.layout import layout_of
     from store.migrate import read_store
@@ -200,21 +201,23 @@ def import_pictures(
     settings, said = read_settings(), parse_models(model or [])
     opened = open_source(source)
     mapped = read_mapping(mapping) if mapping else own_mapping(opened, say)
-    several = processes or importing.default_processes(os.cpu_count())
     engine = read_store(settings) if dry_run else open_existing(settings)
+    if not dry_run:
+        wait_for_base(engine, say)
     terms = Terms(drawn_size(engine), settings.other_bases)
+    several = processes or importing.default_processes(os.cpu_count())
+    order = importing.Import(engine, opened, terms, mapped, said, several)
     if dry_run:
-        report = Report()
+        report, nameless = Report(), Unknown()
         with as_bar("reading") as on_progress:
-            for one in importing.look_at(engine, opened, said, terms, mapped, several, report, on_progress):
+            for one in importing.look_at(order, report, on_progress):
+                nameless.count(one)
                 typer.echo(json.dumps(as_object(one)) if as_json else as_line(one))
         typer.echo(report.words, err=as_json)
-        if not has_base(engine):
-            typer.echo(f"naysayer: {NO_BASE}", err=True)
+        for line in filter(None, (nameless.advice(opened.path), why_no_base(engine))):
+            say(f"naysayer: {line}")
         return
-    remember(engine, said)
-    blobs = layout_of(settings).blobs
-    typer.echo(importing.import_pictures(engine, blobs, opened, terms, mapped, several, say).words)
+    typer.echo(importing.import_pictures(order, layout_of(settings).blobs, say).words)
 
 
 @controls.command("draw")

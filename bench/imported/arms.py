@@ -13,8 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from sqlmodel import col, select
 
 from bench.loop.stores import Stores
-from feedback.exchange.pictures.importing import import_pictures
-from feedback.exchange.pictures.mapping import Mapped
+from feedback.exchange.pictures.importing import Import, import_pictures
 from feedback.exchange.pictures.outcome import Terms as ImportTerms
 from feedback.exchange.pictures.sources import open_source
 from feedback.rate.queue import next_images
@@ -90,9 +89,8 @@ def bring_in(sampled: Settings, settings: Settings, write: Callable[[Pillow.Imag
         (folder / f"{one.image.id:06d}.{ending}").write_bytes(data)
     size = rated[0].image.width, rated[0].image.height
     said: list[str] = []
-    report = import_pictures(
-        engine, layout_of(settings).blobs, open_source(folder), ImportTerms(size), Mapped(), 1, said.append
-    )
+    order = Import(engine, open_source(folder), ImportTerms(size))
+    report = import_pictures(order, layout_of(settings).blobs, said.append)
     if report.new - report.left_out != len(rated):
         raise StoreError(f"of {len(rated)} pictures the import took {report.words}; {'; '.join(said)}")
     _vote_the_same(settings, rated)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from feedback.exchange.pictures.bases import drawn_size, require_base
-from feedback.exchange.pictures.importing import bring_in, look_at
+from feedback.exchange.pictures.importing import Import, bring_in, look_at
 from feedback.exchange.pictures.lines import as_object
 from feedback.exchange.pictures.mapping import Mapped
 from feedback.exchange.pictures.outcome import Report, Seen, Terms
@@ -43,11 +43,11 @@ def _bring(asked: Asked, source: Folder) -> Seen:
     def on_progress(done: int, total: int) -> None:
         """One picture needs no bar."""
 
+    order = Import(asked.engine, source, terms, mapped)
     if params.dry_run:
-        found = look_at(asked.engine, source, {}, terms, mapped, 1, report, on_progress)
+        found = look_at(order, report, on_progress)
     else:
-        blobs = layout_of(asked.settings).blobs
-        found = bring_in(asked.engine, blobs, source, terms, mapped, 1, report, on_progress)
+        found = bring_in(order, layout_of(asked.settings).blobs, report, on_progress)
     for seen in found:
         return seen
     raise BadRequest(f"file: {params.file[:80]} names a program's preview, not a picture")

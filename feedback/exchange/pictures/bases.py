@@ -1,6 +1,7 @@
 """Which base a picture came from, beside the store's own."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePath
 
 from sqlalchemy import Engine
@@ -9,6 +10,7 @@ from sqlmodel import col, select
 from feedback.metadata.bases import BASE_NAMES, model_key
 from feedback.metadata.found import SDXL, UNKNOWN, Found
 from feedback.metadata.values import model_name
+from feedback.workers import is_worker_alive
 from store.engine import reading, writing
 from store.errors import BadRequest
 from store.tables import Image, ModelBase, Origin, Version
@@ -60,7 +62,12 @@ def drawn_size(engine: Engine) -> tuple[int, int] | None:
         return session.exec(newest.limit(1)).first()
 
 
-NO_BASE = "this store has no base model yet; start `naysayer run` once, which gives it one, then import"
+NO_BASE = (
+    "this store has no base model yet; start `naysayer run`, wait until it draws, which the page Overview shows, then "
+    "import"
+)
+LOADING = "the worker is still loading this store's base model; pictures can come in once it has"
+PATIENCE_S, EVERY_S = 1800, 1.0
 
 
 def has_base(engine: Engine) -> bool:
@@ -69,10 +76,29 @@ def has_base(engine: Engine) -> bool:
         return session.get(Version, 0) is not None
 
 
+def why_no_base(engine: Engine) -> str:
+    """Why no picture can come in yet, and what to do; empty for a store that has begun with a base model."""
+    if has_base(engine):
+        return ""
+    return LOADING if is_worker_alive(engine) else NO_BASE
+
+
 def require_base(engine: Engine) -> None:
     """Raises BadRequest for a store that has not begun with a base model yet."""
-    if not has_base(engine):
-        raise BadRequest(NO_BASE)
+    if why := why_no_base(engine):
+        raise BadRequest(why)
+
+
+def wait_for_base(engine: Engine, say: Callable[[str], None], patience_s: float = PATIENCE_S) -> None:
+    """Waits while a worker loads the base model, and tells `say` so. Raises BadRequest where none does."""
+    end, is_said = time.monotonic() + patience_s, False
+    while (why := why_no_base(engine)) == LOADING and time.monotonic() < end:
+        if not is_said:
+            say("waiting for the base model, which the worker is loading; Ctrl-C stops, and nothing has come in")
+            is_said = True
+        time.sleep(EVERY_S)
+    if why:
+        raise BadRequest(why)
 
 
 def for_reader(known: Mapping[str, str]) -> dict[str, str]:

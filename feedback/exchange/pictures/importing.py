@@ -1,20 +1,21 @@
 """Imports the pictures of a folder or an archive; what cannot be used is said, file by file."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeVar
 
 from sqlalchemy import Engine
 
-from feedback.exchange.pictures.bases import for_reader, known_models, require_base
+from feedback.exchange.pictures.bases import for_reader, known_models, remember, require_base
 from feedback.exchange.pictures.mapping import Mapped, supplied
 from feedback.exchange.pictures.outcome import Outcome, Report, Seen, Terms, judge, left_out, refusal
 from feedback.exchange.pictures.progress import OnProgress, as_bar
 from feedback.exchange.pictures.reading import Read, read_all
 from feedback.exchange.pictures.recording import Taken, known_files, known_pixels, record
 from feedback.exchange.pictures.sources import Entry, Source
+from feedback.exchange.pictures.unknown import Unknown
 from feedback.metadata.files.refused import Refused
 from store.errors import BadRequest
 from store.files import Blobs
@@ -23,93 +24,90 @@ Item = TypeVar("Item")
 BATCH, WRITERS = 50, 8
 
 
-def import_pictures(
-    engine: Engine,
-    blobs: Blobs,
-    source: Source,
-    terms: Terms,
-    mapped: Mapped,
-    processes: int,
-    say: Callable[[str], None],
-) -> Report:
+@dataclass(frozen=True)
+class Import:
+    """What is looked at or brought in: a source, what a list says of its files, and what the user says of models now.
+
+    `processes` read the files.
+    """
+
+    engine: Engine
+    source: Source
+    terms: Terms
+    mapped: Mapped = field(default_factory=Mapped)
+    models: Mapping[str, str] = field(default_factory=dict)
+    processes: int = 1
+
+    def read(self, entries: Iterable[Entry], known: Mapping[str, str], at_once: int) -> Iterator[list[Read]]:
+        """The pictures in lists of `at_once`, with what the list says of them."""
+        bases = for_reader(known)
+        for batch in batched(read_all(self.source, entries, bases, self.processes), at_once):
+            yield [one._replace(found=supplied(one.found, self.mapped, one.entry.name, bases)) for one in batch]
+
+
+def import_pictures(order: Import, blobs: Blobs, say: Callable[[str], None]) -> Report:
     """Brings in what is new, with a bar: what is in stays when the call is stopped, and the next one goes on.
 
-    `say` is told of each refused file, in one sentence.
+    `say` is told of each refused file, in one sentence, and at the end of models whose base is not known.
     """
-    report = Report()
+    report, nameless = Report(), Unknown()
     with as_bar("importing") as on_progress:
-        for one in bring_in(engine, blobs, source, terms, mapped, processes, report, on_progress):
+        for one in bring_in(order, blobs, report, on_progress):
+            nameless.count(one)
             if one.outcome is Outcome.refused:
                 say(f"{one.entry.name}: {one.found.why}")
+    if advice := nameless.advice(order.source.path):
+        say(advice)
     return report
 
 
-def bring_in(
-    engine: Engine,
-    blobs: Blobs,
-    source: Source,
-    terms: Terms,
-    mapped: Mapped,
-    processes: int,
-    report: Report,
-    on_progress: OnProgress,
-) -> Iterator[Seen]:
+def bring_in(order: Import, blobs: Blobs, report: Report, on_progress: OnProgress) -> Iterator[Seen]:
     """Each picture that was read, once it is refused or its batch is in; counts them in `report`.
 
-    Files that came in before and are unchanged are counted, and not read.
+    Files that came in before and are unchanged are counted, and not read. What is said of models is remembered.
     """
-    require_base(engine)
-    known, total = known_models(engine), _count(source)
-    reads = read_all(source, _unknown(engine, source, report), for_reader(known), processes)
-    for batch in batched(reads, BATCH):
+    require_base(order.engine)
+    remember(order.engine, order.models)
+    known, total = known_models(order.engine), _count(order.source)
+    for batch in order.read(_unknown(order, report), known, BATCH):
         taken = []
-        for one in _mapped(batch, mapped, for_reader(known)):
-            if why := refusal(one.found, terms):
+        for one in batch:
+            if why := refusal(one.found, order.terms):
                 report.count(Outcome.refused, one.found.status)
                 yield Seen(one.entry, replace(one.found, why=why), one.pixels_sha256, Outcome.refused)
             else:
                 taken.append(one)
-        for seen in _keep(engine, blobs, source, taken, known, terms):
+        for seen in _keep(order, blobs, taken, known):
             report.count(seen.outcome, seen.found.status)
             yield seen
         on_progress(report.total, total)
 
 
-def look_at(
-    engine: Engine,
-    source: Source,
-    said: dict[str, str],
-    terms: Terms,
-    mapped: Mapped,
-    processes: int,
-    report: Report,
-    on_progress: OnProgress,
-) -> Iterator[Seen]:
-    """What an import would do with each picture, without one; `said` is what the user says of models now."""
-    known, total, there = known_models(engine) | said, _count(source), set[str]()
-    reads = read_all(source, source.entries(), for_reader(known), processes)
-    for batch in batched(reads, processes):
-        there |= known_pixels(engine, [one.pixels_sha256 for one in batch])
-        for one in _mapped(batch, mapped, for_reader(known)):
-            why, outcome = judge(one.found, known, terms)
+def look_at(order: Import, report: Report, on_progress: OnProgress) -> Iterator[Seen]:
+    """What an import would do with each picture, without one."""
+    known, total = known_models(order.engine) | dict(order.models), _count(order.source)
+    first: dict[str, str] = {}
+    for batch in order.read(order.source.entries(), known, order.processes):
+        there = known_pixels(order.engine, [one.pixels_sha256 for one in batch])
+        for one in batch:
+            why, outcome = judge(one.found, known, order.terms)
             if outcome is not Outcome.refused:
-                outcome = Outcome.known if one.pixels_sha256 in there else outcome
-                there.add(one.pixels_sha256)
+                name = first.setdefault(one.pixels_sha256, one.entry.name)
+                if one.pixels_sha256 in there:
+                    outcome = Outcome.known
+                elif name != one.entry.name:
+                    why, outcome = f"it is the same picture as {name} in this folder", Outcome.known
             report.count(outcome, one.found.status)
             yield Seen(one.entry, replace(one.found, why=why), one.pixels_sha256, outcome)
         on_progress(report.total, total)
 
 
-def _mapped(reads: Iterable[Read], mapped: Mapped, known: dict[str, str]) -> Iterator[Read]:
-    return (one._replace(found=supplied(one.found, mapped, one.entry.name, known)) for one in reads)
-
-
-def _unknown(engine: Engine, source: Source, report: Report) -> Iterator[Entry]:
+def _unknown(order: Import, report: Report) -> Iterator[Entry]:
     """The files that did not come in before, unchanged since."""
-    for some in batched(source.entries(), BATCH * 10):
-        known = known_files(engine, {place_of(source, one): one.stamp for one in some})
+    for some in batched(order.source.entries(), BATCH * 10):
+        known = known_files(order.engine, {place_of(order.source, one): one.stamp for one in some})
         report.known += len(known)
-        yield from (one for one in some if place_of(source, one) not in known)
+        yield from (one for one in some if place_of(order.source, one) not in known)
 
 
 def place_of(source: Source, entry: Entry) -> str:
@@ -128,24 +126,22 @@ def _count(source: Source) -> int:
     return sum(1 for _ in source.entries())
 
 
-def _keep(
-    engine: Engine, blobs: Blobs, source: Source, reads: list[Read], known: dict[str, str], terms: Terms
-) -> list[Seen]:
+def _keep(order: Import, blobs: Blobs, reads: list[Read], known: dict[str, str]) -> list[Seen]:
     """Puts the new pictures' files in place, then records them together; what became of each."""
     new = {one.pixels_sha256: one for one in reversed(reads)}  # the first of those that are alike
-    for there in known_pixels(engine, list(new)):
+    for there in known_pixels(order.engine, list(new)):
         del new[there]
 
     def put(one: Read) -> Taken:
         try:
-            sha256 = blobs.put(source.read(one.entry.name))
+            sha256 = blobs.put(order.source.read(one.entry.name))
         except Refused as refused:
             raise BadRequest(f"{one.entry.name} changed meanwhile: {refused.why}; run it again") from refused
-        return Taken(one, place_of(source, one.entry), sha256, left_out(one.found, known, terms))
+        return Taken(one, place_of(order.source, one.entry), sha256, left_out(one.found, known, order.terms))
 
     with ThreadPoolExecutor(WRITERS) as writers:  # each write waits for the disk
         taken = list(writers.map(put, [one for one in reads if new.get(one.pixels_sha256) is one]))
-    made = record(engine, taken)
+    made = record(order.engine, taken)
     came = {one.read.entry: one.left_out for one in taken if one.read.pixels_sha256 in made}
     return [_kept(one, came.get(one.entry)) for one in reads]
 

@@ -30,9 +30,13 @@ Said = Mapping[str, object]
 
 
 class Mapped:
-    """What lists say of files, by column. Of a file's path and a list's, either may go on where the other begins."""
+    """What lists say of files, by column. Of a file's path and a list's, either may go on where the other begins.
 
-    def __init__(self, rows: Iterable[tuple[str, Said]] = ()) -> None:
+    `then` is asked of a file that the rows say nothing of.
+    """
+
+    def __init__(self, rows: Iterable[tuple[str, Said]] = (), then: "Mapped | None" = None) -> None:
+        self._then = then
         self._by_name: dict[str, dict[PurePath, Said]] = defaultdict(dict)
         for name, said in rows:
             path = PurePosixPath(name.replace("\\", "/"))
@@ -44,7 +48,9 @@ class Mapped:
         >>> Mapped([("train/a.png", {"seed": 1}), ("test/a.png", {"seed": 2})]).find("out/test/a.png")
         {'seed': 2}
         """
-        path = PurePosixPath(name)
+        return self._find(PurePosixPath(name)) or (self._then.find(name) if self._then else None)
+
+    def _find(self, path: PurePosixPath) -> Said | None:
         rows = self._by_name.get(path.name, {})
         if path in rows:
             return rows[path]
@@ -59,12 +65,12 @@ def ends_alike(one: PurePath, other: PurePath) -> bool:
     return one.parts[-shorter:] == other.parts[-shorter:]
 
 
-def read_mapping(*paths: Path) -> Mapped:
+def read_mapping(*paths: Path, then: Mapped | None = None) -> Mapped:
     """Lists, .csv, .tsv or .jsonl, with the columns `file` (or `file_name`) and `prompt` (`caption`, `text`).
 
-    Raises BadRequest, which names the line.
+    `then` is asked of a file that they say nothing of. Raises BadRequest, which names the line.
     """
-    return Mapped(row for path in paths for row in _rows(path, read_rows(path, aliases=NAMES)))
+    return Mapped((row for path in paths for row in _rows(path, read_rows(path, aliases=NAMES))), then)
 
 
 def own_mapping(source: Source, say: Callable[[str], None]) -> Mapped:

@@ -118,9 +118,13 @@ def _say_base(found: Found) -> str:
             "its metadata name no model, so its base is not known; name one in a list (--mapping, columns file and "
             "model), and its base with --model NAME=sdxl"
         )
-    said = f"{name}=sdxl"
-    said = quote(said) if "'" in said else f"'{said}'"
+    said = quoted(f"{name}=sdxl")
     return f"which base {found.model or name} is of is not known; if it is SDXL, say --model {said}"
+
+
+def quoted(word: str) -> str:
+    """A word as a shell takes it, in quotes also where it needs none: a person sees where a name ends."""
+    return quote(word) if "'" in word else f"'{word}'"
 
 
 def judge(found: Found, known: dict[str, str], terms: Terms) -> tuple[str, Outcome]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from sqlalchemy import Engine
 
 from feedback.exchange.pictures.bases import drawn_size
-from feedback.exchange.pictures.importing import BATCH, batched, import_pictures
+from feedback.exchange.pictures.importing import BATCH, Import, batched, import_pictures
 from feedback.exchange.pictures.mapping import Mapped
 from feedback.exchange.pictures.outcome import Terms
 from feedback.exchange.pictures.recording import known_pixels
@@ -58,4 +58,4 @@ def send(
 ) -> str:
     """Imports the pictures; in words, what came of it."""
     chosen = Chosen(source, [row.entry for row in rows])
-    return import_pictures(engine, blobs, chosen, Terms(drawn_size(engine)), mapped, 1, say).words
+    return import_pictures(Import(engine, chosen, Terms(drawn_size(engine)), mapped), blobs, say).words

@@ -15,7 +15,7 @@ from feedback.exchange.incoming.take import import_votes
 from feedback.exchange.outgoing.chosen import Wanted
 from feedback.exchange.outgoing.folder import export_folder
 from feedback.exchange.pictures.bases import drawn_size
-from feedback.exchange.pictures.importing import import_pictures
+from feedback.exchange.pictures.importing import Import, import_pictures
 from feedback.exchange.pictures.mapping import Mapped, own_mapping, read_mapping
 from feedback.exchange.pictures.outcome import Terms
 from feedback.exchange.pictures.reading import pixels_hash
@@ -59,7 +59,7 @@ def bring_pictures(settings: Settings, place: Path, mapped: Mapped | None = None
     engine, source, said = open_store(settings), open_source(place), list[str]()
     mapped = mapped or own_mapping(source, said.append)
     terms = Terms(drawn_size(engine))
-    report = import_pictures(engine, layout_of(settings).blobs, source, terms, mapped, 1, said.append)
+    report = import_pictures(Import(engine, source, terms, mapped), layout_of(settings).blobs, said.append)
     return report.new, report.left_out, said
 
 

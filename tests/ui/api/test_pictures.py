@@ -105,4 +105,4 @@ def test_only_an_admins_file_may_be_long(as_role):
 def test_a_store_without_a_base_model_says_so(as_role, engine):
     answer = send_file(as_role("admin"), png("a fox"))
     assert answer.status_code == 409
-    assert "start `naysayer run` once" in answer.json()["error"]
+    assert "start `naysayer run`, wait until it draws" in answer.json()["error"]

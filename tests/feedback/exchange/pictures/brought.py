@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 from sqlmodel import col, select
 
 from feedback.exchange.pictures.bases import drawn_size
-from feedback.exchange.pictures.importing import import_pictures, look_at
+from feedback.exchange.pictures.importing import Import, import_pictures, look_at
 from feedback.exchange.pictures.mapping import Mapped
 from feedback.exchange.pictures.outcome import Report, Seen, Terms
 from feedback.exchange.pictures.sources import open_source
@@ -48,9 +48,8 @@ def bring(
     """Imports a folder; the report, and what was said of refused files."""
     said: list[str] = []
     terms = Terms(drawn_size(engine), other_bases)
-    report = import_pictures(
-        engine, layout_of(settings).blobs, open_source(path), terms, mapped or Mapped(), processes, said.append
-    )
+    order = Import(engine, open_source(path), terms, mapped or Mapped(), processes=processes)
+    report = import_pictures(order, layout_of(settings).blobs, said.append)
     return report, said
 
 
@@ -63,7 +62,8 @@ def look(engine: Engine, path: Path, mapped: Mapped | None = None) -> tuple[list
     """A dry run: what is seen of each file, and the totals."""
     report = Report()
     terms = Terms(drawn_size(engine))
-    found = look_at(engine, open_source(path), {}, terms, mapped or Mapped(), 1, report, lambda done, total: None)
+    order = Import(engine, open_source(path), terms, mapped or Mapped())
+    found = look_at(order, report, lambda done, total: None)
     return list(found), report
 
 

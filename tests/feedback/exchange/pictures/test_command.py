@@ -61,7 +61,7 @@ def test_a_dry_run_ends_with_totals_and_an_empty_path_is_refused(settings, engin
     other = settings.model_copy(update={"data_dir": settings.data_dir / "not begun"})
     done = call(other, folder, "--dry-run", "--json")
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 3)
-    assert "start `naysayer run` once" in done.stderr
+    assert "start `naysayer run`, wait until it draws" in done.stderr
 
 
 def test_an_import_says_what_came_in_and_what_did_not(settings, engine, folder):
@@ -103,6 +103,9 @@ def test_a_model_is_remembered_from_one_call_to_the_next(settings, engine, folde
     other = folder_of(folder.parent / "other", d__png=png("an owl", settings="Steps: 9, Size: 64x64, Model: fox"))
     assert call(settings, folder, "--model", "fox=ours").returncode == 0
     assert json.loads(call(settings, other, "--dry-run", "--json").stdout)["why"] == ""
+    unnamed = folder_of(folder.parent / "unnamed", e__png=png("a hen", settings="Steps: 9, Size: 64x64, Model: wolf"))
+    for words in ([unnamed, "--dry-run"], [unnamed]):
+        assert f"  naysayer import pictures {unnamed} --model 'wolf=sdxl'" in call(settings, *words).stderr.splitlines()
 
 
 def test_a_wrong_word_is_said_in_one_line(settings, engine, folder):

@@ -13,8 +13,8 @@ from sqlalchemy import Engine
 from sqlmodel import select
 
 from feedback.exchange.pictures.bases import known_models, parse_models, remember
-from feedback.exchange.pictures.importing import import_pictures
-from feedback.exchange.pictures.mapping import Mapped, read_mapping
+from feedback.exchange.pictures.importing import Import, import_pictures
+from feedback.exchange.pictures.mapping import read_mapping
 from feedback.exchange.pictures.outcome import Outcome
 from feedback.exchange.pictures.outcome import Terms as Limits
 from feedback.exchange.pictures.sources import Folder, open_source
@@ -89,7 +89,7 @@ def test_an_import_that_is_stopped_goes_on(settings, store, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        import_pictures(store, layout_of(settings).blobs, open_source(path), Limits(None), Mapped(), 1, say)
+        import_pictures(Import(store, open_source(path), Limits(None)), layout_of(settings).blobs, say)
     assert len(imported(store)) == 50
     report, said = bring(settings, store, path)
     assert (report.new, report.known, len(said)) == (69, 50, 1)
@@ -305,7 +305,9 @@ def test_the_real_pictures_come_in(settings, store, tmp_path, real_pictures):
     report, said = bring(settings, store, Path(real_pictures), processes=2)
     assert report.new == len(imported(store))
     assert (report.new, report.known, report.refused.total()) == (40, 0, 28)  # two of one black pixel are too small
-    assert len(said) == 28
+    *refused, advice = said
+    assert len(refused) == 28
+    assert advice.startswith("which base ")
     assert bring(settings, store, Path(real_pictures))[0].known == 40
 
 

@@ -2,14 +2,14 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 import streamlit as st
 
-from feedback.exchange.pictures.bases import NO_BASE, OURS, drawn_size, has_base, known_models, remember
-from feedback.exchange.pictures.importing import bring_in, look_at
+from feedback.exchange.pictures.bases import LOADING, OURS, drawn_size, known_models, why_no_base
+from feedback.exchange.pictures.importing import Import, bring_in, look_at
 from feedback.exchange.pictures.outcome import NOTHING, Outcome, Report, Seen, Terms, judge_again
 from feedback.metadata.bases import BASE_NAMES, model_key
 from feedback.metadata.found import UNKNOWN
@@ -22,13 +22,14 @@ from ui.dashboard.setup.pictures.tray import TRAYS, Tray
 from ui.dashboard.setup.pictures.uploader import ask_files
 from ui.dashboard.setup.rows import show_rows
 from ui.signin.people import viewer_name
-from ui.signin.powers import require
+from ui.signin.powers import fragment, require
 from ui.web.phrases import thousands
 from ui.web.pieces import alert
 from ui.web.process import settings
 from ui.web.templates import render
 
-TRAY, LOOKED, REFUSED = "pictures tray", "pictures looked", "pictures refused"
+TRAY, LOOKED, NOTES, REFUSED = "pictures tray", "pictures looked", "pictures notes", "pictures refused"
+LOOK_EVERY_S = 3
 SIZE, MOST_MODELS = 50, 6
 TELL_EVERY_S = 0.5
 ALL = "all"
@@ -38,6 +39,8 @@ BASES = {NOT_KNOWN: NOT_KNOWN, OURS: "this store's own base"} | {
     for name in BASE_NAMES
 }
 
+Question = tuple[tuple[str, ...], str, int]
+
 
 def show_pictures() -> None:
     """The whole part."""
@@ -45,8 +48,8 @@ def show_pictures() -> None:
         "Pictures that you drew in other programs, with the prompts in them. Raters see them among the others, and "
         "what their prompt explains teaches the next version."
     )
-    if not has_base(engine()):
-        st.html(alert(NO_BASE))
+    if why_no_base(engine()):
+        _wait_for_base()
         return
     name, tray = _open_tray()
     if LOOKED in st.session_state:
@@ -55,6 +58,14 @@ def show_pictures() -> None:
     if ask_files(name):
         _look(name, tray)
     _show_refused()
+
+
+@fragment(PAGE, run_every=LOOK_EVERY_S)
+def _wait_for_base() -> None:
+    """Says why no picture can come in yet, and shows the whole page once one can."""
+    if not (why := why_no_base(engine())):
+        st.rerun()
+    st.html(alert(f"{why}; this page then goes on by itself" if why == LOADING else why))
 
 
 def _open_tray() -> tuple[str, Tray]:
@@ -71,7 +82,7 @@ def _open_tray() -> tuple[str, Tray]:
 
 def _give_up(name: str) -> None:
     TRAYS.end(name)
-    for key in (TRAY, LOOKED):
+    for key in (TRAY, LOOKED, NOTES):
         st.session_state.pop(key, None)
 
 
@@ -105,11 +116,12 @@ def _look(name: str, tray: Tray) -> None:
     report, seen = Report(), list[Seen]()
     st.session_state.pop(REFUSED, None)
     try:
-        sources, mapped = tray.sources(_root()), tray.mapped()
+        sources, notes = tray.sources(_root()), list[str]()
         on_progress = _progress("Looking at", sum(1 for source in sources for _ in source.entries()))
         for source in sources:
             terms = Terms(drawn_size(engine()), settings().other_bases)
-            for one in look_at(engine(), source, {}, terms, mapped, 1, report, on_progress):
+            order = Import(engine(), source, terms, tray.mapped(source, notes.append))
+            for one in look_at(order, report, on_progress):
                 seen.append(one._replace(found=replace(one.found, raw=())))
     except NaysayerError as error:
         _give_up(name)
@@ -117,7 +129,7 @@ def _look(name: str, tray: Tray) -> None:
     if not seen:
         _give_up(name)
         refuse(NOTHING)
-    st.session_state[LOOKED] = seen
+    st.session_state[LOOKED], st.session_state[NOTES] = seen, notes
     st.rerun()
 
 
@@ -137,6 +149,8 @@ def _show_looked(name: str, tray: Tray) -> None:
     coming = counts[Outcome.new] + counts[Outcome.rated_only]
     with figures:
         st.html(figures_html(now))
+        for note in st.session_state[NOTES]:
+            st.text(note)
         with st.container(horizontal=True, vertical_alignment="center"):
             is_pressed = st.button(f"Import {plural(coming, 'picture')}", type="primary", disabled=not coming)
             is_given_up = st.button("Discard")
@@ -152,17 +166,32 @@ def _show_looked(name: str, tray: Tray) -> None:
 
 def _ask_bases(looked: Sequence[Seen]) -> dict[str, str]:
     """What the person says of models whose base is not known, by `model_key`."""
-    said = {}
+    said: dict[str, str] = {}
     models = unknown_models(looked)
     if models:
         st.html(render("dashboard/setup/html/bases.html"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        for key, (label, count) in list(models.items())[:MOST_MODELS]:
+        for keys, label, count in questions(models):
             words = f"{label}, {plural(count, 'picture')}"
-            base = st.selectbox(words, list(BASES), format_func=BASES.__getitem__, key=f"base of {key}", width=260)
+            base = st.selectbox(words, list(BASES), format_func=BASES.__getitem__, key=f"base of {keys}", width=260)
             if base and base != NOT_KNOWN:
-                said[key] = base
+                said |= dict.fromkeys(keys, base)
     return said
+
+
+def questions(models: Mapping[str, tuple[str, int]]) -> list[Question]:
+    """Models that are asked for together, with a label and their pictures: the commonest by themselves, then the rest.
+
+    >>> models = {f"m{k}": (f"M {k}", 9 - k) for k in range(8)}
+    >>> questions(models)[0], questions(models)[-1]
+    ((('m0',), 'M 0', 9), (('m6', 'm7'), 'the other 2 models', 5))
+    """
+    rows: list[Question] = [((key,), label, count) for key, (label, count) in models.items()]
+    first, rest = rows[:MOST_MODELS], rows[MOST_MODELS:]
+    if len(rest) < 2:
+        return rows
+    keys = tuple(key for one, _, _ in rest for key in one)
+    return [*first, (keys, f"the other {len(rest):,} models", sum(count for _, _, count in rest))]
 
 
 def unknown_models(looked: Sequence[Seen]) -> dict[str, tuple[str, int]]:
@@ -203,12 +232,11 @@ def _show_some(name: str, seen: Sequence[Seen]) -> None:
 def _import(name: str, tray: Tray, said: dict[str, str], terms: Terms) -> list[str]:
     """Brings in what was looked at; what is in stays when this is stopped, and *Import* goes on."""
     report, refused = Report(), list[Seen]()
-    sources, mapped = tray.sources(_root()), tray.mapped()
-    remember(engine(), said)
+    sources = tray.sources(_root())
     on_progress = _progress("Importing", sum(1 for source in sources for _ in source.entries()))
     for source in sources:
-        blobs = layout_of(settings()).blobs
-        for one in bring_in(engine(), blobs, source, terms, mapped, 1, report, on_progress):
+        order = Import(engine(), source, terms, tray.mapped(source, lambda _note: None), said)
+        for one in bring_in(order, layout_of(settings()).blobs, report, on_progress):
             if one.outcome is Outcome.refused:
                 refused.append(one._replace(found=replace(one.found, raw=())))
     _give_up(name)

@@ -6,11 +6,12 @@ They are gone with the process, and the oldest goes when there are too many: wha
 import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from feedback.exchange.pictures.mapping import Mapped, read_mapping
+from feedback.exchange.pictures.mapping import Mapped, own_mapping, read_mapping
 from feedback.exchange.pictures.sources import PICTURES, Source, open_source
 from feedback.metadata.files.fooocus_log import NAME as LOG
 from feedback.metadata.files.sidecar import ENDINGS as SIDECARS
@@ -51,10 +52,14 @@ class Tray:
         archives = sorted(name for name in self.names if name.lower().endswith(ARCHIVE))
         return [open_source(self.folder, root), *(open_source(self.folder / one, f"{root}/{one}") for one in archives)]
 
-    def mapped(self) -> Mapped:
-        """What the lists say of files. Raises BadRequest, which names the line."""
+    def mapped(self, source: Source, say: Callable[[str], None]) -> Mapped:
+        """What lists say of a source's files: those beside it, then those inside an archive.
+
+        `say` is told of each list inside. Raises BadRequest, which names the line, for one beside it.
+        """
         lists = sorted(name for name in self.names if name.lower().endswith(LISTS))
-        return read_mapping(*(self.folder / one for one in lists))
+        inside = None if source.path == self.folder else own_mapping(source, say)
+        return read_mapping(*(self.folder / one for one in lists), then=inside)
 
 
 class Trays:

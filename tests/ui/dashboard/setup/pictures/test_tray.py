@@ -1,5 +1,8 @@
 """Files from a browser lie in a tray until they are imported; only admins may fill it."""
 
+import io
+import zipfile
+
 import pytest
 
 from feedback.people.invitations import invite
@@ -8,6 +11,7 @@ from store.layout import layout_of
 from store.settings import Settings
 from store.tables import PersonRole
 from tests.feedback.exchange.pictures.brought import png
+from tests.feedback.metadata import made
 from tests.ui.signin.conftest import PUBLIC, SECRET, client_of_routes
 from ui.dashboard.setup.pictures.routes import picture_routes
 from ui.dashboard.setup.pictures.tray import MOST_TRAYS, TRAYS, Tray, clean_place
@@ -46,6 +50,29 @@ def test_files_lie_where_they_lay_in_their_folder_and_are_sources_of_an_import(c
     [source] = TRAYS.get(tray).sources("sent by ann")
     assert [one.name for one in source.entries()] == ["day/a.png"]
     assert source.root == "sent by ann"
+
+
+def test_lists_inside_an_archive_are_for_its_own_files_and_one_beside_it_comes_first(client, tray):
+    packed, notes = io.BytesIO(), list[str]()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("day/metadata.csv", "file_name,prompt\na.png,a fox\nb.png,a wolf\n")
+        archive.writestr("metadata.jsonl", "{")
+        archive.writestr("day/a.png", made.png())
+    for name, content in {
+        "more.zip": packed.getvalue(),
+        "a.png": made.png(),
+        "list.csv": b"file,prompt\nb.png,an owl\n",
+    }.items():
+        assert client.post(f"/naysayer/pictures/{tray}", content=content, params={"name": name}).status_code == 200
+    found = TRAYS.get(tray)
+    loose, zipped = found.sources("sent by ann")
+    mapped = found.mapped(zipped, notes.append)
+    assert mapped.find("day/a.png") == {"file": "a.png", "prompt": "a fox"}
+    assert mapped.find("day/b.png") == {"file": "b.png", "prompt": "an owl"}
+    assert found.mapped(loose, notes.append).find("a.png") is None
+    assert notes[0] == "day/metadata.csv says what the files do not, in 2 rows"
+    assert notes[1].startswith("metadata.jsonl is not used: ")
+    assert len(notes) == 2
 
 
 @pytest.mark.parametrize(
