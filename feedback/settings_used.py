@@ -7,9 +7,10 @@ from store.files import make_folder, write_file
 from store.layout import Layout
 from store.settings import Settings
 from store.settings.serving import OF_THE_PAGES
+from store.settings.shared import OF_EACH_MACHINE
 from store.settings.sources import NOT_KEPT
 
-NOT_COMPARED = {*OF_THE_PAGES, *NOT_KEPT, "store_url", "webhook_url", "device"}
+NOT_COMPARED = {*OF_THE_PAGES, *OF_EACH_MACHINE, *NOT_KEPT, "store_url", "webhook_url", "device"}
 """What may differ from process to process, and what must not be written down."""
 
 

@@ -5,6 +5,7 @@ NaysayerError
 │   ├── NewerStore           written by a newer Naysayer
 │   ├── DamagedStore         integrity check failed, or a blob does not match its hash
 │   ├── OtherStore           the folders of pictures or versions belong to another database
+│   ├── NoBucket             the bucket does not answer, refuses access, or is not there
 │   ├── MovedStore           the data folder was moved, replaced or deleted while a program used it
 │   ├── DamagedVersion       the file of a version is missing or altered
 │   └── OtherBase            the store was started with another base model
@@ -64,16 +65,23 @@ class DamagedStore(StoreError):
 
 
 class OtherStore(StoreError):
-    """The folder of pictures or of versions belongs to another store than the database.
+    """The folder of pictures or of versions, or the bucket, belongs to another store than the database.
 
-    Set `NAYSAYER_DATA_DIR` and `NAYSAYER_STORE_URL` to the folder and the database of one store.
+    Set `NAYSAYER_DATA_DIR`, `NAYSAYER_BLOBS` and `NAYSAYER_STORE_URL` to those of one store.
     """
 
     def __init__(self, folder: object, database: object) -> None:
         super().__init__(
             f"{folder} belongs to another store than the database {database}, and nothing was changed; set "
-            "NAYSAYER_DATA_DIR and NAYSAYER_STORE_URL to the folder and the database of one store"
+            "NAYSAYER_DATA_DIR and NAYSAYER_STORE_URL, and NAYSAYER_BLOBS for a bucket, to those of one store"
         )
+
+
+class NoBucket(StoreError):
+    """The bucket (`NAYSAYER_BLOBS`) does not answer, refuses access, or is not there.
+
+    Wait where it does not answer: nothing is lost, and workers go on by themselves. Else do what the sentence says.
+    """
 
 
 class MovedStore(StoreError):

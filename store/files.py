@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -144,6 +144,20 @@ class Blobs:
         if not self.root.parent.is_dir():
             raise MovedStore(self.root.parent)
         make_folder(folder)
+
+    def has(self, sha256: str) -> bool:
+        """Whether a blob with that name is there."""
+        return self.path(sha256).is_file()
+
+    def is_there(self) -> bool:
+        """Whether the folder is there; without it, no picture can be said to be lost."""
+        return self.root.is_dir()
+
+    def note_use(self, path: Path) -> None:
+        """Does nothing: only a cache forgets what nobody uses."""
+
+    def prepare(self, hashes: Sequence[str]) -> None:
+        """Does nothing: every blob is here."""
 
     def get(self, sha256: str) -> bytes:
         """The bytes of a blob. Raises DamagedStore when the file is missing or no longer has that hash."""

@@ -1,21 +1,33 @@
-"""Paths inside the data folder."""
+"""Paths inside the data folder, and the bucket that holds what other machines see too."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from store.blobs.bucket import Bucket, bucket_at
+from store.blobs.cached import Cache, CachedBlobs
 from store.files import Blobs
 from store.settings import Settings
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Paths below the data folder; nothing is created by asking."""
+    """Paths below the data folder; nothing is created by asking. `bucket_url` empty: everything is in it."""
 
     root: Path
+    bucket_url: str = ""
+    cache_bytes: int = 0
 
     @property
     def blobs(self) -> Blobs:
-        return Blobs(self.root / "blobs")
+        if self.bucket is None:
+            return Blobs(self.root / "blobs")
+        folder = self.root / "fetched"
+        return CachedBlobs(self.bucket, folder, Cache((folder, self.root / "display"), self.cache_bytes))
+
+    @property
+    def bucket(self) -> Bucket | None:
+        """Where pictures and versions are kept for every machine; None: in the data folder."""
+        return bucket_at(self.bucket_url) if self.bucket_url else None
 
     def display_copy(self, sha256: str) -> Path:
         """The path of the display copy of a picture, whether or not it exists."""
@@ -60,4 +72,4 @@ class Layout:
 
 
 def layout_of(settings: Settings) -> Layout:
-    return Layout(settings.data_dir)
+    return Layout(settings.data_dir, settings.blobs, int(settings.cache_gib * 2**30))

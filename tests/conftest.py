@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.buckets import make_bucket, serve_s3
 from tests.waiting import PATIENCE_S
 
 # Where the tests run side by side, threads of torch that wait for each other's core only spin. Before torch comes in.
@@ -123,6 +124,25 @@ def postgres_engine(postgres_server: str) -> Iterator[Engine]:
     """A PostgreSQL store, migrated once for all tests; each leaves it empty."""
     with _fresh_database(postgres_server) as url, _opened(Settings(store_url=url, _env_file=None)) as engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The address of an S3 server on this machine; the environment names it and its keys."""
+    with serve_s3() as address:
+        yield address
+
+
+@pytest.fixture
+def s3_url(s3_server: str) -> str:
+    """URL of a new, empty bucket on that server."""
+    return make_bucket(s3_server)
+
+
+@pytest.fixture(params=["s3", "file"])
+def bucket_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of an empty bucket, once on an S3 server and once as a shared folder."""
+    return request.getfixturevalue("s3_url") if request.param == "s3" else f"file://{tmp_path}/shared"
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ from store.layout import Layout, layout_of
 from store.migrate import check_integrity, read_store
 from store.phrases import plural
 from store.process import sentence_of
+from store.safety.bucket_mark import try_bucket
 from store.safety.identity import list_unknown, refuse_strangers
 from store.safety.place import missing_store
 from store.settings import Settings
@@ -56,6 +57,7 @@ def examine(settings: Settings) -> list[Finding]:
     layout = layout_of(settings)
     for check in (
         lambda: _database(engine, missing_store(settings)),
+        lambda: _bucket(engine, layout),
         lambda: _versions(engine, layout),
         lambda: _blobs(engine, layout),
         lambda: _loop(engine, settings),
@@ -118,6 +120,11 @@ def _database(engine: Engine, missing: Path | None) -> Iterable[Finding]:
             f"SQLite {module.sqlite_version} has the WAL-reset bug, so the slower DELETE journal is used; "
             "`pip install pysqlite3` brings a newer engine",
         )
+
+
+def _bucket(engine: Engine, layout: Layout) -> Iterable[Finding]:
+    if said := try_bucket(engine, layout):
+        yield Finding(True, said)
 
 
 def _versions(engine: Engine, layout: Layout) -> Iterable[Finding]:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Engine, delete
 from sqlmodel import col, select
 
 from store.engine import reading, writing
-from store.errors import DamagedStore
+from store.errors import DamagedStore, NoBucket
 from store.files import Blobs
 from store.tables import Damage, Image
 
@@ -83,6 +83,6 @@ def look_again(engine: Engine, blobs: Blobs) -> None:
 def _is_whole(blobs: Blobs, sha256: str) -> bool:
     try:
         blobs.get(sha256)
-    except (DamagedStore, OSError):
+    except (DamagedStore, NoBucket, OSError):
         return False
     return True

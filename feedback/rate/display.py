@@ -42,10 +42,11 @@ def shown_bytes(layout: Layout, sha256: str) -> bytes:
     """What people see of a picture: its display copy, made now if there is none yet.
 
     It is the original where no copy is needed or none can be made. Raises DamagedStore when the original is missing
-    or not what was stored.
+    or not what was stored, NoBucket when the bucket that holds it does not answer.
     """
     copy = layout.display_copy(sha256)
     if copy.exists() and (kept := unsealed(copy.read_bytes(), sha256)):
+        layout.blobs.note_use(copy)
         return kept
     original = layout.blobs.get(sha256)
     try:

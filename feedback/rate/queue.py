@@ -90,7 +90,7 @@ def next_sound(engine: Engine, layout: Layout, rater: str, terms: Terms) -> Show
         try:
             shown_bytes(layout, shown[0].sha256)
         except DamagedStore as error:
-            if not layout.blobs.root.is_dir() or not is_lasting(error):
+            if not layout.blobs.is_there() or not is_lasting(error):
                 raise
             set_aside(engine, shown[0].sha256)
         else:

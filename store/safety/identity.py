@@ -1,4 +1,5 @@
-"""One id for a store: a row of the database, and a file in the folder of pictures and in that of versions.
+"""One id for a store: a row of the database, a file in the folder of pictures and in that of versions, and an object
+in its bucket.
 
 A program that was pointed at the wrong database or the wrong folder so finds out before it writes.
 """
@@ -8,16 +9,17 @@ from pathlib import Path
 from uuid import uuid4
 
 from sqlalchemy import Engine
-from sqlmodel import Session, col, select
+from sqlmodel import select
 
+from store.blobs.faults import MARK
 from store.damage import RESTORE
 from store.engine import is_sqlite, reading, sqlite_file, writing
 from store.errors import DamagedStore, OtherStore
 from store.files import make_folder, write_file
 from store.layout import Layout
-from store.tables import Image, StoreRow, Version
+from store.safety.bucket_mark import claim_bucket, is_marked, some_pictures
+from store.tables import StoreRow, Version
 
-MARK = "store.id"
 CONTENT = {"blobs": re.compile(r"[0-9a-f]{2}"), "versions": re.compile(r"[0-9a-f]{64}")}
 """How the names look that a store gives inside its folders; any other is somebody else's and does not count."""
 LOOKED_AT = 200
@@ -25,12 +27,15 @@ LOOKED_AT = 200
 
 def refuse_lost_database(url: str, layout: Layout, found: str = "missing or empty") -> None:
     """Raises DamagedStore when the folders hold pictures or versions, for a store whose database holds nothing."""
-    full = [folder for folder in _folders(layout) if _content(folder)]
+    full: list[object] = [folder for folder in _folders(layout) if _content(folder)]
+    if is_marked(layout):
+        full.append(layout.bucket_url)
     if not full:
         return
+    begin = "; a new store needs another bucket, or a folder of its own in it" if full[0] == layout.bucket_url else ""
     raise DamagedStore(
         f"the database {url} is {found}, but {full[0]} holds the files of a store; nothing was changed; "
-        f"put the database back, or {RESTORE}"
+        f"put the database back, or {RESTORE}{begin}"
     )
 
 
@@ -40,12 +45,16 @@ def is_lost(file: Path) -> bool:
 
 
 def claim_folders(engine: Engine, layout: Layout) -> None:
-    """Marks the folders of pictures and versions with the store's id. Raises OtherStore when one has another's."""
+    """Marks the folders of pictures and versions, or the bucket, with the store's id.
+
+    Raises OtherStore when one has another's, NoBucket when the bucket cannot be used.
+    """
     store_id = refuse_strangers(engine, layout) or _make_id(engine)
     for folder in _folders(layout):
         if _read_mark(folder) != store_id:
             make_folder(folder)
             write_file(folder / MARK, f"{store_id}\n".encode())
+    claim_bucket(engine, layout, store_id)
 
 
 def refuse_strangers(engine: Engine, layout: Layout) -> str | None:
@@ -82,7 +91,7 @@ def _read_mark(folder: Path) -> str:
 
 
 def _folders(layout: Layout) -> list[Path]:
-    return [layout.blobs.root, layout.versions]
+    return [layout.versions] if layout.bucket_url else [layout.blobs.root, layout.versions]
 
 
 def _content(folder: Path) -> set[str]:
@@ -100,9 +109,4 @@ def _is_its_own(engine: Engine, layout: Layout, folder: Path) -> bool:
     with reading(engine) as session:
         if folder == layout.versions:
             return bool(set(session.exec(select(Version.sha256))) & _content(folder))
-        return any(layout.blobs.path(sha256).exists() for sha256 in _some_pictures(session))
-
-
-def _some_pictures(session: Session) -> list[str]:
-    ends = (col(Image.id), col(Image.id).desc())
-    return [sha256 for end in ends for sha256 in session.exec(select(Image.sha256).order_by(end).limit(LOOKED_AT))]
+        return any(layout.blobs.path(sha256).exists() for sha256 in some_pictures(session, LOOKED_AT))

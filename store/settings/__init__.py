@@ -15,6 +15,7 @@ from store.secrets import find_fault
 from store.settings import checks
 from store.settings.sampling import SamplingSettings
 from store.settings.serving import ServingSettings
+from store.settings.shared import SharedSettings
 from store.settings.sources import DataFolder, Dotenv
 
 BUILTIN = "builtin"
@@ -23,7 +24,7 @@ PATHS = ("data_dir", "model", "model_config_source", "vae", "refiner", "turns_di
 A_YEAR_S = 365 * 86_400
 
 
-class Settings(ServingSettings, SamplingSettings, BaseSettings):
+class Settings(ServingSettings, SamplingSettings, SharedSettings, BaseSettings):
     """What can be set, also for the pages (`ServingSettings`) and the sampler. An empty value means the default."""
 
     model_config = SettingsConfigDict(

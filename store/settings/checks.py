@@ -22,6 +22,7 @@ ADDRESS_ON_HUB = re.compile(
 )
 ID_AND_REVISION = re.compile(r"([\w.-]+/[\w.-]+)[@:]([\w./-]+)")
 HOST = re.compile(r"[a-z0-9_]([\w-]*\w)?(\.\w([\w-]*\w)?)*\.?")
+BUCKETS = ("s3", "gs", "az", "file")
 POSTGRES = ("postgresql", "postgresql+psycopg")
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Every interface of the machine, and where a browser on it then finds the pages."""
@@ -107,6 +108,30 @@ def check_store_url(url: str) -> str:
     if not parsed.database or parsed.database == ":memory:":
         raise ValueError("a store in memory is seen by one process only; name a file: sqlite:////folder/file.db")
     return parsed.set(database=expand_home(parsed.database)).render_as_string(hide_password=False)
+
+
+@unless_empty
+def check_bucket_url(url: str) -> str:
+    """The URL of a bucket, or of a place in one, without `/` at its end.
+
+    >>> check_bucket_url("S3://pictures/naysayer/")
+    's3://pictures/naysayer'
+    """
+    scheme, _, rest = url.partition("://")
+    scheme, parts = scheme.lower(), urlsplit(url)
+    if scheme not in BUCKETS:
+        raise ValueError(
+            "it is no bucket's URL; write s3://, gs:// or az:// and the bucket's name, or file:// and a folder"
+        )
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("keys do not belong into the URL; put them into the environment, e.g. AWS_ACCESS_KEY_ID")
+    if scheme == "file" and (parts.netloc or not parts.path.strip("/")):
+        raise ValueError("a folder's URL has three slashes and a path; write file:///folder")
+    if scheme != "file" and not parts.netloc:
+        raise ValueError(f"it names no bucket; write {scheme}://bucket or {scheme}://bucket/folder")
+    if any(part in (".", "..") for part in parts.path.split("/")):
+        raise ValueError("it holds . or .. between slashes; write the path out")
+    return f"{scheme}://{rest.rstrip('/')}"
 
 
 @unless_empty

@@ -14,6 +14,7 @@ MANY = 2000
 
 def find_lost(blobs: Blobs, items: Sequence[PoolItem]) -> frozenset[int]:
     """The numbers of the pictures that have neither their latent nor the picture itself to encode it from."""
+    blobs.prepare([item.latent_sha256 or item.sha256 for item in items])
     shown = tqdm(items, desc="looking at the pictures", disable=len(items) < MANY)
     return frozenset(item.image_id for item in shown if not (has_latent(blobs, item) or _has(blobs, item.sha256)))
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
+from threading import Event
 from time import sleep
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from feedback.retrain.strength_votes import judged_strengths, last_strength
 from feedback.runs import STOPPED, bury_dead_runs, can_resume, is_stop_asked, latest_run
 from feedback.succession import AT_ONCE
 from feedback.versions import promote
+from store.blobs.patience import patient
 from store.engine import reading, writing
 from store.errors import Interrupted, NaysayerError
 from store.files import only_one
@@ -94,6 +96,7 @@ def _train_and_publish(
         remove_checkpoints(layout)
     teller = Teller()
     with ExitStack() as held:
+        held.enter_context(patient(Event()))
         base, begun = _load(engine, settings, unfinished, teller, held)
         manifest, lost = _freeze_or_load(engine, settings, unfinished, base.sha256)
         settings = choose_steps(base.settings, len(manifest.items))
@@ -103,6 +106,7 @@ def _train_and_publish(
         held.enter_context(_record_failure(engine, run))
         held.enter_context(advise_on_memory(lambda: SMALLER))
         stop = held.enter_context(catch_stop_signals())
+        held.enter_context(patient(stop))
         watch = Watch(should_stop=lambda: stop.is_set() or _is_stop_asked(engine, run))
         last = last_strength(engine, settings.rule)
         whole = [Stage(FITTING, Phase.fit, FIT, settings.train_steps), strength_stage(training, last)]
@@ -171,7 +175,11 @@ def _help_to_fit(settings: Settings) -> RetrainResult:
     engine, layout = open_store(settings), layout_of(settings)
     manifest = load_manifest(engine, manifest_id)
     pinned = pin_revision(engine, settings)
-    with turn_on_device(pinned, RETRAIN, lambda others: sleep(LOOK_S)) as turn, catch_stop_signals() as stop:
+    with (
+        turn_on_device(pinned, RETRAIN, lambda others: sleep(LOOK_S)) as turn,
+        catch_stop_signals() as stop,
+        patient(stop),
+    ):
         base = load_base(settle(engine, layout, settings))
         tell_loaded(turn, base)
         settings = choose_steps(base.settings, len(manifest.items))

@@ -32,6 +32,7 @@ from feedback.sample.work import Drawing, Wanted, Work
 from feedback.settings_used import remember
 from feedback.versions import damaged_versions, get_version, note_damage
 from feedback.webhook import keep_announcing
+from store.blobs.patience import patient
 from store.errors import DamagedVersion
 from store.layout import Layout, layout_of
 from store.migrate import open_store
@@ -76,6 +77,7 @@ def generate(settings: Settings, *, once: bool = False) -> int:
         seat.take(settings, meanwhile)
         remember(layout, settings)
         held.callback(drop_claims, engine, name)
+        held.enter_context(patient(stop, partial(keep_claims, engine, name)))
         on_step = _step_teller(engine, name, heart)
         if not once:
             threading.Thread(target=keep_announcing, args=(engine, settings, stop), daemon=True).start()

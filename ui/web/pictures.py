@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from feedback.pool.damage import is_lasting, set_aside
 from feedback.rate.display import PNG, shown_bytes
 from feedback.rate.votes import sha256_of_number
-from store.errors import DamagedStore
+from store.errors import DamagedStore, NoBucket
 from store.layout import layout_of
 from store.settings import Settings
 from ui.web import process
@@ -49,8 +49,10 @@ def send_image(engine: Engine, settings: Settings, name: str) -> Response:
             data = shown_bytes(layout, sha256)
         except (ValueError, OSError):
             data = b""
+        except NoBucket as error:
+            return JSONResponse({"error": str(error)}, status_code=503)
         except DamagedStore as error:
-            if not layout.blobs.root.is_dir() or not is_lasting(error):
+            if not layout.blobs.is_there() or not is_lasting(error):
                 return JSONResponse({"error": str(error)}, status_code=503)
             log.warning("%s; its pictures are shown to nobody", error)
             set_aside(engine, sha256)

@@ -100,7 +100,7 @@ def _repeats(_merge: Merge, rows: list[Row]) -> list[Row]:
 def _damage(merge: Merge, rows: list[Row]) -> list[Row]:
     """A picture is not lost whose file is whole here."""
     files = _column(merge, "image", "sha256", {row["image_id"] for row in rows})
-    return [row for row in rows if not merge.layout.blobs.path(files[row["image_id"]]).exists()]
+    return [row for row in rows if not merge.layout.blobs.has(files[row["image_id"]])]
 
 
 CHANGES: Mapping[str, Change] = {

@@ -43,7 +43,7 @@ def _rows(engine: Engine, name: str) -> Iterator[Row]:
 
 
 def _copy_blob(theirs: Layout, ours: Layout, sha256: str) -> bool:
-    if not ours.blobs.path(sha256).exists():
+    if not ours.blobs.has(sha256):
         try:
             ours.blobs.put(theirs.blobs.get(sha256))
         except DamagedStore:

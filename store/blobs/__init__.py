@@ -1,0 +1,1 @@
+"""Where pictures, latents, versions and checkpoints are kept for every machine: a bucket, or a folder by URL."""
