@@ -5,7 +5,7 @@ worker is on this machine, the leader's lock tells at once, because the kernel r
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 from store.engine import WORKER_LOCK, is_sqlite, reading, writing
 from store.files import is_held
 from store.phrases import plural
-from store.tables import Worker, WorkerState, utc_now
+from store.tables import Task, TaskKind, TaskStatus, Worker, WorkerState, utc_now
 
 BEAT_S, SILENT_S = 4.0, 20.0
 FORGOTTEN = timedelta(days=1)
@@ -27,13 +27,15 @@ NO_WORKER = "no worker runs to draw pictures or to start a retrain; start one on
 class SeenWorker:
     """A worker as its row tells, in seconds before now: it does so since `since_s` and last spoke `silent_s` ago.
 
-    Without `is_there` it is gone, and its row says what it did last.
+    Without `is_there` it is gone, and its row says what it did last. `scores` is the folder that it scores for the
+    page Sort while no picture is missing.
     """
 
     row: Worker
     since_s: float
     silent_s: float
     is_there: bool
+    scores: str = ""
 
 
 @dataclass
@@ -72,7 +74,9 @@ def list_workers(engine: Engine) -> list[SeenWorker]:
     with reading(engine) as session:
         now = _clock(session)
         rows = session.exec(select(Worker).order_by(col(Worker.host), col(Worker.started_at), col(Worker.name)))
-        return [_seen(row, now, is_led) for row in rows]
+        folder = select(Task).where(Task.kind == TaskKind.sort, Task.status == TaskStatus.running)
+        task = session.exec(folder.order_by(col(Task.id)).limit(1)).first()
+        return [_scoring(_seen(row, now, is_led), task, now) for row in rows]
 
 
 def is_worker_alive(engine: Engine) -> bool:
@@ -97,17 +101,23 @@ def worker_words(worker: SeenWorker) -> str:
     if not worker.is_there:
         return f"{place}: no sign of life for {span(worker.silent_s)}; it ended without a word"
     pace = pace_words(worker.row)
-    return f"{place}: {doing_words(worker.row)} for {span(worker.since_s)}" + (f"; {pace}" if pace else "")
+    return f"{place}: {doing_words(worker.row, worker.scores)} for {span(worker.since_s)}" + (
+        f"; {pace}" if pace else ""
+    )
 
 
-def doing_words(row: Worker) -> str:
-    """What a worker does.
+def doing_words(row: Worker, scores: str = "") -> str:
+    """What a worker does; `scores` as of a `SeenWorker`.
 
     >>> doing_words(Worker(state="drawing", pictures=8, versions=[0, 3], step=7, steps=20))
     'drawing 8 pictures with v0 and v3, step 7 of 20,'
     >>> doing_words(Worker(state="waiting", waits_for="a retrain"))
     'waiting, because a retrain has the device (drawing goes on when it ends),'
+    >>> doing_words(Worker(state="resting"), "/pictures")
+    'scoring the pictures in /pictures, because enough pictures wait,'
     """
+    if row.state == WorkerState.resting and scores:
+        return f"scoring the pictures in {scores}, because enough pictures wait,"
     if row.state == WorkerState.drawing:
         by = " and ".join(f"v{number}" for number in row.versions)
         step = f", step {row.step} of {row.steps}," if row.steps else ""
@@ -155,6 +165,15 @@ def _seen(row: Worker, now: datetime, is_led: bool | None) -> SeenWorker:
     since_s, silent_s = ((now - _utc(then)).total_seconds() for then in (row.since, row.seen_at))
     is_killed = row.leads and is_led is False
     return SeenWorker(row, since_s, silent_s, silent_s < SILENT_S and not is_killed)
+
+
+def _scoring(worker: SeenWorker, task: Task | None, now: datetime) -> SeenWorker:
+    """The leader scores the task's folder between two drawings."""
+    row = worker.row
+    if task is None or not (worker.is_there and row.leads and row.state == WorkerState.resting):
+        return worker
+    asked_s = (now - _utc(task.created_at)).total_seconds()
+    return replace(worker, scores=str(task.body["folder"]), since_s=min(worker.since_s, asked_s))
 
 
 def _is_led(engine: Engine) -> bool | None:

@@ -4,11 +4,10 @@ from sqlalchemy import create_engine, make_url
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DatabaseError
 
-from store.engine import sqlite_file
 from store.errors import BadRequest
-from store.layout import layout_of
 from store.migrate import open_store, schema_of
 from store.safety.identity import is_lost, refuse_lost_database
+from store.safety.place import place_of
 from store.settings import Settings
 
 
@@ -24,13 +23,12 @@ def open_existing(settings: Settings) -> Engine:
 
 def place_of_none(settings: Settings) -> str:
     """Where there is no store yet, for a sentence; empty where there is one. Raises DamagedStore where one is lost."""
-    url = make_url(settings.url)
-    if url.get_backend_name() != "sqlite":
-        return "" if _has_schema(settings) else url.render_as_string()
-    file = sqlite_file(settings.url)
+    layout, file = place_of(settings)
+    if file is None:
+        return "" if _has_schema(settings) else make_url(settings.url).render_as_string()
     if not is_lost(file):
         return ""
-    refuse_lost_database(str(file), layout_of(settings))
+    refuse_lost_database(str(file), layout)
     return str(settings.data_dir)
 
 

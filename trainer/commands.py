@@ -81,6 +81,7 @@ def retrain(
     from feedback.settings_used import warning
     from feedback.webhook import announce
     from store.errors import StoreError
+    from store.existing import open_existing
     from store.layout import layout_of
     from store.migrate import open_store
     from trainer.retrain.processes import is_leader
@@ -91,6 +92,7 @@ def retrain(
     if not is_leader():
         retrain(settings)
         return
+    open_existing(settings).dispose()
     if differing := warning(layout_of(settings), settings):
         typer.echo(f"naysayer: {differing}", err=True)
 
@@ -125,11 +127,11 @@ def count_tokens() -> None:
     from functools import partial
 
     from feedback.sample.cut_prompts import count_read, cut_prompts, cut_sentence
-    from store.migrate import open_store
+    from store.existing import open_existing
     from trainer.base.tokenizers import characters_read, load_tokenizers
 
     settings = read_settings()
-    engine = open_store(settings)
+    engine = open_existing(settings)
     count_read(engine, None if settings.weighs_prompts else partial(characters_read, load_tokenizers(settings)))
     typer.echo(cut_sentence(cut_prompts(engine)) or "the model reads every prompt to its end")
 

@@ -55,7 +55,7 @@ def measure_many(count: int, folder: Path | None = None, studio: Path | None = N
         pillow_s = first_half + _decode(files[1::2])
         studio_s = time_local_files(studio, pictures, count) if studio else None
         remove_folder(pictures)  # the export needs its room
-        _vote(engine, settings, count)
+        _vote(engine, count)
         went = watch([*NAYSAYER, "export", "data", "out"], environment, place)
         if (written := len(list((place / "out" / "train").rglob("*.png")))) != count:
             raise NaysayerError(f"{written} of {count} pictures came in and went out again; the messages are above")
@@ -90,9 +90,9 @@ def _decode(files: list[Path]) -> float:
     return time.process_time() - began
 
 
-def _vote(engine: Engine, settings: Settings, count: int) -> None:
+def _vote(engine: Engine, count: int) -> None:
     """Rejects and keeps in turn: an export is of rated pictures. Raises NaysayerError when there are fewer."""
-    terms, voted = Terms.of(settings), 0
+    terms, voted = Terms(), 0  # no picture twice
     with tqdm(desc="voting", total=count, unit=" votes", delay=1) as bar:
         while shown := next_images(engine, RATER, terms, count=AT_ONCE):
             presses = [

@@ -3,9 +3,10 @@ from datetime import timedelta
 from sqlalchemy import Engine
 
 from feedback.heartbeat import beating
-from feedback.workers import SILENT_S, Pulse, beat, is_worker_alive, list_workers, sign_off
+from feedback.sample.requests import answer, ask, take
+from feedback.workers import SILENT_S, Pulse, beat, is_worker_alive, list_workers, sign_off, worker_words
 from store.engine import writing
-from store.tables import Worker, WorkerState, utc_now
+from store.tables import TaskKind, TaskStatus, Worker, WorkerState, utc_now
 
 
 def pulse(name: str, host: str = "here", for_s: float = 0.0, **row: object) -> Pulse:
@@ -43,6 +44,22 @@ def test_the_next_beat_keeps_when_the_worker_started(any_engine: Engine) -> None
     beat(any_engine, pulse("a", drawn=5))
     [then] = list_workers(any_engine)
     assert (then.row.started_at, then.row.drawn) == (first.row.started_at, 5)
+
+
+def test_a_leader_that_scores_a_folder_is_not_said_to_rest(engine: Engine, hold_worker_lock) -> None:
+    number = ask(engine, TaskKind.sort, {"folder": "/pictures", "version": 1})
+    beat(engine, pulse("a", leads=True, for_s=90))
+    beat(engine, pulse("b"))
+    with hold_worker_lock(engine):
+        assert [seen.scores for seen in list_workers(engine)] == ["", ""]  # it waits for the worker
+        take(engine, TaskKind.sort)
+        leader, other = list_workers(engine)
+        assert (leader.scores, other.scores) == ("/pictures", "")
+        assert leader.since_s < 60
+        assert "scoring the pictures in /pictures, because enough pictures wait, for" in worker_words(leader)
+        assert "resting, because enough pictures wait, for" in worker_words(other)
+        answer(engine, number, TaskStatus.done, {})
+        assert [seen.scores for seen in list_workers(engine)] == ["", ""]
 
 
 def test_a_worker_that_ends_in_order_is_forgotten(any_engine: Engine) -> None:

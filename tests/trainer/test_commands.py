@@ -81,7 +81,7 @@ def test_a_retrain_under_other_settings_than_those_that_last_drew_says_so(naysay
     assert "retrain_after is 7 there, is empty here" in naysayer("retrain")
 
 
-def test_a_file_that_is_no_lora_is_not_imported(naysayer, tmp_path):
+def test_a_file_that_is_no_lora_is_not_imported(naysayer, engine, tmp_path):
     (tmp_path / "bad.safetensors").write_bytes(b"woof")
     with pytest.raises(BadLora, match="cut short"):
         naysayer("import", "lora", str(tmp_path / "bad.safetensors"))

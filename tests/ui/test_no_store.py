@@ -11,14 +11,14 @@ from store.process import run_command
 from store.settings import Settings
 from tests.ui.every import APP, ON_A_STORE
 
-BEGIN = {"run", "pages", "generate", "draw", "simulate", "retrain", "restore", "count-tokens"}
-"""Commands that fill or serve a store, or are called by those that do."""
-BEGIN |= {"prompts add", "prompts import", "evaluation import", "import lora", "controls draw"}
+BEGIN = {"run", "pages", "generate", "simulate", "restore"}
+"""Commands that fill or serve a store."""
+BEGIN |= {"prompts add", "prompts import", "evaluation import"}
 """What may be in place before the first start."""
 NEED_NONE = {"settings", "set", "unset", "schedule", "doctor", "backup", "move", "merge"}
 """They read no store, or say in their own words that there is none."""
 READ = {"versions", "status", "sort", "export lora", "export data", "controls list", "prompts list", "prompts imports"}
-READ |= {"token list", "evaluation list"}
+READ |= {"token list", "evaluation list", "draw"}
 CHANGE = sorted(ON_A_STORE.keys() - BEGIN - NEED_NONE - READ)
 
 

@@ -10,8 +10,8 @@ from feedback.rate.display import put_picture
 from feedback.sample.prompts import list_prompts
 from feedback.sample.work import Drawing
 from store.errors import BadRequest
+from store.existing import open_existing
 from store.layout import layout_of
-from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Verdict
 from trainer.world.drawing import draw
@@ -27,14 +27,15 @@ DRAWN = Drawing("plain", 0.0, 1.0, 1, SIZE, SIZE)
 def draw_controls(settings: Settings, count: int, seed: int) -> int:
     """How many new controls were made. The judge has seen each of them and agrees with its answer.
 
-    Raises BadRequest when the model is not the built-in one, or no prompt of the list is of its world.
+    Raises BadRequest when there is no store, the model is not the built-in one, or no prompt of the list is of its
+    world.
     """
     if not settings.is_builtin:
         raise BadRequest(
             f"only the built-in model's pictures can be drawn, NAYSAYER_MODEL is {settings.model!r}; "
             "make controls with `naysayer controls agreed` or `add`"
         )
-    engine, layout = open_store(settings), layout_of(settings)
+    engine, layout = open_existing(settings), layout_of(settings)
     prompts = [(prompt.id, prompt.text) for prompt in list_prompts(engine) if prompt.is_active]
     known = [(number, text, scene) for number, text in prompts if number and (scene := read_prompt(text))]
     if not known:

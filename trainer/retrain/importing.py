@@ -13,9 +13,9 @@ from feedback.recipe import Recipe
 from feedback.succession import PLAIN
 from store.engine import reading
 from store.errors import BadLora
+from store.existing import open_existing
 from store.files import only_one, sha256_of
 from store.layout import Layout, layout_of
-from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Version
 from trainer.base.model import Base, record_base, silence_libraries
@@ -52,9 +52,9 @@ def import_lora(settings: Settings, path: Path, *, negative_prompt: str = "") ->
     """Registers the file as challenger, drawn with the rule and strength of the settings.
 
     `negative_prompt` is the trigger word that the file may need in the negative prompt. Raises BadLora, leaving no row
-    and no file, or Busy while a retrain runs.
+    and no file, BadRequest without a store, or Busy while a retrain runs.
     """
-    engine, layout = open_store(settings), layout_of(settings)
+    engine, layout = open_existing(settings), layout_of(settings)
     with only_one(layout.retrain_lock, "a retrain runs on this store; import again when it has ended"):
         silence_libraries()
         remove_leftovers(engine, layout)

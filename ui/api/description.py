@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from ui.api.bodies import Fault
+from ui.api.forms import MULTIPART, form_schema
 from ui.api.operation import Operation
 
 ABOUT = (
@@ -67,8 +68,13 @@ def _operation(one: Operation, names: dict[type[BaseModel], str], schemas: dict[
     if one.upload:
         described["requestBody"] = {"required": True, "content": dict(one.upload())}
     if one.takes:
-        described["requestBody"] = {"required": True, "content": {kind: {} for kind in one.takes}}
+        described["requestBody"] = {"required": True, "content": {kind: _taken(kind) for kind in one.takes}}
     return described
+
+
+def _taken(kind: str) -> Schema:
+    """A body that is a file, or a form with it."""
+    return {"schema": form_schema({})} if kind == MULTIPART else {}
 
 
 def _content(one: Operation, names: dict[type[BaseModel], str]) -> Schema:

@@ -11,11 +11,12 @@ from feedback.exchange.pictures.recording import picture_of
 from feedback.exchange.pictures.sources import Folder
 from store.errors import BadRequest
 from store.layout import layout_of
+from ui.api.forms import MULTIPART
 from ui.api.operation import Asked, Operation
 from ui.api.picture_bodies import ImportedFile, PictureFile
 
 PAGE = "Setup"
-KINDS = ("application/octet-stream", "image/jpeg", "image/png", "image/webp")
+KINDS = ("application/octet-stream", "image/jpeg", "image/png", "image/webp", MULTIPART)
 SAID = ("prompt", "negative_prompt", "seed", "model")
 
 

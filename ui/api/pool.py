@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from feedback.exchange.incoming.said import Source
 from feedback.exchange.incoming.take import import_votes
-from feedback.exchange.outgoing.chosen import BOTH, Wanted, chosen_pictures
+from feedback.exchange.outgoing.chosen import BOTH, Wanted, chosen_pictures, require_rater
 from feedback.exchange.outgoing.chosen import Chosen as ChosenPicture
 from feedback.exchange.outgoing.rows import json_line, picture_row, vote_rows
 from feedback.pool.browse.gallery import Filter
@@ -35,7 +35,7 @@ from ui.web.pictures import image_path
 def give_pool(asked: Asked) -> PoolPage:
     """A page of the pool: pictures with their votes, as an export has them."""
     params: Chosen = asked.params
-    found = list(islice(chosen_pictures(asked.engine, _wanted(params), after=params.after), params.count + 1))
+    found = list(islice(chosen_pictures(asked.engine, _wanted(asked), after=params.after), params.count + 1))
     pictures, more = found[: params.count], found[params.count :]
     return PoolPage(
         pictures=[_picture(asked.settings, one) for one in pictures], next=pictures[-1].id if more else None
@@ -44,7 +44,7 @@ def give_pool(asked: Asked) -> PoolPage:
 
 def export_pool(asked: Asked) -> Response:
     """The pool as one zip: pictures, tables, votes and pairs, as `naysayer export data` writes them."""
-    return zip_response(data_entries(asked.engine, layout_of(asked.settings), _wanted(asked.params)))
+    return zip_response(data_entries(asked.engine, layout_of(asked.settings), _wanted(asked)))
 
 
 def import_foreign_votes(asked: Asked) -> ImportedVotes:
@@ -69,10 +69,14 @@ def add_prompts(asked: Asked) -> ImportedPrompts:
     return ImportedPrompts(number=done.number, given=len(body.prompts), new=done.new, set_aside=done.set_aside)
 
 
-def _wanted(params: Filtered) -> Wanted:
+def _wanted(asked: Asked) -> Wanted:
+    """What the request asks for. Raises BadRequest for a rater whom the store does not know."""
+    params: Filtered = asked.params
     names = ("prompt", "reason", "version", "rater", "accord", "since", "until")
     chosen = Filter(**{name: getattr(params, name) for name in names})
-    return Wanted((params.which,) if params.which else BOTH, chosen, has_names=params.names)
+    wanted = Wanted((params.which,) if params.which else BOTH, chosen, has_names=params.names)
+    require_rater(asked.engine, wanted)
+    return wanted
 
 
 def _picture(settings: Settings, one: ChosenPicture) -> PoolPicture:
@@ -81,7 +85,7 @@ def _picture(settings: Settings, one: ChosenPicture) -> PoolPicture:
 
 
 DATA = (
-    Operation("GET", "/pool", "Pool", give_pool, PoolPage, params=Chosen),
+    Operation("GET", "/pool", "Pool", give_pool, PoolPage, params=Chosen, refused=404),
     Operation("GET", "/pool/data", "Pool", export_pool, ("application/zip",), params=Filtered, refused=404),
     Operation("POST", "/import/votes", "Setup", import_foreign_votes, ImportedVotes, body=ForeignVotes),
     Operation("POST", "/prompts", "Setup", add_prompts, ImportedPrompts, body=NewPrompts),

@@ -22,6 +22,7 @@ from store.layout import layout_of
 from store.settings import Settings
 from store.settings.live import as_changed
 from ui.api.description import describe
+from ui.api.forms import MULTIPART, read_form
 from ui.api.operation import Asked, Operation, Refused
 from ui.api.pictures import PICTURES
 from ui.api.pool import DATA
@@ -33,7 +34,7 @@ from ui.signin.bearer import API, SHORT_SCORE, identify_bearer, refuse_bearer
 from ui.signin.json_routes import MAX_BODY, body_of, in_sentences, malformed
 from ui.signin.powers import permit
 from ui.web.limits import TooLong
-from ui.web.receiving import READERS, receive_file
+from ui.web.receiving import READERS, keep_pieces, receive_file, require_room
 
 OPERATIONS = (*RATING, *SCORES, *DATA, *PICTURES, *VERSIONS)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
@@ -94,7 +95,12 @@ async def _act_on_file(operation: Operation, request: Request, asked: Asked) -> 
     with _place(asked.settings) as folder:
         path = folder / "body"
         try:
-            await receive_file(request, path, MAX_BYTES)
+            if _kind_of(request) == MULTIPART:
+                require_room(folder, int(request.headers.get("content-length", "0")))
+                async with read_form(request) as form:
+                    await keep_pieces(form.pieces, path, MAX_BYTES)
+            else:
+                await receive_file(request, path, MAX_BYTES)
         except TooLong as error:
             raise Refused(413, f"the file is longer than {MAX_BYTES >> 20} MiB; make it smaller") from error
         return await to_thread.run_sync(_act, operation, asked._replace(body=path), limiter=READERS)

@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from feedback.exchange.sorting.champion import judging_champion
@@ -19,6 +17,7 @@ from feedback.sample.requests import forget, task
 from feedback.workers import NO_WORKER, is_worker_alive, list_workers, who_has_device
 from store.errors import BadRequest
 from store.tables import Task, TaskStatus
+from ui.api.forms import FILE, MULTIPART, form_schema, read_form
 from ui.api.operation import Asked, Operation, Refused
 from ui.signin.bearer import SCORE
 from ui.web.limits import MAX_PICTURE_BYTES, TooLong
@@ -28,7 +27,6 @@ WAIT_S, LOOK_S = 60.0, 0.05
 AT_ONCE = BoundedSemaphore(8)
 """Programs that wait each hold one of the server's threads, of which the pages need the others."""
 KINDS = ("image/png", "image/jpeg", "image/webp", "application/octet-stream")
-MULTIPART = "multipart/form-data"
 
 
 class Beside(BaseModel):
@@ -121,24 +119,12 @@ async def receive(request: Request, folder: Path) -> Sent:
 
 async def _receive_form(request: Request, folder: Path) -> str:
     """The prompt of a form; its picture is written to `folder`."""
-    try:
-        async with request.form(max_files=1, max_fields=1) as form:
-            if not set(form) <= {"picture", "prompt"}:
-                raise BadRequest("a form has the fields `picture`, a file, and `prompt`; leave others out")
-            picture, prompt = form.get("picture"), form.get("prompt", "")
-            if not isinstance(picture, UploadFile) or not isinstance(prompt, str):
-                raise BadRequest("the field `picture` must be a file, and `prompt` a text")
-            if len(prompt) > MAX_CHARACTERS:
-                raise BadRequest(f"the prompt is longer than {MAX_CHARACTERS} characters; send a shorter one")
-            await _write(_pieces(picture), folder)
-            return prompt
-    except HTTPException as error:
-        raise BadRequest(f"the form cannot be read: {error.detail}") from error
-
-
-async def _pieces(picture: UploadFile) -> AsyncIterator[bytes]:
-    while piece := await picture.read(1 << 16):
-        yield piece
+    async with read_form(request, "prompt") as form:
+        prompt = form.texts.get("prompt", "")
+        if len(prompt) > MAX_CHARACTERS:
+            raise BadRequest(f"the prompt is longer than {MAX_CHARACTERS} characters; send a shorter one")
+        await _write(form.pieces, folder)
+        return prompt
 
 
 async def _write(pieces: AsyncIterator[bytes], folder: Path) -> None:
@@ -157,10 +143,8 @@ def _too_long() -> Refused:
 
 def upload_content() -> dict[str, Any]:
     """What a picture may be sent as, for the description of the API."""
-    file = {"type": "string", "format": "binary"}
-    fields = {"picture": file, "prompt": {"type": "string", "maxLength": MAX_CHARACTERS}}
-    form = {"type": "object", "properties": fields, "required": ["picture"], "additionalProperties": False}
-    return {kind: {"schema": file} for kind in KINDS} | {MULTIPART: {"schema": form}}
+    form = form_schema({"prompt": {"type": "string", "maxLength": MAX_CHARACTERS}})
+    return {kind: {"schema": FILE} for kind in KINDS} | {MULTIPART: {"schema": form}}
 
 
 SCORES = (Operation("POST", SCORE, "Playground", score_picture, Score, params=Beside, upload=upload_content),)

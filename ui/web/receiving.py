@@ -1,6 +1,7 @@
 """Bodies that are files: written to disk as they come in, never held in memory."""
 
 import shutil
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from anyio import CapacityLimiter
@@ -21,15 +22,20 @@ LONG_BODIES = {"/naysayer/api/v1/import/pictures": MAX_BYTES, "/naysayer/picture
 
 
 async def receive_file(request: Request, path: Path, most: int) -> int:
-    """Writes the body to a new file and returns its bytes; nothing is left of one that did not come whole.
+    """Writes the body to a new file, as `keep_pieces` does; its bytes."""
+    require_room(path.parent, int(request.headers.get("content-length", "0")))
+    return await keep_pieces(request.stream(), path, most)
+
+
+async def keep_pieces(pieces: AsyncIterator[bytes], path: Path, most: int) -> int:
+    """Writes them to a new file and returns their bytes; nothing is left of one that did not come whole.
 
     Raises TooLong, or StoreError when the disk is full.
     """
     length = 0
     try:
-        require_room(path.parent, int(request.headers.get("content-length", "0")))
         with path.open("xb") as file:
-            async for part in request.stream():
+            async for part in pieces:
                 length += len(part)
                 if length > most:
                     raise TooLong

@@ -139,7 +139,7 @@ def require_rater(engine: Engine, wanted: Wanted) -> None:
     name = wanted.filter.rater.strip()
     with reading(engine) as session:
         if name and find_rater(session, name) is None:
-            raise BadRequest(f"no rater of this store is called {name[:80]!r}, so nothing was written")
+            raise BadRequest(f"no rater of this store is called {name[:80]!r}; check the name")
 
 
 def chosen_pictures(engine: Engine, wanted: Wanted, *, after: int = 0) -> Iterator[Chosen]:

@@ -3,7 +3,7 @@
 from sqlalchemy import Engine
 
 from feedback.check.version_check import VersionCheck
-from feedback.succession import alias_target
+from feedback.succession import PLAIN, alias_target
 from feedback.versions import require_version
 from store.engine import reading
 from store.errors import BadRequest
@@ -17,8 +17,25 @@ def judging_champion(engine: Engine) -> tuple[Version, VersionCheck]:
         version = None if number is None else require_version(session, number)
     check = None if version is None else VersionCheck.of(version)
     if version is None or check is None:
-        who = "this store has no champion" if version is None else f"the champion, v{version.number}, has no check"
-        raise BadRequest(f"{who}, so nothing can be scored; retrain, then promote the new version")
+        raise BadRequest(
+            f"{_without(version)}, so nothing can be scored; rate pictures, retrain, then promote the new version"
+        )
     if not check.is_on:
         raise BadRequest(f"the champion, v{version.number}, cannot score pictures: {check.off}")
     return version, check
+
+
+def why_no_check(engine: Engine) -> str:
+    """Why no picture can be scored now, and what to do; empty where one can."""
+    try:
+        judging_champion(engine)
+    except BadRequest as error:
+        return str(error)
+    return ""
+
+
+def _without(version: Version | None) -> str:
+    if version is None:
+        return "this store has no champion"
+    why = " (it is the plain model)" if version.number == PLAIN else ""
+    return f"the champion, v{version.number}, has no check{why}"

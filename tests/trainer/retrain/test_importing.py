@@ -39,7 +39,10 @@ def theirs(base: Base, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return quick_settings(tmp_path / "data")
+    """The settings of a store that has begun."""
+    quick = quick_settings(tmp_path / "data")
+    open_store(quick).dispose()
+    return quick
 
 
 def versions_of(settings: Settings) -> list[int]:

@@ -62,6 +62,16 @@ def test_a_parameter_that_cannot_be_is_refused_by_its_name(as_role, wrong):
     assert answer.json()["error"].startswith(wrong.split("=")[0])
 
 
+@pytest.mark.parametrize("path", ["pool", "pool/data"])
+def test_a_rater_whom_the_store_does_not_know_is_named_and_not_an_empty_answer(rated, path):
+    answer = rated.get(f"{V1}/{path}", params={"rater": "nobody"})
+    assert (answer.status_code, answer.json()["error"]) == (
+        404,
+        "no rater of this store is called 'nobody'; check the name",
+    )
+    assert rated.get(f"{V1}/{path}", params={"rater": "ANN"}).status_code == 200
+
+
 def test_prompts_are_added_once_and_all_or_none(as_role, engine):
     client = as_role("admin")
     body = {"prompts": ["a cup", "a  cup", "a jug"], "source": "my tool"}

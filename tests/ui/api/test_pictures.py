@@ -50,6 +50,24 @@ def test_a_picture_comes_in_once_and_is_said_as_by_the_command(admin, engine, se
     assert left(settings) == []
 
 
+def test_a_form_brings_the_same_picture_as_a_body(admin, engine, settings):
+    data = png("a fox", size=(1200, 1200))
+    address = f"{V1}/import/pictures/a.png"
+    sent = admin.post(address, files={"picture": ("b.png", data)}, params={"seed": 7})
+    assert (sent.status_code, sent.json()["file"], sent.json()["seed"]) == (200, "a.png", 42)
+    assert layout_of(settings).blobs.get(imported(engine)[0].sha256) == data
+    assert send_file(admin, data).json()["outcome"] == "here already"
+    for form, why in (
+        ({"files": {"file": ("a.png", data)}}, "a form has the fields picture; leave others out"),
+        ({"files": {"picture": ("a.png", data), "more": ("b.png", data)}}, "the form cannot be read: Too many files"),
+        ({"files": {"picture": ("a.png", data)}, "data": {"prompt": "x"}}, "the form cannot be read: Too many fields"),
+    ):
+        answer = admin.post(address, **form)
+        assert (answer.status_code, why in answer.json()["error"]) == (400, True), answer.json()
+    assert admin.post(address, files={"picture": ("a.png", bytes(MAX_BYTES + 1))}).status_code == 413
+    assert (len(imported(engine)), left(settings)) == (1, [])
+
+
 def test_what_the_file_does_not_say_comes_with_the_request(admin, engine):
     bare = made.png(size=(64, 64))
     assert send_file(admin, bare).json()["outcome"] == "refused"
@@ -82,7 +100,7 @@ def test_a_file_beyond_the_limit_is_refused_announced_or_not(admin, settings):
     ("name", "kind", "status"),
     [
         ("a.png", "application/json", 415),
-        ("a.png", "multipart/form-data", 415),
+        ("a.png", "multipart/form-data", 400),
         ("a.gif", "image/png", 400),
         (".png", "image/png", 400),
         ("a%00.png", "image/png", 400),

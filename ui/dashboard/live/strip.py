@@ -40,8 +40,8 @@ def _line(worker: SeenWorker) -> Line:
     if not worker.is_there:
         gone = f"no sign of life for {span(worker.silent_s)}; it ended without a word"
         return Line(row.host, row.device, gone, "", "gone", 0, 0)
-    does = f"{doing_words(row)} for {span(worker.since_s)}"
-    mood = "busy" if row.state is WorkerState.drawing else "calm"
+    does = f"{doing_words(row, worker.scores)} for {span(worker.since_s)}"
+    mood = "busy" if row.state is WorkerState.drawing or worker.scores else "calm"
     return Line(row.host, row.device, does, pace_words(row), mood, row.step, row.steps)
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from feedback.check.version_check import VersionCheck
 from feedback.exchange.sorting.acting import standing_of
+from feedback.exchange.sorting.champion import why_no_check
 from feedback.exchange.sorting.held_out import HeldOut
 from feedback.exchange.sorting.sortings import Sorting, rows_of
 from feedback.retrain.stages import Left, left_words
@@ -23,8 +24,8 @@ ADDRESS = "/naysayer/sort"
 Answer = dict[str, Any]
 
 
-def listed(settings: Settings, sortings: Sequence[Sorting]) -> Answer:
-    """The folders that were sorted before."""
+def listed(engine: Engine, settings: Settings, sortings: Sequence[Sorting]) -> Answer:
+    """The folders that were sorted before, and why no other can be now; empty: one can."""
     layout = layout_of(settings)
     return {
         "sortings": [
@@ -38,6 +39,7 @@ def listed(settings: Settings, sortings: Sequence[Sorting]) -> Answer:
             }
             for one in sortings
         ],
+        "unable": why_no_check(engine),
         "inside": "" if settings.sort_dir is None else str(settings.sort_dir.resolve()),
     }
 

@@ -117,7 +117,7 @@ def sort_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]
 
 def give_folders(asked: Asked) -> Answer:
     """The folders that were sorted before; for admins."""
-    return listed(asked.settings, list_sortings(asked.engine))
+    return listed(asked.engine, asked.settings, list_sortings(asked.engine))
 
 
 def begin(asked: Asked) -> Answer:

@@ -121,3 +121,17 @@ def test_a_folder_is_named_scored_meanwhile_and_stopped_and_a_phone_has_all_of_i
         page.keyboard.press("Escape")
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= 390
+
+
+@pytest.mark.browser
+def test_a_store_whose_champion_cannot_judge_says_so_before_a_folder_is_named(
+    settings, engine, draw, serve, quiet_page
+):
+    page = quiet_page
+    draw(1)
+    with serve(settings) as served:
+        page.goto(f"{served.url}/sort")
+        expect(page.locator(".sort > .unable")).to_contain_text(
+            "The champion, v0, has no check (it is the plain model)"
+        )
+        expect(page.get_by_role("button", name="Sort", exact=True)).to_be_disabled()

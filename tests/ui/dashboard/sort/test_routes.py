@@ -30,6 +30,11 @@ def client(scored) -> TestClient:
     return client_of(scored.engine, scored.settings)
 
 
+@pytest.fixture
+def client_of_store(engine, settings) -> TestClient:
+    return client_of(engine, settings)
+
+
 def ids(client: TestClient, scored: Scored, worst: int) -> list[int]:
     """The rows of the worst so many pictures."""
     found = client.get(f"{ADDRESS}/{scored.number}").json()["scores"]
@@ -150,3 +155,13 @@ def test_a_champion_that_cannot_judge_is_said_before_anything_is_scored(client, 
     assert get_version(scored.engine, 1).check is None
     answer = client.post(ADDRESS, json={"folder": str(scored.folder)})
     assert (answer.status_code, "v1, has no check" in answer.json()["error"]) == (400, True)
+    assert client.get(ADDRESS).json()["unable"] == answer.json()["error"]
+
+
+def test_a_store_without_a_retrain_says_beforehand_what_is_missing(engine, settings, draw, client_of_store):
+    assert "this store has no champion, so nothing can be scored" in client_of_store.get(ADDRESS).json()["unable"]
+    draw(1)
+    assert client_of_store.get(ADDRESS).json()["unable"] == (
+        "the champion, v0, has no check (it is the plain model), so nothing can be scored; rate pictures, retrain, "
+        "then promote the new version"
+    )

@@ -49,6 +49,9 @@ class Sorter {
 
   async list() {
     const found = await ask(ADDRESS);
+    this.at(".unable").textContent = found.unable && `${found.unable[0].toUpperCase()}${found.unable.slice(1)}.`;
+    this.at(".unable").hidden = !found.unable;
+    this.at(".from .go").disabled = Boolean(found.unable);
     this.at(".inside").textContent = found.inside ? ` It must lie in ${found.inside}.` : "";
     this.at(".list").replaceChildren(...found.sortings.map((one) => {
       const open = element("button", { type: "button", textContent: one.folder });
