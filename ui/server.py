@@ -26,6 +26,7 @@ from ui.dashboard.sort.routes import sort_routes
 from ui.export.routes import export_routes
 from ui.rate.plain_form import plain_routes
 from ui.rate.routes import routes
+from ui.run.base_path import BasePath
 from ui.signin.door import Door
 from ui.signin.invitation_link import invitation_routes
 from ui.signin.oidc import oidc_routes, write_oidc_secrets
@@ -109,6 +110,7 @@ app = st.App(
         *(Route(address, open_page) for address in ADDRESSES),
     ],
     middleware=[
+        Middleware(BasePath, base=settings().base_path),
         Middleware(SameMachine, hosts=settings().host_names, address=settings().public_url),
         Middleware(Door, engine=engine, settings=settings()),
     ],

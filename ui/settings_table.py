@@ -27,8 +27,8 @@ GROUPS = {
     "Memory and checkpoints": "micro_batch gradient_checkpointing base_quantization checkpoint_every deterministic "
     "turns turns_dir",
     "Beyond this machine": (
-        "store_url blobs cache_gib public_url allowed_hosts admins secret oidc_client_id oidc_client_secret "
-        "oidc_metadata_url webhook_secret metrics_open sort_dir"
+        "store_url blobs cache_gib public_url base_path trusted_proxies allowed_hosts admins secret oidc_client_id "
+        "oidc_client_secret oidc_metadata_url webhook_secret metrics_open sort_dir"
     ),
 }
 

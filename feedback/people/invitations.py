@@ -103,7 +103,7 @@ def role_to_lose(engine: Engine, name: str, role: PersonRole) -> PersonRole | No
 
 def link_of(settings: Settings, token: str) -> str:
     """The whole link of an invitation."""
-    return f"{settings.public_url or settings.address}/naysayer/invited/{token}"
+    return f"{settings.shown_address}/naysayer/invited/{token}"
 
 
 def _message(number: int) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
 from importlib.util import find_spec
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ ADDRESS_ON_HUB = re.compile(
 ID_AND_REVISION = re.compile(r"([\w.-]+/[\w.-]+)[@:]([\w./-]+)")
 HOST = re.compile(r"[a-z0-9_]([\w-]*\w)?(\.\w([\w-]*\w)?)*\.?")
 BUCKETS = ("s3", "gs", "az", "file")
+BASE_PATH = re.compile(r"(/[A-Za-z0-9_-]+)+")
 POSTGRES = ("postgresql", "postgresql+psycopg")
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Every interface of the machine, and where a browser on it then finds the pages."""
@@ -155,8 +156,8 @@ def check_public_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.path.strip("/") or "?" in url or "#" in url:
         raise ValueError(
-            "it has a path, and the pages are only served at the top of a host; give them a host name or port of their "
-            "own, e.g. https://rate.example.org"
+            "it has more than a host; write a path into NAYSAYER_BASE_PATH and leave only the host here, "
+            "e.g. https://rate.example.org"
         )
     if "@" in parts.netloc:
         raise ValueError("it holds a user name; write only https:// and the host, e.g. https://rate.example.org")
@@ -164,6 +165,34 @@ def check_public_url(url: str) -> str:
         raise ValueError(f"nobody can open {host}; write the name or address of this machine, as others see it")
     is_usual = parts.port in (None, 443 if parts.scheme == "https" else 80)
     return f"{parts.scheme}://{in_address(host)}{'' if is_usual else f':{parts.port}'}"
+
+
+@unless_empty
+def check_base_path(path: str) -> str:
+    """A path that begins with `/` and does not end with it, of characters that no address writes in another way."""
+    if not BASE_PATH.fullmatch(path):
+        raise ValueError(
+            "it takes / and a name of letters, digits, - and _, more than once where it must be, without / at the end, "
+            "e.g. /rate"
+        )
+    return path
+
+
+@unless_empty
+def check_networks(names: str) -> str:
+    """Addresses and networks, separated by commas.
+
+    >>> check_networks("127.0.0.1, 10.1.2.3/8")
+    '127.0.0.1,10.0.0.0/8'
+    """
+    try:
+        found = [ip_network(name.strip(), strict=False) for name in names.split(",")]
+    except ValueError as error:
+        raise ValueError(
+            "it takes addresses and networks separated by commas, e.g. 127.0.0.1,10.0.0.0/8; host names and * are not "
+            "enough to know a proxy by"
+        ) from error
+    return ",".join(str(one.network_address) if one.num_addresses == 1 else str(one) for one in found)
 
 
 def check_host(host: str) -> str:

@@ -25,6 +25,14 @@ class ServingSettings(BaseModel):
     public_url: str = Field(
         "", description="address that people on other machines open, e.g. `https://rate.example.org`"
     )
+    base_path: str = Field(
+        "", description="path below which a proxy shows the pages, e.g. `/rate`; empty: they have a host of their own"
+    )
+    trusted_proxies: str = Field(
+        "127.0.0.1,::1",
+        description="addresses or networks of proxies, separated by commas; only their `X-Forwarded-For` and "
+        "`X-Forwarded-Proto` are believed",
+    )
     allowed_hosts: str = Field("", description="other host names that the pages answer to, separated by commas")
     admins: str = Field("", description="e-mail addresses of admins, separated by commas")
     oidc_client_id: str = Field("", description="client id at the OIDC provider")
@@ -39,6 +47,8 @@ class ServingSettings(BaseModel):
 
     _is_web_address_of_provider = field_validator("oidc_metadata_url")(checks.check_web_address)
     _is_public_url = field_validator("public_url")(checks.check_public_url)
+    _is_base_path = field_validator("base_path")(checks.check_base_path)
+    _are_proxies = field_validator("trusted_proxies")(checks.check_networks)
     _is_host = field_validator("host")(checks.check_host)
     _are_host_names = field_validator("allowed_hosts")(checks.check_host_names)
 
@@ -61,7 +71,21 @@ class ServingSettings(BaseModel):
         >>> ServingSettings(host="::1").address
         'http://[::1]:8501'
         """
-        return f"http://{checks.in_address(checks.ANY_ADDRESS.get(self.host, self.host))}:{self.port}"
+        host = checks.in_address(checks.ANY_ADDRESS.get(self.host, self.host))
+        return f"http://{host}:{self.port}{self.base_path}"
+
+    @property
+    def shown_address(self) -> str:
+        """Where people open the pages: from elsewhere where that has an address, else on this machine."""
+        return self.public_url + self.base_path if self.public_url else self.address
+
+    def below(self, path: str) -> str:
+        """The address of one of our paths, as browsers have to ask for it.
+
+        >>> ServingSettings(base_path="/rate").below("/naysayer/plain")
+        '/rate/naysayer/plain'
+        """
+        return self.base_path + path
 
 
 OF_THE_PAGES = tuple(ServingSettings.model_fields)

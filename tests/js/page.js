@@ -27,7 +27,7 @@ class LoadedImage {
 }
 Object.assign(globalThis, {
   window, document: window.document, localStorage: window.localStorage, Option: window.Option, Image: LoadedImage,
-  KeyboardEvent: window.KeyboardEvent, AbortController: window.AbortController, ResizeObserver: Observer,
+  location: window.location, KeyboardEvent: window.KeyboardEvent, AbortController: window.AbortController, ResizeObserver: Observer,
   IntersectionObserver: Observer, devicePixelRatio: 1,
   requestAnimationFrame: (act) => setTimeout(act),
 });

@@ -70,8 +70,8 @@ def give_picture(asked: Asked) -> Response:
 
 
 def picture_url(path: str) -> str:
-    """The address in the API of a picture that pages know by `path`."""
-    return V1 + PICTURES + path.removeprefix(IMAGES)
+    """The address in the API of a picture that pages know by `path`, below the server's own address."""
+    return V1 + PICTURES + path.partition(IMAGES)[2]
 
 
 def _picture(settings: Settings, shown: Shown) -> Picture:

@@ -64,7 +64,8 @@ def api_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:
 
     async def give_description(_request: Request) -> Response:
         """The description of the API, in OpenAPI 3.1."""
-        return JSONResponse(describe(OPERATIONS))
+        servers = {"servers": [{"url": settings.base_path}]} if settings.base_path else {}
+        return JSONResponse(describe(OPERATIONS) | servers)
 
     async def refuse_other(request: Request) -> Response:
         """A sentence, for an address or a method that the API does not have."""

@@ -20,6 +20,7 @@ from ui.export.programs import diffusers_name, kohya_name
 from ui.signin.invitation_link import identify_sender
 from ui.signin.json_routes import in_sentences
 from ui.signin.powers import permit
+from ui.web import process
 
 PAGE = "Versions"
 ADDRESS = "/naysayer/version"
@@ -28,7 +29,7 @@ CARD = "card"
 
 def export_address(number: int, what: str) -> str:
     """Where a version's files lie: `what` is a Format, or CARD."""
-    return f"{ADDRESS}/{number}/{what}"
+    return process.settings().below(f"{ADDRESS}/{number}/{what}")
 
 
 def export_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route]:

@@ -66,9 +66,9 @@ def plain_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route
         """The rating page as a form without JavaScript."""
         asked = request.query_params
         if not _is_own_address(settings, asked.get("rater", ""), asked.get("key", "")):
-            return plain_response(name_html(asked.get("rater", "")))
+            return plain_response(name_html(settings, asked.get("rater", "")))
         if is_from_elsewhere(request.headers):
-            return plain_response(sorry_html("another page led here", again=PLAIN))
+            return plain_response(sorry_html(settings, "another page led here", again=PLAIN))
         return await _answer(request, asked.get("rater", ""), DONE.get(asked.get("said", ""), ""))
 
     async def take(request: Request) -> Response:
@@ -92,9 +92,9 @@ def plain_routes(engine: Callable[[], Engine], settings: Settings) -> list[Route
             rater = await run_in_threadpool(_rater, request, claimed)
             html = await run_in_threadpool(form_html, engine(), as_changed(settings), rater, note)
         except (NotAllowed, NotSignedIn) as error:
-            return plain_response(sorry_html(str(error)), 401 if isinstance(error, NotSignedIn) else 403)
+            return plain_response(sorry_html(settings, str(error)), 401 if isinstance(error, NotSignedIn) else 403)
         except InputError as error:
-            return plain_response(name_html(claimed, str(error)), 400)
+            return plain_response(name_html(settings, claimed, str(error)), 400)
         return plain_response(html, status)
 
     return [
@@ -112,7 +112,7 @@ def _entry_route(settings: Settings) -> Route:
             given = _one(parse_qs((await body_of(request)).decode(), max_num_fields=MAX_FIELDS), "rater")
             return RedirectResponse(_address(settings, clean_name(given)), status_code=303)
         except (NaysayerError, ValueError) as error:
-            return plain_response(name_html(given, str(error)), 400)
+            return plain_response(name_html(settings, given, str(error)), 400)
 
     return Route(f"{PLAIN}/enter", enter, methods=["POST"])
 
@@ -145,12 +145,13 @@ def form_html(engine: Engine, settings: Settings, rater: str, note: str = "") ->
     Raises BadRequest for a name that cannot be one.
     """
     if not rater:
-        return name_html()
+        return name_html(settings)
     picture = next_sound(engine, layout_of(settings), rater, Terms.of(settings))
     last = recent_votes(engine, rater, 1)
     guidelines = current_guidelines(engine)
     number = guidelines.id if guidelines else 0
     return _html(
+        settings,
         "form",
         rater=rater,
         note=note,
@@ -159,22 +160,22 @@ def form_html(engine: Engine, settings: Settings, rater: str, note: str = "") ->
         picture=_on_form(settings, rater, picture, number) if picture else None,
         last=_on_form(settings, rater, last[0].picture, number) if last else None,
         coming=coming_words(is_worker_alive(engine)),
-        again=_address(settings, rater),
+        again=settings.below(_address(settings, rater)),
     )
 
 
-def name_html(name: str = "", sorry: str = "") -> str:
+def name_html(settings: Settings, name: str = "", sorry: str = "") -> str:
     """The question for a name."""
-    return _html("name", given=name, sorry=sorry)
+    return _html(settings, "name", given=name, sorry=sorry)
 
 
-def sorry_html(sentence: str, again: str = "") -> str:
+def sorry_html(settings: Settings, sentence: str, again: str = "") -> str:
     """Only a sentence, for someone who may not rate, or not yet: `again` is where to go on."""
-    return _html("sorry", sentence=sentence, again=again)
+    return _html(settings, "sorry", sentence=sentence, again=again and settings.below(again))
 
 
-def _html(template: str, **values: object) -> str:
-    shared = {"path": PLAIN, "limits": LIMITS, "keys": KEYS["one"], "reasons": REASONS}
+def _html(settings: Settings, template: str, **values: object) -> str:
+    shared = {"path": settings.below(PLAIN), "limits": LIMITS, "keys": KEYS["one"], "reasons": REASONS}
     return plain_html(f"rate/plain/{template}.html", **shared, **values)
 
 

@@ -9,12 +9,14 @@ import os
 import socket
 import sys
 from importlib.util import find_spec
+from ipaddress import ip_network
 from pathlib import Path
 
 from feedback.runs import bury_dead_runs
 from store.errors import BadRequest, StoreError
 from store.migrate import open_store
 from store.settings import Settings
+from store.settings.file import read_settings
 
 SERVER = Path(__file__).parents[1] / "server.py"
 SIGNS_IN = ("authlib", "httpx")
@@ -85,12 +87,25 @@ def become_pages(settings: Settings) -> None:
     os.execv(command[0], command)
 
 
+def trusted_addresses(proxies: str) -> str:
+    """The proxies as uvicorn takes them, also as a listener at `::` sees those with IPv4 addresses.
+
+    >>> trusted_addresses("10.0.0.0/8,::1")
+    '10.0.0.0/8,::1,::ffff:10.0.0.0/104'
+    """
+    networks = [ip_network(name) for name in proxies.split(",") if name]
+    mapped = [f"::ffff:{one.network_address}/{96 + one.prefixlen}" for one in networks if one.version == 4]
+    return ",".join([*filter(None, proxies.split(",")), *mapped])
+
+
 def main() -> None:
     """Streamlit's own command line, without the configuration of others."""
     for name in [name for name in os.environ if name.startswith("STREAMLIT_")]:
         del os.environ[name]
     from streamlit import config
     from streamlit.web import cli
+
+    os.environ["FORWARDED_ALLOW_IPS"] = trusted_addresses(read_settings().trusted_proxies)
 
     config.get_config_files = lambda file_name: [str(SERVER.parent / ".streamlit" / file_name)]
     cli.main(prog_name="naysayer pages")

@@ -91,7 +91,9 @@ class Door:
         if "text/html" not in request.headers.get("accept", "") or not isinstance(error, NotSignedIn):
             return refuse(str(error))
         has_accounts = self.settings.sign_in == "oidc"
-        html = plain_html("signin/sign_in.html", sentence=str(error), path=SIGN_IN if has_accounts else "")
+        html = plain_html(
+            "signin/sign_in.html", sentence=str(error), path=self.settings.below(SIGN_IN) if has_accounts else ""
+        )
         return plain_response(html, 401)
 
     def _refuse(self, request: HTTPConnection, person: Person | None) -> Response | None:

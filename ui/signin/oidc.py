@@ -29,7 +29,9 @@ def oidc_routes(settings: Settings) -> list[Route]:
         if fault := await run_in_threadpool(_find_fault, settings.oidc_metadata_url):
             log.warning("nobody can sign in: %s gives no metadata (%s)", settings.oidc_metadata_url, fault)
             sentence = "the identity provider does not answer, so nobody can sign in now; try again later"
-            return plain_response(plain_html("signin/sign_in.html", sentence=sentence, path=SIGN_IN), 503)
+            return plain_response(
+                plain_html("signin/sign_in.html", sentence=sentence, path=settings.below(SIGN_IN)), 503
+            )
         return RedirectResponse(generate_login_redirect_url("default"), headers={"cache-control": "no-store"})
 
     return [Route(SIGN_IN, go_to_provider, methods=["GET"])] if settings.sign_in == "oidc" else []
@@ -47,7 +49,7 @@ def _find_fault(metadata_url: str) -> str:
 def write_oidc_secrets(settings: Settings) -> None:
     """Writes the `[auth]` section that Streamlit needs into the data folder, readable only by this user."""
     auth = {
-        "redirect_uri": settings.public_url + "/oauth2callback",
+        "redirect_uri": settings.shown_address + "/oauth2callback",
         "cookie_secret": settings.secret,
         "client_id": settings.oidc_client_id,
         "client_secret": settings.oidc_client_secret,

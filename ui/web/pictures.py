@@ -28,12 +28,12 @@ def image_url(sha256: str) -> str:
 
 def image_path(settings: Settings, sha256: str) -> str:
     """The address of a picture: always the same, so that browsers keep it."""
-    return f"{IMAGES}{sha256}-{signature(settings, f'image {sha256}')}"
+    return settings.below(f"{IMAGES}{sha256}-{signature(settings, f'image {sha256}')}")
 
 
 def rater_path(settings: Settings, number: int) -> str:
     """The address of a picture for raters. A repeat has another number, so it is not in the browser's cache."""
-    return f"{IMAGES}{number}-{signature(settings, f'image {number}')}"
+    return settings.below(f"{IMAGES}{number}-{signature(settings, f'image {number}')}")
 
 
 def send_image(engine: Engine, settings: Settings, name: str) -> Response:

@@ -148,6 +148,39 @@ def test_a_public_address_that_cannot_work_is_refused(url):
 
 
 @pytest.mark.parametrize(
+    "path", ["rate", "/", "/rate/", "//rate", "/a//b", "/a/../b", "/ä", "/a b", "/%72ate", "/a?b", "/a;b"]
+)
+def test_a_base_path_that_cannot_work_is_refused(path):
+    with pytest.raises(BadRequest, match=r"NAYSAYER_BASE_PATH cannot be used.*/ and a name of letters"):
+        keep(read_data_dir(), "base_path", path)
+
+
+def test_below_a_path_people_open_the_public_address_with_it():
+    for name, value in {"base_path": "/teams/a-1", "public_url": "https://rate.example.org"}.items():
+        keep(read_data_dir(), name, value)
+    settings = read_settings()
+    assert settings.shown_address == "https://rate.example.org/teams/a-1"
+    assert settings.address == "http://127.0.0.1:8501/teams/a-1"
+    assert settings.below("/naysayer/plain") == "/teams/a-1/naysayer/plain"
+    with pytest.raises(BadRequest, match="write a path into NAYSAYER_BASE_PATH"):
+        keep(read_data_dir(), "public_url", "https://rate.example.org/teams/a-1")
+
+
+@pytest.mark.parametrize(
+    "names", ["*", "proxy.example", "10.0.0.0/33", "127.0.0.1;10.0.0.1", "10.0.0.1:80", "127.0.0.1,"]
+)
+def test_a_proxy_that_cannot_be_known_is_refused(names):
+    with pytest.raises(BadRequest, match=r"NAYSAYER_TRUSTED_PROXIES cannot be used.*addresses and networks"):
+        keep(read_data_dir(), "trusted_proxies", names)
+
+
+def test_proxies_are_kept_as_networks_are_written():
+    assert read_settings().trusted_proxies == "127.0.0.1,::1"
+    keep(read_data_dir(), "trusted_proxies", " 10.1.2.3/8 , 2001:DB8:0::1")
+    assert read_settings().trusted_proxies == "10.0.0.0/8,2001:db8::1"
+
+
+@pytest.mark.parametrize(
     ("given", "kept", "name"),
     [
         ("https://Bücher.example/", "https://xn--bcher-kva.example", "xn--bcher-kva.example"),

@@ -6,7 +6,18 @@ from store.settings.from_pages import CHANGEABLE, PageSetting, change_setting, p
 from store.settings.history import list_changes
 
 OPENS_A_DOOR = (
-    *("host", "port", "sign_in", "secret", "public_url", "allowed_hosts", "admins", "metrics_open"),
+    *(
+        "host",
+        "port",
+        "sign_in",
+        "secret",
+        "public_url",
+        "base_path",
+        "trusted_proxies",
+        "allowed_hosts",
+        "admins",
+        "metrics_open",
+    ),
     *("oidc_client_id", "oidc_client_secret", "oidc_metadata_url", "webhook_url", "webhook_secret"),
     *("data_dir", "store_url", "model", "vae", "refiner", "model_config_source", "model_revision", "prompt_scorer"),
 )

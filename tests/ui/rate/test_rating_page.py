@@ -25,7 +25,7 @@ HELD = """() => {
   for (let i = 0; i < 12; i++)
     window.dispatchEvent(new KeyboardEvent("keydown", { key: "j", repeat: i > 0, bubbles: true }));
 }"""
-OUTBOX = 'Object.keys(localStorage).filter((key) => key.startsWith("naysayer.vote.")).length'
+OUTBOX = 'Object.keys(localStorage).filter((key) => key.includes("naysayer.vote.")).length'
 
 
 @pytest.fixture

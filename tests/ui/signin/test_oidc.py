@@ -52,7 +52,13 @@ def provider() -> Iterator[str]:
 
 
 @pytest.fixture
-def served(settings, engine, draw, provider, monkeypatch) -> Iterator[Served]:
+def base() -> str:
+    """The path below which the pages are; a test can give another."""
+    return ""
+
+
+@pytest.fixture
+def served(settings, engine, draw, provider, monkeypatch, base) -> Iterator[Served]:
     draw(12)
     with_port = settings.model_copy(update={"port": free_port()})
     served = Served(with_port)
@@ -60,6 +66,7 @@ def served(settings, engine, draw, provider, monkeypatch) -> Iterator[Served]:
         "SIGN_IN": "oidc",
         "SECRET": SECRET,
         "PUBLIC_URL": served.url,
+        "BASE_PATH": base,
         "OIDC_CLIENT_ID": "naysayer",
         "OIDC_CLIENT_SECRET": "known to both",
         "OIDC_METADATA_URL": f"{provider}/.well-known/openid-configuration",
@@ -81,16 +88,19 @@ def sign_in(page: Page, url: str, account: str) -> None:
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_an_account_rates_under_its_address_and_an_admin_sees_all_pages(served, page, engine):
-    sign_in(page, served.url, "ann")
+@pytest.mark.parametrize("base", ["", "/rate"])
+def test_an_account_rates_under_its_address_and_an_admin_sees_all_pages(served, page, engine, base):
+    sign_in(page, served.url + base, "ann")
+    expect(page).to_have_url(f"{served.url}{base}/")
     expect(page.locator(".name")).to_have_text("ann@example.org")
     expect(page.get_by_role("link", name="Versions")).to_have_count(0)
     press(page, "j")
     all_sent(page)
     with reading(engine) as session:
         assert session.exec(select(Rater.name).join(Vote)).all() == ["ann@example.org"]
+    assert {one["path"] for one in page.context.cookies(served.url + base)} == {base or "/"}
     page.context.clear_cookies()
-    sign_in(page, served.url, "root")
+    sign_in(page, served.url + base, "root")
     page.get_by_role("link", name="Versions").first.wait_for()
 
 
@@ -127,3 +137,5 @@ def test_the_oidc_file_is_read_by_its_owner_alone(settings, tmp_path):
     auth = tomllib.loads(path.read_text())["auth"]
     assert auth["client_secret"] == 'quo"te\\'
     assert urlsplit(auth["redirect_uri"]).path == "/oauth2callback"
+    write_oidc_secrets(account.model_copy(update={"base_path": "/rate"}))
+    assert "rate.example.org/rate/oauth2callback" in path.read_text()

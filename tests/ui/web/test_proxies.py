@@ -5,21 +5,29 @@ import re
 import shutil
 import socket
 import subprocess
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, expect
+from sqlalchemy import Engine
 from sqlmodel import select
 
 from bench.rate.browser import FLAGS, find_chromium, free_port
-from feedback.people.invitations import invite, revoke_invitations
+from feedback.people.invitations import invite, link_of, revoke_invitations
 from store.engine import reading
-from store.tables import Rater, Vote
-from tests.ui.conftest import PATIENCE_MS, Served
+from store.migrate import open_store
+from store.settings import Settings
+from store.tables import PersonRole, Rater, Vote
+from tests.ui.conftest import PATIENCE_MS, Served, put_pictures
 from tests.ui.rate.test_rating_page import all_sent, press
 from tests.ui.signin.conftest import SECRET
 from tests.waiting import PATIENCE_S, until
+from ui.signin.door import STRANGERS
+from ui.signin.people import COOKIE, MAY_OPEN
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -79,13 +87,15 @@ def caddy(folder: Path, port: int, upstream: int, example: str) -> "subprocess.P
 
 
 NGINX = example("nginx", "proxy_pass")
-CADDY = example("text", "reverse_proxy")
+CADDY, CADDY_BELOW = example("text", "reverse_proxy 127"), example("text", "reverse_proxy /rate/*")
 WITHOUT_HOST = NGINX.replace("        proxy_set_header Host $http_host;\n", "")
-PROXIES: dict[str, tuple[Callable, str, str]] = {
-    "nginx": (nginx, NGINX, "https"),
-    "nginx with its own Host": (nginx, WITHOUT_HOST, "https"),
-    "caddy": (caddy, CADDY, "http"),
+PROXIES: dict[str, tuple[Callable, str, str, str]] = {
+    "nginx": (nginx, NGINX, "https", ""),
+    "nginx with its own Host": (nginx, WITHOUT_HOST, "https", ""),
+    "caddy": (caddy, CADDY, "http", ""),
+    "caddy below a path": (caddy, CADDY_BELOW, "http", "/rate"),
 }
+NGINX_BELOW = "location /rate/ {"
 
 
 @pytest.fixture(scope="module")
@@ -109,24 +119,24 @@ def page(outside: Browser) -> Iterator[Page]:
 def test_an_invited_person_rates_through_the_proxy_of_the_docs(
     settings, engine, draw, page, tmp_path, monkeypatch, proxy
 ):
-    run, text, scheme = PROXIES[proxy]
+    run, text, scheme, base = PROXIES[proxy]
     draw(3)
     port = free_port()
     url = f"{scheme}://{NAME}:{port}"
     served = Served(settings.model_copy(update={"port": free_port()}))
-    for name, value in {"SIGN_IN": "invitations", "SECRET": SECRET, "PUBLIC_URL": url}.items():
+    for name, value in {"SIGN_IN": "invitations", "SECRET": SECRET, "PUBLIC_URL": url, "BASE_PATH": base}.items():
         monkeypatch.setitem(os.environ, f"NAYSAYER_{name}", value)
     process = run(tmp_path, port, served.settings.port, text)
     try:
         served.start()
-        page.goto(url)
+        page.goto(url + base)
         page.get_by_text("Sign in first").wait_for()
-        page.goto(f"{url}/naysayer/invited/{invite(engine, 'ann', days=1, secret=SECRET)}")
+        page.goto(f"{url}{base}/naysayer/invited/{invite(engine, 'ann', days=1, secret=SECRET)}")
         press(page, "j")  # drawn over the websocket
         all_sent(page)
         with reading(engine) as session:
             assert session.exec(select(Rater.name).join(Vote)).all() == ["ann"]
-        assert page.evaluate("fetch('/naysayer/metrics').then((answer) => answer.status)") == 403
+        assert page.evaluate("fetch('./naysayer/metrics').then((answer) => answer.status)") == 403
         revoke_invitations(engine, "ann")
         press(page, "k")
         expect(page.locator(".note")).to_contain_text("This invitation was revoked; ask for a new one.")
@@ -135,6 +145,108 @@ def test_an_invited_person_rates_through_the_proxy_of_the_docs(
         served.kill()
         process.kill()
         process.wait(PATIENCE_S)
+
+
+@pytest.fixture
+def start_below(settings, monkeypatch) -> Iterator[Callable[..., Served]]:
+    """Starts the pages of a store with invitations below a path; all end with the test."""
+    started: list[Served] = []
+
+    def start_one(url: str, base: str, own: Settings) -> Served:
+        served = Served(own.model_copy(update={"port": free_port()}))
+        for name, value in {"SIGN_IN": "invitations", "SECRET": SECRET, "PUBLIC_URL": url, "BASE_PATH": base}.items():
+            monkeypatch.setitem(os.environ, f"NAYSAYER_{name}", value)
+        served.start()
+        started.append(served)
+        return served
+
+    yield start_one
+    for served in started:
+        served.kill()
+
+
+def test_two_stores_below_two_paths_of_one_host_do_not_mix(
+    settings, engine, draw, outside, page, tmp_path, start_below
+):
+    other = settings.model_copy(update={"data_dir": tmp_path / "other"})
+    others = open_store(other)
+    draw(4)
+    put_pictures(other, others, 4)
+    port = free_port()
+    url = f"https://{NAME}:{port}"
+    below, beside = start_below(url, "/rate", settings), start_below(url, "/other", other)
+    assert NGINX_BELOW in PEOPLE.read_text(encoding="utf-8")
+    [block] = re.findall(r"    location / \{.*?\n    \}\n", NGINX, re.S)
+    second = block.replace("location /", "location /other/").replace("8501", str(beside.settings.port))
+    config = NGINX.replace(block, block.replace("location / {", NGINX_BELOW) + second)
+    process = nginx(tmp_path, port, below.settings.port, config)
+    requests: list[Request] = []
+    refused: list[tuple[int, str]] = []
+    page.on("request", lambda request: requests.append(request))
+    page.on("response", lambda answer: answer.status >= 400 and refused.append((answer.status, answer.url)))
+    try:
+        page.goto(f"{url}/rate")  # without the slash
+        page.get_by_text("Sign in first").wait_for()
+        token = invite(engine, "ann", days=1, secret=SECRET, role=PersonRole.admin)
+        public = settings.model_copy(update={"public_url": url, "base_path": "/rate"})
+        page.goto(link_of(public, token))
+        press(page, "j")  # drawn over the websocket
+        until(lambda: votes_in(engine) == ["ann"], "the vote to arrive")
+        assert {status for status, _ in refused} <= {401}
+        refused.clear()
+        page.route("**/rate/naysayer/votes", lambda route: route.abort())
+        press(page, "k")  # waits in this browser, for this store
+        for title in MAY_OPEN[PersonRole.admin][1:]:
+            page.get_by_role("link", name=title, exact=True).first.click()
+            page.wait_for_url(f"{url}/rate/{title.lower()}**")
+            page.locator("[data-naysayer-whole] .ns-title").get_by_text(title).first.wait_for()
+        page.goto(f"{url}/rate/pool")  # at its own address
+        expect(page.locator(".thumbs img").first).to_be_visible()
+        with page.expect_download() as download:
+            page.locator("a.export").click()
+        assert zipfile.is_zipfile(download.value.path())
+        page.goto(f"{url}/rate/naysayer/plain")
+        page.get_by_role("button", name="Reject").click()
+        page.get_by_text("Rejected").wait_for()
+        assert refused == []
+        page.goto(f"{url}/other/")
+        page.get_by_text("Sign in first").wait_for()  # the invitation is the other store's
+        page.goto(f"{url}/other/naysayer/invited/{invite(others, 'ann', days=1, secret=SECRET)}")
+        press(page, "j")
+        until(lambda: votes_in(others) == ["ann"], "the vote to arrive")
+        assert votes_in(engine) == ["ann", "ann"]
+        page.goto(f"{url}/rate/")
+        expect(page.locator(".name")).to_have_text("ann")
+        page.unroute("**/rate/naysayer/votes")
+        until(lambda: votes_in(engine) == ["ann", "ann", "ann"], "the vote that waited to arrive")
+        assert votes_in(others) == ["ann"]
+        paths = {urlsplit(one.url).path for one in requests if one.url.startswith(url)}
+        assert [path for path in paths if not path.startswith(("/rate/", "/other/")) and path != "/rate"] == []
+        assert {(one["name"], one["path"]) for one in page.context.cookies()} >= {(COOKIE, "/rate"), (COOKIE, "/other")}
+        assert {one["path"] for one in page.context.cookies()} == {"/rate", "/other"}
+    finally:
+        process.kill()
+        process.wait(PATIENCE_S)
+        others.dispose()
+
+
+@pytest.mark.parametrize(("proxies", "are_told_apart"), [("127.0.0.1,::1", True), ("10.0.0.0/8", False)])
+def test_strangers_are_told_apart_only_by_a_trusted_proxy(
+    settings, engine, start_below, monkeypatch, proxies, are_told_apart
+):
+    monkeypatch.setitem(os.environ, "NAYSAYER_TRUSTED_PROXIES", proxies)
+    served = start_below("http://127.0.0.1", "", settings)
+    with httpx.Client(base_url=served.url) as client:
+        senders = [f"198.51.{number // 250}.{number % 250}" for number in range(STRANGERS[1] + 100)]
+        answers = [client.get("/", headers={"x-forwarded-for": sender}).status_code for sender in senders]
+        assert set(answers) == ({401} if are_told_apart else {401, 429})
+        forged = [client.get("/", headers={"x-forwarded-for": f"{one}, 203.0.113.9"}).status_code for one in senders]
+        assert 429 in forged  # what the client itself wrote stands before what the proxy adds
+
+
+def votes_in(engine: Engine) -> list[str]:
+    with reading(engine) as session:
+        return list(session.exec(select(Rater.name).join(Vote).order_by(Vote.id)))
 
 
 def test_a_page_under_a_name_that_the_server_does_not_know_says_so(settings, engine, draw, serve, page, tmp_path):

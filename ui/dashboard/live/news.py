@@ -19,6 +19,7 @@ from store.tables import Run, RunStatus
 from ui.signin.invitation_link import identify_sender
 from ui.signin.json_routes import Answer, in_json
 from ui.signin.people import MAY_OPEN
+from ui.web.process import settings as own_settings
 
 NEWS = "/naysayer/news"
 LEARNT = "A new version is there: it has learnt from the votes."
@@ -87,4 +88,4 @@ _page = st.components.v2.component(
 
 def tell_news() -> None:
     """Lets this page tell what happens, wherever its reader is: a retrain that ended, a server that is gone."""
-    _page(key="live", data={"news": NEWS})
+    _page(key="live", data={"news": own_settings().below(NEWS)})

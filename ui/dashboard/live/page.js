@@ -3,8 +3,9 @@
 const EVERY_MS = 4000;
 const TIMEOUT_MS = 15_000;
 const SHOWN_MS = 30_000;
-const SEEN = "naysayer.news";
-const VOTE = "naysayer.vote."; // the entries of ui/rate/page/outbox.js
+const HERE = new URL(".", location.href).pathname.slice(1); // as in ui/rate/page/storage.js
+const SEEN = `${HERE}naysayer.news`;
+const VOTE = `${HERE}naysayer.vote.`; // the entries of ui/rate/page/outbox.js
 const TICK_MS = 40;
 const CALM_TICKS = 6;
 const UNFINISHED =

@@ -71,7 +71,7 @@ def sorting_answer(engine: Engine, settings: Settings, sorting: Sorting, after: 
 def rows_answer(settings: Settings, sorting: Sorting, numbers: Sequence[int]) -> Answer:
     """These rows with their pictures."""
     rows = rows_of(layout_of(settings), sorting.number).all()
-    address = f"{ADDRESS}/{sorting.number}/picture/"
+    address = settings.below(f"{ADDRESS}/{sorting.number}/picture/")
 
     def url(number: int, size: str) -> str:
         return address + picture_name(settings, sorting.number, number, size)

@@ -106,7 +106,10 @@ def act_of(found: Comparison) -> Act | None:
     return {
         Advice.promote: Act(Advice.promote, f"Promote v{number}…"),
         Advice.rate: Act(
-            Advice.rate, f"Rate pairs of v{number}", "/", "they come up among the pictures to rate, blind"
+            Advice.rate,
+            f"Rate pairs of v{number}",
+            settings().below("/"),
+            "they come up among the pictures to rate, blind",
         ),
         Advice.roll_back: Act(Advice.roll_back, f"Roll back to v{found.old}…"),
         Advice.set_aside: Act(Advice.set_aside, f"Set v{number} aside…"),

@@ -127,7 +127,7 @@ export class Sender {
     const rater = batch[0].rater;
     const votes = batch.map((entry) => entry.vote);
     try {
-      const answer = await ask("/naysayer/votes", { rater, votes }, this.limits.timeoutMs);
+      const answer = await ask("./naysayer/votes", { rater, votes }, this.limits.timeoutMs);
       this.acknowledged += 1;
       for (const { request_id, refused } of answer.receipts) {
         forget(VOTE + request_id);

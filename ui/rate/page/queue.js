@@ -26,7 +26,7 @@ export class Queue {
     try {
       const wanted = { rater, count: this.wanted, recent: !this.page.hasHistory };
       const { acknowledged } = this.page.sender;
-      const answer = await ask("/naysayer/next", wanted, this.page.limits.timeoutMs);
+      const answer = await ask("./naysayer/next", wanted, this.page.limits.timeoutMs);
       if (rater !== this.page.rater) return;
       if (acknowledged !== this.page.sender.acknowledged) delete answer.progress; // it may lack new votes
       // The answer may be older than an acknowledgement that came meanwhile, so what was unsent then counts too.

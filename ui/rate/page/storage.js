@@ -1,9 +1,11 @@
-// localStorage, or the tab's memory where the browser forbids localStorage or it is full.
+// localStorage, or the tab's memory where the browser forbids localStorage or it is full. Every server below a path of
+// one host has the same localStorage; the path in each key keeps the votes of one from being sent to another.
+const HERE = new URL(".", location.href).pathname.slice(1);
 const inMemory = new Map();
 
 export function remember(key, value) {
   try {
-    localStorage.setItem(key, value);
+    localStorage.setItem(HERE + key, value);
   } catch {
     inMemory.set(key, value);
   }
@@ -12,7 +14,7 @@ export function remember(key, value) {
 export function forget(key) {
   inMemory.delete(key);
   try {
-    localStorage.removeItem(key);
+    localStorage.removeItem(HERE + key);
   } catch {
     // Forbidden, so it never held the key.
   }
@@ -21,7 +23,7 @@ export function forget(key) {
 /** The value stored under this key, or null. */
 export function recall(key) {
   try {
-    return localStorage.getItem(key) ?? inMemory.get(key) ?? null;
+    return localStorage.getItem(HERE + key) ?? inMemory.get(key) ?? null;
   } catch {
     return inMemory.get(key) ?? null;
   }
@@ -29,7 +31,8 @@ export function recall(key) {
 
 export function storedKeys() {
   try {
-    return [...Object.keys(localStorage), ...inMemory.keys()];
+    const mine = Object.keys(localStorage).filter((key) => key.startsWith(HERE));
+    return [...mine.map((key) => key.slice(HERE.length)), ...inMemory.keys()];
   } catch {
     return [...inMemory.keys()];
   }

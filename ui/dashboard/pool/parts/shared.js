@@ -1,5 +1,5 @@
 // What the parts of the page share.
-const ADDRESS = "/naysayer/pool";
+const ADDRESS = "./naysayer/pool";
 const SIZE = 60;
 const WORDS = {
   sort: { newest: "Newest first", oldest: "Oldest first", prompt: "By prompt", "most votes": "Most votes first", check: "Most like rejects first (check)" },

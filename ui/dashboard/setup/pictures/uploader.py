@@ -10,6 +10,7 @@ from feedback.exchange.pictures.sources import PICTURES
 from feedback.metadata.files.opened import MAX_BYTES
 from feedback.metadata.files.sidecar import ENDINGS as SIDECARS
 from ui.dashboard.setup.pictures.tray import ARCHIVE, LISTS, MOST_FILES
+from ui.web.process import settings
 from ui.web.receiving import MOST_AT_ONCE
 
 PARTS = Path(__file__).with_name("parts")
@@ -25,7 +26,7 @@ _uploader = st.components.v2.component(
 def ask_files(tray: str) -> int:
     """Draws the place; how many files arrived, once, when all are there."""
     data = {
-        "address": f"/naysayer/pictures/{tray}",
+        "address": settings().below(f"/naysayer/pictures/{tray}"),
         "endings": [*PICTURES, *SIDECARS, *LISTS, ARCHIVE, ".html"],
         "mostFiles": MOST_FILES,
         "mostBytes": MOST_AT_ONCE,

@@ -1,5 +1,5 @@
 // The page: which folder, how far its scores are, the cut, the gallery.
-const ADDRESS = "/naysayer/sort";
+const ADDRESS = "./naysayer/sort";
 const POLL_MS = 1500;
 const NEAR = 4;
 
