@@ -27,7 +27,8 @@ class LoadedImage {
 }
 Object.assign(globalThis, {
   window, document: window.document, localStorage: window.localStorage, Option: window.Option, Image: LoadedImage,
-  location: window.location, KeyboardEvent: window.KeyboardEvent, AbortController: window.AbortController, ResizeObserver: Observer,
+  location: window.location,
+  KeyboardEvent: window.KeyboardEvent, AbortController: window.AbortController, ResizeObserver: Observer,
   IntersectionObserver: Observer, devicePixelRatio: 1,
   requestAnimationFrame: (act) => setTimeout(act),
 });

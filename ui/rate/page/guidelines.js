@@ -24,7 +24,8 @@ export class Guidelines {
     if (number === this.number || this.isAsking) return;
     this.isAsking = true;
     try {
-      const response = await fetch("./naysayer/guidelines", { signal: AbortSignal.timeout(this.page.limits.timeoutMs) });
+      const signal = AbortSignal.timeout(this.page.limits.timeoutMs);
+      const response = await fetch("./naysayer/guidelines", { signal });
       if (response.ok) this.take(await response.json());
     } catch {
       // The next answer of the server asks again.
