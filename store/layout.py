@@ -5,6 +5,7 @@ from pathlib import Path
 
 from store.blobs.bucket import Bucket, bucket_at
 from store.blobs.cached import Cache, CachedBlobs
+from store.blobs.folders import fetch_folder, read_list
 from store.files import Blobs
 from store.settings import Settings
 
@@ -67,8 +68,28 @@ class Layout:
         return self.root / "worker.lock"
 
     def version_folder(self, sha256: str) -> Path:
-        """The folder of a published version, named by the hash of its diffusers file."""
+        """The folder of a published version, named by the hash of its diffusers file, whether or not it is here."""
         return self.versions / sha256
+
+    def fetch_version(self, sha256: str) -> Path:
+        """The folder of a published version, fetched from the bucket where it is not here yet.
+
+        Where nobody has it, the folder does not exist. Raises NoBucket when the bucket does not answer.
+        """
+        folder = self.version_folder(sha256)
+        if self.bucket is not None:
+            fetch_folder(self.bucket, version_name(sha256), folder, self.root / "fetched")
+        return folder
+
+    def has_version(self, sha256: str) -> bool:
+        """Whether the files of a version are here or in the bucket."""
+        is_here = self.version_folder(sha256).is_dir()
+        return is_here if self.bucket is None else read_list(self.bucket, version_name(sha256)) is not None
+
+
+def version_name(sha256: str) -> str:
+    """The name of a version's folder in a bucket."""
+    return f"versions/{sha256}"
 
 
 def layout_of(settings: Settings) -> Layout:

@@ -135,7 +135,7 @@ def _versions(engine: Engine, layout: Layout) -> Iterable[Finding]:
         versions = list(session.exec(select(Version).where(Version.number != PLAIN).order_by(col(Version.number))))
     for row in versions:
         assert row.sha256 is not None
-        folder = layout.version_folder(row.sha256)
+        folder = layout.fetch_version(row.sha256)
         for name, sha256 in ((DIFFUSERS_FILE, row.sha256), (KOHYA_FILE, row.kohya_sha256)):
             path = folder / name
             if not path.exists() or sha256_of_file(path) != sha256:

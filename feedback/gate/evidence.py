@@ -145,7 +145,7 @@ def failed_checks(layout: Layout, version: Version) -> list[str]:
     """What is wrong with a version's files, in sentences; they were loaded and compared when it was published."""
     if version.number == PLAIN or version.sha256 is None:
         return []
-    folder, wrong = layout.version_folder(version.sha256), []
+    folder, wrong = layout.fetch_version(version.sha256), []
     for name, column in LORA_FILES:
         path, wanted = folder / name, getattr(version, column)
         if not path.is_file():

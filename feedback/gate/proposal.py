@@ -85,6 +85,6 @@ def _require_new(engine: Engine, version: Version, strength: float) -> None:
 
 
 def _read(layout: Layout, version: Version, strength: float) -> dict[str, bytes]:
-    folder, loras = layout.version_folder(version.sha256 or ""), {name for name, _ in LORA_FILES}
+    folder, loras = layout.fetch_version(version.sha256 or ""), {name for name, _ in LORA_FILES}
     files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
     return {name: with_strength(data, strength) if name in loras else data for name, data in files.items()}

@@ -105,21 +105,25 @@ class Bucket:
 
         What another put meanwhile, or an answer that got lost, is as good; other bytes under the name are replaced.
         """
-        self.create(name, data)
+        is_ours = self.create(name, data)
         found = self.find(name)
-        if found and self._holds(found, data) and datetime.now(UTC) - found.written < FRESH:
+        if found and self._holds(found, data, is_ours) and datetime.now(UTC) - found.written < FRESH:
             return
         self.write(name, data)
         found = self.find(name)
-        if not found or not self._holds(found, data):
+        if not found or not self._holds(found, data, is_ours=True):
             raise self._away(f"did not keep {name} as it was written")
 
-    def _holds(self, found: Found, data: bytes) -> bool:
-        """Whether an object holds these bytes. A tag of an encrypted object looks like an MD5 and is none."""
+    def _holds(self, found: Found, data: bytes, is_ours: bool) -> bool:
+        """Whether an object holds these bytes; of our own, without an MD5, the length is enough.
+
+        A tag of an encrypted object looks like an MD5 and is none, so another one does not prove a difference.
+        """
         if found.size != len(data):
             return False
-        is_alike = found.tag in ("", hashlib.md5(data, usedforsecurity=False).hexdigest())
-        return is_alike or self.read(found.name, is_large=len(data) > PART) == data
+        if found.tag == hashlib.md5(data, usedforsecurity=False).hexdigest() or (is_ours and not found.tag):
+            return True
+        return self.read(found.name, is_large=len(data) > PART) == data
 
     def list(self, folder: str) -> list[Found]:
         """The objects in a folder and below it; a thousand come with each request."""

@@ -5,8 +5,9 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from store.blobs.folders import put_folder
 from store.files import fsync_folder, make_folder, put_in_place, remove_folder, write_file
-from store.layout import Layout
+from store.layout import Layout, version_name
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +16,10 @@ Check = Callable[[Path], None]
 
 
 def put_version(layout: Layout, sha256: str, files: Mapping[str, bytes], check: Check) -> None:
-    """Writes the files of the version with this hash; a failed check leaves nothing. Needs the retrain lock."""
+    """Writes the files of the version with this hash, into the bucket too where there is one, and there first.
+
+    A failed check leaves nothing. Needs the retrain lock.
+    """
     make_folder(layout.versions)
     staging, final = layout.versions / f".staging-{sha256[:16]}", layout.version_folder(sha256)
     _set_aside(layout, staging)
@@ -24,6 +28,8 @@ def put_version(layout: Layout, sha256: str, files: Mapping[str, bytes], check: 
         for name, data in files.items():
             write_file(staging / name, data)
         check(staging)
+        if layout.bucket is not None:
+            put_folder(layout.bucket, version_name(sha256), files)
         _set_aside(layout, final)
         put_in_place(staging, final)
     except BaseException:

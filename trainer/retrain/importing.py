@@ -78,7 +78,7 @@ def _require_new(engine: Engine, layout: Layout, candidate: Candidate, foreign: 
         versions = list(session.exec(select(Version).where(Version.number != PLAIN)))
     for version in versions:
         assert version.sha256 is not None
-        file = layout.version_folder(version.sha256) / DIFFUSERS_FILE
+        file = layout.fetch_version(version.sha256) / DIFFUSERS_FILE
         if file.is_file() and _hash_of_file(file) == wanted:
             raise BadLora(path, f"the very same LoRA is v{version.number} already")
 

@@ -163,7 +163,7 @@ class Sampler:
 def require_sound(layout: Layout, version: Version) -> Path:
     """The version's file in diffusers' layout. Raises DamagedVersion unless it is the one that was published."""
     assert version.sha256 is not None
-    path = layout.version_folder(version.sha256) / DIFFUSERS_FILE
+    path = layout.fetch_version(version.sha256) / DIFFUSERS_FILE
     if not path.is_file():
         raise DamagedVersion(version.number, path, "is missing")
     try:

@@ -74,7 +74,7 @@ def require_whole(layout: Layout, version: Version) -> None:
 
 def lora_file(layout: Layout, version: Version, form: Format) -> Entry:
     """The LoRA as that program reads it."""
-    folder = layout.version_folder(version.sha256 or "")
+    folder = layout.fetch_version(version.sha256 or "")
     if form is Format.diffusers:
         return Entry(DIFFUSERS_FILE, folder / DIFFUSERS_FILE)
     return Entry(kohya_name(version), folder / KOHYA_FILE)

@@ -53,9 +53,9 @@ def _copy_blob(theirs: Layout, ours: Layout, sha256: str) -> bool:
 
 def _copy_version(theirs: Layout, ours: Layout, sha256: str, kohya_sha256: str) -> bool:
     """Whether the version's files are here now; put there at once, under the retrain's lock."""
-    if ours.version_folder(sha256).is_dir():
+    if ours.has_version(sha256):
         return True
-    folder = theirs.version_folder(sha256)
+    folder = theirs.fetch_version(sha256)
     files = {path.name: path.read_bytes() for path in _files(folder)}
     if not {sha256, kohya_sha256} <= {sha256_of(data) for data in files.values()}:
         return False

@@ -92,9 +92,9 @@ def _settings_of(settings: Settings, folder: Path, store_url: str) -> Settings:
     """The settings that name the other store. Raises BadRequest."""
     if not folder.is_dir():
         raise BadRequest(f"there is no folder {folder}; name the data folder of the other store; nothing was merged")
-    url = store_url or read_file(folder / SETTINGS_FILE, Settings.model_fields).get("store_url", "")
+    kept = read_file(folder / SETTINGS_FILE, Settings.model_fields)
     try:
-        other = Settings(data_dir=folder, store_url=url)
+        other = Settings(data_dir=folder, store_url=store_url or kept.get("store_url", ""), blobs=kept.get("blobs", ""))
     except ValidationError as error:
         said = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise BadRequest(f"the other store cannot be opened: {said}; nothing was merged") from None

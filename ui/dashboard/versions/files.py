@@ -6,6 +6,7 @@ import streamlit as st
 from markupsafe import Markup
 
 from feedback.gate.evidence import LORA_FILES
+from store.errors import NoBucket
 from store.layout import Layout, layout_of
 from store.tables import Version
 from ui.dashboard.versions.card import part
@@ -47,7 +48,11 @@ def show_files(version: Version) -> None:
         st.html(data_line("the plain base has no LoRA; its weights are the model's own"))
         return
     layout = layout_of(settings())
-    folder = layout.version_folder(version.sha256)
+    try:
+        folder = layout.fetch_version(version.sha256)
+    except NoBucket as error:
+        st.html(alert(f"The files of v{version.number} cannot be had now: {error}."))
+        return
     if missing := [name for name, _ in LORA_FILES if not (folder / name).is_file()]:
         st.html(alert(f"{' and '.join(missing)} of v{version.number} cannot be found; restore from a backup."))
         return

@@ -47,6 +47,9 @@ def table_html(
 
 
 def _is_missing(sha256: str) -> bool:
-    """Whether a LoRA file is absent; the hashes are compared when it is handed out and before a promotion."""
-    folder = layout_of(settings()).version_folder(sha256)
+    """Whether a LoRA file is known to be absent; hashes are compared when it is handed out and before a promotion."""
+    layout = layout_of(settings())
+    folder = layout.version_folder(sha256)
+    if layout.bucket_url and not folder.is_dir():  # it is fetched when somebody asks for it
+        return False
     return not all((folder / name).is_file() for name, _ in LORA_FILES)
