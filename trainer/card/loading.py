@@ -77,7 +77,7 @@ def settle(
     settings = pin_revision(engine, settings)
     if settings.is_builtin:  # it fits anywhere, and what it publishes must not depend on the machine
         return settings
-    kept = _read(layout.checkpoints / CHOICE_FILE) if resumes else None
+    kept = _read_choice(layout) if resumes else None
     card = examine_card(engine, settings, kept=kept)
     if card is None:
         return settings
@@ -127,10 +127,15 @@ def keep_choice(layout: Layout, settings: Settings) -> None:
         return
     make_folder(layout.checkpoints)
     used = {name: getattr(settings, name) for name in Choice._fields}
-    write_file(layout.checkpoints / CHOICE_FILE, json.dumps(used).encode())
+    data = json.dumps(used).encode()
+    write_file(layout.checkpoints / CHOICE_FILE, data)
+    if layout.bucket is not None:
+        layout.bucket.write(f"{layout.checkpoints.name}/{CHOICE_FILE}", data)
 
 
-def _read(path: Path) -> Choice | None:
+def _read_choice(layout: Layout) -> Choice | None:
     with suppress(OSError, ValueError, TypeError):
-        return Choice(**json.loads(path.read_bytes()))
+        name = f"{layout.checkpoints.name}/{CHOICE_FILE}"
+        data = layout.bucket.read(name) if layout.bucket else (layout.root / name).read_bytes()
+        return Choice(**json.loads(data))
     return None

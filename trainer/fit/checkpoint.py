@@ -28,8 +28,8 @@ class State(NamedTuple):
     learned: dict[str, Any]
 
 
-def save_checkpoint(folder: Path, state: State) -> None:
-    """Writes `step-<n>` in `folder`, then removes the others."""
+def save_checkpoint(folder: Path, state: State) -> Path:
+    """Writes `step-<n>` in `folder`, then removes the others. Where it is."""
     final = folder / f"step-{state.step:06d}"
     if _read(final) is None:
         remove_folder(final)
@@ -37,6 +37,7 @@ def save_checkpoint(folder: Path, state: State) -> None:
     for other in _checkpoints(folder):
         if other != final:
             remove_folder(other)
+    return final
 
 
 def _write(staging: Path, final: Path, state: State) -> None:

@@ -46,13 +46,14 @@ class Fitted(NamedTuple):
 class Watch:
     """Callbacks of a running fit: after every step (step, steps), and whether to stop; `name` is on its bar.
 
-    `on_curve` is given the curve so far before `on_step` is called.
+    `on_curve` is given the curve so far before `on_step` is called, `on_saved` the folder of each new checkpoint.
     """
 
     on_step: Callable[[int, int], None] = lambda step, steps: None
     should_stop: Callable[[], bool] = lambda: False
     name: str = "fitting"
     on_curve: Callable[[list[dict[str, float]]], None] = lambda curve: None
+    on_saved: Callable[[Path], None] = lambda checkpoint: None
 
 
 def fit(training: Training, folder: Path, watch: Watch) -> Fitted:
@@ -167,7 +168,7 @@ class _Run:
             return
         if is_milestone:
             self.curve[-1] |= held_out_loss(self.unet, self.draw, self.accelerator, self.rows)
-        save_checkpoint(self.folder, State(step, self.curve, self.learner.state()))
+        self.watch.on_saved(save_checkpoint(self.folder, State(step, self.curve, self.learner.state())))
 
 
 def _refuse_more_processes_than_latents(settings: Settings, fraction: Fraction) -> None:

@@ -24,11 +24,11 @@ from store.layout import Layout
 from store.tables import Role, Split
 from trainer.base.memory import halve_until_fits
 from trainer.fit.batches import BatchDrawer
-from trainer.fit.fit import Watch, fit
+from trainer.fit.fit import Watch
 from trainer.fit.training import Training
 from trainer.lora.tensors import TRAINED, detach, trained_tensors
 from trainer.retrain.pictures.plain import count_missing, draw_plain
-from trainer.retrain.provenance import checkpoint_folder
+from trainer.retrain.shared_checkpoints import fit_shared
 from trainer.sample.check import Judge
 from trainer.sample.sampler import sample_latents, steer_drawing
 
@@ -94,7 +94,7 @@ def halves_of(training: Training) -> list[Half]:
 
 def fit_half(half: Half, layout: Layout, watch: Watch) -> None:
     """Fits the LoRA of one half, resumed from its newest checkpoint; it stays attached."""
-    fit(half.training, checkpoint_folder(layout, half.training.manifest, half.training.settings), watch)
+    fit_shared(half.training, layout, watch)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from feedback.retrain.manifest import FrozenManifest
+from store.blobs.folders import remove_folders
 from store.files import remove_folder, sha256_of
 from store.layout import Layout
 from store.settings import Settings
@@ -80,7 +81,12 @@ def checkpoint_folder(layout: Layout, manifest: FrozenManifest, settings: Settin
 
 
 def remove_checkpoints(layout: Layout) -> None:
-    """Removes the folders that `checkpoint_folder` names and the choice of a retrain, and nothing else."""
+    """Removes the folders that `checkpoint_folder` names and the choice of a retrain, and nothing else.
+
+    Those of the bucket go too.
+    """
+    if layout.bucket is not None:
+        remove_folders(layout.bucket, layout.checkpoints.name)
     found = list(layout.checkpoints.iterdir()) if layout.checkpoints.is_dir() else []
     for folder in found:
         if re.fullmatch(r"[0-9a-f]{32}", folder.name) and folder.is_dir() and not folder.is_symlink():

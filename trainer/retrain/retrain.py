@@ -79,13 +79,14 @@ def _train_and_publish(
     from trainer.base.memory import advise_on_memory
     from trainer.base.model import silence_libraries
     from trainer.fit.cache import Cache
-    from trainer.fit.fit import Watch, fit
+    from trainer.fit.fit import Watch
     from trainer.fit.lost import name_lost
     from trainer.fit.training import Training, choose_steps
     from trainer.retrain.check import check_stages, compare, cut_check, learn_check
     from trainer.retrain.cross_fit import cross_fit, encode, followed, stages_before
-    from trainer.retrain.provenance import checkpoint_folder, remove_checkpoints
+    from trainer.retrain.provenance import remove_checkpoints
     from trainer.retrain.publish import Made, publish_version, remove_leftovers
+    from trainer.retrain.shared_checkpoints import fit_shared
     from trainer.retrain.strength import choose_strength, strength_stage
     from trainer.retrain.trigger import trigger_change
 
@@ -102,7 +103,6 @@ def _train_and_publish(
         settings = choose_steps(base.settings, len(manifest.items))
         training = Training(base, Cache(base, layout.blobs, layout.cache), manifest, settings)
         run = _start(engine, begun or unfinished, manifest)
-        folder = checkpoint_folder(layout, manifest, settings)
         held.enter_context(_record_failure(engine, run))
         held.enter_context(advise_on_memory(lambda: SMALLER))
         stop = held.enter_context(catch_stop_signals())
@@ -118,7 +118,7 @@ def _train_and_publish(
         encode(training, teller)
         crossed = cross_fit(training, layout, watch, teller)
         with followed(watch, teller, FITTING) as watching:
-            fitted = fit(training, folder, watching)
+            fitted = fit_shared(training, layout, watching)
         give_back(base.device)  # drawing needs it next
         fitted.curve[-1].update(trigger_change(training))
         choice = choose_strength(training, judged_strengths(engine, settings.rule), teller, last)
@@ -162,10 +162,10 @@ def _help_to_fit(settings: Settings) -> RetrainResult:
     from trainer.card.loading import settle
     from trainer.card.turn import LOOK_S, tell_loaded, turn_on_device
     from trainer.fit.cache import Cache
-    from trainer.fit.fit import Watch, fit
+    from trainer.fit.fit import Watch
     from trainer.fit.training import Training, choose_steps
     from trainer.retrain.cross_fit import help_to_cross_fit
-    from trainer.retrain.provenance import checkpoint_folder
+    from trainer.retrain.shared_checkpoints import fit_shared
 
     silence_libraries()
     _ask_for_determinism(settings)
@@ -183,11 +183,10 @@ def _help_to_fit(settings: Settings) -> RetrainResult:
         base = load_base(settle(engine, layout, settings))
         tell_loaded(turn, base)
         settings = choose_steps(base.settings, len(manifest.items))
-        folder = checkpoint_folder(layout, manifest, settings)
         training = Training(base, Cache(base, layout.blobs, layout.cache), manifest, settings)
         watch = Watch(should_stop=stop.is_set)
         help_to_cross_fit(training, layout, watch)
-        fit(training, folder, watch)
+        fit_shared(training, layout, watch)
     return RetrainResult(f"helped to fit {plural(len(manifest.items), 'rated picture')}; the leader publishes")
 
 
