@@ -1,10 +1,8 @@
 """Retrains as they run: the newest one, and how a person asks for one or stops it.
 
 A row cannot say that the process behind it was killed. So everybody who shows or asks whether a retrain runs reads it
-here, where the lock is asked too: the kernel releases it however a process ends.
+here, where the lock is asked too: it is released however a process ends.
 """
-
-from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
@@ -12,7 +10,7 @@ from sqlmodel import Session, col, select
 from feedback.workers import NO_WORKER, is_worker_alive
 from store.engine import RETRAIN_LOCK, reading, writing
 from store.errors import BadRequest
-from store.files import is_held
+from store.locks import is_held
 from store.tables import Action, AliasEvent, AliasName, Run, RunStatus, Task, TaskKind, TaskStatus, utc_now
 
 DIED = "its process ended without a word; the next retrain resumes it"
@@ -73,8 +71,13 @@ def is_starting(engine: Engine) -> bool:
     with reading(engine) as session:
         run = latest_run(session)
         is_told = run is not None and run.status is RunStatus.running
-        lock = session.get_bind().get_execution_options().get(RETRAIN_LOCK)
-    return not is_told and lock is not None and is_held(Path(lock))
+        return not is_told and is_held(session, RETRAIN_LOCK) is True
+
+
+def is_retrain_alive(engine: Engine) -> bool:
+    """Whether a retrain, or what needs its lock as well, runs on any machine."""
+    with reading(engine) as session:
+        return is_held(session, RETRAIN_LOCK) is True
 
 
 def ask_for_retrain(engine: Engine, reason: str) -> None:
@@ -124,8 +127,7 @@ def _running(session: Session) -> Run | None:
 
 
 def _is_alive(session: Session) -> bool:
-    lock = session.get_bind().get_execution_options().get(RETRAIN_LOCK)
-    return lock is None or is_held(Path(lock))
+    return is_held(session, RETRAIN_LOCK) is not False
 
 
 def _bury(run: Run) -> None:

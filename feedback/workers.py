@@ -1,19 +1,18 @@
 """Workers as they live: each says every few seconds that it is there, and what it does.
 
-A worker that has said nothing for SILENT_S is taken for gone: it was killed, or its machine was. On SQLite, where every
-worker is on this machine, the leader's lock tells at once, because the kernel releases it however a process ends.
+A worker that has said nothing for SILENT_S is taken for gone: it was killed, or its machine was. Of the leader its lock
+tells at once, because it is released however a process ends.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from sqlalchemy import Engine, delete, func
 from sqlmodel import Session, col, select
 
-from store.engine import WORKER_LOCK, is_sqlite, reading, writing
-from store.files import is_held
+from store.engine import WORKER_LOCK, reading, writing
+from store.locks import is_held
 from store.phrases import plural
 from store.tables import Task, TaskKind, TaskStatus, Worker, WorkerState, utc_now
 
@@ -70,9 +69,8 @@ def sign_off(engine: Engine, name: str) -> None:
 
 def list_workers(engine: Engine) -> list[SeenWorker]:
     """Every worker that is there, and those that ended without a word; by machine, then by age."""
-    is_led = _is_led(engine)
     with reading(engine) as session:
-        now = _clock(session)
+        now, is_led = _clock(session), is_held(session, WORKER_LOCK)
         rows = session.exec(select(Worker).order_by(col(Worker.host), col(Worker.started_at), col(Worker.name)))
         folder = select(Task).where(Task.kind == TaskKind.sort, Task.status == TaskStatus.running)
         task = session.exec(folder.order_by(col(Task.id)).limit(1)).first()
@@ -81,7 +79,9 @@ def list_workers(engine: Engine) -> list[SeenWorker]:
 
 def is_worker_alive(engine: Engine) -> bool:
     """Whether a worker runs for this store."""
-    return _is_led(engine) is True or any(worker.is_there for worker in list_workers(engine))
+    with reading(engine) as session:
+        is_led = is_held(session, WORKER_LOCK)
+    return is_led is True or any(worker.is_there for worker in list_workers(engine))
 
 
 def who_has_device(workers: Sequence[SeenWorker]) -> str:
@@ -174,14 +174,6 @@ def _scoring(worker: SeenWorker, task: Task | None, now: datetime) -> SeenWorker
         return worker
     asked_s = (now - _utc(task.created_at)).total_seconds()
     return replace(worker, scores=str(task.body["folder"]), since_s=min(worker.since_s, asked_s))
-
-
-def _is_led(engine: Engine) -> bool | None:
-    """Whether somebody holds the leader's lock; None where another machine may hold its own."""
-    lock = engine.get_execution_options().get(WORKER_LOCK)
-    if lock is None:
-        return None
-    return is_held(Path(lock)) or (False if is_sqlite(engine) else None)
 
 
 def _clock(session: Session) -> datetime:

@@ -5,8 +5,9 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlmodel import Session
 
 from store.damage import Place, explain, explained, whole_rows
@@ -25,7 +27,14 @@ log = logging.getLogger(__name__)
 # Any fixed number: one advisory lock for all writers of a PostgreSQL store.
 WRITE_LOCK = 0x6E617973
 RETRAIN_LOCK, WORKER_LOCK = "retrain_lock", "worker_lock"
-"""The engine's execution options that name the files which a running retrain and the leading worker lock."""
+"""The locks of a running retrain and of the leading worker (`store.locks`). On SQLite the engine's execution options of
+these names are the files to lock."""
+FENCES: ContextVar[tuple[tuple[URL, Callable[[Session], None]], ...]] = ContextVar("FENCES", default=())
+"""What each `writing` of this thread to the store at a URL checks first; it raises to write nothing."""
+IDLE_MS = 60_000
+"""How long a writer may say nothing to PostgreSQL, while all others wait for it: its process may have been stopped."""
+PEER_S = 20
+"""How long PostgreSQL and a program take to notice that the other one's machine is gone."""
 BUSY_S = 30.0
 """How long a connection to SQLite waits for another's lock."""
 
@@ -58,7 +67,9 @@ def open_engine(url: str, driver: ModuleType | None = None) -> Engine:
     another file is in its place, or none.
     """
     if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        engine = create_engine(url, pool_pre_ping=True, connect_args=connect_options(make_url(url)))
+        watch_peers(engine)
+        return engine
     module = driver or sqlite_module()
     file = sqlite_file(url)
     make_folder(file.parent)
@@ -83,6 +94,34 @@ def open_engine(url: str, driver: ModuleType | None = None) -> Engine:
         connection.exec_driver_sql(f"BEGIN {kind}")
 
     return engine
+
+
+def connect_options(url: URL) -> dict[str, int]:
+    """What makes a program notice within PEER_S that PostgreSQL's machine is gone; what the URL says itself goes."""
+    options = {"connect_timeout": 10, "keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 5}
+    options |= {"keepalives_count": PEER_S // 5 - 1, "tcp_user_timeout": 1000 * PEER_S}
+    return {name: value for name, value in options.items() if name not in url.query}
+
+
+def watch_peers(engine: Engine) -> None:
+    """Asks PostgreSQL to notice the same of a program's machine: its locks would be held for hours."""
+
+    @event.listens_for(engine, "connect")
+    def set_keepalives(connection: Any, _record: Any) -> None:
+        was, connection.autocommit = connection.autocommit, True
+        connection.execute(
+            "SELECT set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '5', false), "
+            f"set_config('tcp_keepalives_count', '{PEER_S // 5 - 1}', false), "
+            f"set_config('tcp_user_timeout', '{PEER_S}s', false)"
+        )
+        connection.autocommit = was
+
+
+def is_server_gone(error: BaseException) -> bool:
+    """Whether PostgreSQL does not answer, or ended the connection, as while it restarts: it may answer later."""
+    if not isinstance(error, DBAPIError) or not type(error.orig).__module__.startswith("psycopg"):
+        return False
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
 
 
 def sqlite_file(url: str) -> Path:
@@ -182,7 +221,12 @@ def writing(engine: Engine, *, is_durable: bool = True) -> Iterator[Session]:
     ):
         if not is_sqlite(engine):
             unflushed = "" if is_durable else ", set_config('synchronous_commit', 'off', true)"
-            session.execute(text(f"SELECT pg_advisory_xact_lock(:key){unflushed}"), {"key": WRITE_LOCK})
+            idle = ", set_config('idle_in_transaction_session_timeout', :idle, true)"
+            lock = text(f"SELECT pg_advisory_xact_lock(:key){idle}{unflushed}")
+            session.execute(lock, {"key": WRITE_LOCK, "idle": str(IDLE_MS)})
+            for url, check in FENCES.get():
+                if url == engine.url:
+                    check(session)
         yield session
 
 

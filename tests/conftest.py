@@ -3,17 +3,16 @@
 import multiprocessing
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from tests.buckets import make_bucket, serve_s3
+from tests.servers import OwnServer, fresh_database, postgres_programs, throw_away_server
 from tests.waiting import PATIENCE_S
 
 # Where the tests run side by side, threads of torch that wait for each other's core only spin. Before torch comes in.
@@ -22,7 +21,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # Hashes of weights are remembered here, not in the folder of whoever runs the tests. Before the hub's library comes in.
 os.environ["HF_ASSETS_CACHE"] = str(Path(tempfile.gettempdir()) / f"naysayer-tests-{os.getuid()}")
 
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Engine, text
 from sqlmodel import SQLModel, select
 
 from feedback.sample.claims import record_images
@@ -30,7 +29,8 @@ from feedback.sample.prompts import add_prompts
 from feedback.sample.work import Drawing, Work
 from feedback.versions import begin, publish
 from store.engine import RETRAIN_LOCK, WORKER_LOCK, reading, writing
-from store.files import only_one, sha256_of
+from store.files import sha256_of
+from store.locks import holding
 from store.migrate import open_store
 from store.settings import Settings
 from store.tables import Image, Origin, Prompt, Version
@@ -93,14 +93,14 @@ def any_settings(request: pytest.FixtureRequest, settings: Settings) -> Iterator
     if request.param == "sqlite":
         yield settings
         return
-    with _fresh_database(request.getfixturevalue("postgres_server")) as url:
+    with fresh_database(request.getfixturevalue("postgres_server")) as url:
         yield settings.model_copy(update={"store_url": url})
 
 
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """URL of an empty PostgreSQL database for this test."""
-    with _fresh_database(postgres_server) as url:
+    with fresh_database(postgres_server) as url:
         yield url
 
 
@@ -122,7 +122,7 @@ def any_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def postgres_engine(postgres_server: str) -> Iterator[Engine]:
     """A PostgreSQL store, migrated once for all tests; each leaves it empty."""
-    with _fresh_database(postgres_server) as url, _opened(Settings(store_url=url, _env_file=None)) as engine:
+    with fresh_database(postgres_server) as url, _opened(Settings(store_url=url, _env_file=None)) as engine:
         yield engine
 
 
@@ -191,21 +191,21 @@ def publish_version() -> Callable[..., int]:
 
 
 @pytest.fixture(scope="session")
-def hold_retrain_lock() -> Callable[[Engine], AbstractContextManager[None]]:
+def hold_retrain_lock() -> Callable[[Engine], AbstractContextManager[object]]:
     """`with hold_retrain_lock(engine):` a retrain of that store is alive, as far as its lock tells."""
 
-    def hold(engine: Engine) -> AbstractContextManager[None]:
-        return only_one(Path(engine.get_execution_options()[RETRAIN_LOCK]), "another retrain runs")
+    def hold(engine: Engine) -> AbstractContextManager[object]:
+        return holding(engine, RETRAIN_LOCK, "another retrain runs")
 
     return hold
 
 
 @pytest.fixture(scope="session")
-def hold_worker_lock() -> Callable[[Engine], AbstractContextManager[None]]:
+def hold_worker_lock() -> Callable[[Engine], AbstractContextManager[object]]:
     """`with hold_worker_lock(engine):` a worker of that store is alive, as far as its lock tells."""
 
-    def hold(engine: Engine) -> AbstractContextManager[None]:
-        return only_one(Path(engine.get_execution_options()[WORKER_LOCK]), "another worker leads")
+    def hold(engine: Engine) -> AbstractContextManager[object]:
+        return holding(engine, WORKER_LOCK, "another worker leads")
 
     return hold
 
@@ -239,15 +239,37 @@ def postgres_server() -> Iterator[str]:
     if url := os.environ.get("NAYSAYER_TEST_POSTGRES_URL"):
         yield url
         return
-    programs = _postgres_programs()
+    programs = postgres_programs()
     if programs is None:
         pytest.skip("no PostgreSQL: initdb was not found and NAYSAYER_TEST_POSTGRES_URL is not set")
     folder = Path(tempfile.mkdtemp(prefix="naysayer-postgres-"))
     try:
-        with _throw_away_server(programs, folder) as url:
-            yield url
+        with throw_away_server(programs, folder) as server:
+            yield server.url
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[OwnServer]:
+    """A PostgreSQL server with `restart(mode)`, the mode of pg_ctl: fast or immediate."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    programs = postgres_programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL: initdb was not found")
+    folder = Path(tempfile.mkdtemp(prefix="naysayer-postgres-"))
+    try:
+        with throw_away_server(programs, folder) as server:
+            yield server
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def own_database(own_server: OwnServer) -> Iterator[OwnServer]:
+    """That server, with the URL of an empty database for this test."""
+    with fresh_database(own_server.url) as url:
+        yield own_server._replace(url=url)
 
 
 @contextmanager
@@ -257,40 +279,3 @@ def _opened(settings: Settings) -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
-
-
-@contextmanager
-def _fresh_database(server: str) -> Iterator[str]:
-    name = f"naysayer_test_{uuid4().hex}"
-    admin = create_engine(server, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-        yield make_url(server).set(database=name).render_as_string(hide_password=False)
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
-
-
-def _postgres_programs() -> Path | None:
-    found = shutil.which("initdb")
-    folders = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    return next((folder for folder in reversed(folders) if (folder / "initdb").exists()), None)
-
-
-@contextmanager
-def _throw_away_server(programs: Path, folder: Path) -> Iterator[str]:
-    # PostgreSQL refuses to run as root; its packages come with a user for it.
-    as_user: dict = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
-    if as_user:
-        shutil.chown(folder, "postgres", "postgres")
-    data, log = folder / "cluster", folder / "log"
-
-    def call(program: str, *arguments: str) -> None:
-        command = [str(programs / program), "-D", str(data), *arguments]
-        subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL, timeout=PATIENCE_S, **as_user)
-
-    call("initdb", "-U", "naysayer", "-A", "trust", "-E", "UTF8", "--no-sync")
-    call("pg_ctl", "-w", "-l", str(log), "-o", f"-k {folder} -c listen_addresses='' -c fsync=off", "start")
-    try:
-        yield f"postgresql+psycopg://naysayer@/postgres?host={folder}"
-    finally:
-        call("pg_ctl", "-w", "-m", "immediate", "stop")

@@ -12,10 +12,11 @@ from sqlmodel import select
 
 from feedback.gate.evidence import LORA_FILES, failed_checks
 from feedback.versions import get_version, next_number, publish
-from store.engine import reading, writing
+from store.engine import RETRAIN_LOCK, reading, writing
 from store.errors import BadRequest, DamagedStore
-from store.files import only_one, sha256_of
+from store.files import sha256_of
 from store.layout import Layout
+from store.locks import holding
 from store.safety.staging import put_version
 from store.tables import Version
 
@@ -35,7 +36,7 @@ def propose_strength(engine: Engine, layout: Layout, number: int, strength: floa
     _require_new(engine, version, strength)
     if not reason.strip():
         raise BadRequest("say why this strength, for the history; nothing was changed")
-    with only_one(layout.retrain_lock, BUSY):
+    with holding(engine, RETRAIN_LOCK, BUSY):
         if wrong := failed_checks(layout, version):
             raise DamagedStore(f"v{number} was not used: {'; '.join(wrong)}; restore its files from a backup")
         files = _read(layout, version, strength)

@@ -11,11 +11,12 @@ from sqlmodel import select
 
 from feedback.recipe import Recipe
 from feedback.succession import PLAIN
-from store.engine import reading
+from store.engine import RETRAIN_LOCK, reading
 from store.errors import BadLora
 from store.existing import open_existing
-from store.files import only_one, sha256_of
+from store.files import sha256_of
 from store.layout import Layout, layout_of
+from store.locks import holding
 from store.settings import Settings
 from store.tables import Version
 from trainer.base.model import Base, record_base, silence_libraries
@@ -55,7 +56,7 @@ def import_lora(settings: Settings, path: Path, *, negative_prompt: str = "") ->
     and no file, BadRequest without a store, or Busy while a retrain runs.
     """
     engine, layout = open_existing(settings), layout_of(settings)
-    with only_one(layout.retrain_lock, "a retrain runs on this store; import again when it has ended"):
+    with holding(engine, RETRAIN_LOCK, "a retrain runs on this store; import again when it has ended"):
         silence_libraries()
         remove_leftovers(engine, layout)
         own = partial(settle, engine, layout, settings)

@@ -22,10 +22,10 @@ from feedback.runs import STOPPED, bury_dead_runs, can_resume, is_stop_asked, la
 from feedback.succession import AT_ONCE
 from feedback.versions import promote
 from store.blobs.patience import patient
-from store.engine import reading, writing
+from store.engine import RETRAIN_LOCK, reading, writing
 from store.errors import Interrupted, NaysayerError
-from store.files import only_one
 from store.layout import Layout, layout_of
+from store.locks import holding
 from store.migrate import open_store
 from store.phrases import plural
 from store.process import catch_stop_signals
@@ -61,7 +61,7 @@ def retrain(settings: Settings, *, force: bool = False) -> RetrainResult:
     engine, layout = open_store(settings), layout_of(settings)
     bury_dead_runs(engine)
     busy = "another retrain runs on this store; try again when it has ended"
-    with leading(settings) as broadcast, only_one(layout.retrain_lock, busy):
+    with leading(settings) as broadcast, holding(engine, RETRAIN_LOCK, busy):
         unfinished = _find_unfinished(engine)
         follow_setting(engine, settings.other_bases)
         due = how_due(engine, rejects_needed(settings), settings.rater_share)

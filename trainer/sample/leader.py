@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -16,13 +16,15 @@ from feedback.gate.gate import Step
 from feedback.gate.guardrails import Scorer, measure
 from feedback.policy import promotion_mode, rejects_needed, retrains_itself
 from feedback.pool.pool import how_due
-from feedback.runs import bury_dead_runs, can_resume, newest_run, was_answered
+from feedback.runs import bury_dead_runs, can_resume, is_retrain_alive, newest_run, was_answered
 from feedback.sample.release import release
-from feedback.sample.requests import abandon, answer, take
+from feedback.sample.requests import abandon, answer
+from feedback.sample.requests import take as take_request
 from feedback.settings_used import remember
+from store.engine import WORKER_LOCK
 from store.errors import BadRequest, Busy, DamagedStore
-from store.files import only_one
 from store.layout import Layout
+from store.locks import Hold, LockLost, take
 from store.process.child import with_this_process
 from store.settings import Settings
 from store.tables import RunStatus, TaskKind, TaskStatus
@@ -34,11 +36,19 @@ RETRAIN = (sys.executable, "-m", "trainer.commands", "retrain")
 
 
 class Leader:
-    """A worker that leads, or will when no other does."""
+    """A worker that leads, or will when no other does. It stops leading when the database gives its lock to another."""
 
     def __init__(self, engine: Engine, layout: Layout, settings: Settings, held: ExitStack) -> None:
-        self.engine, self.layout, self.settings, self.held = engine, layout, settings, held
-        self.retrainer, self.is_mine = Retrainer(engine, settings), False
+        self.engine, self.layout, self.settings = engine, layout, settings
+        self.retrainer, self.hold = Retrainer(engine, settings), None
+        held.callback(self._step_down)
+
+    hold: Hold | None
+
+    @property
+    def is_leading(self) -> bool:
+        """Whether this worker leads, as far as it knows."""
+        return self.hold is not None
 
     def follow(self, settings: Settings) -> Settings:
         """Goes on under these settings, which an admin may have changed meanwhile."""
@@ -49,24 +59,44 @@ class Leader:
 
     def acquire(self) -> bool:
         """Whether this worker leads: since before, or from now on, when no other does."""
-        if not self.is_mine:
+        if self.hold is not None and not self.hold.is_kept():
+            self._lose()
+        if self.hold is None:
             try:
-                self.held.enter_context(only_one(self.layout.worker_lock, "another worker leads"))
+                self.hold = take(self.engine, WORKER_LOCK, "another worker leads")
             except Busy:
                 return False
-            abandon(self.engine)
-            bury_dead_runs(self.engine)
-            self.is_mine = True
+            with self.hold.fenced():
+                abandon(self.engine)
+                bury_dead_runs(self.engine)
         return True
 
     def run_if_mine(self, *, draws_alone: bool) -> bool:
         """Does what is due, the drawing left aside, when this worker leads; with `draws_alone` it starts no retrain."""
         if not self.acquire():
             return False
-        after_drawing(self.engine, self.layout, self.settings)
-        if not draws_alone:
-            self.retrainer.start_if_due()
-        return True
+        try:
+            with self.leading():
+                after_drawing(self.engine, self.layout, self.settings)
+                if not draws_alone:
+                    self.retrainer.start_if_due()
+        except LockLost:
+            self._lose()
+        return self.is_leading
+
+    def leading(self) -> AbstractContextManager[None]:
+        """Inside, what is written needs the leader's lock; LockLost is raised once another may hold it."""
+        return self.hold.fenced() if self.hold else nullcontext()
+
+    def _lose(self) -> None:
+        log.warning("the connection that made this worker the leader ended; it draws on, and leads again if none does")
+        self.retrainer.is_new = True  # what the same restart of the database interrupted goes on
+        self._step_down()
+
+    def _step_down(self) -> None:
+        hold, self.hold = self.hold, None
+        if hold:
+            hold.release()
 
 
 def after_drawing(engine: Engine, layout: Layout, settings: Settings) -> None:
@@ -96,10 +126,10 @@ class Retrainer:
         self.is_new = True
 
     def start_if_due(self) -> None:
-        """Starts one when it is due or was asked for, and none runs."""
-        if self._is_running():
+        """Starts one when it is due or was asked for, and none runs, here or on another machine."""
+        if self._is_running() or is_retrain_alive(self.engine):
             return
-        if (asked := take(self.engine, TaskKind.retrain)) is not None and asked.id is not None:
+        if (asked := take_request(self.engine, TaskKind.retrain)) is not None and asked.id is not None:
             is_met = was_answered(self.engine, asked)
             log.info("a retrain was asked for%s", ", and one has run since" if is_met else "")
             if not is_met:

@@ -44,9 +44,14 @@ class Seat:
     """A worker's place on its device, which it leaves when somebody asks for the device, and takes again after that."""
 
     def __init__(
-        self, engine: Engine, heart: Heartbeat, stop: threading.Event, load: Callable[[Settings], CheckedSampler]
+        self,
+        engine: Engine,
+        heart: Heartbeat,
+        stop: threading.Event,
+        load: Callable[[Settings], CheckedSampler],
+        name: str = "",
     ) -> None:
-        self.engine, self.heart, self.stop, self.load = engine, heart, stop, load
+        self.engine, self.heart, self.stop, self.load, self.name = engine, heart, stop, load, name
         self.turn: Turn | None = None
         self._stay = ExitStack()
         self.filling: Filling | None = None
@@ -77,8 +82,12 @@ class Seat:
             stay = turn_on_device(pin_revision(self.engine, settings), WORKER, wait, asks=False)
             self.turn = self._stay.enter_context(stay)
             self.heart.rest(WorkerState.starting)
-            self._sampler = self._load(settings)
-            self.heart.stand(device=self._sampler.base.device_words)
+            try:
+                self._sampler = self._load(settings)
+            except Exception:
+                self.leave()  # so that the next try does not wait for this one
+                raise
+            self.heart.stand(device=", ".join(filter(None, [self._sampler.base.device_words, self.name])))
             tell_loaded(self.turn, self._sampler.base)
         return self._sampler is not None
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import threading
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
@@ -19,6 +19,7 @@ from socket import gethostname
 from uuid import uuid4
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from feedback.heartbeat import Heartbeat, beating
 from feedback.policy import pairs_wanted
@@ -33,8 +34,10 @@ from feedback.settings_used import remember
 from feedback.versions import damaged_versions, get_version, note_damage
 from feedback.webhook import keep_announcing
 from store.blobs.patience import patient
+from store.engine import is_server_gone
 from store.errors import DamagedVersion
 from store.layout import Layout, layout_of
+from store.locks import LockLost
 from store.migrate import open_store
 from store.phrases import plural
 from store.process import catch_stop_signals, is_disk_full
@@ -58,35 +61,43 @@ log = logging.getLogger("naysayer.worker")
 
 IDLE_S = 0.5
 FULL_WAIT_S = 10.0  # how often a worker looks whether a full disk has room again
+GONE_WAIT_S = 1.0  # how often it looks whether the database is back
 RESERVE_BYTES = 16 * 2**20  # room that drawing leaves to votes
 KEEP_EVERY_S = 60.0  # claims last five minutes
+DISK_FULL = "disk full: drawing waits until there is room; rating goes on"
+SERVER_GONE = (
+    "the database does not answer: drawing goes on when it does; pictures that were not stored are drawn again"
+)
 FIRST_BATCH = 2  # so that the first rater does not wait for a whole batch
 
 
-def generate(settings: Settings, *, once: bool = False) -> int:
-    """How many pictures were drawn, until stopped by a signal (or, with `once`, until nothing is missing)."""
+def generate(settings: Settings, *, once: bool = False, seat_name: str = "") -> int:
+    """How many pictures were drawn, until stopped by a signal (or, with `once`, until nothing is missing).
+
+    `seat_name` tells people this worker from others on the same machine.
+    """
     engine, layout = open_store(settings), layout_of(settings)
     name = f"{gethostname()[:40]} {os.getpid()} {uuid4().hex[:8]}"
     with ExitStack() as held, catch_stop_signals() as stop:
         heart = held.enter_context(beating(engine, name))
         leader = Leader(engine, layout, settings, held)
         heart.stand(leads=leader.acquire())
-        seat = Seat(engine, heart, stop, partial(prepare, engine, layout))
+        seat = Seat(engine, heart, stop, partial(_prepare_and_remember, engine, layout), seat_name)
         held.callback(seat.leave)
         meanwhile = partial(leader.run_if_mine, draws_alone=once)
-        seat.take(settings, meanwhile)
-        remember(layout, settings)
         held.callback(drop_claims, engine, name)
         held.enter_context(patient(stop, partial(keep_claims, engine, name)))
         on_step = _step_teller(engine, name, heart)
         if not once:
             threading.Thread(target=keep_announcing, args=(engine, settings, stop), daemon=True).start()
         storing = held.enter_context(Storing())
-        is_first, is_full, scores = True, False, AskedScores(engine, layout)
-        while not stop.is_set() and seat.take(settings, meanwhile):
-            try:
+        is_first, scores, trouble = True, AskedScores(engine, layout), Trouble(heart, stop, once=once)
+        while not stop.is_set():
+            with trouble:
+                if not seat.take(settings, meanwhile):
+                    break
                 check_room(settings.data_dir)
-                drop_unstored(engine, name, was_full=is_full)
+                drop_unstored(engine, name, was_full=trouble.lasts)
                 settings = leader.follow(as_changed(settings))
                 batch = FIRST_BATCH if is_first else seat.sampler.base.settings.sample_batch
                 conditions = replace(seat.sampler.base.plain.conditions, tries=1 + settings.tries)
@@ -95,29 +106,50 @@ def generate(settings: Settings, *, once: bool = False) -> int:
                     draw_work(engine, layout, seat.sampler, work, storing, on_step)
                 is_first = is_first and not work
                 is_done = not work and not storing.finish()
-                if leader.run_if_mine(draws_alone=once):
-                    heart.stand(leads=True)
-                    if not once:
+                if leader.run_if_mine(draws_alone=once) and not once:
+                    with suppress(LockLost), leader.leading():
                         draw_asked(engine, layout, seat.sampler)
                         is_done = not scores.go_on(settings, seat.sampler.checker) and is_done
-            except Exception as error:
-                if once or not is_disk_full(error):
-                    raise
-                if not is_full:
-                    log.warning("disk full: drawing waits until there is room; rating goes on")
-                is_full = True
-                heart.rest(WorkerState.no_room)
-                stop.wait(FULL_WAIT_S)
-                continue
-            is_full = False
-            if is_done and once:
-                break
-            if is_done and not seat.filling:
-                stop.wait(IDLE_S)
-            seat.give_way(has_work=bool(work))
+                heart.stand(leads=leader.is_leading)
+                trouble.ends()
+                if is_done and once:
+                    break
+                if is_done and not seat.filling:
+                    stop.wait(IDLE_S)
+                seat.give_way(has_work=bool(work))
         storing.finish()
         leader.retrainer.stop()
     return storing.stored
+
+
+class Trouble:
+    """A block that a full disk or a restart of the database ends early: it says so once, and waits before the next try.
+
+    Any other error goes on, and with `once` that of a full disk.
+    """
+
+    def __init__(self, heart: Heartbeat, stop: threading.Event, *, once: bool) -> None:
+        self.heart, self.stop, self.once, self.lasts = heart, stop, once, False
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        if not isinstance(error, Exception) or not (is_disk_full(error) or is_server_gone(error)):
+            return False
+        is_full = is_disk_full(error)
+        if is_full and self.once:
+            return False
+        if not self.lasts:
+            log.warning(DISK_FULL if is_full else SERVER_GONE)
+        self.lasts = True
+        self.heart.rest(WorkerState.no_room if is_full else WorkerState.resting)
+        self.stop.wait(FULL_WAIT_S if is_full else GONE_WAIT_S)
+        return True
+
+    def ends(self) -> None:
+        """The block came through."""
+        self.lasts = False
 
 
 def check_room(folder: Path) -> None:
@@ -127,7 +159,7 @@ def check_room(folder: Path) -> None:
 
 
 def drop_unstored(engine: Engine, worker: str, *, was_full: bool) -> None:
-    """Gives back what the worker drew and could not store while the disk was full."""
+    """Gives back what the worker drew and could not store while the disk was full or the database gone."""
     if was_full:
         drop_claims(engine, worker)
 
@@ -148,6 +180,12 @@ def prepare(engine: Engine, layout: Layout, settings: Settings) -> CheckedSample
         log.warning("no prompt is in use, so nothing can be drawn; `naysayer prompts import FILE` adds some")
     recheck_damaged(engine, layout)
     return CheckedSampler(base, layout)
+
+
+def _prepare_and_remember(engine: Engine, layout: Layout, settings: Settings) -> CheckedSampler:
+    sampler = prepare(engine, layout, settings)
+    remember(layout, settings)
+    return sampler
 
 
 def recheck_damaged(engine: Engine, layout: Layout) -> None:
@@ -230,7 +268,16 @@ def store_batch(engine: Engine, layout: Layout, drawing: Drawing, drawn: Sequenc
 
 def _step_teller(engine: Engine, worker: str, heart: Heartbeat) -> OnStep:
     """Tells the worker's heartbeat how far its drawing is, and now and then renews its claims."""
-    keep = now_and_then(lambda _: keep_claims(engine, worker), KEEP_EVERY_S)
+
+    def keep_on(_now: DrawStep) -> None:
+        try:
+            keep_claims(engine, worker)
+        except DBAPIError as error:
+            if not is_server_gone(error):
+                raise
+            log.debug("claims not renewed: %s", error)
+
+    keep = now_and_then(keep_on, KEEP_EVERY_S)
 
     def on_step(now: DrawStep) -> None:
         heart.at_step(now.step, now.steps)

@@ -6,9 +6,10 @@ from contextlib import ExitStack, contextmanager
 from sqlalchemy import Engine
 
 from feedback.workers import is_worker_alive
+from store.engine import RETRAIN_LOCK, WORKER_LOCK
 from store.errors import Busy
-from store.files import only_one
 from store.layout import Layout
+from store.locks import take
 
 
 @contextmanager
@@ -26,8 +27,8 @@ def kept_still(layout: Layout, engine: Engine) -> Iterator[None]:
     busy = f"{{}} of the store in {layout.root} runs, so nothing was changed; stop it and try again"
     alive = is_worker_alive(engine)  # before its lock is ours
     with ExitStack() as held:
-        held.enter_context(only_one(layout.worker_lock, busy.format("a worker")))
-        held.enter_context(only_one(layout.retrain_lock, busy.format("a retrain")))
+        for lock, who in ((WORKER_LOCK, "a worker"), (RETRAIN_LOCK, "a retrain")):
+            held.callback(take(engine, lock, busy.format(who)).release)
         if alive:
             raise Busy(busy.format("a worker"))
         yield
