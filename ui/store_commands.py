@@ -13,10 +13,10 @@ whole_store = typer.Typer()
 @whole_store.command()
 def backup(file: Annotated[Path, typer.Argument(help="The archive to write, e.g. naysayer.tar.")]) -> None:
     """Write the whole store into one archive; the store may be in use."""
-    from store.archive.backup import backup
+    from feedback.exchange.stores.saved import save
     from ui.words import report_words
 
-    typer.echo(f"wrote {report_words(backup(read_settings(), file))}")
+    typer.echo(f"wrote {report_words(save(read_settings(), file))}")
 
 
 @whole_store.command()
@@ -30,12 +30,22 @@ def restore(file: Annotated[Path, typer.Argument(help="An archive made by `naysa
 
 @whole_store.command()
 def move(
-    to: Annotated[str, typer.Option(help="URL of the other database, which must be empty, as in NAYSAYER_STORE_URL.")],
+    to: Annotated[
+        str, typer.Option(help="URL of the other database, which must be empty, as in NAYSAYER_STORE_URL.")
+    ] = "",
+    blobs: Annotated[
+        str, typer.Option(help="URL of a bucket, as in NAYSAYER_BLOBS, or `folder` for the data folder.")
+    ] = "",
 ) -> None:
-    """Copy the database into another one, SQLite or PostgreSQL, and compare every row; pictures stay where they are."""
+    """Copy the database into another one, SQLite or PostgreSQL, or with --blobs the pictures and versions."""
     from feedback.exchange.stores.move import move
+    from feedback.exchange.stores.move_files import move_files
+    from store.errors import BadRequest
 
-    typer.echo(move(read_settings(), to).words)
+    if bool(to) == bool(blobs):
+        raise BadRequest("say what to move: the database with --to, or pictures and versions with --blobs")
+    settings = read_settings()
+    typer.echo(move(settings, to).words if to else move_files(settings, blobs).words)
 
 
 @whole_store.command()

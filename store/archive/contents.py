@@ -1,7 +1,7 @@
 """What a backup holds: the database, the files that its rows name, and the list of both, which comes first."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Engine, func, make_url
 from sqlmodel import col, select
 
+from store.archive.in_bucket import list_blobs, list_version
 from store.engine import open_engine, reading
 from store.errors import BadRequest, StoreError
 from store.files import Blobs, sha256_of_file
@@ -77,8 +78,8 @@ def sqlite_path(settings: Settings) -> Path:
     url = make_url(settings.url)
     if url.get_backend_name() != "sqlite" or not url.database:
         raise BadRequest(
-            f"the store {url} is not a SQLite file; save the database with pg_dump, "
-            f"then copy the folders blobs and versions of {settings.data_dir}"
+            f"the store {url} is not a SQLite file; restore the backup into a data folder without NAYSAYER_STORE_URL, "
+            "then copy its database with `naysayer move --to`"
         )
     return Path(url.database)
 
@@ -132,16 +133,22 @@ def blob_name(sha256: str) -> str:
         return f"blobs/{sha256[:80]!r}"
 
 
-def list_files(engine: Engine, layout: Layout) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The files that the rows name, with their hashes; and the names of those that are missing or damaged."""
+def list_files(engine: Engine, layout: Layout, altered: Collection[str] = ()) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The files that the rows name, with their hashes; and the names of those that are missing or damaged.
+
+    In a bucket those are taken for whole that are there, the `altered` excepted: reading them tells.
+    """
+    there = None if layout.bucket is None else list_blobs(layout.bucket)
     files: dict[str, str] = {}
     for sha256 in named_blobs(engine):
         name = blob_name(sha256)
-        if ALLOWED_NAME.fullmatch(name) and _hash(layout.root / name) == sha256:
+        is_there = name in there if there is not None else _hash(layout.root / name) == sha256
+        if ALLOWED_NAME.fullmatch(name) and is_there:
             files[name] = sha256
-    versions = named_versions(engine)
-    for version in versions:
-        files |= _version_files(layout.root, version)
+    for version in named_versions(engine):
+        found = list_version(layout.bucket, version.diffusers) if layout.bucket else _hashes(layout.root, version)
+        files |= {name: sha256 for name, sha256 in found.items() if _belongs(version, name, sha256)}
+    files = {name: sha256 for name, sha256 in files.items() if name not in altered}
     return files, tuple(list_missing(engine, files))
 
 
@@ -157,16 +164,20 @@ def _is_whole(version: Hashes, files: dict[str, str]) -> bool:
     return {version.diffusers, version.kohya or version.diffusers} <= found
 
 
-def _version_files(root: Path, version: Hashes) -> dict[str, str]:
-    """The files of a version with their hashes, without weights that have changed and what a store does not name so."""
+def _hashes(root: Path, version: Hashes) -> dict[str, str]:
+    """The files in a version's folder with their hashes; empty ones where they cannot be read."""
     folder = root / "versions" / version.diffusers
-    found: dict[str, str] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        name, sha256 = path.relative_to(root).as_posix(), _hash(path)
-        is_changed = path.suffix == WEIGHTS and sha256 not in version
-        if sha256 and ALLOWED_NAME.fullmatch(name) and not is_changed:
-            found[name] = sha256
-    return found
+    return {path.relative_to(root).as_posix(): _hash(path) for path in _inside(folder)}
+
+
+def _inside(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _belongs(version: Hashes, name: str, sha256: str) -> bool:
+    """Whether a file is saved: weights that have changed are not, nor what a store does not name so."""
+    is_changed = name.endswith(WEIGHTS) and sha256 not in version
+    return bool(sha256 and ALLOWED_NAME.fullmatch(name)) and not is_changed
 
 
 def _hash(path: Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, delete
 from sqlmodel import col, select
+from tqdm import tqdm
 
 from store.archive.contents import (
     ALLOWED_NAME,
@@ -18,18 +19,22 @@ from store.archive.contents import (
     Contents,
     count_rows,
     list_missing,
+    named_blobs,
+    named_versions,
     opened,
     report_of,
     sqlite_path,
 )
+from store.archive.in_bucket import copy_files
 from store.archive.work import WORK, abandoned, disk_told, work_folder
 from store.engine import writing
 from store.errors import BadRequest, DamagedStore
-from store.files import fsync_folder, make_folder, sha256_of_file
+from store.files import fsync_folder, make_folder, remove_folder, sha256_of_file
 from store.layout import Layout
 from store.migrate import check_integrity, migrate
 from store.phrases import plural
 from store.process import DETAILS
+from store.safety.bucket_mark import filling
 from store.safety.identity import claim_folders
 from store.settings import Settings
 from store.settings.sources import SETTINGS_FILE
@@ -58,9 +63,10 @@ PARTS = ("blobs", "versions", DATABASE)
 def restore(archive: Path, settings: Settings) -> BackupReport:
     """Makes the data folder from a backup; returns what it holds.
 
-    The folder may be a mounted volume; it keeps its mode. Raises BadRequest when it is not empty or the store is not in
-    SQLite, DamagedStore when the archive does not hold a complete and sound store, NewerStore when a newer Naysayer
-    wrote it, StoreError when the disk is full or cannot be written.
+    The folder may be a mounted volume; it keeps its mode. With a bucket the files go there. Raises BadRequest when it
+    is not empty or the store is not in SQLite, DamagedStore when the archive does not hold a complete and sound store,
+    NewerStore when a newer Naysayer wrote it, OtherStore for another store's bucket, NoBucket when that does not
+    answer, StoreError when the disk is full or cannot be written.
     """
     final = settings.data_dir.resolve()
     sqlite_path(settings)
@@ -73,10 +79,26 @@ def restore(archive: Path, settings: Settings) -> BackupReport:
         with work_folder(final) as folder:
             contents = _extract(archive, folder)
             _check(archive, folder, contents)
+            _send(settings, folder)
             _flush_all(folder)
             _move(folder, final)
         fsync_folder(final)
     return report_of(archive, contents)
+
+
+def _send(settings: Settings, folder: Path) -> None:
+    """Copies what was restored into the bucket, where the settings name one; its pictures are then nowhere else."""
+    if not settings.blobs:
+        return
+    here = Layout(folder)
+    with opened(folder / DATABASE) as engine:
+        count = len(named_blobs(engine)) + len(named_versions(engine))
+        with (
+            filling(engine, Layout(folder, settings.blobs)),
+            tqdm(total=count, desc="copying", unit=" files", delay=1) as bar,
+        ):
+            copy_files(engine, here, Layout(folder, settings.blobs), bar.update)
+    remove_folder(here.blobs.root)
 
 
 @contextmanager

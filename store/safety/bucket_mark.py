@@ -1,5 +1,7 @@
 """The store's id in its bucket, so that two stores never share one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
 from sqlalchemy import Engine
@@ -8,23 +10,36 @@ from sqlmodel import Session, col, select
 from store.blobs.bucket import Bucket
 from store.blobs.faults import MARK
 from store.engine import reading
-from store.errors import DamagedStore, OtherStore
+from store.errors import DamagedStore, OtherStore, StoreError
+from store.files import make_folder, write_file
 from store.layout import Layout
 from store.tables import Image, StoreRow
 
 PROBES = "probes"
+FILLING = " filling"
+"""Ends the mark of a bucket into which a store's files are being copied."""
+REMEMBERED = "bucket.url"
+"""The file of the data folder that says in which bucket its pictures are."""
 LOOKED_AT = 5
 """Pictures at each end of the table that are looked for in a bucket without a mark, or in a folder."""
 
 
 def claim_bucket(engine: Engine, layout: Layout, store_id: str) -> None:
-    """Marks the bucket with the store's id.
+    """Marks the bucket with the store's id, and the data folder with the bucket's URL.
 
     Raises OtherStore when it has another's, DamagedStore when it lacks the pictures that the rows name, NoBucket when
-    it cannot be used.
+    it cannot be used; StoreError without a bucket, where the data folder says that there is one.
     """
-    if (bucket := layout.bucket) is None or (found := _read_mark(bucket)) == store_id:
+    if (bucket := layout.bucket) is None:
+        _refuse_forgotten(layout)
         return
+    if (found := _read_mark(bucket)) != store_id:
+        _refuse_filling(bucket, found)
+        _claim(engine, layout, bucket, store_id, found)
+    remember_bucket(layout)
+
+
+def _claim(engine: Engine, layout: Layout, bucket: Bucket, store_id: str, found: str) -> None:
     if found:
         raise OtherStore(bucket.url, engine.url.render_as_string())
     with reading(engine) as session:
@@ -37,6 +52,57 @@ def claim_bucket(engine: Engine, layout: Layout, store_id: str) -> None:
     bucket.create(MARK, f"{store_id}\n".encode())
     if _read_mark(bucket) != store_id:  # another store was faster
         raise OtherStore(bucket.url, engine.url.render_as_string())
+
+
+@contextmanager
+def filling(engine: Engine, layout: Layout) -> Iterator[None]:
+    """Files are copied into the layout's bucket inside it; the bucket is the store's once all are there.
+
+    Raises OtherStore when it is another store's.
+    """
+    if (bucket := layout.bucket) is None:
+        yield
+        return
+    with reading(engine) as session:
+        store_id = session.exec(select(StoreRow.id)).one()
+    found = _read_mark(bucket)
+    if found not in ("", store_id, f"{store_id}{FILLING}"):
+        raise OtherStore(bucket.url, engine.url.render_as_string())
+    if not found:
+        bucket.write(MARK, f"{store_id}{FILLING}\n".encode())
+    yield
+    bucket.write(MARK, f"{store_id}\n".encode())
+
+
+def _refuse_filling(bucket: Bucket, found: str) -> None:
+    if found.endswith(FILLING):
+        raise StoreError(
+            f"the copy of a store's pictures into {bucket.url} did not come to its end; run the same `naysayer move` "
+            "or `naysayer restore` again"
+        )
+
+
+def remember_bucket(layout: Layout) -> None:
+    """Lets programs be refused from now on that use this data folder without its bucket."""
+    path = layout.root / REMEMBERED
+    if not path.is_file() or path.read_text(encoding="utf-8").strip() != layout.bucket_url:
+        make_folder(layout.root)
+        write_file(path, f"{layout.bucket_url}\n".encode())
+
+
+def forget_bucket(layout: Layout) -> None:
+    """Lets the data folder hold the pictures again."""
+    (layout.root / REMEMBERED).unlink(missing_ok=True)
+
+
+def _refuse_forgotten(layout: Layout) -> None:
+    """Raises for a program that was started without the setting: to it, every picture would be lost."""
+    if (path := layout.root / REMEMBERED).is_file():
+        url = path.read_text(encoding="utf-8").strip()
+        raise StoreError(
+            f"the pictures of the store in {layout.root} are in {url}; set NAYSAYER_BLOBS to it, or bring them here "
+            "with `naysayer move --blobs folder`"
+        )
 
 
 def try_bucket(engine: Engine, layout: Layout) -> str:

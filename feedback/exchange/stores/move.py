@@ -74,7 +74,7 @@ def move(settings: Settings, target_url: str) -> Moved:
                 raise StoreError(f"{where} cannot be used ({why}), so nothing was moved") from error
             migrate(target)
             with writing(target) as written:
-                counts = _copy(rows, in_utc(written.connection()))
+                counts = copy_rows(rows, in_utc(written.connection()))
                 _refuse_late_votes(session, source)
     return Moved(target_url, settings.data_dir, counts)
 
@@ -127,12 +127,15 @@ def _refuse_full(target: Engine) -> None:
         )
 
 
-def _copy(source: Connection, target: Connection) -> dict[str, int]:
-    """How many rows of each table were copied. Raises StoreError when a table arrived otherwise than it was."""
+def copy_rows(source: Connection, target: Connection) -> dict[str, int]:
+    """Copies every row into a new database; how many of each table there were.
+
+    Raises StoreError when a table arrived otherwise than it was.
+    """
     counts = {table.name: count_rows(source, table) for table in all_tables()}
     for new in NEW:
         target.execute(delete(new))
-    with tqdm(total=2 * sum(counts.values()), desc="moving", unit=" rows", delay=1) as bar:
+    with tqdm(total=2 * sum(counts.values()), desc="copying", unit=" rows", delay=1) as bar:
         for table in all_tables():
             sent = arrived = 0
             for rows in read_batches(source, select(table).order_by(*table.primary_key)):

@@ -158,12 +158,12 @@ def test_a_folder_is_no_backup_and_a_file_no_data_folder(archive: Path, elsewher
         restore(archive, Settings(data_dir=archive, _env_file=None))
 
 
-def test_a_postgres_store_is_told_to_use_pg_dump(tmp_path: Path) -> None:
+def test_a_postgres_store_is_restored_into_a_folder_and_then_moved(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, store_url="postgresql+psycopg://me:secret@host/db", _env_file=None)
-    with pytest.raises(BadRequest, match="pg_dump") as caught:
+    with pytest.raises(BadRequest, match="naysayer move --to") as caught:
         backup(settings, tmp_path / "backup.tar")
     assert "secret" not in str(caught.value)
-    with pytest.raises(BadRequest, match="pg_dump"):
+    with pytest.raises(BadRequest, match="naysayer move --to"):
         restore(tmp_path / "backup.tar", settings)
 
 

@@ -3,7 +3,7 @@ from uuid import uuid4
 import pytest
 
 from store.blobs.faults import MARK
-from store.errors import DamagedStore, NoBucket, OtherStore
+from store.errors import DamagedStore, NoBucket, OtherStore, StoreError
 from store.layout import layout_of
 from store.migrate import open_store
 from store.safety.bucket_mark import try_bucket
@@ -84,5 +84,12 @@ def test_a_bucket_is_tried_with_everything_that_a_store_does_there(bucket_url, s
         f"{bucket_url} can be written, read, listed and emptied"
     )
     assert layout_of(settings).bucket.list("probes") == []
-    local = settings.model_copy(update={"blobs": ""})
+    local = settings_at(tmp_path / "local", "")
     assert try_bucket(opened(local), layout_of(local)) == ""
+
+
+def test_a_program_that_was_started_without_the_bucket_is_refused(bucket_url, tmp_path):
+    settings = settings_at(tmp_path / "one", bucket_url)
+    opened(settings)
+    with pytest.raises(StoreError, match=f"are in {bucket_url}; set NAYSAYER_BLOBS to it"):
+        opened(settings.model_copy(update={"blobs": ""}))
