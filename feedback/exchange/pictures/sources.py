@@ -132,6 +132,8 @@ class Archive:
         try:
             with self.zip.open(name) as file:
                 return file.read(most)
+        except KeyError as error:
+            raise Refused("it is not in the archive any more") from error
         except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError) as error:
             raise Refused(f"it cannot be unpacked ({str(error)[:60]}); pack it again, without a password") from error
 

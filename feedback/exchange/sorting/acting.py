@@ -8,12 +8,13 @@ from typing import Literal, NamedTuple
 from sqlalchemy import Engine
 
 from feedback.exchange.pictures.mapping import own_mapping
-from feedback.exchange.pictures.sources import Folder
+from feedback.exchange.pictures.sources import Archive
 from feedback.exchange.sorting.moving import Target, require_apart, take_along
 from feedback.exchange.sorting.sending import send
-from feedback.exchange.sorting.sortings import Sorting, acts_of, require_allowed, rows_of
+from feedback.exchange.sorting.sortings import Sorting, acts_of, require_allowed, require_source, rows_of
 from feedback.exchange.sorting.table import Row
 from feedback.exchange.sorting.tagging import tag
+from feedback.exchange.sorting.unpacking import require_copies, unpack
 from store.errors import BadRequest
 from store.layout import layout_of
 from store.settings import Settings
@@ -88,16 +89,23 @@ def _do(
     say: Callable[[str], None],
 ) -> list[int]:
     """The numbers of the pictures that it was done with."""
+    source = require_source(folder)
     if what == "send":
-        source = Folder(folder)
         mapped = own_mapping(source, log.info)
         send(engine, layout_of(settings).blobs, source, list(rows.values()), mapped, say)
         return list(rows)
     if what == "tag":
+        if isinstance(source, Archive):
+            raise BadRequest("a ZIP archive stays as it is, so nothing in it can be tagged; copy the pictures first")
         return [number for number, row in rows.items() if tag(folder, row, say)]
     if to is None:
         raise BadRequest("name a folder to take the pictures to")
     target = Target(require_allowed(settings, to), moves=what == "move")
     require_apart(folder, target.folder)
-    gone = {row.entry.name for row in take_along(folder, list(rows.values()), target, say).rows}
+    if isinstance(source, Archive):
+        require_copies(target)
+        went = unpack(source, list(rows.values()), target, say)
+    else:
+        went = take_along(folder, list(rows.values()), target, say)
+    gone = {row.entry.name for row in went.rows}
     return [number for number, row in rows.items() if row.entry.name in gone]

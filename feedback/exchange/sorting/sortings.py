@@ -1,5 +1,6 @@
 """Folders that a page asked to be sorted: the worker scores them between two drawings, and the page follows."""
 
+import zipfile
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple, Self
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from feedback.exchange.pictures.sources import Folder
+from feedback.exchange.pictures.sources import Archive, Folder, Source
 from feedback.exchange.sorting.champion import judging_champion
 from feedback.exchange.sorting.kept_rows import Lines, row_lines
 from feedback.exchange.sorting.table import Row
@@ -25,8 +26,8 @@ MOST_LISTED = 20
 
 
 class Sorting(NamedTuple):
-    """A folder that is being sorted, by which version, how many pictures it had when that began, and how long it
-    still takes; without `left_s` nobody knows yet. `message` says why it ended early."""
+    """A folder, or a ZIP archive, that is being sorted, by which version, how many pictures it had when that began, and
+    how long it still takes; without `left_s` nobody knows yet. `message` says why it ended early."""
 
     number: int
     folder: Path
@@ -131,11 +132,19 @@ def require_allowed(settings: Settings, folder: Path) -> Path:
     return place
 
 
-def require_folder(place: Path) -> Folder:
-    """The pictures in it. Raises BadRequest where it is no folder."""
-    if not place.is_dir():
-        raise BadRequest(f"{place} is no folder on the server; give a folder of pictures")
-    return Folder(place)
+def require_source(place: Path) -> Source:
+    """The pictures in it. Raises BadRequest where it is neither a folder nor a ZIP archive."""
+    if place.is_dir():
+        return Folder(place)
+    if not place.is_file() or not zipfile.is_zipfile(place):
+        raise BadRequest(f"{place} is no folder on the server and no ZIP; give a folder of pictures, or a ZIP of them")
+    return _archive(place, place.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _archive(place: Path, _changed_ns: int) -> Archive:
+    """It stays open: its list of contents is long, and each picture that is shown asks for it."""
+    return Archive(place)
 
 
 def _folder_of(layout: Layout, number: int) -> Path:

@@ -22,8 +22,11 @@ def require_copies(target: Target) -> None:
 
 def unpack(source: Archive, rows: Sequence[Row], target: Target, say: Callable[[str], None]) -> Moved:
     """Copies the pictures; one whose place is taken by another file, or lies outside the target, is named to `say`."""
-    done = []
+    done, there = [], set(source.entries())
     for row in tqdm(rows, desc="copying", unit=" pictures", delay=1):
+        if row.entry not in there:
+            say(f"{row.entry.name} stays: it changed since it was scored; run this again")
+            continue
         try:
             files = {row.entry.name: source.read(row.entry.name)}
         except Refused as refused:

@@ -10,7 +10,7 @@ from feedback.exchange.pictures.bases import drawn_size, for_reader, known_model
 from feedback.exchange.pictures.importing import batched
 from feedback.exchange.pictures.mapping import own_mapping, supplied
 from feedback.exchange.pictures.reading import read_all
-from feedback.exchange.sorting.sortings import Sorting, report, require_folder, rows_of
+from feedback.exchange.sorting.sortings import Sorting, report, require_source, rows_of
 from feedback.exchange.sorting.table import Row
 from store.errors import NaysayerError
 from store.layout import Layout
@@ -25,7 +25,7 @@ class OpenFolder:
 
     def __init__(self, engine: Engine, layout: Layout, sorting: Sorting) -> None:
         self.engine, self.layout, self.number = engine, layout, sorting.number
-        self.kept_rows, self.source = rows_of(layout, sorting.number), require_folder(sorting.folder)
+        self.kept_rows, self.source = rows_of(layout, sorting.number), require_source(sorting.folder)
         done = {row.entry for row in self.kept_rows.all() if row.score is not None}
         entries = [entry for entry in self.source.entries() if entry not in done]
         self.left, self.total = len(entries), len(entries) + len(done)

@@ -53,6 +53,7 @@ def sorting_answer(engine: Engine, settings: Settings, sorting: Sorting, after: 
     found: Answer = {
         "number": sorting.number,
         "folder": str(sorting.folder),
+        "isArchive": sorting.folder.is_file(),
         "version": sorting.version,
         "isAtWork": sorting.is_at_work,
         "isDone": sorting.status is TaskStatus.done,

@@ -1,16 +1,17 @@
 """Pictures of a sorted folder at signed addresses: small copies of their pixels, never the file and what it says."""
 
 import io
+from pathlib import PurePath
 
 from PIL import Image
 from starlette.responses import JSONResponse, Response
 
-from feedback.exchange.pictures.sources import Folder
 from feedback.exchange.sorting.acting import standing_of
-from feedback.exchange.sorting.sortings import Sorting, rows_of
+from feedback.exchange.sorting.sortings import Sorting, require_source, rows_of
 from feedback.metadata.files.opened import decode, open_parts
 from feedback.metadata.files.refused import Refused
 from feedback.rate.display import SMALL_PX
+from store.errors import BadRequest
 from store.layout import layout_of
 from store.settings import Settings
 from ui.web.signing import is_signed, signature
@@ -48,14 +49,15 @@ def _shrunk(settings: Settings, sorting: Sorting, number: int, side: int) -> byt
     if number >= len(rows):
         return b""
     row = rows[number]
-    for is_moved in (False, True):
-        folder = standing_of(settings, sorting).moved.get(number) if is_moved else sorting.folder
+    for place in (sorting.folder, standing_of(settings, sorting).moved.get(number)):
         try:
-            if folder is None or (path := folder / row.entry.name).stat().st_size != int(row.entry.stamp.split()[0]):
+            if place is None:
                 continue
-            data = Folder(folder).read(row.entry.name)
-            picture = decode(data, *open_parts(data, path.name)).convert("RGB")
-        except (Refused, OSError, ValueError):
+            data = require_source(place).read(row.entry.name)
+            if len(data) != int(row.entry.stamp.split()[0]):
+                continue
+            picture = decode(data, *open_parts(data, PurePath(row.entry.name).name)).convert("RGB")
+        except (BadRequest, Refused, OSError, ValueError):
             continue
         picture.thumbnail((side, side), Image.Resampling.LANCZOS)
         file = io.BytesIO()

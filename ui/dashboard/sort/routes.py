@@ -18,8 +18,8 @@ from feedback.exchange.sorting.sortings import (
     ask_to_sort,
     list_sortings,
     require_allowed,
-    require_folder,
     require_sorting,
+    require_source,
     stop_sorting,
 )
 from store.phrases import plural
@@ -123,7 +123,7 @@ def give_folders(asked: Asked) -> Answer:
 def begin(asked: Asked) -> Answer:
     """Asks the worker to score a folder, or to go on with it; for admins."""
     folder = Path(asked.body.folder.strip())
-    require_folder(require_allowed(asked.settings, folder))
+    require_source(require_allowed(asked.settings, folder))
     return {"number": ask_to_sort(asked.engine, asked.settings, folder).number}
 
 

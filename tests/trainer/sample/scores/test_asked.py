@@ -76,6 +76,21 @@ def test_the_same_folder_goes_on_and_only_what_is_new_or_had_no_score_is_scored(
     assert all(row.score is not None for row in added)
 
 
+def test_a_zip_scores_as_the_folder_that_was_packed(store, folder, own_base, tmp_path):
+    settings, engine = store
+    packed = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", folder))
+    scores, checker = AskedScores(engine, layout_of(settings)), Checker(own_base, layout_of(settings))
+    found = []
+    for place in (folder, packed):
+        number = ask_to_sort(engine, settings, place).number
+        assert not scores.go_on(settings, checker, slice_s=60.0)
+        assert require_sorting(engine, number).status is TaskStatus.done
+        found.append({row.entry.name: row.score for row in rows_of(layout_of(settings), number).all()})
+    checker.strip()
+    assert found[1] == found[0]
+    assert len([score for score in found[0].values() if score is not None]) == 10
+
+
 def test_a_stopped_folder_stays_stopped(store, folder, own_base):
     settings, engine = store
     number, checker = ask_to_sort(engine, settings, folder).number, Checker(own_base, layout_of(settings))

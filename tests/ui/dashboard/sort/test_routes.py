@@ -1,15 +1,21 @@
 """The routes of the page Sort: who may, which folders, and that only pixels go out."""
 
 import io
+from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from feedback.exchange.pictures.sources import Archive
+from feedback.exchange.sorting.sortings import rows_of
+from feedback.exchange.sorting.table import Row
 from feedback.people.invitations import invite
 from feedback.versions import get_version
 from store.engine import writing
+from store.files import sha256_of
+from store.layout import layout_of
 from store.settings import Settings
 from store.tables import PersonRole, Version
 from tests.feedback.exchange.pictures.brought import png
@@ -165,3 +171,59 @@ def test_a_store_without_a_retrain_says_beforehand_what_is_missing(engine, setti
         "the champion, v0, has no check (it is the plain model), so nothing can be scored; rate pictures, retrain, "
         "then promote the new version"
     )
+
+
+def test_a_zip_is_sorted_and_stays_as_it_is(scored, client, tmp_path):
+    place = tmp_path / "pictures.zip"
+    with ZipFile(place, "w") as archive:
+        for path in sorted(scored.folder.rglob("*.*")):
+            archive.write(path, path.relative_to(scored.folder))
+    before = place.read_bytes()
+    number = client.post(ADDRESS, json={"folder": str(place)}).json()["number"]
+    rows = [Row(entry, sha256_of(entry.name.encode()), int(Path(entry.name).stem) / PICTURES, "", "a star")
+            for entry in Archive(place).entries()]  # fmt: skip
+    rows_of(layout_of(scored.settings), number).add(rows)
+    zipped = scored._replace(number=number)
+    assert client.get(f"{ADDRESS}/{number}").json()["isArchive"]
+    assert not client.get(f"{ADDRESS}/{scored.number}").json()["isArchive"]
+    worst = ids(client, zipped, 2)
+    [row, _] = client.post(f"{ADDRESS}/{number}/rows", json={"rows": worst}).json()["rows"]
+    assert row["name"] == "200.png"
+    with Image.open(io.BytesIO(client.get(row["url"]).content)) as shown:
+        assert shown.format == "WEBP"
+    for what in ("move", "tag"):
+        answer = act(client, zipped, what=what, rows=worst, to=str(tmp_path / "out"))
+        assert (answer.status_code, "a ZIP archive stays as it is" in answer.json()["error"]) == (400, True)
+    assert act(client, zipped, what="copy", rows=worst, to=str(tmp_path / "out")).json()["done"] == 2
+    names = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*")}
+    assert names == {"200.png", "200.txt", "sub/199.png", "sub/199.txt"}
+    assert (tmp_path / "out" / "200.png").read_bytes() == (scored.folder / "200.png").read_bytes()
+    flagged = client.get(f"{ADDRESS}/{number}/flagged.zip", params={"cut": 0.99})
+    with ZipFile(io.BytesIO(flagged.content)) as exported:
+        assert {name for name in exported.namelist() if name.endswith(".png")} == {
+            f"naysayer-flagged/{name}.png" for name in ("200.png", "sub/199.png")
+        }
+    sent = act(client, zipped, what="send", rows=worst)
+    assert (sent.status_code, sent.json()["done"]) == (200, 2)
+    assert place.read_bytes() == before
+
+
+def test_a_picture_that_left_its_zip_is_neither_shown_nor_copied(scored, client, tmp_path):
+    place = tmp_path / "pictures.zip"
+    with ZipFile(place, "w") as archive:
+        archive.writestr("1.png", png("a star"))
+        archive.writestr("2.png", png("a hand"))
+    number = client.post(ADDRESS, json={"folder": str(place)}).json()["number"]
+    rows = [Row(entry, sha256_of(entry.name.encode()), 0.9, "", "a star") for entry in Archive(place).entries()]
+    rows_of(layout_of(scored.settings), number).add(rows)
+    place.unlink()
+    with ZipFile(place, "w") as archive:
+        archive.writestr("2.png", png("another hand"))
+    shown = client.post(f"{ADDRESS}/{number}/rows", json={"rows": [0, 1]}).json()["rows"]
+    assert client.get(shown[0]["url"]).status_code == 404
+    copied = act(client, scored._replace(number=number), what="copy", rows=[0, 1], to=str(tmp_path / "out")).json()
+    assert copied["done"] == 0
+    assert copied["stayed"] == [f"{k}.png stays: it changed since it was scored; run this again" for k in (1, 2)]
+    place.write_bytes(b"no archive")
+    answer = client.post(ADDRESS, json={"folder": str(place)})
+    assert (answer.status_code, "is no folder on the server and no ZIP" in answer.json()["error"]) == (400, True)

@@ -35,7 +35,7 @@ class Acts {
     this.at("h2").textContent = ACTS[what].head(this.ids.length);
     this.at(".text").textContent = ACTS[what].text(this.ids.length);
     this.at(".to").hidden = !["move", "copy"].includes(what);
-    this.at("[name=to]").value = `${this.page.state.folder.replace(/\/+$/, "")}-${what === "move" ? "rejected" : "flagged"}`;
+    this.at("[name=to]").value = `${this.page.state.folder.replace(/\/+$|\.zip$/i, "")}-${what === "move" ? "rejected" : "flagged"}`;
     this.at(".number").hidden = what !== "send";
     this.at("[name=number]").max = String(Math.min(1000, this.ids.length));
     this.at("[name=number]").value = String(Math.min(50, this.ids.length));

@@ -118,6 +118,7 @@ class Sorter {
     const far = state.isDone ? `${plural(state.total, "picture")}, scored by v${state.version}` : `${number(Math.min(scored, state.total))} of ${plural(state.total, "picture")} scored by v${state.version}`;
     const moved = state.moved ? `${number(state.moved)} moved` : "";
     this.at(".far span").textContent = [far, moved, state.said].filter(Boolean).join(" · ");
+    for (const what of ["move", "tag"]) this.at(`[data-act=${what}]`).hidden = state.isArchive; // it stays as it is
     this.at(".stop").hidden = !state.isAtWork;
     this.at(".on").hidden = state.isAtWork;
     this.at(".on").textContent = state.isDone ? "Look for new ones" : "Go on";
