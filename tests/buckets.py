@@ -61,18 +61,22 @@ def ask(address: str, method: str, path: str, body: bytes = b"", headers: dict |
 
 class Door(ThreadingHTTPServer):
     """Passes requests on to a server. `faults` come first, one a request: a status that is answered instead, `lost`
-    (done, but the answer never comes), `silent` (never answered). Its last one stays while `is_shut`."""
+    (done, but the answer never comes), `silent` (never answered). While `is_shut` it answers 503; it shuts by itself at
+    the request with the number `shuts_at`."""
 
     daemon_threads = True
 
     def __init__(self, address: str) -> None:
         super().__init__(("127.0.0.1", 0), _Passing)
         self.behind, self.faults, self.is_shut = address, [], False
+        self.shuts_at = -1
         self.asked: list[str] = []
         self.ended = threading.Event()
         self.address = f"http://127.0.0.1:{self.server_port}"
 
     def next_fault(self) -> object:
+        if len(self.asked) == self.shuts_at:
+            self.is_shut = True
         if self.is_shut:
             return 503
         return self.faults.pop(0) if self.faults else None

@@ -1,4 +1,4 @@
-"""`naysayer backup`, `restore`, `move` and `merge`: a whole store in a file, another database or another store."""
+"""Commands for a whole store: into a file and back, into another database, bucket or store; and to tidy its bucket."""
 
 from pathlib import Path
 from typing import Annotated
@@ -46,6 +46,19 @@ def move(
         raise BadRequest("say what to move: the database with --to, or pictures and versions with --blobs")
     settings = read_settings()
     typer.echo(move(settings, to).words if to else move_files(settings, blobs).words)
+
+
+@whole_store.command()
+def sweep(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+) -> None:
+    """Remove from the bucket what is older than a day and no row names; the worker that leads does so once a day."""
+    from store.archive.orphans import sweep
+    from store.existing import open_existing
+    from store.layout import layout_of
+
+    settings = read_settings()
+    typer.echo(sweep(open_existing(settings), layout_of(settings), is_dry=dry_run).words)
 
 
 @whole_store.command()

@@ -26,6 +26,7 @@ ON_A_STORE = {
     "restore": "in.tar",
     "move": "--to sqlite:///other.db",
     "merge": "other",
+    "sweep": "",
     "invite": "Ann",
     "token make": "Ann",
     "token list": "",

@@ -28,6 +28,7 @@ from store.locks import Hold, LockLost, take
 from store.process.child import with_this_process
 from store.settings import Settings
 from store.tables import RunStatus, TaskKind, TaskStatus
+from trainer.sample.sweeping import Sweeper
 
 log = logging.getLogger("naysayer.worker")
 
@@ -41,6 +42,7 @@ class Leader:
     def __init__(self, engine: Engine, layout: Layout, settings: Settings, held: ExitStack) -> None:
         self.engine, self.layout, self.settings = engine, layout, settings
         self.retrainer, self.hold = Retrainer(engine, settings), None
+        self.sweeper = Sweeper(engine, layout)
         held.callback(self._step_down)
 
     hold: Hold | None
@@ -80,6 +82,7 @@ class Leader:
                 after_drawing(self.engine, self.layout, self.settings)
                 if not draws_alone:
                     self.retrainer.start_if_due()
+                    self.sweeper.start_if_due()
         except LockLost:
             self._lose()
         return self.is_leading
