@@ -12,9 +12,11 @@ from typing import Any
 
 import typer
 
+from feedback.workers import Pulse, beat
 from store import errors
 from store.migrate import open_store
 from store.settings import Settings
+from store.tables import Worker, WorkerState
 from ui.api.routes import api_routes
 from ui.commands import whole_app
 from ui.dashboard.live.news import news_routes
@@ -53,7 +55,11 @@ def _commands(group: Any, prefix: str = "naysayer") -> Iterator[tuple[str, Any]]
 
 
 def _command(name: str, command: Any) -> str:
-    rows = [_parameter(parameter) for parameter in command.params if parameter.name != "help"]
+    rows = [
+        _parameter(parameter)
+        for parameter in command.params
+        if parameter.name != "help" and not getattr(parameter, "hidden", False)
+    ]
     table = ["| option | default | meaning |", "| --- | --- | --- |", *rows] if rows else []
     return "\n".join([f"## {name}", "", _plain(command.help), *([""] if rows else []), *table])
 
@@ -85,10 +91,12 @@ def errors_list() -> str:
 
 
 def metrics_list() -> str:
-    """Every metric with its kind and help, as an empty store gives them."""
+    """Every metric with its kind and help, as a store with one worker gives them."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data_dir=Path(folder))
-        lines = metrics_text(open_store(settings), settings).splitlines()
+        engine = open_store(settings)
+        beat(engine, Pulse(Worker(name="one", host="here", state=WorkerState.resting), 0.0))
+        lines = metrics_text(engine, settings).splitlines()
     kinds = dict(line.split()[2:4] for line in lines if line.startswith("# TYPE "))
     helps = [line.removeprefix("# HELP ").split(" ", 1) for line in lines if line.startswith("# HELP ")]
     rows = [f"| `{name}` | {kinds[name]} | {_cell(meaning)} |" for name, meaning in helps]

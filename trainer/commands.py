@@ -11,6 +11,7 @@ import typer
 from store.phrases import plural
 from store.process import run_command
 from store.settings.file import read_settings
+from trainer.generate.command import generate
 from trainer.sort.command import sort
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -18,24 +19,8 @@ imports = typer.Typer(no_args_is_help=True, help="Bring in files that others mad
 app.add_typer(imports, name="import")
 controls = typer.Typer(no_args_is_help=True, help="Pictures whose answer is known, mixed in to measure raters.")
 app.add_typer(controls, name="controls")
+app.command()(generate)
 app.command()(sort)
-
-
-@app.command()
-def generate(
-    once: Annotated[
-        bool, typer.Option("--once", help="Fill the queue and the evaluation pictures once, then stop.")
-    ] = False,
-) -> None:
-    """Draw pictures: keep the queue of unrated pictures filled, until stopped."""
-    import logging
-
-    from trainer.sample.worker import generate
-
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    drawn = generate(read_settings(), once=once)
-    typer.echo(f"drew {plural(drawn, 'picture')}")
 
 
 @app.command()

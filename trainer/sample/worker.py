@@ -71,13 +71,16 @@ SERVER_GONE = (
 FIRST_BATCH = 2  # so that the first rater does not wait for a whole batch
 
 
-def generate(settings: Settings, *, once: bool = False, seat_name: str = "") -> int:
+def generate(settings: Settings, *, once: bool = False, seat_name: str = "", name: str = "") -> int:
     """How many pictures were drawn, until stopped by a signal (or, with `once`, until nothing is missing).
 
-    `seat_name` tells people this worker from others on the same machine.
+    `seat_name` tells people this worker from others on the same machine. `name` is that of a worker which ended, and
+    which this one replaces.
     """
     engine, layout = open_store(settings), layout_of(settings)
-    name = f"{gethostname()[:40]} {os.getpid()} {uuid4().hex[:8]}"
+    if name:
+        drop_claims(engine, name)
+    name = name or worker_name()
     with ExitStack() as held, catch_stop_signals() as stop:
         heart = held.enter_context(beating(engine, name))
         leader = Leader(engine, layout, settings, held)
@@ -120,6 +123,11 @@ def generate(settings: Settings, *, once: bool = False, seat_name: str = "") -> 
         storing.finish()
         leader.retrainer.stop()
     return storing.stored
+
+
+def worker_name() -> str:
+    """A name that no other worker has."""
+    return f"{gethostname()[:40]} {os.getpid()} {uuid4().hex[:8]}"
 
 
 class Trouble:

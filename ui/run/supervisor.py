@@ -1,10 +1,9 @@
 """`naysayer run`: the worker and the pages as two processes. Neither ends the other, and both end with this one."""
 
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -14,15 +13,11 @@ import typer
 
 from store.errors import MovedStore, NaysayerError
 from store.process import catch_stop_signals
-from store.process.child import with_this_process
+from store.process.children import POLL_S, Child, stop_all
 from store.settings import Settings
-from store.settings.names import unknown_names
 from ui.run.serve import check_port, check_store, pages_command
 
 STOP_WAIT_S = 60
-POLL_S = 0.2
-FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 300.0
-"""How long a process that ended by itself waits before it starts again; each time twice as long."""
 
 
 def supervise(settings: Settings) -> None:
@@ -47,45 +42,8 @@ def supervise(settings: Settings) -> None:
                 worker.keep_running("rating goes on")
                 stop.wait(POLL_S)
         finally:
-            _stop([worker, pages])
+            stop_all([worker, pages], STOP_WAIT_S)
     typer.echo("stopped")
-
-
-class Child:
-    """A process that runs until it is stopped, and starts again when it ends by itself."""
-
-    def __init__(self, name: str, command: Sequence[str], stdout: int | None = None) -> None:
-        self.name, self.command, self.stdout = name, command, stdout
-        self.wait_s = FIRST_WAIT_S
-        self.start()
-
-    def start(self) -> None:
-        """Starts it; it ends with this process."""
-        unknown = unknown_names(os.environ, "the environment")  # this process has named them
-        known = {name: value for name, value in os.environ.items() if name not in unknown}
-        self.process = subprocess.Popen(with_this_process(self.command), stdout=self.stdout, env=known)
-        self.started_at, self.starts_at = time.monotonic(), float("inf")
-
-    def is_running(self) -> bool:
-        """Whether it has not ended."""
-        return self.process.poll() is None
-
-    def keep_running(self, meanwhile: str) -> None:
-        """Says that it ended, once, and starts it again when its time has come."""
-        if self.is_running():
-            return
-        if self.starts_at == float("inf"):
-            if time.monotonic() - self.started_at > LONGEST_WAIT_S:
-                self.wait_s = FIRST_WAIT_S  # it was in order for long
-            self.starts_at = time.monotonic() + self.wait_s
-            typer.echo(
-                f"naysayer: the {self.name} ended (its own message is above); {meanwhile}; "
-                f"it starts again in {self.wait_s:.0f} s, Ctrl-C stops everything",
-                err=True,
-            )
-            self.wait_s = min(2 * self.wait_s, LONGEST_WAIT_S)
-        elif time.monotonic() >= self.starts_at:
-            self.start()
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
@@ -122,14 +80,3 @@ def _answers(address: str) -> bool:
             error.close()
         return True
     return False
-
-
-def _stop(children: Sequence[Child]) -> None:
-    for child in children:
-        child.process.terminate()
-    for child in children:
-        try:
-            child.process.wait(STOP_WAIT_S)
-        except subprocess.TimeoutExpired:
-            child.process.kill()
-            child.process.wait()

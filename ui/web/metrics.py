@@ -23,7 +23,7 @@ from feedback.retrain.stages import Phase, Stage, phases_of
 from feedback.workers import SeenWorker, list_workers
 from store.settings import Settings
 from store.settings.live import as_changed
-from store.tables import Run, RunStatus
+from store.tables import Run, RunStatus, Worker
 from ui.web.guard import is_from_elsewhere
 
 FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
@@ -82,8 +82,9 @@ class LoopCollector(Collector):
         yield _gauge("new_rejects_needed", "New rejects that make a retrain due.", due.needed)
         yield from _retrain(now.run)
         yield _phases(last_stages(self.engine))
-        workers = [worker for worker in list_workers(self.engine) if worker.is_there]
-        yield from _workers(workers)
+        seen = list_workers(self.engine)
+        workers = [worker for worker in seen if worker.is_there]
+        yield from _workers(seen)
         flow = flow_of(self.engine, workers, now.waiting, self.settings.overlap)
         yield _gauge("rated_per_minute", "Pictures a minute that raters judged in the last minutes.", flow.rated)
         lasts_s = inf if flow.lasts_min is None else 60 * flow.lasts_min
@@ -117,19 +118,33 @@ def _phases(stages: list[Stage]) -> Metric:
     return family
 
 
-def _workers(workers: list[SeenWorker]) -> Iterator[Metric]:
-    yield _gauge("workers", "Workers that are there.", len(workers))
-    if not workers:
+def _workers(seen: list[SeenWorker]) -> Iterator[Metric]:
+    yield _gauge("workers", "Workers that are there.", sum(worker.is_there for worker in seen))
+    yield from _by_worker(
+        "worker_pictures_per_minute",
+        "Pace of a worker's last batches.",
+        [(worker.row, worker.row.per_minute or 0.0) for worker in seen if worker.is_there],
+    )
+    yield from _by_worker(
+        "worker_pictures",
+        "Pictures a worker drew since it started.",
+        [(worker.row, worker.row.drawn) for worker in seen if worker.is_there],
+    )
+    yield from _by_worker(
+        "worker_silent_seconds",
+        "Since a worker last spoke, which it does every 4 s; after 20 s it is taken for gone.",
+        [(worker.row, max(0.0, worker.silent_s)) for worker in seen],
+    )
+
+
+def _by_worker(name: str, meaning: str, values: list[tuple[Worker, float]]) -> Iterator[Metric]:
+    """A value of each worker; nothing without one."""
+    if not values:
         return
-    labels = ["host", "device", "worker"]
-    pace = GaugeMetricFamily("naysayer_worker_pictures_per_minute", "Pace of a worker's last batches.", labels=labels)
-    drawn = GaugeMetricFamily("naysayer_worker_pictures", "Pictures a worker drew since it started.", labels=labels)
-    for worker in workers:
-        who = [worker.row.host, worker.row.device, worker.row.name]
-        pace.add_metric(who, worker.row.per_minute or 0.0)
-        drawn.add_metric(who, worker.row.drawn)
-    yield pace
-    yield drawn
+    family = GaugeMetricFamily(f"naysayer_{name}", meaning, labels=["host", "device", "worker"])
+    for row, value in values:
+        family.add_metric([row.host, row.device, row.name], value)
+    yield family
 
 
 def _champion(rows: list[VersionRow]) -> int:

@@ -131,6 +131,8 @@ def test_each_worker_that_is_there_tells_its_pace(engine, settings, draw) -> Non
     assert registry.get_sample_value("naysayer_workers") == 1
     assert registry.get_sample_value("naysayer_worker_pictures_per_minute", who) == 34
     assert registry.get_sample_value("naysayer_worker_pictures", who) == 68
+    silent = [registry.get_sample_value("naysayer_worker_silent_seconds", who | {"worker": name}) for name in "ab"]
+    assert silent == [pytest.approx(0, abs=60), pytest.approx(300, abs=60)]
 
 
 def test_the_metrics_tell_how_fast_the_queue_empties(engine, settings, draw) -> None:

@@ -11,7 +11,7 @@ from store.phrases import plural
 from store.tables import WorkerState
 from ui.web.templates import BLANK, render
 
-EACH = 6
+EACH = 16
 """More workers than these are shown by machine."""
 
 

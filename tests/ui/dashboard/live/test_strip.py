@@ -24,11 +24,17 @@ def test_a_worker_that_was_killed_is_said_to_be_gone():
 
 
 def test_many_workers_are_a_line_a_machine():
-    many = [worker(f"lab-{n // 4}", per_minute=10.0, is_there=n != 0) for n in range(EACH + 2)]
+    many = [worker(f"lab-{2 * n // (EACH + 2)}", per_minute=10.0, is_there=n != 0) for n in range(EACH + 2)]
     page = workers_html(many)
     assert page.count("<li") == 2
-    assert "0 of 3 workers drawing, 1 ended without a word" in page
-    assert "Together 70 pictures a minute" in page
+    assert f"0 of {EACH // 2} workers drawing, 1 ended without a word" in page
+    assert f"Together {10 * (EACH + 1)} pictures a minute" in page
+
+
+def test_each_card_of_a_machine_has_its_own_line():
+    page = workers_html([worker("lab", device=f"H100, card {n}") for n in range(8)])
+    assert [f"H100, card {n}" in page for n in range(8)] == [True] * 8
+    assert page.count("<li") == 8
 
 
 def test_a_machine_that_names_itself_in_html_is_escaped():

@@ -1,0 +1,1 @@
+"""`naysayer sort`: any folder of pictures from worst to best, by the champion's check."""
