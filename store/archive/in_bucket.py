@@ -80,11 +80,11 @@ def copy_files(engine: Engine, old: Layout, new: Layout, on_file: Callable[[], o
 
 
 def _copy_blob(old: Layout, new: Layout, sha256: str) -> bool:
-    if new.blobs.has(sha256):
-        return True
     try:
+        if new.blobs.has(sha256):
+            return True
         data = old.blobs.get(sha256)
-    except DamagedStore:
+    except (DamagedStore, ValueError):  # ValueError: a damaged row names no hash
         return False
     if new.bucket is None:
         new.blobs.put(data)

@@ -193,7 +193,7 @@ class Bucket:
         if self.folder is None:
             return
         path = self.folder / name
-        for one in (path, path.parent):
+        for one in (path, *path.parents[: len(Path(name).parts)]):
             descriptor = os.open(one, os.O_RDONLY)
             try:
                 os.fsync(descriptor)

@@ -30,9 +30,10 @@ def disk_words(engine: Engine, settings: Settings, images: int) -> str:
     sizes = [path.stat().st_size for path in paths if path.is_file()]
     pictures = images * 2 * sum(sizes) / len(blobs) if blobs else 0
     free = shutil.disk_usage(root).free if root.exists() else 0
+    where = f" (in {layout.bucket_url})" if layout.bucket_url else ""
     words = (
-        f"Disk: database {size(database)}, pictures and latents about {size(pictures)}, versions {size(versions)}; "
-        f"{size(free)} free"
+        f"Disk: database {size(database)}, pictures and latents about {size(pictures)}{where}, "
+        f"versions {size(versions)}; {size(free)} free"
     )
     _last[root] = (time.monotonic(), words)
     return words

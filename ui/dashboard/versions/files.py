@@ -1,5 +1,6 @@
 """The ways out of a version: what to download for which program, and how to use it there."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import streamlit as st
@@ -49,7 +50,7 @@ def show_files(version: Version) -> None:
         return
     layout = layout_of(settings())
     try:
-        folder = layout.fetch_version(version.sha256)
+        folder = _fetched(layout, version.sha256)
     except NoBucket as error:
         st.html(alert(f"The files of v{version.number} cannot be had now: {error}."))
         return
@@ -57,6 +58,13 @@ def show_files(version: Version) -> None:
         st.html(alert(f"{' and '.join(missing)} of v{version.number} cannot be found; restore from a backup."))
         return
     _files(data={"html": str(files_html(layout, version))}, key=f"files {version.number}")
+
+
+def _fetched(layout: Layout, sha256: str) -> Path:
+    if (folder := layout.version_folder(sha256)).is_dir():
+        return folder
+    with st.spinner("Fetching the files of this version"):
+        return layout.fetch_version(sha256)
 
 
 def files_html(layout: Layout, version: Version) -> Markup:
