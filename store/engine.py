@@ -24,8 +24,9 @@ from store.files import make_folder
 
 log = logging.getLogger(__name__)
 
-# Any fixed number: one advisory lock for all writers of a PostgreSQL store.
+# Any fixed numbers: an advisory lock for all writers of a PostgreSQL store, and one for workers that plan.
 WRITE_LOCK = 0x6E617973
+PLAN_LOCK = WRITE_LOCK + 1
 RETRAIN_LOCK, WORKER_LOCK = "retrain_lock", "worker_lock"
 """The locks of a running retrain and of the leading worker (`store.locks`). On SQLite the engine's execution options of
 these names are the files to lock."""
@@ -246,6 +247,23 @@ def _turn(engine: Engine) -> Iterator[None]:
         raise StoreError(f"the store {engine.url.database} cannot be written to ({error.strerror})") from error
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def planning(engine: Engine) -> Iterator[None]:
+    """One worker at a time is inside; no vote waits for it.
+
+    Workers that plan at the same instant plan the same pictures, and all but one of them in vain: where many do, they
+    would plan again and again.
+    """
+    if is_sqlite(engine):
+        with Path(f"{engine.url.database}.plan").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+        return
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": PLAN_LOCK})
         yield
 
 

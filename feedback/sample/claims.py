@@ -14,18 +14,23 @@ from feedback.sample.evaluation import ensure_default
 from feedback.sample.plan import newest_image, plan_work
 from feedback.sample.tries import Tries
 from feedback.sample.work import Drawing, Wanted, Work, claim_key, work_key
-from store.engine import reading, writing
+from store.engine import planning, reading, writing
 from store.tables import Claim, Image, PictureScore, PictureTry, utc_now
 
 
 def claim_work(engine: Engine, worker: str, wanted: Wanted, now: datetime | None = None) -> list[Work]:
     """What `next_work` gives, reserved for `worker`: no other is given the same while the claim lasts.
 
-    The plan is made before the writer's turn, so that no vote waits for it. What another worker claimed or drew
-    meanwhile is left out; when that is all of it, there is a new plan.
+    The plan is made before the writer's turn, so that no vote waits for it, and by one worker at a time. What another
+    worker drew meanwhile is left out; when that is all of it, there is a new plan.
     """
     ensure_default(engine, wanted.pairs)
-    now = now or utc_now()
+    with planning(engine):
+        return claim_planned(engine, worker, wanted, now or utc_now())
+
+
+def claim_planned(engine: Engine, worker: str, wanted: Wanted, now: datetime) -> list[Work]:
+    """The same for a worker that others may plan beside: one of an earlier program, or after its lock was lost."""
     while True:
         with reading(engine) as session:
             works, newest = plan_work(session, wanted, now), newest_image(session)

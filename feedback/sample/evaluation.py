@@ -1,7 +1,7 @@
 """Evaluation sets: frozen lists of prompts and seeds that are never trained on. One is in use: the one chosen last."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import count
 from typing import NamedTuple
 
@@ -68,10 +68,11 @@ def load_held_out_hashes(session: Session) -> set[str]:
     return set(session.exec(select(EvaluationPair.pair_hash)))
 
 
-def is_held_out(session: Session, prompt: str, seed: int) -> bool:
-    """Whether the pair is of any set."""
-    pair = select(EvaluationPair.pair_hash).where(EvaluationPair.pair_hash == pair_hash(prompt, seed)).limit(1)
-    return session.exec(pair).first() is not None
+def held_out(session: Session, pairs: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Those of the pairs (prompt, seed) that are of any set."""
+    hashes = {pair_hash(prompt, seed): (prompt, seed) for prompt, seed in pairs}
+    found = session.exec(select(EvaluationPair.pair_hash).where(col(EvaluationPair.pair_hash).in_(list(hashes))))
+    return {hashes[one] for one in found}
 
 
 def ensure_default(engine: Engine, pairs: int) -> None:

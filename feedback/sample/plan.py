@@ -1,11 +1,13 @@
 """What the sampler should draw next."""
 
 import random
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
-from itertools import count, islice, takewhile
+from itertools import accumulate, islice, takewhile
+from typing import NamedTuple
 
 from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
@@ -16,7 +18,7 @@ from feedback.pool.damage import is_sound
 from feedback.reservations import CLAIM_S, latest_end, still_lasts
 from feedback.sample.asking import draw_prompt, lacking, rooms
 from feedback.sample.conditions import drawn_under, must_draw
-from feedback.sample.evaluation import FIRST_EVALUATION_SEED, active_pairs, ensure_default, is_held_out
+from feedback.sample.evaluation import FIRST_EVALUATION_SEED, active_pairs, ensure_default, held_out
 from feedback.sample.release import nobody_judged, pairs_to_judge, room_to_compare
 from feedback.sample.work import Wanted, Work, claim_key
 from feedback.succession import PLAIN, compared, replaced_by, usable_aliases
@@ -25,6 +27,7 @@ from store.files import sha256_of
 from store.tables import Claim, EvaluationPair, Image, Lease, Origin, Prompt, Version, utc_now
 
 RECENT = 1000  # images among which a plan looks for pictures that were drawn out of turn
+CHUNK = 16  # pictures that are planned by one query
 GRID = 12  # pairs that every version draws, for the eye; those that are compared by votes draw the whole set
 
 
@@ -75,33 +78,76 @@ def _first_run(planned: Iterator[Work], most: int) -> list[Work]:
     return list(takewhile(lambda work: work.version == works[0].version, works))
 
 
+class Draft(NamedTuple):
+    """A picture without a seed, which comes by its chance."""
+
+    prompt_id: int
+    version: int
+    chance: random.Random
+
+
 def _in_turn(session: Session, live: int, base_slice: float, taken: Collection[str]) -> Iterator[Work]:
-    """What the queue's next pictures are, without end, but for those that a worker draws or drew before its turn."""
-    newest = newest_image(session)
-    turns = session.exec(select(func.coalesce(func.sum(Prompt.weight), 0)).where(col(Prompt.is_active))).one()
-    planned = (_planned(session, ordinal, turns, live, base_slice) for ordinal in count(newest))
-    return _still_undrawn(session, planned, taken)
+    """What the queue's next pictures are, without end, but for those that a worker draws or drew before its turn.
+
+    Every prompt as often as it weighs, in random order, then all again; never an evaluation pair.
+    """
+    rows = session.exec(select(Prompt.id, Prompt.weight).where(col(Prompt.is_active)).order_by(col(Prompt.id)))
+    ids, weights = zip(*rows, strict=True)
+    ends = list(accumulate(weights))
+
+    def draft(ordinal: int) -> Draft:
+        lap, place = divmod(ordinal, ends[-1])
+        chance = random.Random(f"{ordinal}")
+        turn = _order(lap, ends[-1])[place]
+        return Draft(ids[bisect_right(ends, turn)], PLAIN if chance.random() < base_slice else live, chance)
+
+    return _still_undrawn(session, draft, Origin.sampled, taken)
 
 
 def _asked(session: Session, live: int, base_slice: float, taken: Collection[str]) -> Iterator[Work]:
     """The same of the pictures that raters are asked about, whose prompts come by weight."""
     prompt_for = draw_prompt(session, live)
 
-    def planned() -> Iterator[Work]:
-        for ordinal in count(newest_image(session)):
-            chance = random.Random(f"asked {ordinal}")
-            prompt = session.get_one(Prompt, prompt_for(chance))
-            yield _with_seed(session, prompt, chance, PLAIN if chance.random() < base_slice else live, Origin.asked)
+    def draft(ordinal: int) -> Draft:
+        chance = random.Random(f"asked {ordinal}")
+        return Draft(prompt_for(chance), PLAIN if chance.random() < base_slice else live, chance)
 
-    return _still_undrawn(session, planned(), taken)
+    return _still_undrawn(session, draft, Origin.asked, taken)
 
 
-def _still_undrawn(session: Session, planned: Iterator[Work], taken: Collection[str]) -> Iterator[Work]:
-    recent = select(Image.prompt_id, Image.seed, Image.version).where(col(Image.id) > newest_image(session) - RECENT)
+def _still_undrawn(
+    session: Session, draft: Callable[[int], Draft], origin: Origin, taken: Collection[str]
+) -> Iterator[Work]:
+    newest = newest_image(session)
+    recent = select(Image.prompt_id, Image.seed, Image.version).where(col(Image.id) > newest - RECENT)
     drawn = set(session.exec(recent.where(col(Image.origin).in_(POOLED))))
-    for work in planned:
-        if claim_key(work) not in taken and (work.prompt_id, work.seed, work.version) not in drawn:
-            yield work
+    for ordinals in _chunks(newest):
+        for work in _with_seeds(session, [draft(ordinal) for ordinal in ordinals], origin):
+            if claim_key(work) not in taken and (work.prompt_id, work.seed, work.version) not in drawn:
+                yield work
+
+
+def _chunks(first: int) -> Iterator[range]:
+    """All ordinals from the first one: few at a time, then more, where many workers hold the next ones."""
+    size = CHUNK
+    while True:
+        yield range(first, first + size)
+        first, size = first + size, min(2 * size, 16 * CHUNK)
+
+
+def _with_seeds(session: Session, drafts: Sequence[Draft], origin: Origin) -> list[Work]:
+    """Each draft with the first seed of its chance that makes no evaluation pair."""
+    ids = {draft.prompt_id for draft in drafts}
+    prompts = {prompt.id: prompt for prompt in session.exec(select(Prompt).where(col(Prompt.id).in_(ids)))}
+    texts = [prompts[draft.prompt_id].text for draft in drafts]
+    seeds = [draft.chance.randrange(FIRST_EVALUATION_SEED) for draft in drafts]
+    while held := held_out(session, list(zip(texts, seeds, strict=True))):
+        for place, pair in enumerate(zip(texts, seeds, strict=True)):
+            if pair in held:
+                seeds[place] = drafts[place].chance.randrange(FIRST_EVALUATION_SEED)
+    return [
+        _work(prompts[draft.prompt_id], seed, draft.version, origin) for draft, seed in zip(drafts, seeds, strict=True)
+    ]
 
 
 def _free(session: Session, versions: Sequence[int], wanted: Wanted, now: datetime) -> int:
@@ -121,34 +167,6 @@ def _free(session: Session, versions: Sequence[int], wanted: Wanted, now: dateti
             *([Image.origin != Origin.asked] if wanted.ask_share else []),
         )
     ).one()
-
-
-def _planned(session: Session, ordinal: int, turns: int, champion: int, base_slice: float) -> Work:
-    """The ordinal-th picture: every prompt as often as it weighs, in random order, then all again; never an evaluation
-    pair."""
-    lap, place = divmod(ordinal, turns)
-    prompt = _prompt_at(session, _order(lap, turns)[place])
-    chance = random.Random(f"{ordinal}")
-    version = PLAIN if chance.random() < base_slice else champion
-    return _with_seed(session, prompt, chance, version, Origin.sampled)
-
-
-def _with_seed(session: Session, prompt: Prompt, chance: random.Random, version: int, origin: Origin) -> Work:
-    seed = chance.randrange(FIRST_EVALUATION_SEED)
-    while is_held_out(session, prompt.text, seed):
-        seed = chance.randrange(FIRST_EVALUATION_SEED)
-    return _work(prompt, seed, version, origin)
-
-
-def _prompt_at(session: Session, turn: int) -> Prompt:
-    """The prompt of a turn, where each has as many turns as it weighs, in the order of the list."""
-    is_weighed = select(Prompt.id).where(col(Prompt.is_active), Prompt.weight != 1).limit(1)
-    if session.exec(is_weighed).first() is None:  # the usual case, and much faster on a long list
-        return session.exec(_active_prompts().order_by(col(Prompt.id)).offset(turn).limit(1)).one()
-    end = func.sum(Prompt.weight).over(order_by=col(Prompt.id)).label("end")
-    turns = select(col(Prompt.id).label("id"), end).where(col(Prompt.is_active)).subquery()
-    theirs = select(turns.c.id).where(turns.c.end > turn).order_by(turns.c.end).limit(1)
-    return session.exec(select(Prompt).where(Prompt.id == theirs.scalar_subquery())).one()
 
 
 @lru_cache(maxsize=4)

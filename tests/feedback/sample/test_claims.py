@@ -1,12 +1,16 @@
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event
 from sqlmodel import select
 
-from feedback.sample.claims import claim_work, drop_claims, drop_work, keep_claims, record_images
+from feedback.sample import claims as claims_module
+from feedback.sample import plan as plan_module
+from feedback.sample.claims import claim_planned, claim_work, drop_claims, drop_work, keep_claims, record_images
 from feedback.sample.plan import CLAIM_S
 from feedback.sample.tries import Tries
 from feedback.sample.work import Drawing, Wanted, Work, claim_key, work_key
@@ -108,7 +112,7 @@ def test_what_another_worker_takes_while_this_one_plans_is_left_to_it(is_drawn: 
     taken: list[Work] = []
 
     def other() -> None:
-        works = claim(ready, "bob", batch=2)
+        works = claim_planned(ready, "bob", Wanted(24, 2, 0.5, 0), utc_now())
         taken.extend(works)
         if is_drawn:
             draw(ready, works)
@@ -119,6 +123,42 @@ def test_what_another_worker_takes_while_this_one_plans_is_left_to_it(is_drawn: 
     assert len(taken) > 2
     assert set(mine).isdisjoint(taken)
     assert {row.key for row in claims(ready) if row.worker == "ann"} == set(map(claim_key, mine))
+
+
+def test_workers_that_ask_at_once_plan_in_turn_and_none_of_them_in_vain(
+    any_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(any_engine, "builtin", "0" * 64)
+    many_prompts(any_engine, 30)
+    planned: list[int] = []
+
+    def plan_work(*asked: Any) -> list[Work]:
+        planned.append(1)
+        return plan_module.plan_work(*asked)
+
+    monkeypatch.setattr(claims_module, "plan_work", plan_work)
+    with ThreadPoolExecutor(12) as workers:
+        given = list(workers.map(lambda n: claim(any_engine, f"worker {n}", target=200, batch=3), range(24)))
+    works = [work for some in given for work in some]
+    assert all(given)
+    assert len(set(works)) == len(works)
+    assert len(planned) == len(given)
+
+
+def test_a_plan_asks_little_however_much_workers_hold(ready: Engine) -> None:
+    def statements() -> int:
+        said: list[str] = []
+        listener = lambda *call: said.append(call[2])  # noqa: E731
+        event.listen(ready, "before_cursor_execute", listener)
+        assert claim(ready, f"worker {len(claims(ready))}", target=1000, batch=16)
+        event.remove(ready, "before_cursor_execute", listener)
+        return len(said)
+
+    first = statements()
+    for n in range(20):
+        claim(ready, f"holds {n}", target=1000, batch=16)
+    assert len(claims(ready)) > 30
+    assert statements() <= first + 10
 
 
 def test_no_prompt_is_read_in_the_writers_turn(engine: Engine) -> None:

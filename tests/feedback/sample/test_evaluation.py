@@ -17,8 +17,8 @@ from feedback.sample.evaluation import (
     FIRST_EVALUATION_SEED,
     active_pairs,
     ensure_default,
+    held_out,
     import_set,
-    is_held_out,
     list_sets,
     load_held_out_hashes,
     new_set,
@@ -287,9 +287,8 @@ def test_no_default_is_made_of_no_pairs_or_beside_an_imported_set(any_engine: En
 def test_a_pair_is_held_out_by_prompt_and_seed_together(any_engine: Engine) -> None:
     import_set(any_engine, "mine", [Job("a red star", 3)])
     with reading(any_engine) as session:
-        assert is_held_out(session, "a red star", 3)
-        assert not is_held_out(session, "a red star", 4)
-        assert not is_held_out(session, "a blue hand", 3)
+        pairs = [("a red star", 3), ("a red star", 4), ("a blue hand", 3)]
+        assert held_out(session, pairs) == {("a red star", 3)}
 
 
 def test_a_long_name_is_cut_and_the_prompts_know_their_set(engine: Engine) -> None:
