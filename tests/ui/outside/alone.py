@@ -11,7 +11,7 @@ from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import urlopen
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from bench.rate.browser import FLAGS, find_chromium, free_port, serving
 from tests.ui.outside.watch import Watch
@@ -24,6 +24,8 @@ WHOLE = "[data-naysayer-whole] .ns-title"
 READY = {"/": ".who input", "/naysayer/plain": "h1", "/?simple=1": "h1, .ns-title"}
 NO_NAMES = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 """The browser asks its own maker for things, which is not our doing. What a page asks for, it still tells."""
+AFTERWARDS_MS = 300
+"""What a tab asks for once it is drawn, it asks for by then."""
 ELSEWHERE = "https://elsewhere.example/x.png"
 
 
@@ -41,6 +43,7 @@ def use_pages(url: str) -> dict[str, list[str]]:
 
     addresses = [*ADDRESSES, *list(READY)[1:], *(f"/setup?part={quote(part)}" for part in PARTS)]
     asked: list[str] = []
+    expect.set_options(timeout=1000 * PATIENCE_S)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=[*FLAGS, NO_NAMES])
         context = browser.new_context(viewport={"width": 1280, "height": 900})
@@ -60,9 +63,12 @@ def use_pages(url: str) -> dict[str, list[str]]:
 
 
 def open_tabs(page: Page) -> None:
+    """Opens each tab of a page, if it has any, and waits until it is drawn."""
     for tab in page.get_by_role("tab").all():
         tab.click()
-        page.wait_for_load_state("networkidle")
+        expect(tab).to_have_attribute("aria-selected", "true")
+        page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+        page.wait_for_timeout(AFTERWARDS_MS)
 
 
 def use_routes(url: str) -> list[str]:
@@ -81,7 +87,8 @@ def use_routes(url: str) -> list[str]:
 def use_everything() -> dict[str, list[str]]:
     """All that was used, by kind."""
     commands, port = use_commands(), free_port()
-    with serving([sys.executable, "-m", "ui.commands", "run"], port, {"NAYSAYER_PORT": str(port)}) as url:
+    command, where = [sys.executable, "-m", "ui.commands", "run"], {"NAYSAYER_PORT": str(port)}
+    with serving(command, port, where, patience_s=PATIENCE_S) as url:
         return {"commands": commands, "routes": use_routes(url), **use_pages(url)}
 
 
