@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from store.blobs.faults import CONFLICT, MARK, Forked, NotMounted, why_not
+from store.blobs.faults import CONFLICT, MARK, NO_ANSWER, Forked, NotMounted, why_not
 from store.blobs.patience import Patience, current
 from store.errors import NoBucket
 
@@ -55,6 +55,7 @@ class Bucket:
         self.url = url
         self.folder = Path(unquote(urlsplit(url).path)) if url.startswith("file:") else None
         self._failed_at, self._failure = -AGAIN_S, ""
+        self._has_answered = False
         self._is_told, self._telling = False, threading.Lock()
 
     def read(self, name: str, *, is_large: bool = False) -> bytes:
@@ -150,18 +151,23 @@ class Bucket:
                 result = work(_open(self.url, timeout_s))
             except Exception as error:
                 if not (why := why_not(error)):
+                    self._has_answered = True
                     raise
                 self._failed_at, self._failure = time.monotonic(), why
                 away = self._away(why)
                 if CONFLICT in str(error) and tries < CONFLICTS:
                     time.sleep(0.1 * 2**tries * random.uniform(0.5, 1))
-                elif patience is None or not self._wait(patience, away, tries):
+                elif patience is None or not self._may_pass(why) or not self._wait(patience, away, tries):
                     raise away from error
                 tries += 1
             else:
-                self._failed_at = -AGAIN_S
+                self._failed_at, self._has_answered = -AGAIN_S, True
                 self._tell_back()
                 return result
+
+    def _may_pass(self, why: str) -> bool:
+        """Whether waiting can help: a bucket that has never answered this process may be the wrong one."""
+        return self._has_answered or why.startswith(NO_ANSWER)
 
     def _away(self, why: str) -> NoBucket:
         return NoBucket(f"the bucket {self.url} {why}")

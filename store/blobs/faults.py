@@ -6,6 +6,7 @@ MARK = "store.id"
 """The object that says to which store a bucket belongs."""
 CONFLICT = "status code: 409"
 """What is answered while others write the same object."""
+NO_ANSWER = "does not answer"
 NO_KEYS = (
     "cannot be asked without credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
     "GOOGLE_APPLICATION_CREDENTIALS, or AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY"
@@ -57,4 +58,4 @@ def _is_answer(error: Exception, said: str) -> bool:
 def _unknown(said: str) -> str:
     status = re.search(r"status code: (\d{3} [A-Za-z ]+)", said)
     short = status[1].strip() if status else said.split(" Debug source")[0].rpartition(" - ")[2][:120]
-    return f"does not answer ({short})"
+    return f"{NO_ANSWER} ({short})"

@@ -21,9 +21,10 @@ from feedback.sample.release import release
 from feedback.sample.requests import abandon, answer
 from feedback.sample.requests import take as take_request
 from feedback.settings_used import remember
+from store.blobs.faults import MARK
 from store.engine import WORKER_LOCK
 from store.errors import BadRequest, Busy, DamagedStore
-from store.layout import Layout
+from store.layout import Layout, layout_of
 from store.locks import Hold, LockLost, take
 from store.process.child import with_this_process
 from store.settings import Settings
@@ -159,6 +160,8 @@ class Retrainer:
             self.process.wait()
 
     def _start(self, *options: str) -> None:
+        if (bucket := layout_of(self.settings).bucket) is not None:
+            bucket.find(MARK)  # waits while it is away: a retrain that cannot open the store would count as tried
         self.process = start_behind_pages([*self.command, *options])
 
     def _goes_on(self) -> bool:

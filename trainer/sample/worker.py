@@ -77,7 +77,8 @@ def generate(settings: Settings, *, once: bool = False, seat_name: str = "", nam
     `seat_name` tells people this worker from others on the same machine. `name` is that of a worker which ended, and
     which this one replaces.
     """
-    engine, layout = open_store(settings), layout_of(settings)
+    with patient(threading.Event()):
+        engine, layout = open_store(settings), layout_of(settings)
     if name:
         drop_claims(engine, name)
     name = name or worker_name()

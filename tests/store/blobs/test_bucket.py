@@ -92,6 +92,7 @@ def test_put_writes_an_old_object_again_so_that_no_sweep_takes_it(bucket, monkey
 @pytest.mark.parametrize("faults", [[500], [503, 500], [409, 409], ["lost"], ["lost", 503], [429], [403, 500]])
 def test_a_patient_process_puts_through_every_passing_fault(door, faults):
     opened, bucket = door
+    assert bucket.find(NAME) is None
     opened.faults = list(faults)
     with patient(threading.Event()):
         bucket.put(NAME, b"a picture")
@@ -148,6 +149,18 @@ def test_a_patient_process_waits_says_so_once_and_keeps_its_claims(door, caplog)
     assert len(said) == 2
     assert "does not answer (503 Service Unavailable); this process keeps what it has" in said[0]
     assert said[1] == f"{bucket.url} answers again"
+
+
+def test_a_patient_process_does_not_wait_for_a_bucket_that_refused_it_from_the_first(door):
+    opened, bucket = door
+    opened.faults = [403] * 9
+    with patient(threading.Event()), pytest.raises(NoBucket, match="refuses access"):
+        bucket.read(NAME)
+    opened.faults = []
+    with patient(threading.Event()):
+        bucket.put(NAME, b"a picture")
+        opened.faults = [403] * 3
+        assert bucket.read(NAME) == b"a picture"
 
 
 def test_a_patient_process_stops_when_it_is_asked_to(door):
