@@ -25,6 +25,7 @@ from store.engine import has_wal_reset_bug, is_sqlite, reading, sqlite_module
 from store.errors import DamagedStore
 from store.files import sha256_of_file
 from store.layout import Layout, layout_of
+from store.locks.server import is_pooled
 from store.migrate import check_integrity, read_store
 from store.phrases import plural
 from store.process import sentence_of
@@ -37,6 +38,14 @@ from trainer.lora.formats import DIFFUSERS_FILE, KOHYA_FILE
 
 MIN_FREE_BYTES = 2 * 10**9
 SAMPLED_BLOBS = 200
+POOLER = (
+    "a pooler is between Naysayer and PostgreSQL; let it keep sessions (PgBouncer: pool_mode = session), because a "
+    "leader's and a retrain's lock belong to one"
+)
+ONE_FOLDER = (
+    "workers draw on {}, and pictures are kept in data folders; unless that is one folder that all machines mount, set "
+    "NAYSAYER_BLOBS to a bucket"
+)
 FEWEST_STEPS = 2
 
 
@@ -61,10 +70,11 @@ def examine(settings: Settings) -> list[Finding]:
         lambda: _versions(engine, layout),
         lambda: _blobs(engine, layout),
         lambda: _loop(engine, settings),
-        lambda: _workers(engine),
+        lambda: _workers(engine, layout),
         lambda: _model(settings, engine),
     ):
         findings += _guarded(check)
+    engine.dispose()
     return findings
 
 
@@ -121,6 +131,9 @@ def _database(engine: Engine, missing: Path | None) -> Iterable[Finding]:
             "`pip install pysqlite3` brings a newer engine",
         )
 
+    if not is_sqlite(engine) and is_pooled(engine):
+        yield Finding(True, POOLER)
+
 
 def _bucket(engine: Engine, layout: Layout) -> Iterable[Finding]:
     if said := try_bucket(engine, layout):
@@ -169,13 +182,16 @@ def _loop(engine: Engine, settings: Settings) -> Iterable[Finding]:
         yield Finding(False, f"the last retrain was interrupted: {run.message}")
 
 
-def _workers(engine: Engine) -> Iterable[Finding]:
+def _workers(engine: Engine, layout: Layout) -> Iterable[Finding]:
     """A worker that was killed is a fault; that none was started is not."""
     found = list_workers(engine)
     for worker in found:
         yield Finding(worker.is_there, f"worker on {worker_words(worker)}")
     if not is_worker_alive(engine):
         yield Finding(not found, NO_WORKER)
+    hosts = sorted({worker.row.host for worker in found if worker.is_there})
+    if len(hosts) > 1 and not layout.bucket_url:
+        yield Finding(True, ONE_FOLDER.format(" and ".join(hosts)))
 
 
 def _model(settings: Settings, engine: Engine) -> Iterable[Finding]:

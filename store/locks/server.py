@@ -48,7 +48,8 @@ HOLDER = text(
     "SELECT a.pid, a.application_name, a.backend_start, "
     f"extract(epoch FROM clock_timestamp() - a.state_change)::float8 AS silent_s FROM {GRANTED}"
 )
-IS_HELD = text(f"SELECT EXISTS (SELECT 1 FROM {GRANTED})")
+SPEAKS = "coalesce(clock_timestamp() - a.state_change < make_interval(secs => :silent_s), true)"
+IS_HELD = text(f"SELECT EXISTS (SELECT 1 FROM {GRANTED} AND {SPEAKS})")
 IS_MINE = text(f"SELECT EXISTS (SELECT 1 FROM {GRANTED} AND a.pid = :pid AND a.backend_start = :backend_start)")
 
 
@@ -137,8 +138,15 @@ def take(engine: Engine, lock: str, busy: str) -> ServerHold:
 
 
 def is_held(session: Session, lock: str) -> bool:
-    """Whether a connection to the store's database holds the lock."""
-    return bool(session.execute(IS_HELD, _key(lock)).scalar_one())
+    """Whether a connection to the store's database holds the lock, and its process has not been silent for too long."""
+    return bool(session.execute(IS_HELD, _key(lock) | {"silent_s": SILENT_S}).scalar_one())
+
+
+def is_pooled(engine: Engine) -> bool:
+    """Whether a program between this one and PostgreSQL hands out connections: it names another one than it uses."""
+    with engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        return bool(driver.info.backend_pid != connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
 
 
 def _connect(engine: Engine, lock: str) -> Connection:
@@ -184,5 +192,5 @@ def _close(connection: Connection) -> None:
     connection.engine.dispose()
 
 
-def _key(lock: str) -> dict[str, int]:
+def _key(lock: str) -> dict[str, Any]:
     return {"space": WRITE_LOCK, "number": NUMBERS[lock]}

@@ -10,10 +10,11 @@ from sqlmodel import select, update
 from feedback.pool.damage import set_aside
 from feedback.sample.prompts import add_prompts, list_prompts
 from feedback.versions import publish
-from feedback.workers import NO_WORKER
+from feedback.workers import NO_WORKER, Pulse, beat
 from store.engine import writing
 from store.files import sha256_of
 from store.layout import layout_of
+from store.migrate import open_store
 from store.tables import Image, Version, Worker, WorkerState, utc_now
 from tests.trainer.checkpoints import refiner_folder
 from trainer.base.weights import BUILTIN_FOLDER
@@ -164,3 +165,15 @@ def test_a_worker_that_ended_without_a_word_is_a_problem_and_none_at_all_is_only
     gone, none = problems(settings)
     assert gone == "worker on lab-3: no sign of life for 5 min; it ended without a word"
     assert none == NO_WORKER
+
+
+@pytest.mark.postgres
+def test_workers_on_two_machines_without_a_bucket_are_told_what_they_need(settings, postgres_url, base):
+    settings = settings.model_copy(update={"store_url": postgres_url})
+    engine = open_store(settings)
+    for host in ("lab-1", "lab-2"):
+        beat(engine, Pulse(Worker(name=host, host=host, state=WorkerState.resting), 0.0))
+    engine.dispose()
+    said = [finding.sentence for finding in examine(settings)]
+    assert any("workers draw on lab-1 and lab-2" in sentence and "NAYSAYER_BLOBS" in sentence for sentence in said)
+    assert not any("pooler" in sentence for sentence in said)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from store.engine import is_server_gone
 from store.errors import BadRequest, InputError, NaysayerError, NotAllowed, NotSignedIn, TooFast
 from ui.signin.invitation_link import refuse
 
@@ -65,6 +66,9 @@ def in_json(answer: Callable[[Request], Awaitable[Answer]]) -> Callable[[Request
     return in_sentences(endpoint)
 
 
+NO_DATABASE = "the database does not answer just now; your votes are kept and sent again"
+
+
 def in_sentences(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
     """The endpoint, with our own errors as JSON with their sentence, any other error as 500 and in the log.
 
@@ -84,7 +88,10 @@ def in_sentences(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable
         except NaysayerError as error:
             status = 400 if isinstance(error, InputError) else 503
             return JSONResponse({"error": str(error)}, status_code=status)
-        except Exception:
+        except Exception as error:
+            if is_server_gone(error):
+                log.warning("%s: the database does not answer", request.url.path)
+                return JSONResponse({"error": NO_DATABASE}, status_code=503)
             log.exception("%s failed", request.url.path)
             sentence = "something went wrong on the server; its log has the details. Your votes are safe"
             return JSONResponse({"error": sentence}, status_code=500)

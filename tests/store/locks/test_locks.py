@@ -173,7 +173,9 @@ def test_a_stopped_holder_loses_the_lock_and_does_nothing_when_it_goes_on(
         with pytest.raises(Busy):  # it speaks, so it keeps the lock
             take(here, WORKER_LOCK, "busy")
         assert there.act("before") == "acted"
+        assert is_lock_held(here)
         there.process.send_signal(signal.SIGSTOP)
+        until(lambda: not is_lock_held(here), "it counts as dead")
         taken_within(here, 30)
         there.process.send_signal(signal.SIGCONT)
         assert there.act("after") == "lost"
