@@ -50,7 +50,8 @@ def bench_import(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """How fast pictures come in and go out again, and in how much memory. An hour on two cores; needs Linux."""
-    from bench.exchange.many import measure_many, table
+    from bench.exchange.many import measure_many
 
-    found = measure_many(pictures, folder, label_studio)
-    typer.echo(json.dumps(found) if as_json else table(found))
+    found = measure_many(pictures, folder, label_studio, lambda line: typer.echo(line, err=as_json))
+    if as_json:
+        typer.echo(json.dumps(found))
