@@ -54,8 +54,8 @@ def test_label_studio_must_be_there_before_anything_is_drawn(tmp_path):
 
 
 def test_the_memory_of_all_processes_of_a_command_is_counted(tmp_path):
-    block = "import time; held = bytearray(60_000_000); time.sleep(1)"
-    both = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {block!r}]); {block}; time.sleep(1)"
+    block = "import time; held = bytearray(60_000_000); time.sleep(2)"
+    both = f"import subprocess, sys; held = bytearray(60_000_000); subprocess.run([sys.executable, '-c', {block!r}])"
     found = watch([sys.executable, "-c", both], own_environment(tmp_path), tmp_path)
     assert 120 < found.peak_mb < 300
     assert found.wall_s > 2
