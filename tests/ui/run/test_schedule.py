@@ -9,6 +9,7 @@ import pytest
 
 import trainer.builtin
 from store.errors import BadRequest
+from store.migrate import open_store
 from store.settings.file import read_settings
 from tests.waiting import PATIENCE_S
 from ui.run.schedule import cron_line, keep_this_shells, schedule_words
@@ -53,7 +54,7 @@ def test_the_printed_line_retrains_under_the_settings_of_the_shell(shell, tmp_pa
     shell.setenv("NAYSAYER_MODEL", str(model))
     shell.setenv("NAYSAYER_RETRAIN_AFTER", "3")
     settings = read_settings()
-    settings.data_dir.mkdir()
+    open_store(settings).dispose()
     assert "3 needed" in run_as_cron(line_of(schedule_words(settings)), settings.data_dir)
     assert keep_this_shells(settings) == ["model", "retrain_after"]
     shell.delenv("NAYSAYER_MODEL")
