@@ -25,7 +25,7 @@ class Altered(Exception):
 def list_blobs(bucket: Bucket) -> set[str]:
     """The names of all blobs in a bucket."""
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        parts = threads.map(lambda part: bucket.list(f"{PREFIX}/{part:02x}"), range(256))
+        parts = threads.map(bucket.objects, bucket.folders(PREFIX))
         return {one.name for part in parts for one in part}
 
 

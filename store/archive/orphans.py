@@ -60,8 +60,8 @@ def sweep(engine: Engine, layout: Layout, *, is_dry: bool = False) -> Orphans:
 
 
 def _listed(bucket: Bucket) -> Iterator[Found]:
-    for part in tqdm(range(256), desc="looking", delay=2, disable=None):
-        yield from bucket.list(f"{PREFIX}/{part:02x}")
+    for folder in tqdm(bucket.folders(PREFIX), desc="looking", delay=2, disable=None):
+        yield from bucket.objects(folder)
 
 
 def _is_old(bucket: Bucket, name: str, before: datetime) -> bool:

@@ -126,11 +126,17 @@ class Bucket:
             return True
         return self.read(found.name, is_large=len(data) > PART) == data
 
-    def list(self, folder: str) -> list[Found]:
+    def objects(self, folder: str) -> list[Found]:
         """The objects in a folder and below it; a thousand come with each request."""
         import obstore
 
         return self._ask(lambda store: [_found(one) for rows in obstore.list(store, folder) for one in rows], True)
+
+    def folders(self, folder: str) -> list[str]:
+        """The folders directly in a folder, by their whole names."""
+        import obstore
+
+        return self._ask(lambda store: [*obstore.list_with_delimiter(store, folder)["common_prefixes"]], True)
 
     def remove(self, names: Iterable[str]) -> None:
         """Deletes objects; one that is not there is no error."""

@@ -78,6 +78,6 @@ def _read(bucket: Bucket, name: str) -> bytes:
 def remove_folders(bucket: Bucket, folder: str) -> None:
     """Removes every object in a folder and below it; what cannot be removed now is left, with a warning."""
     try:
-        bucket.remove(one.name for one in bucket.list(folder))
+        bucket.remove(one.name for one in bucket.objects(folder))
     except NoBucket as error:
         log.warning("%s; %s is left there", error, folder)

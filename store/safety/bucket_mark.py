@@ -122,7 +122,7 @@ def try_bucket(engine: Engine, layout: Layout) -> str:
     bucket.create(name, b"probe")
     try:
         bucket.read(name)
-        bucket.list(PROBES)
+        bucket.objects(PROBES)
     finally:
         bucket.remove([name])
     return f"{bucket.url} can be written, read, listed and emptied"

@@ -51,7 +51,7 @@ def _fetch(bucket: Bucket, name: str, folder: Path, scratch: Path) -> None:
 
 def _whole(bucket: Bucket, name: str) -> list[str]:
     """The names of the whole checkpoints of one fit."""
-    return [found[1] for one in bucket.list(name) if (found := re.search(rf"/(step-\d{{6,}})/{LISTED}$", one.name))]
+    return [found[1] for one in bucket.objects(name) if (found := re.search(rf"/(step-\d{{6,}})/{LISTED}$", one.name))]
 
 
 class _Sender:
@@ -71,7 +71,7 @@ class _Sender:
     def _put(self, step: str, files: dict[str, bytes]) -> None:
         try:
             put_folder(self._bucket, f"{self._name}/{step}", files)
-            older = [one.name for one in self._bucket.list(self._name) if f"/{step}/" not in one.name]
+            older = [one.name for one in self._bucket.objects(self._name) if f"/{step}/" not in one.name]
             self._bucket.remove(sorted(older, key=lambda name: not name.endswith(LISTED)))
         except NoBucket as error:
             log.warning("%s, so another machine would go on from an earlier checkpoint than %s", error, step)

@@ -1,5 +1,6 @@
 """Backups of a store whose files are in a bucket, and restores into one."""
 
+import shutil
 import tarfile
 
 import pytest
@@ -18,9 +19,11 @@ from tests.store.archive.archives import LORA
 
 
 @pytest.fixture
-def in_bucket(bucket_url, fill, publish_version, tmp_path):
+def in_bucket(bucket_url, fill, publish_version, empty_store, tmp_path):
     """A store with six pictures and one version in a bucket, and nothing of them on this machine."""
     settings = Settings(data_dir=tmp_path / "shared store", blobs=bucket_url, _env_file=None)
+    settings.data_dir.mkdir()
+    shutil.copy(empty_store, settings.data_dir)
     engine, layout = open_store(settings), layout_of(settings)
     fill(engine, put=layout.blobs.put)
     put_folder(layout.bucket, version_name(sha256_of(LORA)), {"adapter.safetensors": LORA, "card.md": b"# v1"})
@@ -72,11 +75,11 @@ def test_a_restore_leaves_another_stores_bucket_and_the_folder_alone(archive, s3
     with pytest.raises(OtherStore):
         restore(archive, mine)
     assert not mine.data_dir.exists()
-    assert [one.name for one in layout_of(other).bucket.list("")] == [MARK]
+    assert [one.name for one in layout_of(other).bucket.objects("")] == [MARK]
 
 
 def test_nothing_is_left_of_a_backup_when_the_bucket_is_away(in_bucket, tmp_path, monkeypatch):
-    monkeypatch.setattr("store.blobs.bucket.Bucket.list", lambda *_: (_ for _ in ()).throw(NoBucket("away")))
+    monkeypatch.setattr("store.blobs.bucket.Bucket.objects", lambda *_: (_ for _ in ()).throw(NoBucket("away")))
     before = set(tmp_path.iterdir())
     with pytest.raises(NoBucket):
         backup(in_bucket, tmp_path / "one.tar")

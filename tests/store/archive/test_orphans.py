@@ -1,3 +1,4 @@
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -11,10 +12,12 @@ from store.settings import Settings
 
 
 @pytest.fixture
-def shared(bucket_url, fill, tmp_path, monkeypatch):
+def shared(bucket_url, fill, empty_store, tmp_path, monkeypatch):
     """An engine and a layout: twelve blobs that rows name, two that none does, and every object is old."""
     monkeypatch.setattr(orphans, "AGE", timedelta(seconds=-5))
     settings = Settings(data_dir=tmp_path / "store", blobs=bucket_url, _env_file=None)
+    settings.data_dir.mkdir()
+    shutil.copy(empty_store, settings.data_dir)
     engine, layout = open_store(settings), layout_of(settings)
     fill(engine, put=layout.blobs.put)
     for data in (b"drawn", b"but never recorded"):
@@ -24,7 +27,7 @@ def shared(bucket_url, fill, tmp_path, monkeypatch):
 
 
 def names(layout):
-    return {one.name for one in layout.bucket.list("blobs")}
+    return {one.name for one in layout.bucket.objects("blobs")}
 
 
 def test_what_no_row_names_is_removed_and_nothing_else(shared):

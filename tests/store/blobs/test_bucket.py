@@ -61,9 +61,11 @@ def test_what_is_not_there_is_said_so(bucket):
 def test_objects_are_listed_by_folder_and_removed(bucket):
     for name in ("blobs/aa/1", "blobs/aa/2", "blobs/ab/3", "versions/x/y"):
         bucket.create(name, b"1")
-    assert sorted(one.name for one in bucket.list("blobs/aa")) == ["blobs/aa/1", "blobs/aa/2"]
+    assert sorted(one.name for one in bucket.objects("blobs/aa")) == ["blobs/aa/1", "blobs/aa/2"]
+    assert sorted(bucket.folders("blobs")) == ["blobs/aa", "blobs/ab"]
+    assert bucket.folders("nothing") == []
     bucket.remove(["blobs/aa/1", "blobs/aa/1"])
-    assert sorted(one.name for one in bucket.list("blobs")) == ["blobs/aa/2", "blobs/ab/3"]
+    assert sorted(one.name for one in bucket.objects("blobs")) == ["blobs/aa/2", "blobs/ab/3"]
 
 
 def test_put_writes_once(bucket):
@@ -181,7 +183,7 @@ def test_refused_access_is_one_sentence(door, status):
 
 def test_a_bucket_that_does_not_exist_is_no_lost_picture(s3_server):
     bucket = Bucket(f"s3://none-{uuid4().hex}")
-    for ask_it in (lambda: bucket.read(NAME), lambda: bucket.create(NAME, b"x"), lambda: bucket.list("blobs")):
+    for ask_it in (lambda: bucket.read(NAME), lambda: bucket.create(NAME, b"x"), lambda: bucket.objects("blobs")):
         with pytest.raises(NoBucket, match="does not exist; make it"):
             ask_it()
 

@@ -31,7 +31,7 @@ def test_a_folder_comes_back_as_it_was_put(bucket, tmp_path):
     remove_folders(bucket, "versions")
     assert fetched(bucket, tmp_path) == FILES  # it is here
     assert fetched(bucket, tmp_path, "again") is False
-    assert bucket.list("versions") == []
+    assert bucket.objects("versions") == []
 
 
 def test_a_folder_without_its_list_is_not_there(bucket, tmp_path):

@@ -83,7 +83,7 @@ def test_a_bucket_is_tried_with_everything_that_a_store_does_there(bucket_url, s
     assert try_bucket(opened(settings), layout_of(settings)) == (
         f"{bucket_url} can be written, read, listed and emptied"
     )
-    assert layout_of(settings).bucket.list("probes") == []
+    assert layout_of(settings).bucket.objects("probes") == []
     local = settings_at(tmp_path / "local", "")
     assert try_bucket(opened(local), layout_of(local)) == ""
 

@@ -64,7 +64,7 @@ def test_what_one_machine_began_the_other_goes_on_with(postgres_url, s3_url, ope
     assert "the fit goes on from another machine's checkpoint (step-00000" in caplog.text
     version = get_version(engine, 1)
     assert [point["step"] for point in version.curve] == [1, 2, 3, 4, 5, 6]
-    assert layout_of(two).bucket.list("checkpoints") == []
+    assert layout_of(two).bucket.objects("checkpoints") == []
 
     promote(engine, 1, "it is better")
     assert not layout_of(one).version_folder(version.sha256).exists()

@@ -22,7 +22,7 @@ def test_the_leader_sweeps_at_most_once_a_day(settings, fill, tmp_path, monkeypa
     assert first is not None
     first.join()
     assert not layout.blobs.has(orphan)
-    assert len(layout.bucket.list("blobs")) == 12
+    assert len(layout.bucket.objects("blobs")) == 12
     assert EVERY_S == 86_400
     engine.dispose()
 
