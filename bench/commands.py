@@ -11,6 +11,7 @@ from bench.card.command import bench_card
 from bench.exchange.command import bench_exchange, bench_import
 from bench.imported.command import bench_imported
 from bench.pace.command import pace
+from bench.scale.command import bench_scale
 from bench.turns.command import bench_turns
 from store.settings.file import read_settings
 
@@ -25,6 +26,7 @@ benches.command("exchange")(bench_exchange)
 benches.command("import")(bench_import)
 benches.command("imported")(bench_imported)
 benches.command()(pace)
+benches.command("scale")(bench_scale)
 
 
 @app.command()

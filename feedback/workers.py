@@ -11,12 +11,14 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine, delete, func
 from sqlmodel import Session, col, select
 
-from store.engine import WORKER_LOCK, reading, writing
+from store.engine import WORKER_LOCK, reading, writing, writing_own
 from store.locks import is_held
 from store.phrases import plural
 from store.tables import Task, TaskKind, TaskStatus, Worker, WorkerState, utc_now
 
 BEAT_S, SILENT_S = 4.0, 20.0
+IDLE_S, OFTEN = 0.5, 4
+"""Up to OFTEN workers without work ask for some every IDLE_S; more of them as often together."""
 FORGOTTEN = timedelta(days=1)
 """A worker that ended without a word is shown for so long, or until another one starts on its machine."""
 NO_WORKER = "no worker runs to draw pictures or to start a retrain; start one on the server with `naysayer generate`"
@@ -47,7 +49,7 @@ class Pulse:
 
 def beat(engine: Engine, pulse: Pulse) -> None:
     """Records a worker's pulse. The first one forgets those of its machine that ended without a word."""
-    with writing(engine, is_durable=False) as session:
+    with writing_own(engine) as session:
         now, row = _clock(session), pulse.row
         known = session.get(Worker, row.name)
         here = (col(Worker.host) == row.host) & (col(Worker.name) != row.name)
@@ -65,6 +67,14 @@ def sign_off(engine: Engine, name: str) -> None:
     """Forgets a worker that ends in order."""
     with writing(engine, is_durable=False) as session:
         session.exec(delete(Worker).where(col(Worker.name) == name))
+
+
+def idle_s(engine: Engine) -> float:
+    """Seconds until a worker without work asks again: longer where many are, so that asking does not fill the store."""
+    with reading(engine) as session:
+        is_there = col(Worker.seen_at) >= _clock(session) - timedelta(seconds=SILENT_S)
+        workers = session.exec(select(func.count(col(Worker.name))).where(is_there)).one()
+    return IDLE_S * max(1.0, workers / OFTEN)
 
 
 def list_workers(engine: Engine) -> list[SeenWorker]:

@@ -232,6 +232,18 @@ def writing(engine: Engine, *, is_durable: bool = True) -> Iterator[Session]:
 
 
 @contextmanager
+def writing_own(engine: Engine) -> Iterator[Session]:
+    """One transaction, not durable, for rows that nobody else writes: on PostgreSQL it waits for no other writer."""
+    if is_sqlite(engine):
+        with writing(engine, is_durable=False) as session:
+            yield session
+        return
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        session.execute(text("SELECT set_config('synchronous_commit', 'off', true)"))
+        yield session
+
+
+@contextmanager
 def _turn(engine: Engine) -> Iterator[None]:
     """Writers queue here: SQLite itself waits by sleeping, which starves some of them, and waiting for PostgreSQL's
     lock would hold a connection. The queue for SQLite is of all processes, the one for PostgreSQL of this process."""

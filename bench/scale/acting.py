@@ -21,7 +21,7 @@ from ui.rate.routes import NextBody, VotesBody, next_answer, votes_answer
 OPERATIONS = ("pick", "vote", "claim", "record", "beat")
 """Raters pick and vote; workers claim, record and say that they live."""
 DRAWING = Drawing("plain", 0.0, 3.0, 10, 64, 64)
-REJECTS, SPREAD = 0.3, 0.6
+REJECTS, SPREAD, LOW = 0.3, 0.6, 3 / 4
 
 
 class Meter:
@@ -39,7 +39,7 @@ class Meter:
 
 
 class SimulatedRater:
-    """A rater's page in mode One: after every press it sends the vote and asks for what is missing of its hand."""
+    """A rater's page in mode One: a press sends the vote; it asks for more when a quarter of its hand is gone."""
 
     def __init__(self, engine: Engine, settings: Settings, name: str, meter: Meter) -> None:
         self.engine, self.settings, self.name, self.meter = engine, settings, name, meter
@@ -52,6 +52,11 @@ class SimulatedRater:
         with self.meter.timing("pick"):
             answer = next_answer(self.engine, self.settings, body)
         self.hand = [image["id"] for image in answer["images"]]
+
+    @property
+    def is_low(self) -> bool:
+        """Whether the page asks for more pictures, as its `queue.js` decides."""
+        return len(self.hand) <= LIMITS.queue * LOW
 
     def vote(self) -> None:
         """Votes on the first picture of the hand, where there is one."""

@@ -53,7 +53,7 @@ def measure_costs(engine: Engine, settings: Settings, times: int) -> Costs:
             rater.pick()
         for n in tqdm(range(times), desc="costs of an operation", unit="turn"):
             rater, card = raters[n % RATERS], cards[n % CARDS]
-            if rater.hand:
+            while rater.hand and not rater.is_low:
                 sample("vote", rater.vote)
             sample("pick", rater.pick)
             works = sample("claim", card.claim)

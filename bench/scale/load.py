@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.queues import SimpleQueue
-from typing import NamedTuple
+from multiprocessing.synchronize import Event
+from typing import Any, NamedTuple
 
+from sqlalchemy import Engine
 from tqdm import tqdm
 
 from bench.scale.acting import OPERATIONS, Meter, SimulatedCard, SimulatedRater
-from feedback.workers import BEAT_S
+from feedback.workers import BEAT_S, idle_s
 from store.migrate import open_store
 from store.settings import Settings
 
@@ -29,6 +31,11 @@ class Load(NamedTuple):
     vote_s: float
     seconds: float
 
+    @property
+    def warm_s(self) -> float:
+        """How long it works before it is measured."""
+        return min(WARM_S, self.seconds)
+
 
 class Took(NamedTuple):
     """Milliseconds, and how many a second."""
@@ -42,7 +49,7 @@ class Took(NamedTuple):
 def run_load(settings: Settings, load: Load) -> dict[str, Took]:
     """What each operation took, after a time of warming up."""
     context = multiprocessing.get_context("spawn")
-    answers: SimpleQueue = context.SimpleQueue()
+    answers: SimpleQueue[Any] = context.SimpleQueue()
     start = context.Event()
     cards = [list(range(n, load.cards, WORKER_PROCESSES)) for n in range(min(WORKER_PROCESSES, load.cards))]
     groups = [(_draw, some) for some in cards] + ([(_rate, list(range(load.raters)))] if load.raters else [])
@@ -55,7 +62,7 @@ def run_load(settings: Settings, load: Load) -> dict[str, Took]:
     for _ in processes:
         assert answers.get() == "ready"
     start.set()
-    for _ in tqdm(range(round(WARM_S + load.seconds)), desc=f"{load.cards} cards, {load.raters} raters", unit="s"):
+    for _ in tqdm(range(round(load.warm_s + load.seconds)), desc=f"{load.cards} cards, {load.raters} raters", unit="s"):
         time.sleep(1)
     took = [one for _ in processes for one in answers.get()]
     for process in processes:
@@ -69,18 +76,21 @@ def summary(took: Sequence[tuple[str, float]], name: str, seconds: float) -> Too
     if len(values) < 2:
         return None
     ranked = statistics.quantiles(values, n=100)
-    return Took(*(round(ranked[n], 2) for n in (49, 94, 98)), round(len(values) / seconds, 2))
+    p50, p95, p99 = (round(ranked[n], 2) for n in (49, 94, 98))
+    return Took(p50, p95, p99, round(len(values) / seconds, 2))
 
 
-Act = Callable[[Settings, Load, Meter, int, float], None]
+Act = Callable[[Engine, Settings, Load, Meter, int, float], None]
 
 
-def _act(act: Act, settings: Settings, load: Load, names: Sequence[int], start, answers: SimpleQueue) -> None:  # type: ignore[no-untyped-def]
+def _act(
+    act: Act, settings: Settings, load: Load, names: Sequence[int], start: Event, answers: "SimpleQueue[Any]"
+) -> None:
     """One process of clients, each a thread. Answers once it is ready, and with what its operations took."""
     open_store(settings).dispose()
     answers.put("ready")
     start.wait()
-    meter, until = Meter(), time.time() + WARM_S + load.seconds
+    meter, until = Meter(), time.time() + load.warm_s + load.seconds
     engine = open_store(settings)
     threads = [threading.Thread(target=act, args=(engine, settings, load, meter, n, until)) for n in names]
     for thread in threads:
@@ -91,13 +101,13 @@ def _act(act: Act, settings: Settings, load: Load, names: Sequence[int], start, 
     engine.dispose()
 
 
-def _draw(engine, settings: Settings, load: Load, meter: Meter, n: int, until: float) -> None:  # type: ignore[no-untyped-def]
+def _draw(engine: Engine, settings: Settings, load: Load, meter: Meter, n: int, until: float) -> None:
     card = SimulatedCard(engine, settings, f"card {n}", meter)
     last_beat = 0.0
     _sleep(card.chance.random() * card.wanted.batch * load.card_s, until)
     while time.time() < until:
         works = card.claim()
-        ready = time.time() + (len(works) * load.card_s or IDLE_S)
+        ready = time.time() + (len(works) * load.card_s or idle_s(engine))
         while time.time() < min(ready, until):
             if time.time() - last_beat > BEAT_S:
                 card.beat()
@@ -107,17 +117,15 @@ def _draw(engine, settings: Settings, load: Load, meter: Meter, n: int, until: f
             card.record(works)
 
 
-def _rate(engine, settings: Settings, load: Load, meter: Meter, n: int, until: float) -> None:  # type: ignore[no-untyped-def]
+def _rate(engine: Engine, settings: Settings, load: Load, meter: Meter, n: int, until: float) -> None:
     rater = SimulatedRater(engine, settings, f"rater {n + 1}", meter)
     _sleep(rater.chance.random() * load.vote_s, until)
     rater.pick()
     while time.time() < until:
         _sleep(rater.think(load.vote_s), until)
         rater.vote()
-        rater.pick()
-
-
-IDLE_S = 0.5
+        if rater.is_low:
+            rater.pick()
 
 
 def _sleep(seconds: float, until: float) -> None:

@@ -1,8 +1,8 @@
 """A discrete-event model (SimPy) of cards, raters, their page process and one PostgreSQL.
 
 Who acts: a card claims a batch, draws, records it, and says every few seconds that it lives; a rater thinks, votes and
-fills the hand. What they wait for: the write lock of the store, one at a time; the turn to plan; the database's cores; for
-raters also the page process, whose Python runs one thread at a time. Every operation costs what `bench.scale.costs` measured.
+fills the hand. What they wait for: the write lock of the store, one at a time; the turn to plan; the database's cores;
+raters also for the page process, whose Python runs one thread at a time. An operation costs what was measured of it.
 """
 
 import math
@@ -14,22 +14,23 @@ from typing import Any, NamedTuple
 
 import simpy
 
-from bench.scale.acting import SPREAD
+from bench.scale.acting import LOW, SPREAD
 from bench.scale.costs import Costs
-from bench.scale.load import IDLE_S, Took, summary
-from feedback.workers import BEAT_S
+from bench.scale.load import Took, summary
+from feedback.workers import BEAT_S, IDLE_S, OFTEN
 from ui.rate.page_data import LIMITS
 
 Steps = Generator[Any, Any, Any]
-WARM_S = 60.0
+REFILL_S, EMPTY_S = 18.0, 6.0
+"""How often a page asks for pictures whatever it has, and how often without any (`rating.js`)."""
 
 
 class Site(NamedTuple):
-    """What is modelled. Seconds of a card for a picture and of a rater for a vote; votes that a picture gets.
+    """What is modelled: seconds of a card for a picture and of a rater for a vote, votes that a picture gets.
 
-    `target` pictures are kept ready. Every statement crosses the network in `round_trip_s`; the database has `cores`
-    for statements outside the lock; raters are spread over `pages` page processes. With `shares_cores` the clients run
-    on the database's cores, as in the measurement on one machine.
+    `target` pictures are kept ready, `stock` are there at first. Every statement crosses the network in `round_trip_s`;
+    the database has `cores` for statements outside the lock; raters are spread over `pages` page processes. With
+    `shares_cores` the clients run on the database's cores, as in the measurement on one machine.
     """
 
     cards: int
@@ -38,6 +39,7 @@ class Site(NamedTuple):
     vote_s: float = 8.0
     overlap: int = 1
     target: int = 24
+    stock: int = 0
     round_trip_s: float = 0.0005
     cores: int = 8
     pages: int = 1
@@ -73,13 +75,18 @@ class Outcome(NamedTuple):
             return "cards"
         return "raters"
 
+    @property
+    def took_ms(self) -> dict[str, dict[str, float]]:
+        """The percentiles, as JSON has them."""
+        return {name: row._asdict() for name, row in self.took.items()}
+
 
 @dataclass
 class _State:
     env: simpy.Environment
     site: Site
     costs: Costs
-    seconds: float
+    warm_s: float
     chance: random.Random
     lock: simpy.Resource
     plan: simpy.Resource
@@ -96,30 +103,30 @@ class _State:
 
     @property
     def counts(self) -> bool:
-        return self.env.now >= WARM_S
+        return self.env.now >= self.warm_s
 
 
-def simulate(site: Site, costs: Costs, seconds: float = 120.0, seed: int = 0) -> Outcome:
-    """So many seconds of a site, after a minute of warming up."""
+def simulate(site: Site, costs: Costs, seconds: float = 120.0, warm_s: float = 60.0, seed: int = 0) -> Outcome:
+    """So many seconds of a site, after a time of warming up."""
     env = simpy.Environment()
     state = _State(
         env,
         site,
         costs,
-        seconds,
+        warm_s,
         random.Random(seed),
         lock=simpy.Resource(env),
         plan=simpy.Resource(env),
+        stock=site.stock,
         cores=simpy.Resource(env, site.cores),
         pages=[simpy.Resource(env) for _ in range(site.pages)],
-        stock=site.target,
     )
     for _ in range(site.cards):
         env.process(_card(state))
         env.process(_beats(state))
     for n in range(site.raters):
         env.process(_rater(state, state.pages[n % site.pages]))
-    env.run(WARM_S + seconds)
+    env.run(warm_s + seconds)
     took = {name: row for name in costs.samples if (row := summary(state.took, name, seconds))}
     return Outcome(
         site,
@@ -141,13 +148,13 @@ def _card(state: _State) -> Steps:
         room = math.ceil(site.target - state.stock - state.coming)
         yield from _do(state, "claim", is_idle=room <= 0)
         if room <= 0:
-            yield env.timeout(IDLE_S)
+            yield env.timeout(IDLE_S * max(1.0, site.cards / OFTEN))
             continue
         count = min(state.chance.choice(state.costs.batches), room)
         state.coming += count
         began = env.now
         yield env.timeout(count * site.card_s)
-        state.drawing_s += max(0.0, env.now - max(began, WARM_S))
+        state.drawing_s += max(0.0, env.now - max(began, state.warm_s))
         yield from _do(state, "record")
         state.coming -= count
         state.stock += count
@@ -162,17 +169,18 @@ def _beats(state: _State) -> Steps:
 
 
 def _rater(state: _State, page: simpy.Resource) -> Steps:
-    env, site, hand = state.env, state.site, 0
+    env, site, hand, asked = state.env, state.site, 0, -REFILL_S
     yield env.timeout(state.chance.random() * site.vote_s)
     while True:
-        if hand < LIMITS.queue:
+        if hand <= LIMITS.queue * LOW or env.now - asked >= REFILL_S:
+            asked = env.now
             yield from _do(state, "pick", page)
             got = min(LIMITS.queue - hand, math.floor(state.stock * site.overlap))
             hand += got
             state.stock -= got / site.overlap
         if not hand:
-            yield env.timeout(1.0)
-            state.waiting_s += state.counts
+            yield env.timeout(EMPTY_S)
+            state.waiting_s += EMPTY_S * state.counts
             continue
         yield env.timeout(state.chance.lognormvariate(math.log(site.vote_s), SPREAD))
         hand -= 1

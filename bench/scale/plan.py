@@ -1,15 +1,17 @@
 """The sites that the model runs through, as a table, a plot and costs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from tqdm import tqdm
 
 from bench.scale.costs import Costs
+from bench.scale.load import Took
 from bench.scale.model import Outcome, Site, simulate
 
 CARDS, RATERS = (1, 8, 64, 512), (10, 100, 1000)
+WARM_S = 600.0
 PICTURES_KEPT = 24
 """Pictures kept ready for each rater: one hand."""
 
@@ -35,7 +37,7 @@ def run_sites(
 ) -> list[Outcome]:
     """Every number of cards with every number of raters."""
     sites = [base._replace(cards=c, raters=r, target=max(24, PICTURES_KEPT * r)) for c in cards for r in raters]
-    return [simulate(site, costs, seconds) for site in tqdm(sites, desc="sites")]
+    return [simulate(site, costs, seconds, WARM_S) for site in tqdm(sites, desc="sites")]
 
 
 def table(outcomes: Sequence[Outcome], prices: Prices = Prices()) -> str:
@@ -54,6 +56,20 @@ def _row(one: Outcome, prices: Prices) -> str:
         f"| {one.site.cards} | {one.site.raters:,} | {one.votes:.1f} | {one.pictures:.1f} | {shares} | {vote} | "
         f"{one.waiting:.0%} | {one.limit} | {prices.per_thousand_votes(one):,.2f} |"
     )
+
+
+def compare(measured: Mapping[str, Took], modelled: Mapping[str, Took]) -> str:
+    """The percentiles of each operation as a table in Markdown."""
+    lines = [
+        "| operation | a second | p50 | p95 | by the model: a second | p50 | p95 |",
+        "| " + " | ".join(["---"] * 7) + " |",
+    ]
+    for name, row in measured.items():
+        parts = [
+            f"{one.per_second:.1f} | {one.p50_ms:.1f} | {one.p95_ms:.1f}" for one in (row, modelled.get(name)) if one
+        ]
+        lines.append(f"| {name} | {' | '.join(parts)} |")
+    return "\n".join(lines)
 
 
 def plot(outcomes: Sequence[Outcome], path: Path) -> None:

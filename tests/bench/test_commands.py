@@ -26,6 +26,7 @@ COMMANDS = {
     "pool-size",
     "memory",
     "turns",
+    "scale",
     "pace",
 }
 

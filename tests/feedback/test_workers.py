@@ -1,12 +1,24 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from sqlalchemy import Engine
 
 from feedback.heartbeat import beating
 from feedback.sample.requests import answer, ask, take
-from feedback.workers import SILENT_S, Pulse, beat, is_worker_alive, list_workers, sign_off, worker_words
+from feedback.workers import (
+    IDLE_S,
+    SILENT_S,
+    Pulse,
+    beat,
+    idle_s,
+    is_worker_alive,
+    list_workers,
+    sign_off,
+    worker_words,
+)
 from store.engine import writing
 from store.tables import TaskKind, TaskStatus, Worker, WorkerState, utc_now
+from tests.waiting import PATIENCE_S
 
 
 def pulse(name: str, host: str = "here", for_s: float = 0.0, **row: object) -> Pulse:
@@ -112,3 +124,20 @@ def test_a_heartbeat_tells_what_is_drawn_how_far_and_how_fast(engine: Engine) ->
         assert (seen.row.state, seen.row.pictures, seen.row.steps, seen.row.drawn) == (WorkerState.resting, 0, 0, 3)
         assert seen.row.per_minute > 0
     assert list_workers(engine) == []
+
+
+def test_many_workers_without_work_ask_as_often_together_as_few(any_engine: Engine) -> None:
+    beat(any_engine, pulse("a"))
+    assert idle_s(any_engine) == IDLE_S
+    for n in range(39):
+        beat(any_engine, pulse(f"more {n}", host=f"host {n}"))
+    assert idle_s(any_engine) == 10 * IDLE_S
+    for n in range(30):
+        silence(any_engine, f"more {n}", SILENT_S + 1)
+    assert idle_s(any_engine) == 2.5 * IDLE_S
+
+
+def test_a_beat_waits_for_no_writer(postgres_engine: Engine) -> None:
+    with writing(postgres_engine), ThreadPoolExecutor(1) as other:
+        other.submit(beat, postgres_engine, pulse("a")).result(timeout=PATIENCE_S)
+    assert is_worker_alive(postgres_engine)

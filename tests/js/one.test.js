@@ -232,3 +232,21 @@ test("the end of a prompt that the model did not read is struck through", async 
   assert.equal(prompt.textContent, "prompt 2");
   assert.equal(prompt.querySelector("s"), null);
 });
+
+test("pictures are fetched a few votes at a time, and each as soon as it is there where they are few", async () => {
+  const votesPerPick = async (pictures, presses) => {
+    page?.stop();
+    server = new FakeServer(pictures);
+    page = await openPage(server);
+    await settle();
+    const before = server.picks;
+    for (let done = 0; done < presses; done += 1) {
+      press("j");
+      await settle();
+    }
+    assert.equal(server.votes.size, presses);
+    return presses / (server.picks - before);
+  };
+  assert.ok((await votesPerPick(100, 30)) >= 5);
+  assert.equal(await votesPerPick(10, 8), 1);
+});

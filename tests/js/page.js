@@ -47,7 +47,8 @@ export class FakeServer {
       id: place + 1, url: `/naysayer/image/${place + 1}`, prompt: `prompt ${place + 1}`, width: 64, height: 64,
     }));
     Object.assign(this, {
-      votes: new Map(), recent: [], requests: 0, isDown: false, pauseS: 0, malformed: new Set(), damaged: new Set(),
+      votes: new Map(), recent: [], requests: 0, picks: 0, isDown: false, pauseS: 0,
+      malformed: new Set(), damaged: new Set(),
     });
     globalThis.fetch = async (path, { body } = {}) => this.answer(path, body && JSON.parse(body));
   }
@@ -61,7 +62,10 @@ export class FakeServer {
     const due = { new_rejects: 0, needed: 50 };
     if (path.endsWith("/guidelines")) return reply(this.guidelines);
     const state = () => ({ progress: { today: this.answers }, due, is_drawing: true, run: null });
-    if (path.endsWith("/next")) return reply({ ...this.next(body), ...state() });
+    if (path.endsWith("/next")) {
+      this.picks += 1;
+      return reply({ ...this.next(body), ...state() });
+    }
     if (this.signedIn && body.rater !== this.signedIn) return reply({ error: "these votes belong to another" }, 401);
     if (this.pauseS) return reply({ error: "too many votes at once" }, 429, { "retry-after": String(this.pauseS) });
     if (body.votes.some((vote) => this.malformed.has(vote.image_id))) return reply({ error: "malformed" }, 400);

@@ -33,6 +33,7 @@ from feedback.sample.work import Drawing, Wanted, Work
 from feedback.settings_used import remember
 from feedback.versions import damaged_versions, get_version, note_damage
 from feedback.webhook import keep_announcing
+from feedback.workers import idle_s
 from store.blobs.patience import patient
 from store.engine import is_server_gone
 from store.errors import DamagedVersion
@@ -59,7 +60,6 @@ from trainer.sample.tries import CheckedSampler
 
 log = logging.getLogger("naysayer.worker")
 
-IDLE_S = 0.5
 FULL_WAIT_S = 10.0  # how often a worker looks whether a full disk has room again
 GONE_WAIT_S = 1.0  # how often it looks whether the database is back
 RESERVE_BYTES = 16 * 2**20  # room that drawing leaves to votes
@@ -119,7 +119,7 @@ def generate(settings: Settings, *, once: bool = False, seat_name: str = "", nam
                 if is_done and once:
                     break
                 if is_done and not seat.filling:
-                    stop.wait(IDLE_S)
+                    stop.wait(idle_s(engine))
                 seat.give_way(has_work=bool(work))
         storing.finish()
         leader.retrainer.stop()

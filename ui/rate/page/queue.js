@@ -4,6 +4,7 @@ import { ask, lastUnsentVotes } from "./outbox.js";
 
 const DECODE_AFTER_MS = 40;
 const RELOAD_MS = 3000;
+const LOW = 3 / 4;
 
 export class Queue {
   constructor(page) {
@@ -89,6 +90,11 @@ export class Queue {
   /** How many pictures to hold. */
   get wanted() {
     return Math.min(this.page.limits.maxQueue, this.page.mode.wanted);
+  }
+
+  /** Whether to ask for more: a few votes at a time, because each answer costs the server more than a vote. */
+  get isLow() {
+    return this.pictures.length <= this.wanted * LOW;
   }
 
   isOnScreen(picture) {

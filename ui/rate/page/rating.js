@@ -14,7 +14,8 @@ import { forget, recall, remember } from "./storage.js";
 import { SweepMode } from "./sweep.js";
 
 const TICK_MS = 1500;
-const REFILL_TICKS = 4;
+const REFILL_TICKS = 12; // each answer costs the server more than a vote
+const EMPTY_TICKS = 4; // without a picture: at first at every tick, then at each of so many
 const RATER = "naysayer.rater";
 const MODE = "naysayer.mode";
 
@@ -83,7 +84,7 @@ export class RatingPage {
   // ---- who is rating -----------------------------------------------------------------------------------------
 
   open(rater, sorry = "") {
-    Object.assign(this, { rater, history: [], ticks: 0, hasHistory: false, undosOwed: 0 });
+    Object.assign(this, { rater, history: [], ticks: 0, emptyTicks: 0, hasHistory: false, undosOwed: 0 });
     this.queue.reset();
     this.status.reset();
     this.modes.sweep.open();
@@ -236,7 +237,7 @@ export class RatingPage {
     this.show();
     this.status.showCount();
     this.sender.send();
-    if (this.queue.pictures.length < this.queue.wanted) this.queue.refill();
+    if (this.queue.isLow) this.queue.refill();
   }
 
   undo() {
@@ -276,7 +277,9 @@ export class RatingPage {
   tick() {
     this.ticks += 1;
     if (document.hidden || !this.rater) return;
-    if (!this.queue.pictures.length || this.ticks % REFILL_TICKS === 0) this.queue.refill();
+    this.emptyTicks = this.queue.pictures.length ? 0 : this.emptyTicks + 1;
+    const isWaiting = this.emptyTicks > 0 && (this.emptyTicks <= EMPTY_TICKS || this.emptyTicks % EMPTY_TICKS === 0);
+    if (isWaiting || this.ticks % REFILL_TICKS === 0) this.queue.refill();
   }
 }
 
