@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 
 from store.blobs.bucket import Bucket
 from store.blobs.faults import MARK
-from store.engine import reading
+from store.engine import is_sqlite, reading
 from store.errors import DamagedStore, OtherStore, StoreError
 from store.files import make_folder, write_file
 from store.layout import Layout
@@ -28,10 +28,12 @@ def claim_bucket(engine: Engine, layout: Layout, store_id: str) -> None:
     """Marks the bucket with the store's id, and the data folder with the bucket's URL.
 
     Raises OtherStore when it has another's, DamagedStore when it lacks the pictures that the rows name, NoBucket when
-    it cannot be used; StoreError without a bucket, where the data folder says that there is one.
+    it cannot be used; StoreError without a bucket, where the data folder says that there is one, or is new for a
+    database on a server that names pictures.
     """
     if (bucket := layout.bucket) is None:
         _refuse_forgotten(layout)
+        _refuse_apart(engine, layout)
         return
     if (found := _read_mark(bucket)) != store_id:
         _refuse_filling(bucket, found)
@@ -145,3 +147,16 @@ def some_pictures(session: Session, count: int) -> list[str]:
     """The hashes of the oldest and the newest pictures, at most `count` of each."""
     ends = (col(Image.id), col(Image.id).desc())
     return [sha256 for end in ends for sha256 in session.exec(select(Image.sha256).order_by(end).limit(count))]
+
+
+def _refuse_apart(engine: Engine, layout: Layout) -> None:
+    """Raises for another machine's data folder that holds nothing of the store: to it, every picture would be lost."""
+    if is_sqlite(engine) or (layout.blobs.root / MARK).is_file():
+        return
+    with reading(engine) as session:
+        named = some_pictures(session, LOOKED_AT)
+    if named and not any(layout.blobs.has(sha256) for sha256 in named):
+        raise StoreError(
+            f"the database {engine.url.render_as_string()} names pictures and {layout.root} holds none of them; set "
+            "NAYSAYER_BLOBS to the bucket of this store, or NAYSAYER_DATA_DIR to a folder that its machines share"
+        )

@@ -50,11 +50,11 @@ def claim_folders(engine: Engine, layout: Layout) -> None:
     Raises OtherStore when one has another's, NoBucket when the bucket cannot be used.
     """
     store_id = refuse_strangers(engine, layout) or _make_id(engine)
+    claim_bucket(engine, layout, store_id)
     for folder in _folders(layout):
         if _read_mark(folder) != store_id:
             make_folder(folder)
             write_file(folder / MARK, f"{store_id}\n".encode())
-    claim_bucket(engine, layout, store_id)
 
 
 def refuse_strangers(engine: Engine, layout: Layout) -> str | None:

@@ -93,3 +93,15 @@ def test_a_program_that_was_started_without_the_bucket_is_refused(bucket_url, tm
     opened(settings)
     with pytest.raises(StoreError, match=f"are in {bucket_url}; set NAYSAYER_BLOBS to it"):
         opened(settings.model_copy(update={"blobs": ""}))
+
+
+@pytest.mark.postgres
+def test_another_machine_without_the_bucket_is_refused(postgres_url, s3_url, fill, tmp_path):
+    one = settings_at(tmp_path / "one", s3_url).model_copy(update={"store_url": postgres_url})
+    engine = open_store(one)
+    fill(engine, 3, put=layout_of(one).blobs.put)
+    engine.dispose()
+    two = one.model_copy(update={"data_dir": tmp_path / "two", "blobs": ""})
+    with pytest.raises(StoreError, match="holds none of them; set NAYSAYER_BLOBS to the bucket of this store"):
+        opened(two)
+    opened(two.model_copy(update={"blobs": s3_url}))
