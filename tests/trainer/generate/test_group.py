@@ -151,7 +151,7 @@ def test_a_killed_process_starts_again_and_a_signal_stops_all_in_order(tmp_path,
         os.kill(killed, signal.SIGKILL)
         until(lambda: set(children_of(process.pid)) - {killed, other}, "the killed one starts again")
         before = pictures(engine)
-        until(lambda: workers(engine) == both and pictures(engine) > before + 8, "both draw again")
+        until(lambda: workers(engine) == both and pictures(engine) > before + 4, "both draw again")
         process.terminate()
         assert process.wait(PATIENCE_S) == 0
     assert "process 1 ended (killed by signal 9)" in log.read_text()
@@ -163,8 +163,9 @@ def test_a_killed_process_starts_again_and_a_signal_stops_all_in_order(tmp_path,
 def test_when_none_stays_up_it_ends_with_their_last_words(tmp_path) -> None:
     script = (
         "import store.process.children as children; children.FIRST_WAIT_S = 0.1\n"
-        "from trainer.generate.group import run_group, share_device; from store.process import run_command\n"
-        "run_command(lambda: run_group(share_device(2), once=False))"
+        "import trainer.generate.group as group; from store.process import run_command\n"
+        "group.TRIES = 1\n"
+        "run_command(lambda: group.run_group(group.share_device(2), once=False))"
     )
     environment = environment_of(tmp_path, NAYSAYER_MODEL=str(tmp_path / "nowhere"))
     ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
@@ -183,7 +184,7 @@ def test_when_the_database_restarts_both_go_on_and_no_picture_is_there_twice(own
         before = set(children_of(process.pid))
         drawn = pictures(engine)
         own_database.restart("fast")
-        until(lambda: pictures(engine) > drawn + 12, "they go on")
+        until(lambda: pictures(engine) > drawn + 8, "they go on")
         until(lambda: len(workers(engine)) == 2, "both are there")
         assert set(children_of(process.pid)) == before
         until(lambda: sum(worker.row.leads for worker in list_workers(engine)) == 1, "one of them leads again")
