@@ -51,8 +51,8 @@ def generating(log: Path, environment: dict[str, str], *options: str) -> Iterato
 def opened() -> Iterator[Callable[..., Engine]]:
     engines: list[Engine] = []
 
-    def open_at(folder: Path, url: str = "") -> Engine:
-        engines.append(open_store(Settings(data_dir=folder, store_url=url, _env_file=None)))
+    def open_at(folder: Path, url: str = "", blobs: str = "") -> Engine:
+        engines.append(open_store(Settings(data_dir=folder, store_url=url, blobs=blobs, _env_file=None)))
         return engines[-1]
 
     yield open_at
@@ -200,14 +200,13 @@ def test_when_the_database_restarts_both_go_on_and_no_picture_is_there_twice(own
 @pytest.mark.slow
 @pytest.mark.postgres
 def test_of_two_machines_one_leads_and_when_it_is_killed_the_other_does(own_database, tmp_path, opened) -> None:
-    url = own_database.url
+    shared = {"NAYSAYER_STORE_URL": own_database.url, "NAYSAYER_BLOBS": f"file://{tmp_path / 'bucket'}"}
+    (tmp_path / "bucket").mkdir()
     with (
-        generating(
-            tmp_path / "first.log", environment_of(tmp_path / "first", NAYSAYER_STORE_URL=url), "--processes", "1"
-        ) as first,
-        generating(tmp_path / "second.log", environment_of(tmp_path / "second", NAYSAYER_STORE_URL=url)) as second,
+        generating(tmp_path / "first.log", environment_of(tmp_path / "first", **shared)) as first,
+        generating(tmp_path / "second.log", environment_of(tmp_path / "second", **shared)) as second,
     ):
-        engine = opened(tmp_path / "here", url)
+        engine = opened(tmp_path / "here", own_database.url, shared["NAYSAYER_BLOBS"])
 
         def leaders() -> list[int]:
             return [
