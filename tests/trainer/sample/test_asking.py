@@ -28,6 +28,7 @@ def asking(own_base, tmp_path):
     settings = quick_settings(tmp_path / "data", queue_target=4, ask_share=0.5, evaluation_pairs=0)
     tensors = kohya_names(random_lora(own_base.pipe.unet, "attention", 4), 4.0)
     (tmp_path / "theirs.safetensors").write_bytes(save(tensors))
+    open_store(settings).dispose()
     number = import_lora(settings, tmp_path / "theirs.safetensors").number
     engine = open_store(settings)
     add_prompts(engine, ["a red star", "a green hand", "a cat"])

@@ -210,6 +210,7 @@ def test_promote_and_roll_back_through_the_page_keep_the_reason(page, served, en
     page.get_by_role("button", name="Promote v1", exact=True).click()
     until(lambda: champion(engine).number == 1, "v1 to be champion")
     assert events(engine)[0].reason.startswith("<b>fewer</b> bad hands (forced: ")
+    expect(page.get_by_role("button", name="Promote v1…", disabled=False)).to_have_count(0)
     expect(page.get_by_role("button", name="Promote v1…")).to_be_disabled()
     page.get_by_role("button", name="Roll back…").click()
     page.get_by_label("Reason").fill("to see it work")
