@@ -23,5 +23,5 @@ def parent_folder() -> Path | None:
 
 if __name__ == "__main__":
     folder = Path(tempfile.mkdtemp(prefix="naysayer-tests-", dir=parent_folder()))
-    folder.chmod(0o755)  # PostgreSQL runs as a user of its own
+    folder.chmod(0o755)  # PostgreSQL runs as another user
     print(folder)

@@ -71,7 +71,7 @@ def retrain(
     from store.migrate import open_store
     from trainer.retrain.processes import is_leader
     from trainer.retrain.retrain import retrain
-    from trainer.retrain.runlog import Report, log_run
+    from trainer.retrain.running.runlog import Report, log_run
 
     settings = read_settings()
     if not is_leader():

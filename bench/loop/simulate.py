@@ -111,7 +111,7 @@ def _drawer(stack: ExitStack, engine: Engine, layout: Layout, settings: Settings
         stack.enter_context(only_one(layout.root / "worker.lock", "a worker runs"))
     except Busy:
         return lambda: time.sleep(WAIT_S)
-    from trainer.sample.leader import after_drawing
+    from trainer.sample.leading.leader import after_drawing
     from trainer.sample.worker import draw_and_record, plan, prepare
 
     sampler = prepare(engine, layout, settings)

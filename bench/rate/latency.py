@@ -234,7 +234,7 @@ def _voting_beside(url: str) -> Iterator[None]:
 @contextmanager
 def _retraining(settings: Settings) -> Iterator[None]:
     """A retrain that has begun to fit, started as the worker does. Raises NaysayerError when it ends too early."""
-    from trainer.sample.leader import start_behind_pages
+    from trainer.sample.leading.leader import start_behind_pages
 
     engine = open_store(settings)
     environment = os.environ | _environment(settings) | {"NAYSAYER_TRAIN_STEPS": "5000", "NAYSAYER_CROSS_FIT": "false"}

@@ -38,7 +38,7 @@ def why_not(error: Exception) -> str:
     from obstore.exceptions import BaseError
 
     if isinstance(error, Forked):
-        return "cannot be used in a forked process; start it with spawn or as a program of its own"
+        return "cannot be used in a forked process; start it with spawn, or as a separate program"
     if isinstance(error, NotMounted):
         return f"is not there: its folder has no file {MARK}; mount it again"
     if isinstance(error, BaseError | OSError):

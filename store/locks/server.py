@@ -1,4 +1,4 @@
-"""A lock of PostgreSQL, for all machines of a store: it belongs to a connection of its own and ends with it.
+"""A lock of PostgreSQL, for all machines of a store: it belongs to a separate connection and ends with it.
 
 The holder says every BEAT_S seconds on that connection that it lives. Whoever wants the lock ends the connection of one
 that has been silent for SILENT_S, as a stopped process or a machine without network is. So a holder may have lost the

@@ -44,9 +44,7 @@ def claim_bucket(engine: Engine, layout: Layout, store_id: str) -> None:
 def _claim(engine: Engine, layout: Layout, bucket: Bucket, store_id: str, found: str) -> None:
     if found:
         raise OtherStore(bucket.url, engine.url.render_as_string())
-    with reading(engine) as session:
-        named = some_pictures(session, LOOKED_AT)
-    if named and not any(layout.blobs.has(sha256) for sha256 in named):
+    if _lacks_all(engine, layout):
         raise DamagedStore(
             f"the bucket {bucket.url} holds none of this store's pictures, so nothing was changed; set NAYSAYER_BLOBS "
             "to the bucket that holds them; `naysayer move --blobs` copies the pictures of a data folder into a bucket"
@@ -149,13 +147,18 @@ def some_pictures(session: Session, count: int) -> list[str]:
     return [sha256 for end in ends for sha256 in session.exec(select(Image.sha256).order_by(end).limit(count))]
 
 
+def _lacks_all(engine: Engine, layout: Layout) -> bool:
+    """Whether the store names pictures, and none of those that are looked for is there."""
+    with reading(engine) as session:
+        named = some_pictures(session, LOOKED_AT)
+    return bool(named) and not any(layout.blobs.has(sha256) for sha256 in named)
+
+
 def _refuse_apart(engine: Engine, layout: Layout) -> None:
     """Raises for another machine's data folder that holds nothing of the store: to it, every picture would be lost."""
     if is_sqlite(engine) or (layout.blobs.root / MARK).is_file():
         return
-    with reading(engine) as session:
-        named = some_pictures(session, LOOKED_AT)
-    if named and not any(layout.blobs.has(sha256) for sha256 in named):
+    if _lacks_all(engine, layout):
         raise StoreError(
             f"the database {engine.url.render_as_string()} names pictures and {layout.root} holds none of them; set "
             "NAYSAYER_BLOBS to the bucket of this store, or NAYSAYER_DATA_DIR to a folder that its machines share"

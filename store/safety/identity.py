@@ -32,7 +32,7 @@ def refuse_lost_database(url: str, layout: Layout, found: str = "missing or empt
         full.append(layout.bucket_url)
     if not full:
         return
-    begin = "; a new store needs another bucket, or a folder of its own in it" if full[0] == layout.bucket_url else ""
+    begin = "; a new store needs another bucket, or another folder in it" if full[0] == layout.bucket_url else ""
     raise DamagedStore(
         f"the database {url} is {found}, but {full[0]} holds the files of a store; nothing was changed; "
         f"put the database back, or {RESTORE}{begin}"

@@ -26,7 +26,7 @@ class ServingSettings(BaseModel):
         "", description="address that people on other machines open, e.g. `https://rate.example.org`"
     )
     base_path: str = Field(
-        "", description="path below which a proxy shows the pages, e.g. `/rate`; empty: they have a host of their own"
+        "", description="path below which a proxy shows the pages, e.g. `/rate`; empty: they have their own host name"
     )
     trusted_proxies: str = Field(
         "127.0.0.1,::1",

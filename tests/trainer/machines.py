@@ -1,4 +1,4 @@
-"""Machines of one PostgreSQL store, each with a data folder of its own."""
+"""Machines of one PostgreSQL store, each with its own data folder."""
 
 from sqlalchemy import Engine, text
 

@@ -90,7 +90,7 @@ def rate(engine: Engine, taste: Callable[[Image], Verdict]) -> int:
 
 def evaluate(settings: Settings, engine: Engine, sampler: object, taste: Callable[[Image], Verdict]) -> Action:
     """The worker's loop and a rater in turn, until the gate has decided."""
-    from trainer.sample.leader import after_drawing
+    from trainer.sample.leading.leader import after_drawing
     from trainer.sample.worker import draw_and_record, plan
 
     before = events(engine)[0].id

@@ -67,7 +67,7 @@ class Chosen(NamedTuple):
 def need_of(choice: Choice, sizes: Sizes) -> Need:
     """The bytes that a fit and drawing take under a choice.
 
-    On a device with memory of its own, the text encoders and the VAE are away during a fit, and the text encoders while
+    On a device with its own memory, the text encoders and the VAE are away during a fit, and the text encoders while
     a picture is drawn, if they leave.
     """
     unet = float(sizes.unet)

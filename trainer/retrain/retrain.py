@@ -143,7 +143,7 @@ def _load(
     from trainer.base.model import load_base, record_base
     from trainer.card.loading import keep_choice, settle
     from trainer.card.turn import tell_loaded
-    from trainer.retrain.waiting import taking_turn
+    from trainer.retrain.running.waiting import taking_turn
 
     teller.plan([Stage(LOADING, Phase.load, LOAD, 1)])
     waited = held.enter_context(taking_turn(engine, settings, teller, partial(_begin, engine, unfinished)))

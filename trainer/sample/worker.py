@@ -49,7 +49,7 @@ from trainer.base.model import load_base, record_base, silence_libraries
 from trainer.base.tokenizers import counter_of
 from trainer.card.loading import settle
 from trainer.sample.asking import score_asked
-from trainer.sample.leader import Leader
+from trainer.sample.leading.leader import Leader
 from trainer.sample.playground import draw_asked
 from trainer.sample.preview import DrawStep, now_and_then
 from trainer.sample.sampler import Drawn, OnStep, require_sound

@@ -112,7 +112,7 @@ def predict(base: Base, inputs: Inputs) -> Tensor:
 
 
 class Alone:
-    """Rows in a call of their own, by peft's own forward at some scale, in float32; each is computed once."""
+    """Rows in a separate call, by peft's own forward at some scale, in float32; each is computed once."""
 
     def __init__(self, base: Base, inputs: Inputs) -> None:
         self.base, self.inputs = base, inputs

@@ -9,7 +9,7 @@ LI = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}li"
 
 
 def read_xmp(parts: Parts, text: str) -> None:
-    """Adds the texts as `xmp:UserComment` and so on; one with entities of its own is passed over."""
+    """Adds the texts as `xmp:UserComment` and so on. Text that declares entities is skipped."""
     begin, end = text.find("<x:xmpmeta"), text.rfind(">")
     if "<!ENTITY" in text or "<!DOCTYPE" in text:
         return

@@ -49,7 +49,7 @@ def draft_of(flow: Flow, saver: Node) -> Draft:
         if STEERERS.search(node.lower):
             draft.mark(Mark.controlled, f"another picture steered it ({node.kind[:40]})")
         if re.search("attention ?couple|regional", node.lower):
-            draft.mark(Mark.regional, "parts of it have prompts of their own")
+            draft.mark(Mark.regional, "parts of it have their own prompts")
         if "turboscheduler" in node.lower:
             draft.mark(Mark.distilled, f"the node {node.kind[:40]} is for distilled models")
     draft.base, draft.likely_base = base_of_nodes(behind), likely_base(behind)
@@ -151,7 +151,7 @@ def _refiner(node: Node) -> str:
 
 
 def _mark_plot(draft: Draft, scripts: Iterable[Node]) -> None:
-    """A plot's script draws many pictures with settings of its own, and saves them as one or one by one."""
+    """A plot's script draws many pictures, each with other settings, and saves them as one grid or separately."""
     for node in scripts:
         if PLOT.search(node.lower):
             if str(node.inputs.get("ksampler_output_image", "Plot")).lower() == "plot":
@@ -180,6 +180,6 @@ def _mark_drawing(draft: Draft, nodes: Iterable[Node]) -> None:
         if UPSCALERS.search(kind) or "ultimatesdupscale" in kind:
             draft.mark(Mark.upscaled, "it was upscaled")
         if PARTS.search(kind):
-            draft.mark(Mark.regional, "parts of it have prompts of their own")
+            draft.mark(Mark.regional, "parts of it have their own prompts")
         if "detailer" in kind:
             draft.mark(Mark.inpainted, f"the node {node.kind[:40]} drew parts of it again")

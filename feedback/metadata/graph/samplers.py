@@ -96,7 +96,7 @@ def seed_of(graph: Graph, sampler: Node) -> int | None:
 
 
 def before_pipe(graph: Graph, sampler: Node) -> Node | None:
-    """The node that put the settings into the pipe of a sampler that has none of its own."""
+    """The node whose settings a sampler gets through its pipe; None for a sampler that holds its settings itself."""
     link = next((link for name, link in sampler.links() if name == "pipe"), None)
     node = graph.get(link.node) if link and "seed" not in sampler.inputs else None
     return node if node is not None and "sampling" in node.lower else None

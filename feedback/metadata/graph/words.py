@@ -120,7 +120,7 @@ class Words:
 
     def _mark(self, node: Node) -> None:
         if PARTIAL.search(node.lower) and not node.lower.startswith("inpaint"):
-            self.draft.mark(Mark.regional, "parts of it have prompts of their own")
+            self.draft.mark(Mark.regional, "parts of it have their own prompts")
         if STEERED.search(node.lower):
             self.draft.mark(Mark.controlled, f"another picture steered it ({node.kind[:40]})")
 

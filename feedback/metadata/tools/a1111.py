@@ -172,7 +172,7 @@ def _mark_helpers(draft: Draft, one: Infotext) -> None:
         draft.mark(Mark.inpainted, "its faces were restored")
     is_split = one.get("rp active").lower() == "true" or re.search(r"\b(ADDCOMM|ADDCOL|ADDROW|ADDBASE)\b", one.prompt)
     if is_split or re.search(r"\sAND\s", one.prompt) or "forge couple" in one.settings:
-        draft.mark(Mark.regional, "parts of it have prompts of their own")
+        draft.mark(Mark.regional, "parts of it have their own prompts")
     if any(CONTROLLED.fullmatch(key) for key in one.settings):
         draft.mark(Mark.controlled, "another picture steered it (ControlNet)")
     if one.get("styles", "prompt expansion") not in ("", "[]") and draft.tool == "Fooocus":

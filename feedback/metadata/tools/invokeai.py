@@ -70,7 +70,7 @@ def _mark(draft: Draft, found: dict[str, Any], mode: str) -> None:
     if any(found.get(key) for key in PICTURES):
         draft.mark(Mark.controlled, "another picture steered it (ControlNet or IP-Adapter)")
     if as_dict(found.get("canvas_v2_metadata")).get("regionalGuidance") or found.get("regions"):
-        draft.mark(Mark.regional, "parts of it have prompts of their own")
+        draft.mark(Mark.regional, "parts of it have their own prompts")
 
 
 def _loras(value: object) -> list[Lora]:

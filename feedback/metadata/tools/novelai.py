@@ -42,7 +42,7 @@ def _of(bag: Mapping[str, Any], comment: Mapping[str, Any]) -> Draft:
         why="" if seed is not None else "its settings name no seed",
     )
     if caption.get("char_captions"):
-        draft.mark(Mark.regional, "its characters have prompts of their own")
+        draft.mark(Mark.regional, "its characters have their own prompts")
     kind = as_text(comment.get("request_type"))
     if "Infill" in kind:
         draft.mark(Mark.inpainted, "a part of it was drawn again (inpainting)")

@@ -66,6 +66,6 @@ def _mark(draft: Draft, found: dict[str, Any], prompt: str) -> None:
     if found.get("refinermodel") or found.get("refinermethod"):
         draft.mark(Mark.refined, "a refiner finished it")
     if PARTS.search(prompt):
-        draft.mark(Mark.regional, "parts of it have prompts of their own")
+        draft.mark(Mark.regional, "parts of it have their own prompts")
     if any(key.startswith(("controlnet", "promptimages", "ipadapter", "useipadapter")) for key in found):
         draft.mark(Mark.controlled, "another picture steered it (ControlNet or IP-Adapter)")

@@ -63,7 +63,7 @@ def prompts(engine: Engine) -> list[str]:
 
 
 class Machine(NamedTuple):
-    """A process with a data folder of its own that holds the leader's lock, and writes a prompt when it is told one."""
+    """A process with its own data folder that holds the leader's lock, and writes a prompt when it is told one."""
 
     process: subprocess.Popen[str]
 

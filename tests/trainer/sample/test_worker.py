@@ -43,7 +43,7 @@ from store.tables import (
 from tests.trainer.conftest import PICTURES, rate_everything
 from tests.waiting import PATIENCE_S, until
 from trainer.retrain.retrain import retrain
-from trainer.sample.leader import RETRAIN_NICENESS, Retrainer, start_behind_pages
+from trainer.sample.leading.leader import RETRAIN_NICENESS, Retrainer, start_behind_pages
 from trainer.sample.worker import draw_and_record, generate, plan, prepare
 
 

@@ -1,4 +1,4 @@
-"""Drawn pictures become files and rows on a thread of its own, while the device draws the next ones."""
+"""Drawn pictures become files and rows on a separate thread, while the device draws the next ones."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor

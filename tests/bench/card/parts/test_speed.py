@@ -14,7 +14,7 @@ def test_every_rule_draws_and_costs_about_a_call_with_as_many_rows(subject):
     found = drawing_speed(subject, quiet, steps=2)
     assert list(found["rules"]) == ["plain", "negative-half", "same-prompt", "woolf"]
     assert all(row["per_minute"] > 0 for row in found["rules"].values())
-    # The same rows with an adapter on some of them: no rule may cost a call of its own.
+    # The same rows with an adapter on some of them: no rule may cost a further call.
     assert all(0.5 < row["of_plain_with_as_many_rows"] < 1.9 for row in found["rules"].values())
     assert (found["pictures_at_once"], found["steps"]) == (4, 2)
     assert TRAINED not in (getattr(subject.base.pipe.unet, "peft_config", None) or {})

@@ -1,4 +1,4 @@
-"""Programs with formats of their own."""
+"""Programs with their own formats."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""More programs with formats of their own."""
+"""More programs with their own formats."""
 
 import html
 import json

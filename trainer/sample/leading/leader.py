@@ -29,7 +29,7 @@ from store.locks import Hold, LockLost, take
 from store.process.child import with_this_process
 from store.settings import Settings
 from store.tables import RunStatus, TaskKind, TaskStatus
-from trainer.sample.sweeping import Sweeper
+from trainer.sample.leading.sweeping import Sweeper
 
 log = logging.getLogger("naysayer.worker")
 

@@ -14,7 +14,7 @@ from store.locks import take
 from store.migrate import open_store
 from store.settings import Settings
 from tests.trainer.machines import end_locks
-from trainer.sample.leader import Leader, Retrainer
+from trainer.sample.leading.leader import Leader, Retrainer
 
 pytestmark = pytest.mark.postgres
 
@@ -26,7 +26,7 @@ def two(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     def note(engine, layout, _settings) -> None:
         add_prompts(engine, [layout.root.name])
 
-    monkeypatch.setattr("trainer.sample.leader.after_drawing", note)
+    monkeypatch.setattr("trainer.sample.leading.leader.after_drawing", note)
     with ExitStack() as held:
         leaders = []
         for name in ("first", "second"):
@@ -64,7 +64,7 @@ def test_a_leader_that_loses_the_lock_midway_writes_nothing_more(two, monkeypatc
 
     assert first.acquire()
     with monkeypatch.context() as patch:
-        patch.setattr("trainer.sample.leader.after_drawing", lose_and_write)
+        patch.setattr("trainer.sample.leading.leader.after_drawing", lose_and_write)
         assert not first.run_if_mine(draws_alone=True)
     assert acted(first) == []
     assert second.run_if_mine(draws_alone=True)

@@ -3,7 +3,7 @@ from datetime import timedelta
 from store.archive import orphans
 from store.layout import layout_of
 from store.migrate import open_store
-from trainer.sample.sweeping import EVERY_S, Sweeper
+from trainer.sample.leading.sweeping import EVERY_S, Sweeper
 
 
 def test_the_leader_sweeps_at_most_once_a_day(settings, fill, tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import pytest
 
 from store.errors import Busy, MovedStore, NonFiniteLoss
 from trainer.retrain.retrain import RetrainResult
-from trainer.retrain.runlog import LOG, Report, log_run
+from trainer.retrain.running.runlog import LOG, Report, log_run
 
 
 def test_each_run_that_did_something_leaves_one_json_line(settings) -> None:

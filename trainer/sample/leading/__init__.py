@@ -1,0 +1,1 @@
+"""What one worker of a store does beside drawing."""
