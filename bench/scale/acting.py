@@ -48,7 +48,7 @@ class SimulatedRater:
 
     def pick(self) -> None:
         """Fills the hand."""
-        body = NextBody(rater=self.name, count=LIMITS.queue, recent=False)
+        body = NextBody(rater=self.name, count=LIMITS.queue, recent=False, has_none=not self.hand)
         with self.meter.timing("pick"):
             answer = next_answer(self.engine, self.settings, body)
         self.hand = [image["id"] for image in answer["images"]]

@@ -174,7 +174,8 @@ def _rater(state: _State, page: simpy.Resource) -> Steps:
     while True:
         if hand <= LIMITS.queue * LOW or env.now - asked >= REFILL_S:
             asked = env.now
-            yield from _do(state, "pick", page)
+            is_idle = not hand and state.stock * site.overlap < 1  # the page says that it has none
+            yield from _do(state, "pick", page, is_idle=is_idle)
             got = min(LIMITS.queue - hand, math.floor(state.stock * site.overlap))
             hand += got
             state.stock -= got / site.overlap

@@ -17,11 +17,11 @@ from sqlmodel import Session, col, select
 from feedback.pool.damage import is_lasting, set_aside
 from feedback.rate import queue_sql as candidates
 from feedback.rate.display import shown_bytes
-from feedback.rate.raters import rater_of
+from feedback.rate.raters import find_rater, rater_of
 from feedback.rate.terms import Mix, Terms
 from feedback.rate.worth import worths
 from feedback.reservations import latest_end
-from store.engine import writing
+from store.engine import reading, writing
 from store.errors import DamagedStore, NotAllowed
 from store.layout import Layout
 from store.tables import Image, ImageTally, Lease, Repeat, Vote, public_number, utc_now
@@ -62,13 +62,20 @@ class Shown(NamedTuple):
         return self.prompt.removesuffix(self.unread)
 
 
-def next_images(engine: Engine, rater: str, terms: Terms, *, count: int, now: datetime | None = None) -> list[Shown]:
+def next_images(
+    engine: Engine, rater: str, terms: Terms, *, count: int, now: datetime | None = None, has_none: bool = False
+) -> list[Shown]:
     """Up to `count` pictures for this rater, reserved from now on; those reserved before come first.
 
     A picture goes to at most as many raters as the terms say (or to its own number), and never again to one who has
     judged or skipped it, except as a repeat. Raises NotAllowed for a paused rater.
+
+    With `has_none` the rater has no picture, and often there is none. That is found out without the writer's turn, so
+    that many raters who wait do not keep workers from storing what they wait for.
     """
     now = now or utc_now()
+    if has_none and not _finds_any(engine, rater, terms, now):
+        return []
     with writing(engine, is_durable=False) as session:
         row = rater_of(session, rater)
         if row.is_paused:
@@ -82,6 +89,16 @@ def next_images(engine: Engine, rater: str, terms: Terms, *, count: int, now: da
         chosen = (reserved + picker.mix_in(fresh, mix))[:count]
         picker.reserve(chosen, now + timedelta(seconds=terms.lease_s), len(reserved))
         return chosen
+
+
+def _finds_any(engine: Engine, rater: str, terms: Terms, now: datetime) -> bool:
+    """Whether a picture is there for this rater; True also where only a writer can tell."""
+    with reading(engine) as session:
+        row = find_rater(session, rater)
+        if row is None or row.id is None or row.is_paused:
+            return True
+        picker = _Picker(session, row.id, terms, now)
+        return bool(picker.find_reserved(1) or picker.find_fresh(1, [], terms.ask_share))
 
 
 def next_sound(engine: Engine, layout: Layout, rater: str, terms: Terms) -> Shown | None:

@@ -41,6 +41,7 @@ class NextBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
     rater: str
     count: int = Field(LIMITS.queue, ge=1, le=LIMITS.maxQueue)
+    has_none: bool = Field(False, description="whether the page has no picture")
     recent: bool = Field(True, description="with the rater's last votes, which a page needs once")
 
 
@@ -118,7 +119,8 @@ async def wait_for_tick(began: float) -> None:
 
 def next_answer(engine: Engine, settings: Settings, body: NextBody) -> Answer:
     """The pictures this rater sees next, and the rater's last votes, so that undo survives a reload."""
-    images = next_images(engine, body.rater, Terms.of(settings), count=body.count)
+    terms = Terms.of(settings)
+    images = next_images(engine, body.rater, terms, count=body.count, has_none=body.has_none)
     recent = recent_votes(engine, body.rater, LIMITS.history) if body.recent else []
     return {
         "images": [_image(settings, shown) for shown in images],

@@ -1,5 +1,7 @@
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import Engine, func
@@ -14,6 +16,7 @@ from store.errors import BadRequest, NotAllowed
 from store.tables import Image, Lease, Origin, RaterAction, Verdict
 from tests.feedback.rate.queues import NOON, change, queue, vote
 from tests.feedback.rate.test_queue_sql import current, rate_all
+from tests.waiting import PATIENCE_S
 
 
 def test_a_rater_is_told_nothing_of_the_version(any_engine: Engine, fill: Callable) -> None:
@@ -237,3 +240,25 @@ def test_a_few_raters_keep_what_they_hold(any_engine: Engine, fill: Callable) ->
     for rater in ("ann", "bob"):
         assert len(queue(any_engine, rater, PROTECTED)) == PROTECTED
     assert queue(any_engine, "cat") == []
+
+
+def test_a_rater_without_pictures_waits_for_no_writer_to_hear_that_there_are_none(
+    any_engine: Engine, fill: Callable
+) -> None:
+    fill(any_engine, images=2)
+    asked = partial(next_images, any_engine, "ann", Terms(1, 600), count=5, has_none=True)
+    assert {shown.image_id for shown in asked()} == {1, 2}
+    assert {shown.image_id for shown in asked()} == {1, 2}  # reserved, after a reload
+    for image in (1, 2):
+        vote(any_engine, "ann", image, Verdict.keep)
+    with writing(any_engine), ThreadPoolExecutor(1) as other:
+        assert other.submit(asked).result(timeout=PATIENCE_S) == []
+
+
+def test_one_who_is_paused_is_told_so_also_without_pictures(any_engine: Engine, fill: Callable) -> None:
+    fill(any_engine, images=1)
+    assert queue(any_engine, "ann") == [1]
+    vote(any_engine, "ann", 1, Verdict.keep)
+    decide(any_engine, "ann", Decision(RaterAction.pause, "root", "away"))
+    with pytest.raises(NotAllowed, match="is paused"):
+        next_images(any_engine, "ann", Terms(1, 600), count=1, has_none=True)

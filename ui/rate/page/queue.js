@@ -25,7 +25,8 @@ export class Queue {
     // The server knows of every vote it has acknowledged: what it sends again is to be voted on again.
     for (const id of this.voted) if (!before.has(id)) this.voted.delete(id);
     try {
-      const wanted = { rater, count: this.wanted, recent: !this.page.hasHistory };
+      const has_none = !this.pictures.length;
+      const wanted = { rater, count: this.wanted, recent: !this.page.hasHistory, has_none };
       const { acknowledged } = this.page.sender;
       const answer = await ask("./naysayer/next", wanted, this.page.limits.timeoutMs);
       if (rater !== this.page.rater) return;
