@@ -251,14 +251,7 @@ def _turn(engine: Engine) -> Iterator[None]:
         with _line(engine.url):
             yield
         return
-    try:
-        file = Path(f"{engine.url.database}.line").open("a")  # noqa: SIM115
-    except FileNotFoundError:
-        raise MovedStore(engine.url.database) from None
-    except OSError as error:
-        raise StoreError(f"the store {engine.url.database} cannot be written to ({error.strerror})") from error
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with _file_turn(engine, "line"):
         yield
 
 
@@ -267,15 +260,29 @@ def planning(engine: Engine) -> Iterator[None]:
     """One worker at a time is inside; no vote waits for it.
 
     Workers that plan at the same instant plan the same pictures, and all but one of them in vain: where many do, they
-    would plan again and again.
+    would plan again and again. PostgreSQL ends the turn of a worker that was stopped inside.
     """
     if is_sqlite(engine):
-        with Path(f"{engine.url.database}.plan").open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with _file_turn(engine, "plan"):
             yield
         return
     with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": PLAN_LOCK})
+        lock = "SELECT pg_advisory_xact_lock(:key), set_config('idle_in_transaction_session_timeout', :idle, true)"
+        connection.execute(text(lock), {"key": PLAN_LOCK, "idle": str(IDLE_MS)})
+        yield
+
+
+@contextmanager
+def _file_turn(engine: Engine, ending: str) -> Iterator[None]:
+    """One of all processes on a SQLite store at a time; `ending` names the file beside it that is locked."""
+    try:
+        file = Path(f"{engine.url.database}.{ending}").open("a")  # noqa: SIM115
+    except FileNotFoundError:
+        raise MovedStore(engine.url.database) from None
+    except OSError as error:
+        raise StoreError(f"the store {engine.url.database} cannot be written to ({error.strerror})") from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import select
 
 from feedback.sample import claims as claims_module
@@ -15,9 +16,10 @@ from feedback.sample.plan import CLAIM_S
 from feedback.sample.tries import Tries
 from feedback.sample.work import Drawing, Wanted, Work, claim_key, work_key
 from feedback.versions import begin
-from store.engine import reading
+from store.engine import is_server_gone, planning, reading
 from store.tables import Claim, Image, Origin, PictureScore, PictureTry, utc_now
 from tests.feedback.sample.planned import DRAWING, draw, images, many_prompts, plan
+from tests.waiting import PATIENCE_S
 
 
 def test_recording_the_same_pictures_again_adds_nothing(ready: Engine) -> None:
@@ -143,6 +145,17 @@ def test_workers_that_ask_at_once_plan_in_turn_and_none_of_them_in_vain(
     assert all(given)
     assert len(set(works)) == len(works)
     assert len(planned) == len(given)
+
+
+def test_a_worker_that_was_stopped_while_it_planned_holds_up_no_other_for_long(
+    postgres_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(postgres_engine, "builtin", "0" * 64)
+    many_prompts(postgres_engine, 30)
+    monkeypatch.setattr("store.engine.IDLE_MS", 500)
+    with pytest.raises(DBAPIError) as ended, planning(postgres_engine), ThreadPoolExecutor(1) as other:
+        assert other.submit(claim, postgres_engine, "ann").result(timeout=PATIENCE_S)
+    assert is_server_gone(ended.value)  # so that the worker tries again
 
 
 def test_a_plan_asks_little_however_much_workers_hold(ready: Engine) -> None:
